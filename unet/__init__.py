@@ -1,0 +1,8 @@
+"""The U-Net of the Stable Diffusion family, read from diffusers' files."""
+
+from unet.config import UNetConfig, UNetConfigError
+from unet.sites import Site
+from unet.unet import UNet
+from unet.weights import WeightsError
+
+__all__ = ["Site", "UNet", "UNetConfig", "UNetConfigError", "WeightsError"]

@@ -1,0 +1,174 @@
+"""What a U-Net of the Stable Diffusion family is made of."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ACTIVATIONS = ("silu", "gelu", "mish", "relu")
+
+
+class UNetConfigError(ValueError):
+    """A U-Net that this package cannot build; the message names the key, its value and what is supported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelConfig:
+    """One resolution of the U-Net, on its way down, in the middle or on its way up.
+
+    Args:
+        channels: features of the level.
+        num_resnets: residual blocks; a level on its way up has one more than the same level on its way down.
+        depths: transformer blocks in each attention layer, () for a level without attention. Down and up
+            levels have an attention layer after every residual block, the middle between two.
+        num_heads: attention heads (not their size).
+        only_cross_attention: attn1, elsewhere self-attention, looks at the context too.
+    """
+
+    channels: int
+    num_resnets: int
+    depths: tuple[int, ...]
+    num_heads: int
+    only_cross_attention: bool
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "num_resnets", "num_heads"):
+            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
+        _require(all(depth >= 0 for depth in self.depths), f"depths are {self.depths}; at least 0 each")
+        _require(
+            not self.depths or self.channels % self.num_heads == 0,
+            f"channels is {self.channels} with {self.num_heads} heads; must be a multiple of the heads",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedConfig:
+    """SDXL's added conditioning: pooled text and embedded sizes, concatenated, join the timestep embedding.
+
+    Args:
+        input_dim: features of the concatenation (base: 1280 + 6 x 256, refiner: 1280 + 5 x 256).
+        size_embed_dim: features that each size becomes.
+    """
+
+    input_dim: int
+    size_embed_dim: int
+
+    def __post_init__(self) -> None:
+        _require(self.input_dim >= 1, f"input_dim is {self.input_dim}; at least 1")
+        _require(
+            self.size_embed_dim >= 2 and self.size_embed_dim % 2 == 0,
+            f"size_embed_dim is {self.size_embed_dim}; must be even and at least 2",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UNetConfig:
+    """A U-Net, level by level. `UNetConfig.from_json` reads it from a diffusers `config.json`.
+
+    Args:
+        sample_size: height and width of the latents it was trained on; None when its maker did not say.
+        context_dim: features of a text token.
+        down: highest resolution first.
+        mid: None where a distilled model has no middle.
+        up: lowest resolution first.
+        linear_projection: transformers begin and end with a linear layer, not a 1x1 convolution (SD2, SDXL).
+        time_scale_shift: the timestep scales and shifts the features, not only shifts them.
+        time_embed_dim: features of the timestep embedding.
+        flip_sin_to_cos, freq_shift: layout and spacing of the sinusoids.
+        time_cond_dim: features of the guidance embedding that LCM models take; None for all others.
+        added: SDXL's added conditioning; None for all others.
+    """
+
+    sample_size: tuple[int, int] | None
+    in_channels: int
+    out_channels: int
+    context_dim: int
+    down: tuple[LevelConfig, ...]
+    mid: LevelConfig | None
+    up: tuple[LevelConfig, ...]
+    linear_projection: bool
+    time_scale_shift: bool
+    dropout: float
+    act_fn: str
+    norm_num_groups: int
+    norm_eps: float
+    conv_in_kernel: int
+    conv_out_kernel: int
+    time_embed_dim: int
+    flip_sin_to_cos: bool
+    freq_shift: float
+    time_cond_dim: int | None
+    added: AddedConfig | None
+
+    def __post_init__(self) -> None:
+        for name in ("in_channels", "out_channels", "context_dim", "norm_num_groups", "time_embed_dim"):
+            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
+        for name in ("conv_in_kernel", "conv_out_kernel"):
+            _require(getattr(self, name) % 2 == 1, f"{name} is {getattr(self, name)}; must be odd")
+        _require(0 <= self.dropout < 1, f"dropout is {self.dropout}; at least 0 and below 1")
+        _require(self.act_fn in ACTIVATIONS, f"act_fn is {self.act_fn!r}; one of {', '.join(ACTIVATIONS)}")
+        _require(len(self.down) >= 1, "there are no levels; at least 1")
+        _require(
+            len(self.up) == len(self.down), f"{len(self.down)} levels down, {len(self.up)} up; must be equal"
+        )
+        for level in (*self.down, *self.up):
+            _require(
+                len(level.depths) in (0, level.num_resnets),
+                f"{len(level.depths)} attention layers; must be 0 or {level.num_resnets}, as residual blocks",
+            )
+            _require(
+                level.channels % self.norm_num_groups == 0,
+                f"channels is {level.channels}; must be a multiple of norm_num_groups {self.norm_num_groups}",
+            )
+        for down, up in zip(self.down, reversed(self.up), strict=True):
+            _require(
+                down.channels == up.channels,
+                f"{down.channels} channels down, {up.channels} up; must be equal",
+            )
+            _require(
+                up.num_resnets == down.num_resnets + 1,
+                f"{down.num_resnets} residual blocks down, {up.num_resnets} up; must be one more up",
+            )
+        first, last, mid = self.down[0], self.down[-1], self.mid
+        _require(first.channels % 2 == 0, f"channels of the first level is {first.channels}; must be even")
+        if mid is not None:
+            _require(
+                mid.channels == last.channels,
+                f"{last.channels} channels at the lowest level, {mid.channels} in the middle; must be equal",
+            )
+            _require(
+                mid.num_resnets == len(mid.depths) + 1,
+                f"the middle has {len(mid.depths)} attention layers, {mid.num_resnets} residual blocks; "
+                "must be one more",
+            )
+
+    @classmethod
+    def from_json(cls, source: str | Path | Mapping[str, Any]) -> "UNetConfig":
+        """Reads diffusers' `config.json`, given as its path, its folder or its parsed content.
+
+        Raises:
+            UNetConfigError: not a U-Net's config, or one with a part that this package does not have.
+        """
+        from unet.diffusers_config import translate
+
+        if isinstance(source, Mapping):
+            return translate(source)
+        path = Path(source)
+        path = path / "config.json" if path.is_dir() else path
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UNetConfigError(f"{path} does not exist; a U-Net folder holds a config.json") from None
+        except (ValueError, RecursionError) as error:
+            raise UNetConfigError(f"{path} is not JSON: {error}") from None
+        _require(isinstance(content, dict), f"{path} holds a {type(content).__name__}; needs an object")
+        try:
+            return translate(content)
+        except UNetConfigError as error:
+            raise UNetConfigError(f"{path}: {error}") from None
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise UNetConfigError(message)

@@ -1,0 +1,169 @@
+"""Attention layers: every one of them goes through the `AttentionRuntime` that the caller hands in.
+
+Shape letters: b batch, c channels, h w height and width, n image positions (h x w), m context tokens,
+d head dim.
+"""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from attention import AttentionRuntime, attend
+
+
+class Attention(nn.Module):
+    """Attention from image positions to a context; the context is the image itself for self-attention.
+
+    Args:
+        context_dim: features of a context token; None for self-attention.
+        site: dotted name of this layer in the U-Net.
+    """
+
+    def __init__(self, dim: int, context_dim: int | None, num_heads: int, site: str) -> None:
+        super().__init__()
+        self.is_cross = context_dim is not None
+        self.num_heads = num_heads
+        self.scale = (dim // num_heads) ** -0.5
+        self.site = site
+        self.to_q = nn.Linear(dim, dim, bias=False)
+        self.to_k = nn.Linear(context_dim or dim, dim, bias=False)
+        self.to_v = nn.Linear(context_dim or dim, dim, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(dim, dim))  # Sequential: checkpoints call it to_out.0
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n c"],
+        context: Float[Tensor, "b m e"],
+        attention: AttentionRuntime | None,
+        grid: tuple[int, int],
+    ) -> Float[Tensor, "b n c"]:
+        source = context if self.is_cross else x
+        q, k, v = (self._split_heads(y) for y in (self.to_q(x), self.to_k(source), self.to_v(source)))
+        if attention is None:
+            out = attend(q, k, v, scale=self.scale)
+        else:
+            if self.is_cross and attention.recorder is not None:
+                attention.recorder.record(self.site, q, k, scale=self.scale, grid=grid)
+            out = attention.attend(self.site, q, k, v, scale=self.scale)
+        return self.to_out(out.transpose(1, 2).flatten(2))  # b heads n d -> b n (heads d)
+
+    def _split_heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # b n (heads d) -> b heads n d
+
+
+class GEGLU(nn.Module):
+    """A linear layer half of whose output gates the other half.
+
+    Source: Shazeer 2020, arXiv:2002.05202, equation 6.
+    """
+
+    def __init__(self, dim: int, hidden_dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(dim, 2 * hidden_dim)
+
+    def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n k"]:
+        y, gate = self.proj(x).chunk(2, dim=-1)
+        return y * F.gelu(gate)
+
+
+class FeedForward(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        # Identity holds the place of a dropout: checkpoints call the layers net.0 and net.2.
+        self.net = nn.Sequential(GEGLU(dim, 4 * dim), nn.Identity(), nn.Linear(4 * dim, dim))
+
+    def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
+        return self.net(x)
+
+
+class TransformerBlock(nn.Module):
+    """Image to image, image to context, then each position by itself.
+
+    Source: Rombach et al. 2022, arXiv:2112.10752, section 3.3 and appendix E.2.1.
+    """
+
+    def __init__(
+        self, dim: int, context_dim: int, num_heads: int, *, only_cross_attention: bool, name: str
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn1 = Attention(dim, context_dim if only_cross_attention else None, num_heads, f"{name}.attn1")
+        self.norm2 = nn.LayerNorm(dim)
+        self.attn2 = Attention(dim, context_dim, num_heads, f"{name}.attn2")
+        self.norm3 = nn.LayerNorm(dim)
+        self.ff = FeedForward(dim)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n c"],
+        context: Float[Tensor, "b m e"],
+        attention: AttentionRuntime | None,
+        grid: tuple[int, int],
+    ) -> Float[Tensor, "b n c"]:
+        x = x + self.attn1(self.norm1(x), context, attention, grid)
+        x = x + self.attn2(self.norm2(x), context, attention, grid)
+        return x + self.ff(self.norm3(x))
+
+
+class SpatialTransformer(nn.Module):
+    """Transformer blocks over the positions of an image, beside a shortcut.
+
+    Args:
+        depth: number of transformer blocks.
+        linear: project in and out with linear layers instead of 1x1 convolutions (the same function,
+            stored with another shape).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        context_dim: int,
+        num_heads: int,
+        depth: int,
+        *,
+        norm_num_groups: int,
+        linear: bool,
+        only_cross_attention: bool,
+        name: str,
+    ) -> None:
+        super().__init__()
+        self.linear = linear
+        self.norm = nn.GroupNorm(norm_num_groups, channels, eps=1e-6)
+        self.proj_in = nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
+        self.transformer_blocks = nn.ModuleList(
+            TransformerBlock(
+                channels,
+                context_dim,
+                num_heads,
+                only_cross_attention=only_cross_attention,
+                name=f"{name}.transformer_blocks.{k}",
+            )
+            for k in range(depth)
+        )
+        self.proj_out = nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c h w"],
+        context: Float[Tensor, "b m e"],
+        attention: AttentionRuntime | None,
+    ) -> Float[Tensor, "b c h w"]:
+        grid = (x.shape[2], x.shape[3])
+        y = self.norm(x)
+        y = _to_sequence(y) if self.linear else y
+        y = self.proj_in(y)
+        y = y if self.linear else _to_sequence(y)
+        for block in self.transformer_blocks:
+            y = block(y, context, attention, grid)
+        y = y if self.linear else _to_image(y, grid)
+        y = self.proj_out(y)
+        y = _to_image(y, grid) if self.linear else y
+        return x + y
+
+
+def _to_sequence(x: Tensor) -> Tensor:
+    return x.permute(0, 2, 3, 1).flatten(1, 2)  # b c h w -> b (h w) c
+
+
+def _to_image(x: Tensor, grid: tuple[int, int]) -> Tensor:
+    return x.unflatten(1, grid).permute(0, 3, 1, 2)  # b (h w) c -> b c h w

@@ -1,0 +1,248 @@
+"""The U-Net of the Stable Diffusion family."""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from attention import AttentionRuntime, AttentionSpec
+from unet.blocks import DownBlock, MidBlock, UpBlock
+from unet.config import UNetConfig
+from unet.embeddings import TimestepEmbedding, sinusoids
+from unet.resnet import activation
+from unet.sites import Site, list_sites
+from unet.weights import find_weights, load_strict, parameters_on_meta
+
+
+class UNet(nn.Module):
+    """Predicts what a scheduler needs to denoise `x`: noise, velocity or sample, as the model was trained to.
+
+    Module names equal those of diffusers' `UNet2DConditionModel`, so its weights load as they are.
+
+    Source: Rombach et al. 2022, arXiv:2112.10752; SDXL: Podell et al. 2023, arXiv:2307.01952.
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sites: tuple[Site, ...] = list_sites(config)
+        first, n = config.down[0].channels, len(config.down)
+
+        self.conv_in = nn.Conv2d(
+            config.in_channels, first, config.conv_in_kernel, padding=config.conv_in_kernel // 2
+        )
+        self.time_embedding = TimestepEmbedding(
+            first, config.time_embed_dim, act_fn=config.act_fn, cond_dim=config.time_cond_dim
+        )
+        self.add_embedding = (
+            None
+            if config.added is None
+            else TimestepEmbedding(config.added.input_dim, config.time_embed_dim, act_fn="silu")
+        )
+
+        skips = [first]
+        self.down_blocks = nn.ModuleList()
+        for i, level in enumerate(config.down):
+            is_last = i == n - 1
+            block = DownBlock(level, config, in_channels=skips[-1], is_last=is_last, name=f"down_blocks.{i}")
+            self.down_blocks.append(block)
+            skips += [level.channels] * (level.num_resnets + (not is_last))
+
+        self.mid_block = None if config.mid is None else MidBlock(config.mid, config, name="mid_block")
+
+        below = config.down[-1].channels
+        self.up_blocks = nn.ModuleList()
+        for i, level in enumerate(config.up):
+            self.up_blocks.append(
+                UpBlock(
+                    level,
+                    config,
+                    in_channels=below,
+                    skip_channels=[skips.pop() for _ in range(level.num_resnets)],
+                    is_last=i == n - 1,
+                    name=f"up_blocks.{i}",
+                )
+            )
+            below = level.channels
+
+        self.conv_norm_out = nn.GroupNorm(config.norm_num_groups, first, config.norm_eps)
+        self.conv_act = activation(config.act_fn)
+        self.conv_out = nn.Conv2d(
+            first, config.out_channels, config.conv_out_kernel, padding=config.conv_out_kernel // 2
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: str | torch.device = "cpu",
+        variant: str | None = None,
+    ) -> "UNet":
+        """The U-Net of a diffusers folder, ready to predict (`eval()`).
+
+        Args:
+            folder: holds config.json and the weights (the folder `unet` of a pipeline).
+            variant: the weights with this word in their names, such as "fp16".
+
+        Raises:
+            UNetConfigError: the config is not a U-Net's, or has a part that this package does not have.
+            WeightsError: the weights are missing, damaged, unsafe or of another model.
+        """
+        files = find_weights(folder, variant=variant)
+        config = UNetConfig.from_json(folder)
+        with parameters_on_meta():
+            unet = cls(config)
+        load_strict(unet, files, dtype=dtype, device=device)
+        return unet.eval()
+
+    @property
+    def device(self) -> torch.device:
+        return self.conv_in.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.conv_in.weight.dtype
+
+    def attention_specs(
+        self,
+        height: int,
+        width: int,
+        num_tokens: int,
+        *,
+        batch: int = 1,
+        device: str | torch.device | None = None,
+    ) -> dict[str, AttentionSpec]:
+        """Site -> its attention call, for a latent of `height` x `width` and `num_tokens` of context."""
+        device = self.device if device is None else torch.device(device)
+        has_gpu = device.type == "cuda" and torch.cuda.is_available()
+        capability = torch.cuda.get_device_capability(device) if has_gpu else None
+        specs = {}
+        for site in self.sites:
+            rows, columns = site.grid(height, width)
+            specs[site.name] = AttentionSpec(
+                device=device.type,
+                dtype=self.dtype,
+                head_dim=site.head_dim,
+                num_queries=rows * columns,
+                num_keys=num_tokens if site.kind == "cross" else rows * columns,
+                batch=batch,
+                num_heads=site.num_heads,
+                compute_capability=capability,
+            )
+        return specs
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c h w"],
+        timesteps: Shaped[Tensor, " b"],
+        context: Float[Tensor, "b m k"],
+        pooled: Float[Tensor, "b p"] | None = None,
+        size_ids: Shaped[Tensor, "b s"] | None = None,
+        attention: AttentionRuntime | None = None,
+        *,
+        time_cond: Float[Tensor, "b e"] | None = None,
+    ) -> Float[Tensor, "b o h w"]:
+        """The prediction for `x` at `timesteps`.
+
+        Args:
+            x: noisy latents; inpainting and image-editing models take their extra channels here too.
+            timesteps: one per row.
+            context: text embeddings.
+            pooled: pooled text embedding (SDXL).
+            size_ids: original size, crop and target size, or for the refiner its score (SDXL).
+            attention: backend per site and recorder; None chooses a backend at each call and records nothing.
+            time_cond: `guidance_embedding` of each row (LCM).
+
+        Raises:
+            ValueError: an input does not fit this U-Net; the message says what does.
+        """
+        self._check(x, timesteps, context, pooled, size_ids, time_cond)
+        temb = self._time_embedding(timesteps, pooled, size_ids, time_cond, x.dtype)
+
+        x = self.conv_in(x)
+        skips = [x]
+        for down in self.down_blocks:
+            x, new = down(x, temb, context, attention)
+            skips += new
+        if self.mid_block is not None:
+            x = self.mid_block(x, temb, context, attention)
+        for up in self.up_blocks:
+            x = up(x, temb, context, attention, skips)
+        return self.conv_out(self.conv_act(self.conv_norm_out(x)))
+
+    def _time_embedding(
+        self,
+        timesteps: Tensor,
+        pooled: Tensor | None,
+        size_ids: Tensor | None,
+        time_cond: Tensor | None,
+        dtype: torch.dtype,
+    ) -> Tensor:
+        c = self.config
+        layout = {"flip_sin_to_cos": c.flip_sin_to_cos, "freq_shift": c.freq_shift}
+        temb = self.time_embedding(sinusoids(timesteps, c.down[0].channels, **layout).to(dtype), time_cond)
+        if c.added is None or pooled is None or size_ids is None:
+            return temb
+        sizes = sinusoids(size_ids.flatten(), c.added.size_embed_dim, **layout)
+        sizes = sizes.unflatten(0, size_ids.shape).flatten(1)  # (b s) e -> b (s e)
+        return temb + self.add_embedding(torch.cat((pooled, sizes.to(dtype)), dim=-1))
+
+    def _check(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        context: Tensor,
+        pooled: Tensor | None,
+        size_ids: Tensor | None,
+        time_cond: Tensor | None,
+    ) -> None:
+        c, batch = self.config, x.shape[0]
+        if x.shape[1] != c.in_channels:
+            raise ValueError(
+                f"x has {x.shape[1]} channels; this U-Net takes {c.in_channels} "
+                "(4 text to image, 9 inpainting, 8 image editing)"
+            )
+        if timesteps.shape != (batch,):
+            raise ValueError(
+                f"timesteps is {tuple(timesteps.shape)}; needs one per row, {(batch,)}: t.expand({batch})"
+            )
+        if context.shape[0] != batch or context.shape[-1] != c.context_dim:
+            raise ValueError(
+                f"context is {tuple(context.shape)}; needs {(batch, 'tokens', c.context_dim)}: "
+                "the text encoder must be this model's own"
+            )
+        if x.dtype != self.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(f"x is {x.dtype} and the weights {self.dtype}; must be equal: x.to(unet.dtype)")
+        self._check_added(batch, pooled, size_ids)
+        if (time_cond is None) != (c.time_cond_dim is None):
+            needs = (
+                "none" if c.time_cond_dim is None else f"{(batch, c.time_cond_dim)}, from guidance_embedding"
+            )
+            raise ValueError(
+                f"time_cond is {'missing' if time_cond is None else 'given'}; this U-Net needs {needs}"
+            )
+
+    def _check_added(self, batch: int, pooled: Tensor | None, size_ids: Tensor | None) -> None:
+        added = self.config.added
+        given = {"pooled": pooled, "size_ids": size_ids}
+        if added is None:
+            for name, value in given.items():
+                if value is not None:
+                    raise ValueError(f"{name} is given; this U-Net takes none (SDXL's do): leave it out")
+            return
+        for name, value in given.items():
+            if value is None:
+                raise ValueError(f"{name} is missing; this U-Net needs it (SDXL: pooled text and size_ids)")
+            if value.shape[0] != batch:
+                raise ValueError(f"{name} has {value.shape[0]} rows and x {batch}; must be equal")
+        assert pooled is not None and size_ids is not None
+        total = pooled.shape[1] + size_ids.shape[1] * added.size_embed_dim
+        if total != added.input_dim:
+            raise ValueError(
+                f"pooled has {pooled.shape[1]} features and there are {size_ids.shape[1]} size_ids of "
+                f"{added.size_embed_dim}, {total} in all; this U-Net needs {added.input_dim} "
+                "(SDXL base: 1280 and 6, refiner: 1280 and 5)"
+            )
