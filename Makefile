@@ -1,0 +1,45 @@
+# Everything sets itself up: each target makes .venv and installs into it when it has to, and only then.
+PYTHON ?= python3
+PROMPT ?= a red apple on a blue background
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+export PROMPT
+
+.PHONY: image test test-slow check types lint benchmark wheel clean
+
+image: .venv/installed ## draw PROMPT with the model in the box
+	@$(BIN)/limelight generate -- "$$PROMPT"
+
+test: .venv/installed-dev ## all tests but the slow ones and those that need a GPU or real weights
+	$(BIN)/python -m pytest -q
+
+test-slow: .venv/installed-dev ## the slow tests: full-size models
+	$(BIN)/python -m pytest -q -m slow
+
+check: .venv/installed-dev ## format, lint, types, import contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+wheel: .venv/installed-dev ## the wheel, into dist/
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf .venv build dist *.egg-info
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Limelight needs Python 3.11 or newer; set PYTHON=... (found $$($(PYTHON) --version))" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; scripts/install_venv.sh && $(PYTHON) -m venv .venv; }
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/pip
+	@echo "Installing Limelight into .venv (once; a few minutes)" >&2
+	@$(PIP) -e .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/pip
+	@echo "Installing Limelight with its development tools into .venv (once; a few minutes)" >&2
+	@$(PIP) -e '.[dev]'
+	@touch $@ .venv/installed

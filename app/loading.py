@@ -1,0 +1,33 @@
+"""Loads what the command line asks for, with every refusal as a usage error."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from attention import BackendRefused, UnknownBackend
+from pipeline.errors import UsageError
+from pipeline.request import GenerationRequest
+from pipeline.text_to_image import TextToImagePipeline
+from unet import WeightsError
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns what the lower packages refuse into usage errors."""
+    try:
+        yield
+    except (BackendRefused, UnknownBackend, WeightsError) as error:
+        raise UsageError(str(error)) from error
+
+
+def load_pipeline(
+    model: str, *, attention: str | None, device: str | None, dtype: str | None
+) -> TextToImagePipeline:
+    with refusals():
+        return TextToImagePipeline.from_pretrained(model, attention=attention, device=device, dtype=dtype)
+
+
+def check_plans(pipe: TextToImagePipeline, requests: Sequence[GenerationRequest]) -> None:
+    """Raises UsageError, before anything is sampled, unless every request's attention can be computed."""
+    with refusals():
+        for request in requests:
+            pipe.engine.plan(request)

@@ -1,0 +1,88 @@
+"""What the command line tells its user: results on stdout, everything else on stderr."""
+
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, NoReturn, Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.result import Step
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def complain(text: str) -> None:
+    print(f"limelight: {text}", file=sys.stderr, flush=True)
+
+
+def fail(text: str, *, code: int = 2) -> NoReturn:
+    complain(text)
+    raise SystemExit(code)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Takes the place of `warnings.showwarning`: the message, without the line of code that gave it."""
+    complain(str(message))
+
+
+class Progress:
+    """A bar over the steps of all pictures; silent where stderr is no terminal."""
+
+    def __init__(self, num_pictures: int) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        self._bars = Bars(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bars.add_task("loading", total=None)
+        self._num_pictures = num_pictures
+        self._done: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def advance(self, step: Step) -> None:
+        self._done[step.id] = step.count if step.error is not None else step.index
+        self._bars.update(
+            self._task,
+            description="drawing",
+            completed=sum(self._done.values()),
+            total=step.count * self._num_pictures,
+        )
+
+
+def show_record(record: Mapping[str, Any]) -> None:
+    """The record of a picture as a table; its text is shown as text, never as markup."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for key, value in record.items():
+        for inner, text in value.items() if isinstance(value, dict) else [("", value)]:
+            table.add_row(_plain(f"{key} {inner}".strip()), _plain(text))
+    Console().print(table, markup=False)
+
+
+def _plain(value: Any) -> Text:
+    text = value if isinstance(value, str) else repr(value)
+    return Text("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text))

@@ -1,0 +1,81 @@
+"""The tables of `limelight backends`."""
+
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.loading import load_pipeline, refusals
+from attention import AttentionSpec, backends
+from pipeline.device import choose_device, choose_dtype
+from pipeline.request import GenerationRequest
+
+# The largest self-attention of a 512 px picture of Stable Diffusion 1.
+_HEAD_DIM, _NUM_POSITIONS = 40, 64 * 64
+
+
+def show_backends(*, device: str | None, dtype: str | None) -> None:
+    """Which backends take a typical self-attention on this device, and why the others do not."""
+    import torch
+
+    target = choose_device(device)
+    capability = torch.cuda.get_device_capability(target) if target.type == "cuda" else None
+    spec = AttentionSpec(
+        device=target.type,
+        dtype=choose_dtype(dtype, target),
+        head_dim=_HEAD_DIM,
+        num_queries=_NUM_POSITIONS,
+        num_keys=_NUM_POSITIONS,
+        batch=2,
+        num_heads=8,
+        num_kv_heads=8,
+        compute_capability=capability,
+    )
+    name = f"{target.type}, {str(spec.dtype).removeprefix('torch.')}"
+    table = Table("backend", "runs here", "kernel", "why not", title=f"Attention backends on {name}")
+    for backend in backends:
+        reasons = backend.refusals(spec)
+        table.add_row(
+            backend.name,
+            "no" if reasons else "yes",
+            "" if reasons else backend.kernel(spec),
+            Text("\n".join(reasons)),
+        )
+    Console().print(table)
+
+
+def show_plan(
+    request: GenerationRequest, *, model: str, attention: str | None, device: str | None, dtype: str | None
+) -> None:
+    """The backend and kernel of every attention site of a model."""
+    pipe = load_pipeline(model, attention=attention, device=device, dtype=dtype)
+    with refusals():
+        plan = pipe.engine.plan(request)
+    request = pipe.engine.resolve(request)
+    table = Table(
+        "site",
+        "kind",
+        "queries",
+        "keys",
+        "heads x dim",
+        "backend",
+        "kernel",
+        title=f"Plan of {model!r} at {request.width}x{request.height}",
+    )
+    for site in pipe.model.unet.sites:
+        choice = plan[site.name]
+        spec = choice.spec
+        table.add_row(
+            site.name,
+            site.kind,
+            str(spec.num_queries),
+            str(spec.num_keys),
+            f"{spec.num_heads} x {spec.head_dim}",
+            choice.backend.name,
+            choice.kernel,
+        )
+    Console().print(table)
+    used = Counter(f"{choice.backend.name} ({choice.kernel})" for choice in plan.values())
+    for name, number in used.most_common():
+        Console().print(f"{number} sites: {name}", highlight=False)

@@ -1,0 +1,27 @@
+"""From prompts to pictures, with the way each word took.
+
+Names are loaded when they are first used: checking a request needs neither torch nor diffusers.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.request import GenerationRequest
+    from pipeline.result import Result, Step
+    from pipeline.text_to_image import TextToImagePipeline
+
+__all__ = ["GenerationRequest", "Result", "Step", "TextToImagePipeline"]
+
+_HOMES = {
+    "GenerationRequest": "pipeline.request",
+    "Result": "pipeline.result",
+    "Step": "pipeline.result",
+    "TextToImagePipeline": "pipeline.text_to_image",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

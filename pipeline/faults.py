@@ -1,0 +1,34 @@
+"""Finds where in a U-Net NaN or infinity first appears."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from attention import AttentionRuntime, Backend
+
+
+def first_fault(call: Callable[[AttentionRuntime], Any], backends: Mapping[str, Backend]) -> str:
+    """Repeats a U-Net call, looking at what goes in and out of every attention site, and says what it saw.
+
+    Args:
+        call: the U-Net call, given what it does its attention with.
+        backends: site -> backend.
+    """
+    faults: list[str] = []
+    call(AttentionRuntime({site: _watched(site, backend, faults) for site, backend in backends.items()}))
+    return faults[0] if faults else "after the last attention site"
+
+
+def _watched(site: str, backend: Backend, faults: list[str]) -> Backend:
+    def attend(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> Tensor:
+        out = backend.attend(q, k, v, **options)
+        if not faults:
+            if not all(x.isfinite().all() for x in (q, k, v)):
+                faults.append(f"before attention at {site} (a weight, or the input)")
+            elif not out.isfinite().all():
+                faults.append(f"in attention at {site}, backend {backend.name}")
+        return out
+
+    return replace(backend, attend=attend)

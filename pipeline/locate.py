@@ -1,0 +1,55 @@
+"""From the name of a model to its folder, without loading anything."""
+
+import os
+import re
+from pathlib import Path
+
+from pipeline.errors import ModelError, UnknownName
+
+DEFAULT_MODEL = Path(__file__).parent / "default_model"
+_HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+_HUB_FILES = ["*.json", "*/*.json", "*/*.safetensors", "*/*.txt"]
+
+
+def locate_model(name: str | os.PathLike[str]) -> Path:
+    """The folder, in diffusers layout, that `name` stands for.
+
+    Args:
+        name: `default`, a folder, or a hub id `owner/name`; a hub model is taken from the local cache, or
+            downloaded (safetensors only) where the hub can be reached.
+
+    Raises:
+        UnknownName: none of these.
+        ModelError: a file instead of a folder, a folder without a model, or a hub model that cannot be had.
+    """
+    if name == "default":
+        return DEFAULT_MODEL
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "model_index.json").is_file():
+            raise ModelError(
+                f"{path} is a folder without model_index.json; a model in diffusers layout has one"
+            )
+        return path
+    if path.is_file():
+        raise ModelError(f"{path} is a file; only folders in diffusers layout can be loaded, and `default`")
+    if _HUB_ID.fullmatch(str(name)):
+        return _from_hub(str(name))
+    raise UnknownName("model", str(name), ["default", "a folder in diffusers layout", "a hub id owner/name"])
+
+
+def _from_hub(repo: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repo, allow_patterns=_HUB_FILES, local_files_only=True))
+    except LocalEntryNotFoundError:
+        pass
+    try:
+        return Path(snapshot_download(repo, allow_patterns=_HUB_FILES))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            f"{repo!r} is no folder here, is not in the hub's local cache, and could not be downloaded "
+            f"({type(error).__name__}); use `default`, or the path of a folder in diffusers layout"
+        ) from None

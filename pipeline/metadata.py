@@ -1,0 +1,101 @@
+"""The record inside a PNG: JSON for machines, and the `parameters` text that other programs read."""
+
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+
+from pipeline.errors import OutputError, UsageError
+
+KEY = "limelight"
+MAX_RECORD_CHARACTERS = 1_000_000
+
+
+class NoRecord(UsageError):
+    """A file holds no record of what made it, or one that cannot be read."""
+
+
+def parameters_text(info: Mapping[str, Any]) -> str:
+    """The record in the manner of AUTOMATIC1111's web UI, which most galleries show and search."""
+    request = info["request"]
+    settings = {
+        "Steps": request["num_steps"],
+        "Sampler": request["scheduler"],
+        "CFG scale": f"{request['guidance_scale']:g}",
+        "Seed": request["seed"],
+        "Size": f"{request['width']}x{request['height']}",
+        "Model hash": info["model"]["hash"][:10],
+        "Model": info["model"]["name"],
+        "Version": f"Limelight {info['limelight']}",
+    }
+    lines = [request["prompt"]]
+    if request["negative_prompt"]:
+        lines.append(f"Negative prompt: {request['negative_prompt']}")
+    return "\n".join([*lines, ", ".join(f"{key}: {value}" for key, value in settings.items())])
+
+
+def save_png(image: Image.Image, info: Mapping[str, Any], path: Path) -> Path:
+    """Writes picture and record to a temporary file beside `path`, flushes it to disk and renames it.
+
+    Raises:
+        OutputError: the place cannot be written to, or is full.
+    """
+    chunks = PngInfo()
+    chunks.add_itxt("parameters", parameters_text(info))
+    chunks.add_itxt(KEY, json.dumps(info, ensure_ascii=False, sort_keys=True))
+    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as file:
+            image.save(file, format="PNG", pnginfo=chunks)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+    return path.resolve()
+
+
+def check_writable(folder: Path) -> None:
+    """Raises OutputError unless a file can be made in `folder`, which is made if it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record in a PNG; the pixels are not decoded.
+
+    Raises:
+        NoRecord: there is no such file, it is no PNG, or it holds no record.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            text = image.info.get(KEY)
+    except FileNotFoundError:
+        raise NoRecord(f"{path} does not exist") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise NoRecord(f"{path} cannot be read as a PNG: {error}") from None
+    if text is None:
+        raise NoRecord(f"{path} holds no Limelight record; only pictures saved by Limelight do")
+    if len(text) > MAX_RECORD_CHARACTERS:
+        raise NoRecord(
+            f"the record in {path} has {len(text):,} characters; at most {MAX_RECORD_CHARACTERS:,}"
+        )
+    try:
+        record = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise NoRecord(f"the record in {path} is not valid JSON: {error}") from None
+    if not isinstance(record, dict) or not isinstance(record.get("request"), dict):
+        raise NoRecord(f"the record in {path} has no request")
+    return record

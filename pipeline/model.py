@@ -1,0 +1,180 @@
+"""A model: its parts, loaded strictly from a folder in diffusers layout."""
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.errors import ModelError
+from pipeline.families import Family, family_of
+from pipeline.text import ClipEncoder, TextEncoder
+from unet import UNet
+from unet.weights import content_hash, find_weights, read_header
+
+_TEXT_MODELS = {"CLIPTextModel", "CLIPTextModelWithProjection"}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Everything that draws: U-Net, VAE, text encoder, and the scheduler's configuration.
+
+    Attributes:
+        name: as the caller gave it, or the folder's own name; goes into the picture's record.
+        hash: of the content of all weights, computed in the background: it reads every file once.
+    """
+
+    name: str
+    family: Family
+    unet: UNet
+    vae: Any
+    text: TextEncoder
+    scheduler_config: Mapping[str, Any]
+    hash: Future[str]
+
+    @property
+    def latent_factor(self) -> int:
+        """Pixels per latent position, along one side."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @property
+    def native_size(self) -> int:
+        """Side in pixels of the square pictures that the model was trained on."""
+        return self.unet.config.sample_size * self.latent_factor
+
+
+def load_model(
+    folder: Path, *, name: str, device: torch.device, dtype: torch.dtype, variant: str | None = None
+) -> Model:
+    """The model in `folder`, with every weight accounted for.
+
+    Nothing is built before the header of every file is found right.
+
+    Args:
+        variant: as in `diffusion_pytorch_model.fp16.safetensors`.
+
+    Raises:
+        ModelError: a part is missing or of a class that is not supported.
+        WeightsError: a weight file is truncated, not safetensors, or does not fit its part.
+    """
+    index = _read_json(folder / "model_index.json")
+    text_parts = [part for part in ("text_encoder", "text_encoder_2") if _is_named(index, part)]
+    parts = ["unet", "vae", *text_parts]
+    _check_parts(folder, index, parts, text_parts)
+    files = [file for part in parts for file in _weight_files(folder / part, variant)]
+    for file in files:
+        read_header(file)
+
+    unet_config = _read_json(folder / "unet" / "config.json")
+    family = family_of(unet_config)
+    if len(text_parts) != family.num_text_encoders:
+        raise ModelError(
+            f"{folder} has {len(text_parts)} text encoders; "
+            f"a {family.name} model has {family.num_text_encoders}"
+        )
+    executor = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
+    digest = executor.submit(content_hash, files)
+    executor.shutdown(wait=False)
+    return Model(
+        name=name,
+        family=family,
+        unet=UNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant).eval(),
+        vae=_load_vae(folder / "vae", dtype, device, variant),
+        text=TextEncoder(
+            [_load_clip(folder, part, family, dtype, device, variant) for part in text_parts],
+            zero_empty_negative=bool(index.get("force_zeros_for_empty_prompt", False)),
+        ),
+        scheduler_config=_read_json(folder / "scheduler" / "scheduler_config.json"),
+        hash=digest,
+    )
+
+
+def _is_named(index: Mapping[str, Any], part: str) -> bool:
+    return index.get(part, [None, None])[1] is not None
+
+
+def _check_parts(folder: Path, index: Mapping[str, Any], parts: list[str], text_parts: list[str]) -> None:
+    if not text_parts:
+        raise ModelError(
+            f"{folder / 'model_index.json'} names no text_encoder; a text-to-image model has one"
+        )
+    expected = {"unet": {"UNet2DConditionModel"}, "vae": {"AutoencoderKL"}} | dict.fromkeys(
+        text_parts, _TEXT_MODELS
+    )
+    for part in parts:
+        cls = index.get(part, [None, None])[1]
+        if cls not in expected[part]:
+            raise ModelError(f"{folder}: {part} is a {cls}; supported: {', '.join(sorted(expected[part]))}")
+    for part in [*parts, "scheduler", *(p.replace("text_encoder", "tokenizer") for p in text_parts)]:
+        if not (folder / part).is_dir():
+            raise ModelError(f"{folder} has no folder {part!r}; model_index.json names it")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path} does not exist; a model folder in diffusers layout has it") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} holds a {type(values).__name__}; must be an object")
+    return values
+
+
+def _stem(part: Path) -> str:
+    return "model" if part.name.startswith("text_encoder") else "diffusion_pytorch_model"
+
+
+def _weight_files(part: Path, variant: str | None) -> list[Path]:
+    return list(find_weights(part, stem=_stem(part), variant=variant))
+
+
+def _load_vae(folder: Path, dtype: torch.dtype, device: torch.device, variant: str | None) -> Any:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    # Old VAE folders use other names for their attention weights, which diffusers' own loader knows.
+    vae, report = AutoencoderKL.from_pretrained(
+        folder,
+        torch_dtype=dtype,
+        variant=variant,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    _check_report(folder, report)
+    return vae.to(device).eval()
+
+
+def _load_clip(
+    folder: Path, part: str, family: Family, dtype: torch.dtype, device: torch.device, variant: str | None
+) -> ClipEncoder:
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+    cls = CLIPTextModelWithProjection if part == "text_encoder_2" else CLIPTextModel
+    # Published files name the weights with a prefix that only from_pretrained knows to drop.
+    model, report = cls.from_pretrained(
+        folder / part,
+        dtype=dtype,
+        variant=variant,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    _check_report(folder / part, report)
+    tokenizer = CLIPTokenizer.from_pretrained(
+        folder / part.replace("text_encoder", "tokenizer"), local_files_only=True
+    )
+    return ClipEncoder(tokenizer, model.to(device).eval(), penultimate=family.penultimate)
+
+
+def _check_report(folder: Path, report: Mapping[str, Any]) -> None:
+    """Refuses what the libraries' loaders only log: weights left at random values, or not used."""
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        keys = sorted(str(key) for key in report.get(kind, ()) if not str(key).endswith("position_ids"))
+        if keys:
+            word = kind.removesuffix("_keys")
+            raise ModelError(f"{folder}: {len(keys)} {word} weights: {', '.join(keys[:5])}")

@@ -1,0 +1,115 @@
+"""The command as its user meets it: in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline.metadata import read_record
+
+ROOT = Path(__file__).parents[2]
+
+
+def limelight(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200", "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn")
+    run = limelight("generate", "a red apple", "--seed", "7", "--steps", "4", "-o", "apple.png", cwd=folder)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert str(folder / "apple.png") in run.stdout
+    assert "seed 7" in run.stdout
+    return folder / "apple.png"
+
+
+def test_generate_draws_a_picture_with_its_record(drawn: Path) -> None:
+    with Image.open(drawn) as image:
+        assert image.size[0] >= 64
+        assert image.text["parameters"].startswith("a red apple\nSteps: 4, ")
+    assert read_record(drawn)["request"]["seed"] == 7
+
+
+def test_inspect_shows_the_record(drawn: Path) -> None:
+    run = limelight("inspect", str(drawn), cwd=drawn.parent)
+    assert run.returncode == 0
+    assert "a red apple" in run.stdout
+
+
+def test_replay_draws_the_same_pixels(drawn: Path, tmp_path: Path) -> None:
+    run = limelight("replay", str(drawn), "-o", "again.png", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    with Image.open(drawn) as first, Image.open(tmp_path / "again.png") as again:
+        assert first.tobytes() == again.tobytes()
+
+
+def test_count_draws_into_a_folder(tmp_path: Path) -> None:
+    run = limelight("generate", "a cat", "--count", "2", "--seed", "1", "--steps", "2", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert sorted(read_record(path)["request"]["seed"] for path in (tmp_path / "outputs").iterdir()) == [1, 2]
+
+
+def test_backends_shows_the_plan_with_the_kernel_of_every_site(tmp_path: Path) -> None:
+    run = limelight("backends", "--model", "default", "--attention", "self=tiled,cross=sdpa", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    for name in ("math", "sdpa", "tiled", "xformers", "flash"):
+        assert name in run.stdout
+    rows = [line for line in run.stdout.splitlines() if ".attn" in line]
+    assert rows
+    assert all(("tiled" in row) == (".attn1" in row) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "nope"], "unknown model 'nope'"),
+        (["--scheduler", "eular"], "did you mean 'euler'?"),
+        (["--attention", "sdpaa"], "'sdpa'"),
+        (["--attention", "flash"], "flash"),
+        (["--device", "cuda:9"], "unknown device 'cuda:9'; valid: "),
+        (["--dtype", "fp16"], "unknown dtype 'fp16'; valid: float32, bfloat16, float16"),
+        (["--width", "500"], "width is 500; must be a multiple of 8 (504 is the nearest)"),
+        (["--steps", "0"], "num_steps is 0; must be from 1 to 1000"),
+        (["--seed", "-1"], "seed is -1; must be from 0"),
+        (["--seed", str(2**64)], "must be from 0"),
+        (["--guidance", "nan"], "guidance_scale is nan; must be a finite number"),
+        (["--count", "1000000"], "count is 1000000; must be from 1 to 10000"),
+        (["--width", "100000", "--height", "100000"], "GiB; this machine has"),
+        (["-o", "picture.jpg"], "must be a .png file or a folder"),
+        (["-o", "a.png", "--count", "2"], "give a folder"),
+        (["-o", "file/folder"], "cannot write to"),
+    ],
+)
+def test_bad_input_is_refused_in_words_with_exit_code_2(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    run = limelight("generate", "a red apple", "--steps", "1", *arguments, cwd=tmp_path)
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_a_picture_without_a_record_cannot_be_replayed(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    run = limelight("replay", "plain.png", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "holds no Limelight record" in run.stderr
+
+
+@pytest.mark.parametrize("module", ["torch", "diffusers", "transformers", "gradio"])
+def test_help_and_refused_requests_load_nothing_heavy(tmp_path: Path, module: str) -> None:
+    code = f"import sys, app.cli, pipeline; assert {module!r} not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -1,0 +1,81 @@
+"""The same request through diffusers' own pipeline, from the same folder and noise, is the same picture."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipeline import GenerationRequest, TextToImagePipeline
+from pipeline.schedulers import SCHEDULERS, make_scheduler
+
+PROMPT = "a red apple, on a BLUE background!"
+
+
+def largest_difference(a: Image.Image, b: Image.Image) -> int:
+    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
+
+
+def by_diffusers(
+    folder: Path, request: GenerationRequest, cls: str = "StableDiffusionPipeline"
+) -> Image.Image:
+    import diffusers
+
+    pipe = getattr(diffusers, cls).from_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    pipe.scheduler = make_scheduler(request.scheduler or "model", pipe.scheduler.config)
+    return pipe(
+        request.prompt,
+        negative_prompt=request.negative_prompt or None,
+        width=request.width,
+        height=request.height,
+        num_inference_steps=request.num_steps,
+        guidance_scale=request.guidance_scale,
+        generator=torch.Generator("cpu").manual_seed(request.seed),
+    ).images[0]
+
+
+def request(**fields: object) -> GenerationRequest:
+    values = {"prompt": PROMPT, "seed": 7, "num_steps": 6, "guidance_scale": 5.0, "width": 24, "height": 16}
+    return GenerationRequest(**(values | fields))
+
+
+@pytest.fixture(scope="module")
+def sd(sd_folder: Path) -> TextToImagePipeline:
+    return TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
+
+
+@pytest.mark.parametrize("scheduler", ["model", *SCHEDULERS])
+def test_every_scheduler(sd: TextToImagePipeline, sd_folder: Path, scheduler: str) -> None:
+    asked = request(scheduler=scheduler, negative_prompt="blurry")
+    assert largest_difference(sd(asked).image, by_diffusers(sd_folder, asked)) <= 1
+
+
+@pytest.mark.parametrize("scheduler", ["ddim", "euler", "dpm++2m", "unipc"])
+def test_v_prediction(make_sd: Callable[..., Path], scheduler: str) -> None:
+    folder = make_sd("v_prediction")
+    asked = request(scheduler=scheduler)
+    picture = TextToImagePipeline.from_pretrained(folder, device="cpu")(asked).image
+    assert largest_difference(picture, by_diffusers(folder, asked)) <= 1
+
+
+@pytest.mark.parametrize("guidance_scale", [0.0, 1.0, 1.5])
+def test_guidance_at_one_or_below_is_off(
+    sd: TextToImagePipeline, sd_folder: Path, guidance_scale: float
+) -> None:
+    asked = request(guidance_scale=guidance_scale)
+    assert largest_difference(sd(asked).image, by_diffusers(sd_folder, asked)) <= 1
+
+
+@pytest.mark.parametrize("negative_prompt", ["", "blurry"])
+def test_sdxl(sdxl_folder: Path, negative_prompt: str) -> None:
+    asked = request(negative_prompt=negative_prompt)
+    pipe = TextToImagePipeline.from_pretrained(sdxl_folder, device="cpu")
+    theirs = by_diffusers(sdxl_folder, asked, "StableDiffusionXLPipeline")
+    assert largest_difference(pipe(asked).image, theirs) <= 1
+
+
+def test_the_pictures_of_the_parity_tests_are_not_constant(sd: TextToImagePipeline) -> None:
+    assert np.asarray(sd(request()).image).std() > 5
