@@ -21,8 +21,9 @@ def sinusoids(
     Source: Ho et al. 2020, arXiv:2006.11239, appendix B, after Vaswani et al. 2017, arXiv:1706.03762, 3.5.
     """
     half = dim // 2
-    exponents = torch.arange(half, dtype=torch.float32, device=values.device) / (half - freq_shift)
-    angles = values[:, None].float() * torch.exp(-math.log(10_000) * exponents)
+    # In this order of operations float32 rounds as it did in training; a timestep near 1000 shows it.
+    exponents = -math.log(10_000) * torch.arange(half, dtype=torch.float32, device=values.device)
+    angles = values[:, None].float() * torch.exp(exponents / (half - freq_shift))
     parts = (angles.cos(), angles.sin()) if flip_sin_to_cos else (angles.sin(), angles.cos())
     return torch.cat(parts, dim=-1)
 

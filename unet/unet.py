@@ -1,5 +1,6 @@
 """The U-Net of the Stable Diffusion family."""
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from attention import AttentionRuntime, AttentionSpec
 from unet.blocks import DownBlock, MidBlock, UpBlock
 from unet.config import UNetConfig
 from unet.embeddings import TimestepEmbedding, sinusoids
+from unet.inputs import check_inputs
 from unet.resnet import activation
 from unet.sites import Site, list_sites
 from unet.weights import find_weights, load_strict, parameters_on_meta
@@ -159,7 +161,7 @@ class UNet(nn.Module):
         Raises:
             ValueError: an input does not fit this U-Net; the message says what does.
         """
-        self._check(x, timesteps, context, pooled, size_ids, time_cond)
+        check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, time_cond)
         temb = self._time_embedding(timesteps, pooled, size_ids, time_cond, x.dtype)
 
         x = self.conv_in(x)
@@ -182,67 +184,10 @@ class UNet(nn.Module):
         dtype: torch.dtype,
     ) -> Tensor:
         c = self.config
-        layout = {"flip_sin_to_cos": c.flip_sin_to_cos, "freq_shift": c.freq_shift}
-        temb = self.time_embedding(sinusoids(timesteps, c.down[0].channels, **layout).to(dtype), time_cond)
-        if c.added is None or pooled is None or size_ids is None:
+        embed = partial(sinusoids, flip_sin_to_cos=c.flip_sin_to_cos, freq_shift=c.freq_shift)
+        temb = self.time_embedding(embed(timesteps, c.down[0].channels).to(dtype), time_cond)
+        if c.added is None or self.add_embedding is None or pooled is None or size_ids is None:
             return temb
-        sizes = sinusoids(size_ids.flatten(), c.added.size_embed_dim, **layout)
+        sizes = embed(size_ids.flatten(), c.added.size_embed_dim)
         sizes = sizes.unflatten(0, size_ids.shape).flatten(1)  # (b s) e -> b (s e)
         return temb + self.add_embedding(torch.cat((pooled, sizes.to(dtype)), dim=-1))
-
-    def _check(
-        self,
-        x: Tensor,
-        timesteps: Tensor,
-        context: Tensor,
-        pooled: Tensor | None,
-        size_ids: Tensor | None,
-        time_cond: Tensor | None,
-    ) -> None:
-        c, batch = self.config, x.shape[0]
-        if x.shape[1] != c.in_channels:
-            raise ValueError(
-                f"x has {x.shape[1]} channels; this U-Net takes {c.in_channels} "
-                "(4 text to image, 9 inpainting, 8 image editing)"
-            )
-        if timesteps.shape != (batch,):
-            raise ValueError(
-                f"timesteps is {tuple(timesteps.shape)}; needs one per row, {(batch,)}: t.expand({batch})"
-            )
-        if context.shape[0] != batch or context.shape[-1] != c.context_dim:
-            raise ValueError(
-                f"context is {tuple(context.shape)}; needs {(batch, 'tokens', c.context_dim)}: "
-                "the text encoder must be this model's own"
-            )
-        if x.dtype != self.dtype and not torch.is_autocast_enabled(x.device.type):
-            raise ValueError(f"x is {x.dtype} and the weights {self.dtype}; must be equal: x.to(unet.dtype)")
-        self._check_added(batch, pooled, size_ids)
-        if (time_cond is None) != (c.time_cond_dim is None):
-            needs = (
-                "none" if c.time_cond_dim is None else f"{(batch, c.time_cond_dim)}, from guidance_embedding"
-            )
-            raise ValueError(
-                f"time_cond is {'missing' if time_cond is None else 'given'}; this U-Net needs {needs}"
-            )
-
-    def _check_added(self, batch: int, pooled: Tensor | None, size_ids: Tensor | None) -> None:
-        added = self.config.added
-        given = {"pooled": pooled, "size_ids": size_ids}
-        if added is None:
-            for name, value in given.items():
-                if value is not None:
-                    raise ValueError(f"{name} is given; this U-Net takes none (SDXL's do): leave it out")
-            return
-        for name, value in given.items():
-            if value is None:
-                raise ValueError(f"{name} is missing; this U-Net needs it (SDXL: pooled text and size_ids)")
-            if value.shape[0] != batch:
-                raise ValueError(f"{name} has {value.shape[0]} rows and x {batch}; must be equal")
-        assert pooled is not None and size_ids is not None
-        total = pooled.shape[1] + size_ids.shape[1] * added.size_embed_dim
-        if total != added.input_dim:
-            raise ValueError(
-                f"pooled has {pooled.shape[1]} features and there are {size_ids.shape[1]} size_ids of "
-                f"{added.size_embed_dim}, {total} in all; this U-Net needs {added.input_dim} "
-                "(SDXL base: 1280 and 6, refiner: 1280 and 5)"
-            )
