@@ -33,9 +33,12 @@ class LevelConfig:
     only_cross_attention: bool
 
     def __post_init__(self) -> None:
-        for name in ("channels", "num_resnets", "num_heads"):
-            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
-        _require(all(depth >= 0 for depth in self.depths), f"depths are {self.depths}; at least 0 each")
+        for name, limit in (("channels", 65_536), ("num_resnets", 64), ("num_heads", 65_536)):
+            require_size(name, getattr(self, name), limit)
+        _require(
+            all(0 <= depth <= 64 for depth in self.depths),
+            f"depths are {self.depths}; at least 0, at most 64 each",
+        )
         _require(
             not self.depths or self.channels % self.num_heads == 0,
             f"channels is {self.channels} with {self.num_heads} heads; must be a multiple of the heads",
@@ -55,11 +58,9 @@ class AddedConfig:
     size_embed_dim: int
 
     def __post_init__(self) -> None:
-        _require(self.input_dim >= 1, f"input_dim is {self.input_dim}; at least 1")
-        _require(
-            self.size_embed_dim >= 2 and self.size_embed_dim % 2 == 0,
-            f"size_embed_dim is {self.size_embed_dim}; must be even and at least 2",
-        )
+        for name in ("input_dim", "size_embed_dim"):
+            require_size(name, getattr(self, name), 2**20)
+        _require(self.size_embed_dim % 2 == 0, f"size_embed_dim is {self.size_embed_dim}; must be even")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +104,13 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         for name in ("in_channels", "out_channels", "context_dim", "norm_num_groups", "time_embed_dim"):
-            _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)}; at least 1")
+            require_size(name, getattr(self, name), 2**20)
         for name in ("conv_in_kernel", "conv_out_kernel"):
+            require_size(name, getattr(self, name), 31)
             _require(getattr(self, name) % 2 == 1, f"{name} is {getattr(self, name)}; must be odd")
         _require(0 <= self.dropout < 1, f"dropout is {self.dropout}; at least 0 and below 1")
         _require(self.act_fn in ACTIVATIONS, f"act_fn is {self.act_fn!r}; one of {', '.join(ACTIVATIONS)}")
-        _require(len(self.down) >= 1, "there are no levels; at least 1")
+        require_size("number of levels", len(self.down), 16)
         _require(
             len(self.up) == len(self.down), f"{len(self.down)} levels down, {len(self.up)} up; must be equal"
         )
@@ -130,6 +132,8 @@ class UNetConfig:
                 up.num_resnets == down.num_resnets + 1,
                 f"{down.num_resnets} residual blocks down, {up.num_resnets} up; must be one more up",
             )
+        if self.time_cond_dim is not None:
+            require_size("time_cond_dim", self.time_cond_dim, 2**20)
         first, last, mid = self.down[0], self.down[-1], self.mid
         _require(first.channels % 2 == 0, f"channels of the first level is {first.channels}; must be even")
         if mid is not None:
@@ -167,6 +171,11 @@ class UNetConfig:
             return translate(content)
         except UNetConfigError as error:
             raise UNetConfigError(f"{path}: {error}") from None
+
+
+def require_size(name: str, size: int, limit: int) -> None:
+    """No real model comes near the limits; a config that does would build for hours."""
+    _require(1 <= size <= limit, f"{name} is {size}; at least 1, at most {limit}")
 
 
 def _require(condition: bool, message: str) -> None:

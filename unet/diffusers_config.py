@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unet.config import AddedConfig, LevelConfig, UNetConfig, UNetConfigError
+from unet.config import AddedConfig, LevelConfig, UNetConfig, UNetConfigError, require_size
 
 # What diffusers takes for a key that a config leaves out. Older configs leave out most of them.
 _DEFAULTS: dict[str, Any] = {
@@ -71,6 +71,7 @@ _WITHOUT_EFFECT = {
 _DOWN = {"DownBlock2D": False, "CrossAttnDownBlock2D": True}  # name -> has attention
 _UP = {"UpBlock2D": False, "CrossAttnUpBlock2D": True}
 _MID = {None: None, "UNetMidBlock2D": False, "UNetMidBlock2DCrossAttn": True}
+_KINDS = {int: "whole numbers", bool: "true or false"}
 _CLASSES = ("UNet2DConditionModel", "FlaxUNet2DConditionModel")
 
 
@@ -85,10 +86,12 @@ def translate(content: Mapping[str, Any]) -> UNetConfig:
     channels = _ints("block_out_channels", c["block_out_channels"])
     n = len(channels)
     resnets = _per_level("layers_per_block", c["layers_per_block"], n)
+    for num_resnets in resnets:
+        require_size("layers_per_block", num_resnets, 64)
     # Its name is a mistake that diffusers keeps: it holds the number of heads, not their size.
     heads_key = "attention_head_dim" if c["num_attention_heads"] is None else "num_attention_heads"
     heads = _per_level(heads_key, c[heads_key], n)
-    only_cross = _per_level("only_cross_attention", c["only_cross_attention"], n)
+    only_cross = _per_level("only_cross_attention", c["only_cross_attention"], n, kind=bool)
     down_attends = [_choice("down_block_types", t, _DOWN) for t in _types("down_block_types", c, n)]
     up_attends = [_choice("up_block_types", t, _UP) for t in _types("up_block_types", c, n)]
     mid_attends = _choice("mid_block_type", c["mid_block_type"], _MID)
@@ -185,17 +188,14 @@ def _added(c: Mapping[str, Any]) -> AddedConfig | None:
     return AddedConfig(input_dim=_int(input_key, c[input_key]), size_embed_dim=_int(embed_key, c[embed_key]))
 
 
-def _per_level(key: str, value: Any, num_levels: int, *, nested: bool = False) -> list[Any]:
+def _per_level(key: str, value: Any, num_levels: int, *, kind: type = int, nested: bool = False) -> list[Any]:
     """`value` once per level; a list has one entry per level already."""
-    if not isinstance(value, (list, tuple)):
-        value = [value] * num_levels
-    if len(value) != num_levels:
-        raise UNetConfigError(f"{key} has {len(value)} entries; block_out_channels has {num_levels}")
-    for one in value:
-        allowed = isinstance(one, int) or (nested and isinstance(one, (list, tuple)) and one)
-        if not allowed:
-            raise UNetConfigError(f"{key} is {value!r}; needs whole numbers")
-    return list(value)
+    entries = list(value) if isinstance(value, (list, tuple)) else [value] * num_levels
+    if len(entries) != num_levels:
+        raise UNetConfigError(f"{key} has {len(entries)} entries; block_out_channels has {num_levels}")
+    if not all(type(one) is kind or (nested and isinstance(one, (list, tuple)) and one) for one in entries):
+        raise UNetConfigError(f"{key} is {value!r}; needs {_KINDS[kind]}")
+    return entries
 
 
 def _per_layer(key: str, depth: Any, num_layers: int) -> tuple[int, ...]:
