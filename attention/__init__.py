@@ -1,0 +1,31 @@
+"""Scaled dot-product attention behind one call, with many implementations.
+
+Shape letters in this package (no image height exists here, so h is heads):
+    b batch   h heads   hk key and value heads   n queries (image positions)   m keys (positions or tokens)
+    d head dim
+"""
+
+from attention.backend import Backend, BackendRefused
+from attention.capability import Capability
+from attention.order import AttentionOrder, BadOrder
+from attention.plan import Choice, plan
+from attention.registry import UnknownBackend, attend, backends, get
+from attention.runtime import AttentionRuntime, Recorder
+from attention.spec import AttentionSpec
+
+__all__ = [
+    "AttentionOrder",
+    "AttentionRuntime",
+    "AttentionSpec",
+    "Backend",
+    "BackendRefused",
+    "BadOrder",
+    "Capability",
+    "Choice",
+    "Recorder",
+    "UnknownBackend",
+    "attend",
+    "backends",
+    "get",
+    "plan",
+]

@@ -1,0 +1,90 @@
+"""The shape every backend has."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attention.capability import Capability
+from attention.spec import AttentionSpec
+
+Mask = Bool[Tensor, "..."] | Float[Tensor, "..."]  # broadcastable to b h n m
+
+
+@runtime_checkable
+class Run(Protocol):
+    """A backend's own function. Its arguments fit each other and its capability; a mask has 4 dimensions."""
+
+    def __call__(
+        self,
+        q: Float[Tensor, "b h n d"],
+        k: Float[Tensor, "b hk m d"],
+        v: Float[Tensor, "b hk m d"],
+        *,
+        mask: Mask | None,
+        causal: bool,
+        scale: float,
+    ) -> Float[Tensor, "b h n d"]: ...
+
+
+class BackendRefused(ValueError):
+    """No backend, or not the one asked for, can run this attention call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One way to compute attention.
+
+    Args:
+        run: the computation itself; call `attend`, which checks what `run` takes for granted.
+        missing: why this machine can never run it (package, driver), or None when it can.
+        kernel_of: what really runs for a spec that it accepts; by default the backend's own name.
+    """
+
+    name: str
+    capability: Capability = field(repr=False)
+    run: Run = field(repr=False)
+    missing: Callable[[], str | None] = field(default=lambda: None, repr=False)
+    kernel_of: Callable[[AttentionSpec], str] | None = field(default=None, repr=False)
+
+    def refusals(self, spec: AttentionSpec) -> list[str]:
+        """Every reason this backend cannot run `spec` here; empty means it can."""
+        reason = self.missing()
+        return [reason] if reason else self.capability.refusals(spec)
+
+    def kernel(self, spec: AttentionSpec) -> str:
+        """The kernel that really runs for `spec`: "math", "flash", "efficient", "cudnn", ..."""
+        return self.name if self.kernel_of is None else self.kernel_of(spec)
+
+    def attend(
+        self,
+        q: Float[Tensor, "b h n d"],
+        k: Float[Tensor, "b hk m d"],
+        v: Float[Tensor, "b hk m d"],
+        *,
+        mask: Mask | None = None,
+        causal: bool = False,
+        scale: float | None = None,
+    ) -> Float[Tensor, "b h n d"]:
+        """As `attention.attend`, by this backend or not at all.
+
+        Raises:
+            BackendRefused: the call is outside the backend's capability.
+            ValueError: the tensors do not fit each other.
+        """
+        spec = AttentionSpec.of(q, k, v, mask=mask, causal=causal)
+        reasons = self.capability.refusals(spec)
+        if reasons:
+            raise BackendRefused(refused(self.name, reasons, spec))
+        if mask is not None:
+            mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape)
+            mask = mask if spec.mask == "bool" else mask.to(q.dtype)
+        return self.run(
+            q, k, v, mask=mask, causal=causal, scale=spec.head_dim**-0.5 if scale is None else scale
+        )
+
+
+def refused(name: str, reasons: list[str], spec: AttentionSpec) -> str:
+    return f"backend {name!r} cannot run this attention: {'; '.join(reasons)}\n  {spec}"

@@ -1,0 +1,63 @@
+"""torch's scaled_dot_product_attention, which chooses its kernel itself."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from attention.backend import Backend
+from attention.capability import ANY_DEVICE, FLOATS, Capability, Limits
+from attention.masks import fold_causal
+from attention.spec import AttentionSpec
+
+CAPABILITY = Capability(
+    {ANY_DEVICE: Limits(dtypes=FLOATS), "mps": Limits(dtypes=FLOATS - {torch.float64})},
+)
+KERNELS = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn", 4: "overrideable"}
+
+
+def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
+    mask, causal = as_torch_takes_it(q, k, mask, causal)
+    grouped = q.shape[1] != k.shape[1]
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=causal, scale=scale, enable_gqa=grouped
+    )
+
+
+def as_torch_takes_it(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -> tuple[Tensor | None, bool]:
+    """The mask and the causal flag as torch means them.
+
+    torch takes one of the two, and lets query i see keys j <= i whatever the lengths; ours lets the last
+    query see every key. So causal becomes a mask (n m booleans) unless the lengths agree or there is one query.
+    """
+    num_queries, num_keys = q.shape[2], k.shape[2]
+    if not causal or num_queries == 1:
+        return mask, False
+    if mask is None and num_queries == num_keys:
+        return None, True
+    return fold_causal(mask, causal, num_queries, num_keys, q.device), False
+
+
+def kernel_of(spec: AttentionSpec) -> str:
+    """The kernel that torch takes for `spec`, asked of torch itself on tensors that take no memory."""
+    if spec.device == "cuda" and not torch.cuda.is_available():
+        return "unknown without a CUDA device"
+    if spec.device not in ("cpu", "cuda"):
+        return "math"
+
+    def tensor(num_heads: int, length: int) -> Tensor:
+        one = torch.empty(spec.head_dim, dtype=spec.dtype, device=spec.device)
+        return one.expand(spec.batch, num_heads, length, -1).requires_grad_(spec.needs_grad)
+
+    q, k = tensor(spec.num_heads, spec.num_queries), tensor(spec.num_kv_heads, spec.num_keys)
+    mask = None
+    if spec.mask is not None:
+        mask_dtype = torch.bool if spec.mask == "bool" else spec.dtype
+        mask = torch.empty(1, 1, 1, 1, dtype=mask_dtype, device=spec.device).expand(
+            1, 1, *q.shape[2:3], *k.shape[2:3]
+        )
+    mask, causal = as_torch_takes_it(q, k, mask, spec.causal)
+    choice = torch._fused_sdp_choice(q, k, k, mask, 0.0, causal, enable_gqa=spec.is_grouped)
+    return KERNELS.get(choice, f"torch's number {choice}")
+
+
+BACKEND = Backend(name="sdpa", capability=CAPABILITY, run=run, kernel_of=kernel_of)

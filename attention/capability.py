@@ -1,0 +1,96 @@
+"""What a backend can run. Everything it cannot has a reason in words."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from attention.spec import AttentionSpec, MaskKind
+
+HALF = frozenset({torch.float16, torch.bfloat16})
+FLOATS = HALF | {torch.float32, torch.float64}
+ANY_DEVICE = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a backend accepts on one type of device.
+
+    Args:
+        causal: "square" is as many queries as keys.
+        causal_with_mask: both in one call.
+        max_head_dim_with_grad: where the backward kernel is narrower than the forward one.
+        dtype_compute_capability: the oldest GPU for a dtype, where it differs from the oldest for all.
+    """
+
+    dtypes: frozenset[torch.dtype]
+    max_head_dim: int | None = None
+    max_head_dim_with_grad: int | None = None
+    head_dim_multiple: int = 1
+    masks: frozenset[MaskKind] = frozenset({"bool", "additive"})
+    causal: Literal["no", "square", "any"] = "any"
+    causal_with_mask: bool = True
+    grouped_heads: bool = True
+    grad: bool = True
+    min_compute_capability: tuple[int, int] | None = None
+    dtype_compute_capability: Mapping[torch.dtype, tuple[int, int]] = field(default_factory=dict)
+
+    def refusals(self, spec: AttentionSpec) -> list[str]:
+        """Every reason these limits exclude `spec`, its device apart; empty means they do not."""
+        return [reason for reason in (*self._of_numbers(spec), *self._of_structure(spec)) if reason]
+
+    def _of_numbers(self, spec: AttentionSpec) -> Iterable[str | None]:
+        if spec.dtype not in self.dtypes:
+            yield f"dtype is {spec.dtype}; needs {_either(self.dtypes)}"
+        if self.max_head_dim is not None and spec.head_dim > self.max_head_dim:
+            yield f"head_dim is {spec.head_dim}; at most {self.max_head_dim}"
+        elif (
+            spec.needs_grad
+            and self.max_head_dim_with_grad is not None
+            and spec.head_dim > self.max_head_dim_with_grad
+        ):
+            yield f"head_dim is {spec.head_dim}; at most {self.max_head_dim_with_grad} with gradients"
+        if spec.head_dim % self.head_dim_multiple:
+            yield f"head_dim is {spec.head_dim}; must be a multiple of {self.head_dim_multiple}"
+        yield _too_old("", spec, self.min_compute_capability)
+        yield _too_old(f" for {spec.dtype}", spec, self.dtype_compute_capability.get(spec.dtype))
+
+    def _of_structure(self, spec: AttentionSpec) -> Iterable[str | None]:
+        if spec.mask is not None and spec.mask not in self.masks:
+            yield f"mask is {spec.mask}; takes {_either(self.masks) or 'no mask'}"
+        if spec.causal and self.causal == "no":
+            yield "causal; cannot be"
+        if spec.causal and self.causal == "square" and spec.num_queries != spec.num_keys:
+            yield f"causal with {spec.num_queries} queries and {spec.num_keys} keys; needs equally many"
+        if spec.causal and spec.mask is not None and not self.causal_with_mask:
+            yield "causal together with a mask; takes one of the two"
+        if spec.is_grouped and not self.grouped_heads:
+            yield f"{spec.num_heads} query heads share {spec.num_kv_heads} key heads; needs equally many"
+        if spec.needs_grad and not self.grad:
+            yield "a gradient is needed; computes none"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What a backend accepts, by type of device. `ANY_DEVICE` stands for every type that is not named."""
+
+    devices: Mapping[str, Limits]
+
+    def refusals(self, spec: AttentionSpec) -> list[str]:
+        """Every reason the backend cannot run `spec`; empty means it can."""
+        limits = self.devices.get(spec.device) or self.devices.get(ANY_DEVICE)
+        if limits is None:
+            return [f"device is {spec.device}; needs {_either(self.devices)}"]
+        return limits.refusals(spec)
+
+
+def _too_old(what: str, spec: AttentionSpec, need: tuple[int, int] | None) -> str | None:
+    have = spec.compute_capability
+    if need is None or have is None or have >= need:
+        return None
+    return f"GPU compute capability is {have[0]}.{have[1]}; needs {need[0]}.{need[1]} or newer{what}"
+
+
+def _either(items: Iterable[object]) -> str:
+    return " or ".join(sorted(str(item) for item in items))

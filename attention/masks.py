@@ -1,0 +1,30 @@
+"""Masks in the forms that backends ask for."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def causal_mask(num_queries: int, num_keys: int, device: torch.device) -> Bool[Tensor, "n m"]:
+    """True where query i may see key j: j <= i + num_keys - num_queries, so the last query sees every key."""
+    full = torch.ones(num_queries, num_keys, dtype=torch.bool, device=device)
+    return full.tril_(num_keys - num_queries)
+
+
+def fold_causal(
+    mask: Tensor | None, causal: bool, num_queries: int, num_keys: int, device: torch.device
+) -> Tensor | None:
+    """One mask, of the kind given, that says what `mask` and `causal` say together."""
+    if not causal:
+        return mask
+    visible = causal_mask(num_queries, num_keys, device)[None, None]
+    if mask is None:
+        return visible
+    return mask & visible if mask.dtype == torch.bool else mask.masked_fill(~visible, -torch.inf)
+
+
+def additive(mask: Tensor, dtype: torch.dtype) -> Float[Tensor, "..."]:
+    """`mask` as numbers to add to the scores: 0 where it takes part, -inf where not."""
+    if mask.dtype != torch.bool:
+        return mask.to(dtype)
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)

@@ -1,0 +1,79 @@
+"""Which backend each site gets, decided before the first step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from attention.backend import Backend, BackendRefused
+from attention.order import AttentionOrder, BadOrder, Kind
+from attention.registry import choose, get
+from attention.spec import AttentionSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The backend of one site.
+
+    Args:
+        kernel: what really runs there, as far as this machine can tell.
+        passed_over: backends preferred to this one, with every reason each cannot run; empty under an order.
+    """
+
+    site: str
+    spec: AttentionSpec
+    backend: Backend
+    kernel: str
+    passed_over: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def plan(
+    sites: Mapping[str, AttentionSpec],
+    kinds: Mapping[str, Kind],
+    order: AttentionOrder | None = None,
+) -> dict[str, Choice]:
+    """A backend for every site. An order is obeyed or refused; elsewhere the first that accepts is taken.
+
+    A refusal surfaces here, not halfway through a picture, and the forward pass stays free of choices, which
+    `torch.compile(fullgraph=True)` needs.
+
+    Raises:
+        BackendRefused: a site cannot have the backend ordered, or any; the message names it and the reasons.
+        BadOrder: the order names a site that is not among `sites`.
+    """
+    order = AttentionOrder() if order is None else order
+    _check_sites(order, sites)
+    seen: dict[tuple[AttentionSpec, str | None], Choice] = {}  # models repeat a few specs many times
+    choices = {}
+    for site, spec in sites.items():
+        ordered = order.backend_at(site, kinds[site])
+        alike = seen.get((spec, ordered))
+        backend, passed_over = (alike.backend, alike.passed_over) if alike else _choose(site, spec, ordered)
+        kernel = alike.kernel if alike else backend.kernel(spec)
+        choices[site] = seen[spec, ordered] = Choice(
+            site=site, spec=spec, backend=backend, kernel=kernel, passed_over=passed_over
+        )
+    return choices
+
+
+def _choose(site: str, spec: AttentionSpec, ordered: str | None) -> tuple[Backend, Mapping[str, list[str]]]:
+    if ordered is None:
+        try:
+            return choose(spec)
+        except BackendRefused as refusal:
+            raise BackendRefused(f"{site}: {refusal}") from None
+    backend = get(ordered)
+    reasons = backend.refusals(spec)
+    if reasons:
+        raise BackendRefused(
+            f"{site}: {backend.name} was ordered and cannot run: {'; '.join(reasons)}\n  {spec}"
+        )
+    return backend, {}
+
+
+def _check_sites(order: AttentionOrder, sites: Mapping[str, AttentionSpec]) -> None:
+    for site in order.sites:
+        if site not in sites:
+            nearest = get_close_matches(site, sites, n=3, cutoff=0.0)
+            raise BadOrder(
+                f"attention order names the site {site!r}; the nearest are {', '.join(nearest) or 'none'}"
+            )

@@ -1,0 +1,83 @@
+"""Every backend by name, and the choice among them for one call."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from jaxtyping import Float
+from torch import Tensor
+
+from attention.backend import Backend, BackendRefused, Mask
+from attention.backends import math, sdpa
+from attention.spec import AttentionSpec
+
+# In order of preference: an automatic choice takes the first that accepts.
+backends: tuple[Backend, ...] = (
+    sdpa.BACKEND,
+    math.BACKEND,
+)
+
+
+class UnknownBackend(ValueError):
+    """No backend has this name; the message lists those that exist, the nearest first."""
+
+
+def get(name: str) -> Backend:
+    """The backend called `name`.
+
+    Raises:
+        UnknownBackend: there is none.
+    """
+    names = [backend.name for backend in backends]
+    if name not in names:
+        nearest = get_close_matches(name, names, n=1)
+        hint = f" (did you mean {nearest[0]}?)" if nearest else ""
+        raise UnknownBackend(f"unknown attention backend {name!r}{hint}; must be one of {', '.join(names)}")
+    return backends[names.index(name)]
+
+
+def choose(spec: AttentionSpec, among: Sequence[Backend] = backends) -> tuple[Backend, dict[str, list[str]]]:
+    """The first backend that can run `spec`, and why each one ahead of it cannot.
+
+    Raises:
+        BackendRefused: none can; the message gives every backend's reasons.
+    """
+    passed_over: dict[str, list[str]] = {}
+    for backend in among:
+        reasons = backend.refusals(spec)
+        if not reasons:
+            return backend, passed_over
+        passed_over[backend.name] = reasons
+    report = [f"  {name}: {'; '.join(reasons)}" for name, reasons in passed_over.items()]
+    raise BackendRefused("\n".join([f"no attention backend can run {spec}", *report]))
+
+
+def attend(
+    q: Float[Tensor, "b h n d"],
+    k: Float[Tensor, "b hk m d"],
+    v: Float[Tensor, "b hk m d"],
+    *,
+    mask: Mask | None = None,
+    causal: bool = False,
+    scale: float | None = None,
+    backend: str | None = None,
+) -> Float[Tensor, "b h n d"]:
+    """softmax(scale * q kT + mask) v, over the keys.
+
+    Args:
+        k, v: may have fewer heads than q: query head i reads key head i // (h // hk).
+        mask: broadcastable to b h n m; booleans (True takes part) or numbers added to the scores, in q's
+            dtype or float32. A query that may see no key gets zeros.
+        causal: query i sees keys j <= i + m - n: the last query sees every key, which is what decoding with
+            a cache means and, where n == m, what everyone means (torch's own `is_causal` differs where
+            n != m). With a mask, both apply.
+        scale: 1 / sqrt(d) if None.
+        backend: a name is an order, obeyed or refused; None takes the first that accepts.
+
+    Raises:
+        UnknownBackend: no backend has that name.
+        BackendRefused: the backend named, or every one, cannot run this call; the message says why.
+        ValueError: the tensors do not fit each other.
+    """
+    spec = AttentionSpec.of(q, k, v, mask=mask, causal=causal)
+    chosen, _ = choose(spec, backends if backend is None else (get(backend),))
+    return chosen.attend(q, k, v, mask=mask, causal=causal, scale=scale)

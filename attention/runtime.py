@@ -1,0 +1,56 @@
+"""What a model is handed, for one generation, to do its attention with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from attention.backend import Backend, Mask
+
+
+@runtime_checkable
+class Recorder(Protocol):
+    """Listens to cross-attention. May keep what it learns; must not change its arguments."""
+
+    def record(
+        self,
+        site: str,
+        q: Float[Tensor, "b h n d"],
+        k: Float[Tensor, "b hk m d"],
+        *,
+        scale: float,
+        grid: tuple[int, int],
+    ) -> None:
+        """Called once per cross-attention site, before it attends.
+
+        Args:
+            grid: (height, width) of the queries in positions; n == height * width, row by row.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionRuntime:
+    """One backend per site, and who is listening. Made per generation, never shared."""
+
+    plan: Mapping[str, Backend]
+    recorder: Recorder | None = None
+
+    def attend(
+        self,
+        site: str,
+        q: Float[Tensor, "b h n d"],
+        k: Float[Tensor, "b hk m d"],
+        v: Float[Tensor, "b hk m d"],
+        *,
+        scale: float,
+        mask: Mask | None = None,
+    ) -> Float[Tensor, "b h n d"]:
+        """Attention at `site`, by the backend planned for it.
+
+        Raises:
+            KeyError: the plan has no such site.
+            BackendRefused: the call differs from the one planned for, and the backend cannot run it.
+        """
+        return self.plan[site].attend(q, k, v, mask=mask, scale=scale)
