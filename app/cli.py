@@ -130,7 +130,8 @@ def replay(
 
 
 def main() -> None:
-    """Runs the command line; exit codes: 0 done, 1 a bug, 2 bad usage or input, 3 pictures failed, 4 stopped."""
+    """Runs the command line. Exit codes: 0 done, 1 a bug, 2 bad usage or input, 3 failed pictures,
+    4 stopped."""
     logging.getLogger("xformers").setLevel(logging.ERROR)  # `limelight backends` says what it cannot do here
     warnings.showwarning = report.show_warning
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from attention import BackendRefused, UnknownBackend
+from attention import BackendRefused, BadOrder, UnknownBackend
 from pipeline.errors import UsageError
 from pipeline.request import GenerationRequest
 from pipeline.text_to_image import TextToImagePipeline
@@ -15,7 +15,7 @@ def refusals() -> Iterator[None]:
     """Turns what the lower packages refuse into usage errors."""
     try:
         yield
-    except (BackendRefused, UnknownBackend, WeightsError) as error:
+    except (BackendRefused, BadOrder, UnknownBackend, WeightsError) as error:
         raise UsageError(str(error)) from error
 
 

@@ -61,9 +61,10 @@ class Engine:
         self._plans: dict[tuple[int, int], Plan] = {}
 
     def resolve(self, request: GenerationRequest) -> GenerationRequest:
-        size = self.model.native_size
+        """The request with the model's values in its open fields."""
+        height, width = self.model.native_size
         return request.resolved(
-            width=size, height=size, guidance_scale=self.model.family.guidance_scale, scheduler="model"
+            width=width, height=height, guidance_scale=self.model.family.guidance_scale, scheduler="model"
         )
 
     def plan(self, request: GenerationRequest) -> Plan:
@@ -122,7 +123,9 @@ class Engine:
     def _pack(self, jobs: deque[Job]) -> list[Job]:
         """Takes from `jobs` those of the first one's size, in order, as many as fit."""
         shape = jobs[0].ask.x.shape
-        batch, others, room = [], [], self.max_rows
+        batch: list[Job] = []
+        others: list[Job] = []
+        room = self.max_rows
         while jobs:
             job = jobs.popleft()
             if job.ask.x.shape == shape and (not batch or len(job.conditioning) <= room):

@@ -22,8 +22,8 @@ def first_fault(call: Callable[[AttentionRuntime], Any], backends: Mapping[str, 
 
 
 def _watched(site: str, backend: Backend, faults: list[str]) -> Backend:
-    def attend(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> Tensor:
-        out = backend.attend(q, k, v, **options)
+    def run(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> Tensor:
+        out = backend.run(q, k, v, **options)
         if not faults:
             if not all(x.isfinite().all() for x in (q, k, v)):
                 faults.append(f"before attention at {site} (a weight, or the input)")
@@ -31,4 +31,4 @@ def _watched(site: str, backend: Backend, faults: list[str]) -> Backend:
                 faults.append(f"in attention at {site}, backend {backend.name}")
         return out
 
-    return replace(backend, attend=attend)
+    return replace(backend, run=run)

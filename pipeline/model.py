@@ -13,7 +13,7 @@ from pipeline.errors import ModelError
 from pipeline.families import Family, family_of
 from pipeline.text import ClipEncoder, TextEncoder
 from unet import UNet
-from unet.weights import content_hash, find_weights, read_header
+from unet.weights import content_hash, find_weights, load_strict, parameters_on_meta, read_header
 
 _TEXT_MODELS = {"CLIPTextModel", "CLIPTextModelWithProjection"}
 
@@ -41,9 +41,10 @@ class Model:
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
     @property
-    def native_size(self) -> int:
-        """Side in pixels of the square pictures that the model was trained on."""
-        return self.unet.config.sample_size * self.latent_factor
+    def native_size(self) -> tuple[int, int]:
+        """Height and width in pixels of the pictures that the model was trained on."""
+        height, width = self.unet.config.sample_size or (64, 64)  # Stable Diffusion 1's, where none is stated
+        return height * self.latent_factor, width * self.latent_factor
 
 
 def load_model(
@@ -136,45 +137,37 @@ def _weight_files(part: Path, variant: str | None) -> list[Path]:
 def _load_vae(folder: Path, dtype: torch.dtype, device: torch.device, variant: str | None) -> Any:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
-    # Old VAE folders use other names for their attention weights, which diffusers' own loader knows.
-    vae, report = AutoencoderKL.from_pretrained(
-        folder,
-        torch_dtype=dtype,
-        variant=variant,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-    )
-    _check_report(folder, report)
-    return vae.to(device).eval()
+    with parameters_on_meta():
+        vae = AutoencoderKL.from_config(_read_json(folder / "config.json"))
+    load_strict(vae, _weight_files(folder, variant), dtype=dtype, device=device, rename=_vae_name)
+    return vae.eval()
+
+
+def _vae_name(name: str) -> str:
+    """A VAE weight's name today; folders from before 2023 have other names in the attention layers."""
+    if ".attentions." in name:
+        for old, new in (("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")):
+            name = name.replace(f".{old}.", f".{new}.")
+    return name
 
 
 def _load_clip(
     folder: Path, part: str, family: Family, dtype: torch.dtype, device: torch.device, variant: str | None
 ) -> ClipEncoder:
-    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-    cls = CLIPTextModelWithProjection if part == "text_encoder_2" else CLIPTextModel
-    # Published files name the weights with a prefix that only from_pretrained knows to drop.
-    model, report = cls.from_pretrained(
-        folder / part,
-        dtype=dtype,
-        variant=variant,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-    )
-    _check_report(folder / part, report)
+    config = CLIPTextConfig.from_dict(_read_json(folder / part / "config.json"))
+    with parameters_on_meta():
+        model = (CLIPTextModelWithProjection if part == "text_encoder_2" else CLIPTextModel)(config)
+    names = model.state_dict().keys()
+
+    def name_of(name: str) -> str | None:
+        if name.endswith("embeddings.position_ids"):  # 0, 1, 2, ...; stored by old versions only
+            return None
+        return name if name in names else name.removeprefix("text_model.")
+
+    load_strict(model, _weight_files(folder / part, variant), dtype=dtype, device=device, rename=name_of)
     tokenizer = CLIPTokenizer.from_pretrained(
         folder / part.replace("text_encoder", "tokenizer"), local_files_only=True
     )
-    return ClipEncoder(tokenizer, model.to(device).eval(), penultimate=family.penultimate)
-
-
-def _check_report(folder: Path, report: Mapping[str, Any]) -> None:
-    """Refuses what the libraries' loaders only log: weights left at random values, or not used."""
-    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        keys = sorted(str(key) for key in report.get(kind, ()) if not str(key).endswith("position_ids"))
-        if keys:
-            word = kind.removesuffix("_keys")
-            raise ModelError(f"{folder}: {len(keys)} {word} weights: {', '.join(keys[:5])}")
+    return ClipEncoder(tokenizer, model.eval(), penultimate=family.penultimate)

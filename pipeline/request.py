@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pipeline.errors import RequestError
 from pipeline.schedulers import check_scheduler
@@ -68,7 +68,9 @@ class GenerationRequest:
     def is_guided(self) -> bool:
         return self.guidance_scale is None or self.guidance_scale > 1
 
-    def resolved(self, *, width: int, height: int, guidance_scale: float, scheduler: str) -> Self:
+    def resolved(
+        self, *, width: int, height: int, guidance_scale: float, scheduler: str
+    ) -> "GenerationRequest":
         """The same request with the model's values in the fields that were left open."""
         return replace(
             self,
@@ -78,7 +80,7 @@ class GenerationRequest:
             scheduler=self.scheduler or scheduler,
         )
 
-    def repeated(self, count: int) -> list[Self]:
+    def repeated(self, count: int) -> "list[GenerationRequest]":
         """`count` requests that differ in their seeds: seed, seed + 1, ..."""
         _check_integer("count", count, 1, MAX_COUNT)
         _check_integer("seed + count - 1", self.seed + count - 1, 0, MAX_SEED)
@@ -88,7 +90,7 @@ class GenerationRequest:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+    def from_dict(cls, values: Mapping[str, Any]) -> "GenerationRequest":
         """A request from stored fields, held to the same limits as one that was typed.
 
         Raises:

@@ -29,7 +29,6 @@ SCHEDULERS: Mapping[str, Recipe] = {
     "ddim": Recipe("scheduling_ddim", "DDIMScheduler"),
     "ddpm": Recipe("scheduling_ddpm", "DDPMScheduler"),
     "pndm": Recipe("scheduling_pndm", "PNDMScheduler", {"skip_prk_steps": True}),
-    "lms": Recipe("scheduling_lms_discrete", "LMSDiscreteScheduler"),
     "euler": _euler(),
     "euler-karras": _euler(use_karras_sigmas=True),
     "euler-a": Recipe("scheduling_euler_ancestral_discrete", "EulerAncestralDiscreteScheduler"),

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Self, overload
+from typing import Any, overload
 
 import torch
 
@@ -40,7 +40,7 @@ class TextToImagePipeline:
         variant: str | None = None,
         attention: AttentionOrder | str | None = None,
         max_rows: int = 8,
-    ) -> Self:
+    ) -> "TextToImagePipeline":
         """A pipeline around a model that is on disk.
 
         Args:

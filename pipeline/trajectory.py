@@ -79,8 +79,8 @@ def sample(
     """
     assert request.guidance_scale is not None, "the request is not resolved"
     noise, generator = initial_noise(request.seed, shape)
-    is_random = "generator" in signature(scheduler.step).parameters
-    options = {"generator": generator} if is_random else {}
+    accepted = signature(scheduler.step).parameters
+    options = {k: v for k, v in {"generator": generator, "eta": 0.0}.items() if k in accepted}
     scheduler.set_timesteps(request.num_steps, device=device)
     timesteps, denoised = scheduler.timesteps, None
     latent = noise[None].to(device) * scheduler.init_noise_sigma

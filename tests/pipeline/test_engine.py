@@ -151,12 +151,12 @@ def test_a_backend_that_fails_is_replaced_by_math_for_that_prediction_and_record
 
     def fails_once(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **options: object) -> torch.Tensor:
         calls.append(1)
-        out = backend.attend(q, k, v, **options)
+        out = backend.run(q, k, v, **options)
         return (
             out * torch.nan if len(calls) in (3, 4) else out
         )  # the third step, and when it is looked at again
 
-    plan[site] = replace(plan[site], backend=replace(backend, attend=fails_once))
+    plan[site] = replace(plan[site], backend=replace(backend, run=fails_once))
     pipe.engine._plans[8, 8] = plan
     result = pipe(request())
     assert result.info["retries"] == [
