@@ -1,0 +1,175 @@
+"""Every attention layer goes through the runtime it is handed, and a recorder sees the cross-attention."""
+
+import threading
+
+import pytest
+import torch
+
+from attention import AttentionRuntime, AttentionSpec, get, plan
+from unet import UNet
+from unet.transformer import Attention
+
+
+class Calls:
+    """A backend and a recorder that write down what they are called with."""
+
+    name = "calls"
+
+    def __init__(self) -> None:
+        self.specs: dict[str, AttentionSpec] = {}
+        self.maps: dict[str, torch.Tensor] = {}
+        self.grids: dict[str, tuple[int, int]] = {}
+
+    def runtime(self, unet: UNet) -> AttentionRuntime:
+        backend = get("math")
+        return AttentionRuntime({site.name: backend for site in unet.sites}, self)
+
+    def record(self, site, q, k, *, scale, grid) -> None:
+        assert site not in self.maps
+        self.maps[site] = (q @ k.mT * scale).softmax(dim=-1).mean(dim=1)
+        self.grids[site] = grid
+
+
+def test_a_sites_name_is_its_modules_name(variant, saved):
+    unet = UNet.from_pretrained(saved(variant))
+    modules = {name: module for name, module in unet.named_modules() if isinstance(module, Attention)}
+    assert {site.name for site in unet.sites} == set(modules)
+    assert len({site.name for site in unet.sites}) == len(unet.sites)
+    for site in unet.sites:
+        module = modules[site.name]
+        assert module.site == site.name
+        assert site.kind == ("cross" if module.is_cross else "self")
+        assert (site.num_heads, site.head_dim) == (
+            module.num_heads,
+            module.to_q.out_features // module.num_heads,
+        )
+        assert module.scale == site.head_dim**-0.5
+
+
+@pytest.mark.parametrize("size", [(16, 16), (33, 17), (1, 5)])
+@pytest.mark.parametrize(
+    "variant", ["sd1-four-levels", "sdxl", "tiny-sd", "only-cross-attention"], indirect=True
+)
+def test_specs_say_what_really_happens(variant, saved, inputs, monkeypatch, size):
+    unet = UNet.from_pretrained(saved(variant))
+    arguments, _ = inputs(unet.config, height=size[0], width=size[1])
+    seen: dict[str, AttentionSpec] = {}
+
+    def attend(self, site, q, k, v, *, scale, mask=None):
+        seen[site] = AttentionSpec.of(q, k, v)
+        return self.plan[site].attend(q, k, v, scale=scale)
+
+    monkeypatch.setattr(AttentionRuntime, "attend", attend)
+    calls = Calls()
+    with torch.inference_mode():
+        unet(**arguments, attention=calls.runtime(unet))
+    assert list(seen) == [site.name for site in unet.sites]  # in the order of running, too
+    assert seen == unet.attention_specs(*size, num_tokens=7, batch=2)
+    cross = {site.name: site for site in unet.sites if site.kind == "cross"}
+    assert calls.grids == {name: site.grid(*size) for name, site in cross.items()}
+
+
+def test_full_size_specs():
+    from unet import UNetConfig
+    from unet.weights import parameters_on_meta
+
+    with parameters_on_meta():
+        unet = UNet(UNetConfig.from_json({"cross_attention_dim": 768}))
+    specs = unet.attention_specs(64, 96, 77, batch=2, device="cuda")
+    first = "down_blocks.0.attentions.0.transformer_blocks.0"
+    expected = {"device": "cuda", "dtype": torch.float32, "head_dim": 40, "num_heads": 8, "batch": 2}
+    assert specs[f"{first}.attn1"] == AttentionSpec(num_queries=6144, num_keys=6144, **expected)
+    assert specs[f"{first}.attn2"] == AttentionSpec(num_queries=6144, num_keys=77, **expected)
+    assert specs["mid_block.attentions.0.transformer_blocks.0.attn1"].num_queries == 8 * 12
+    assert len(specs) == 32
+
+
+def test_a_plan_covers_every_site(saved, inputs):
+    unet = UNet.from_pretrained(saved("sdxl"))
+    specs = unet.attention_specs(16, 16, 7, batch=2)
+    chosen = plan(specs, {site.name: site.kind for site in unet.sites}, None)
+    runtime = AttentionRuntime({name: choice.backend for name, choice in chosen.items()})
+    arguments, _ = inputs(unet.config)
+    with torch.inference_mode():
+        torch.testing.assert_close(unet(**arguments, attention=runtime), unet(**arguments))
+
+
+def test_recording_does_not_change_the_prediction(saved, inputs):
+    unet = UNet.from_pretrained(saved("sdxl"))
+    arguments, _ = inputs(unet.config)
+    calls = Calls()
+    runtime = calls.runtime(unet)
+    with torch.inference_mode():
+        assert torch.equal(
+            unet(**arguments, attention=AttentionRuntime(runtime.plan)), unet(**arguments, attention=runtime)
+        )
+    assert calls.maps.keys() == {site.name for site in unet.sites if site.kind == "cross"}
+    for map_ in calls.maps.values():
+        torch.testing.assert_close(map_.sum(-1), torch.ones(map_.shape[:2]))
+
+
+def test_threads_do_not_hear_each_other(saved, inputs):
+    unet = UNet.from_pretrained(saved("sd1"))
+    arguments, _ = inputs(unet.config, batch=1)
+    contexts = [torch.randn(1, 7, unet.config.context_dim) for _ in range(4)]
+
+    def run(context: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        calls = Calls()
+        with torch.inference_mode():
+            return unet(**arguments | {"context": context}, attention=calls.runtime(unet)), calls.maps
+
+    alone = [run(context) for context in contexts]
+    together: list = [None] * len(contexts)
+    barrier = threading.Barrier(len(contexts))
+
+    def work(i: int) -> None:
+        barrier.wait()
+        for _ in range(5):
+            together[i] = run(contexts[i])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(contexts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for (prediction, maps), (expected, expected_maps) in zip(together, alone, strict=True):
+        assert torch.equal(prediction, expected)
+        assert maps.keys() == expected_maps.keys()
+        assert all(torch.equal(maps[site], expected_maps[site]) for site in maps)
+    assert not torch.equal(alone[0][0], alone[1][0])
+
+
+def test_gradients_flow_through_a_recorded_run(saved, inputs):
+    unet = UNet.from_pretrained(saved("sd1")).train()
+    arguments, _ = inputs(unet.config)
+    context = arguments["context"].requires_grad_()
+    calls = Calls()
+    unet(**arguments, attention=calls.runtime(unet)).square().mean().backward()
+    assert context.grad is not None and context.grad.abs().max() > 0
+    assert all(p.grad is not None for p in unet.parameters())
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("with_runtime", [False, True])
+def test_compiles_to_one_graph(saved, inputs, request, with_runtime):
+    if request.config.getoption("--jaxtyping-packages", default=None):
+        pytest.skip("shape checks do not compile; run without --jaxtyping-packages")
+    from torch._dynamo.testing import CompileCounter
+
+    unet = UNet.from_pretrained(saved("sdxl"))
+    arguments, _ = inputs(unet.config)
+    specs = unet.attention_specs(16, 16, 7, batch=2)
+    chosen = plan(specs, {site.name: site.kind for site in unet.sites}, None)
+    runtime = (
+        AttentionRuntime({name: choice.backend for name, choice in chosen.items()}) if with_runtime else None
+    )
+    counter = CompileCounter()
+    compiled = torch.compile(unet, backend=counter, fullgraph=True)
+    with torch.inference_mode():
+        expected = unet(**arguments, attention=runtime)
+        for step in range(3):
+            result = compiled(**arguments, attention=runtime)
+            arguments["timesteps"] = arguments["timesteps"] - 1
+            if step == 0:
+                torch.testing.assert_close(result, expected)
+    assert counter.frame_count == 1
