@@ -156,20 +156,17 @@ def test_compiles_to_one_graph(saved, inputs, request, with_runtime):
         pytest.skip("shape checks do not compile; run without --jaxtyping-packages")
     from torch._dynamo.testing import CompileCounter
 
-    unet = UNet.from_pretrained(saved("sdxl"))
+    unet = UNet.from_pretrained(saved("small-sd"))
     arguments, _ = inputs(unet.config)
-    specs = unet.attention_specs(16, 16, 7, batch=2)
-    chosen = plan(specs, {site.name: site.kind for site in unet.sites}, None)
-    runtime = (
-        AttentionRuntime({name: choice.backend for name, choice in chosen.items()}) if with_runtime else None
+    chosen = plan(
+        unet.attention_specs(16, 16, 7, batch=2), {site.name: site.kind for site in unet.sites}, None
     )
+    planned = AttentionRuntime({name: choice.backend for name, choice in chosen.items()})
+    runtime = planned if with_runtime else None
+    steps = [arguments | {"timesteps": arguments["timesteps"] - i} for i in range(3)]
     counter = CompileCounter()
     compiled = torch.compile(unet, backend=counter, fullgraph=True)
     with torch.inference_mode():
-        expected = unet(**arguments, attention=runtime)
-        for step in range(3):
-            result = compiled(**arguments, attention=runtime)
-            arguments["timesteps"] = arguments["timesteps"] - 1
-            if step == 0:
-                torch.testing.assert_close(result, expected)
+        for step in steps:
+            torch.testing.assert_close(compiled(**step, attention=runtime), unet(**step, attention=runtime))
     assert counter.frame_count == 1
