@@ -1,0 +1,47 @@
+"""Trains the default model, stage by stage: `python -m scripts.train_default_model {clip,vae,unet,export}`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from scripts.training import loop
+from scripts.training.config import SHIPPED
+from scripts.training.data import World
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stage", choices=("clip", "vae", "unet", "export"))
+    parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
+    parser.add_argument("--run", type=Path, default=Path("build/train"), help="checkpoints, logs, samples")
+    parser.add_argument("--out", type=Path, default=Path("pipeline/default_model"), help="where `export` writes")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.stage == "export":
+        from scripts.training.export import export
+
+        export(SHIPPED, arguments.world, arguments.run, arguments.out)
+        return 0
+    world = World(arguments.world, SHIPPED.mixture, SHIPPED.seed, arguments.device)
+    if arguments.stage == "vae":
+        from scripts.training.vae import vae_stage
+
+        stage, _ = vae_stage(SHIPPED, world, arguments.run)
+    elif arguments.stage == "clip":
+        from scripts.training.clip import clip_stage
+
+        stage = clip_stage(SHIPPED, world, arguments.world / "tokenizer")
+    else:
+        from scripts.training.unet import unet_stage
+
+        stage = unet_stage(SHIPPED, world, arguments.world / "tokenizer", arguments.run)
+    loop.run(stage, arguments.run)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

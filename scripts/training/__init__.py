@@ -1,0 +1,1 @@
+"""Training of the default model: stages `clip`, `vae`, `unet`, each resumable, on CPU and CUDA."""

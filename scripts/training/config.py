@@ -1,0 +1,74 @@
+"""Everything that made the shipped model, as one value."""
+
+from dataclasses import dataclass, field
+
+from scripts.world.scene import Mixture
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """`steps` of `batch` scenes; the learning rate is even, then falls linearly over the last `decay` of the steps."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    warmup: int = 200
+    decay: float = 0.4
+    weight_decay: float = 0.01
+
+    def rate(self, step: int) -> float:
+        """The learning rate of this step."""
+        falling = max(1.0, self.decay * self.steps)
+        return self.learning_rate * min(1.0, (step + 1) / self.warmup, max(0.0, (self.steps - step) / falling))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """The text encoder, and the contrastive training that comes first."""
+
+    width: int = 256
+    layers: int = 2
+    heads: int = 4
+    stage: StageConfig = StageConfig(steps=2000, batch=96, learning_rate=1e-3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeConfig:
+    """The autoencoder: a quarter of the side, `latent_channels` channels."""
+
+    channels: tuple[int, ...] = (32, 64, 128)
+    latent_channels: int = 4
+    groups: int = 16
+    kl_weight: float = 1e-3
+    edge_weight: float = 0.5
+    stage: StageConfig = StageConfig(steps=3000, batch=16, learning_rate=2e-3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetStageConfig:
+    """The denoiser, cross-attention on 16x16 and 8x8."""
+
+    channels: tuple[int, ...] = (64, 128, 192)
+    heads: int = 4
+    groups: int = 16
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    text_rate: float = 0.2
+    drop_caption: float = 0.1
+    noisier_half: float = 0.5
+    ema: float = 0.999
+    stage: StageConfig = StageConfig(steps=9000, batch=32, learning_rate=8e-4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The shipped model."""
+
+    seed: int = 0
+    mixture: Mixture = Mixture()
+    text: TextConfig = field(default_factory=TextConfig)
+    vae: VaeConfig = field(default_factory=VaeConfig)
+    unet: UNetStageConfig = field(default_factory=UNetStageConfig)
+
+
+SHIPPED = TrainConfig()

@@ -1,0 +1,87 @@
+"""The loop that all stages share: steps with a falling rate, a log, checkpoints, samples; stops and goes on anywhere."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from scripts.training import checkpoint
+from scripts.training.config import StageConfig
+from scripts.training.log import Log
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """One stage: `loss(step)` returns the loss and numbers to log, `report(step)` measures and draws samples.
+
+    Args:
+        groups: parameters with their share of the learning rate.
+        modules: what a checkpoint holds beside the optimizer.
+        after: called after every step, for averages of weights.
+    """
+
+    name: str
+    config: StageConfig
+    groups: list[tuple[list[nn.Parameter], float]]
+    modules: dict[str, nn.Module]
+    loss: Callable[[int], tuple[Tensor, dict[str, float]]]
+    report: Callable[[int], dict[str, float]]
+    after: Callable[[], None] = lambda: None
+
+
+def run(stage: Stage, folder: Path, *, log_every: int = 50, save_every: int = 500, report_every: int = 1000) -> None:
+    """Trains until the stage's steps are done, from the last checkpoint in `folder` where there is one."""
+    log, path = Log(folder, stage.name), folder / f"{stage.name}.pt"
+    optimizer = torch.optim.AdamW(
+        [{"params": parameters, "share": share} for parameters, share in stage.groups],
+        lr=stage.config.learning_rate,
+        betas=(0.9, 0.99),
+        weight_decay=stage.config.weight_decay,
+        fused=True,
+    )
+    start = _resume(stage, optimizer, path)
+    sums: dict[str, float] = {}
+    clock = time.monotonic()
+    for step in range(start, stage.config.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = stage.config.rate(step) * group["share"]
+        loss, numbers = stage.loss(step)
+        loss.backward()
+        for parameters, _ in stage.groups:
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        stage.after()
+        for key, value in {"loss": loss.item(), **numbers}.items():
+            sums[key] = sums.get(key, 0.0) + value
+        done = step + 1
+        if done % log_every == 0:
+            speed = log_every * stage.config.batch / (time.monotonic() - clock)
+            log.write(done, **{key: value / log_every for key, value in sums.items()}, images_per_s=speed)
+            sums, clock = {}, time.monotonic()
+        if done % save_every == 0 or done == stage.config.steps:
+            checkpoint.save(_state(stage, optimizer, done), path)
+        if done % report_every == 0 or done == stage.config.steps:
+            log.write(done, **stage.report(done))
+            clock = time.monotonic()
+
+
+def _state(stage: Stage, optimizer: torch.optim.Optimizer, step: int) -> dict:
+    return {
+        "step": step,
+        "optimizer": optimizer.state_dict(),
+        "modules": {name: module.state_dict() for name, module in stage.modules.items()},
+    }
+
+
+def _resume(stage: Stage, optimizer: torch.optim.Optimizer, path: Path) -> int:
+    state = checkpoint.load(path)
+    if state is None:
+        return 0
+    optimizer.load_state_dict(state["optimizer"])
+    for name, module in stage.modules.items():
+        module.load_state_dict(state["modules"][name])
+    return state["step"]
