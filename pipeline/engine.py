@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import lcm
 
 import torch
 from torch import Tensor
@@ -17,10 +18,13 @@ from pipeline.record import make_record
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
 from pipeline.schedulers import make_scheduler
-from pipeline.text import Conditioning
+from pipeline.text import Conditioning, repeat_to
 from pipeline.trajectory import Ask, Trajectory, sample
 
 Plan = Mapping[str, Choice]  # site -> choice
+MAX_SHARED_TOKENS = (
+    6 * 77
+)  # contexts of 1, 2, 3 and 6 chunks share a call, each repeated to the common length
 
 
 @dataclass(slots=True)
@@ -34,6 +38,11 @@ class Job:
     trajectory: Trajectory
     ask: Ask
     retries: list[str] = field(default_factory=list)
+
+    @property
+    def num_tokens(self) -> int:
+        """Length of a context that holds the prompt a whole number of times, and the negative prompt too."""
+        return lcm(*(len(conditioning.context) for conditioning in self.conditioning))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +85,7 @@ class Engine:
         _, height, width = self._latent_shape(self.resolve(request))
         if (height, width) not in self._plans:
             unet = self.model.unet
-            num_tokens = self.model.text.num_tokens
-            specs = unet.attention_specs(height, width, num_tokens, batch=self.max_rows)
+            specs = unet.attention_specs(height, width, self.model.text.length, batch=self.max_rows)
             kinds = {site.name: site.kind for site in unet.sites}
             self._plans[height, width] = plan(specs, kinds, self.order)
         return self._plans[height, width]
@@ -121,16 +129,17 @@ class Engine:
         return self.model.vae.config.latent_channels, request.height // factor, request.width // factor
 
     def _pack(self, jobs: deque[Job]) -> list[Job]:
-        """Takes from `jobs` those of the first one's size, in order, as many as fit."""
-        shape = jobs[0].ask.x.shape
-        batch: list[Job] = []
-        others: list[Job] = []
-        room = self.max_rows
+        """Takes from `jobs` the first, and those of its size that fit beside it, in order."""
+        first = jobs.popleft()
+        batch, others = [first], []
+        room, num_tokens = self.max_rows - len(first.conditioning), first.num_tokens
         while jobs:
             job = jobs.popleft()
-            if job.ask.x.shape == shape and (not batch or len(job.conditioning) <= room):
+            together = lcm(num_tokens, job.num_tokens)
+            is_alike = job.ask.x.shape == first.ask.x.shape
+            if is_alike and len(job.conditioning) <= room and together <= MAX_SHARED_TOKENS:
                 batch.append(job)
-                room -= len(job.conditioning)
+                room, num_tokens = room - len(job.conditioning), together
             else:
                 others.append(job)
         jobs.extend(others)
@@ -168,19 +177,17 @@ class Engine:
         return prediction.split([len(job.conditioning) for job in batch])
 
     def _arguments(self, batch: Sequence[Job]) -> Call:
-        unet = self.model.unet
+        unet, num_tokens = self.model.unet, lcm(*(job.num_tokens for job in batch))
         rows = [(job, conditioning) for job in batch for conditioning in job.conditioning]
-        is_sdxl = all(conditioning.pooled is not None for _, conditioning in rows)
+        pooled = [conditioning.pooled for _, conditioning in rows if conditioning.pooled is not None]
         sizes = [(job.request.height, job.request.width) for job, _ in rows]
         return Call(
             x=torch.cat([job.ask.x for job, _ in rows]).to(unet.dtype),
             timesteps=torch.stack([job.ask.timestep for job, _ in rows]).to(unet.device),
-            context=torch.stack([conditioning.context for _, conditioning in rows]).to(unet.dtype),
-            pooled=torch.stack([c.pooled for _, c in rows if c.pooled is not None]).to(unet.dtype)
-            if is_sdxl
-            else None,
+            context=torch.stack([repeat_to(c.context, num_tokens) for _, c in rows]).to(unet.dtype),
+            pooled=torch.stack(pooled).to(unet.dtype) if pooled else None,
             size_ids=torch.tensor([[h, w, 0, 0, h, w] for h, w in sizes], device=unet.device)
-            if is_sdxl
+            if pooled
             else None,
         )
 

@@ -28,6 +28,10 @@ class Part:
     weights: tuple[float, ...]
     positions: tuple[int, ...]
 
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where characters [start, end) of `text` lie in the prompt."""
+        return self.positions[start], self.positions[max(start, end - 1)] + 1
+
 
 @dataclass(frozen=True, slots=True)
 class _Pair:

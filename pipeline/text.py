@@ -10,11 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.prompt import Part, parse
+
 MAX_CACHED_PROMPTS = 256
+MAX_CHUNKS = 8
 
 
 class PromptCut(UserWarning):
-    """A prompt is longer than the text encoder reads; the message names the words that have no effect."""
+    """A prompt is longer than what is read; the message names the words that have no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,13 @@ class Token:
 
     Attributes:
         text: the piece as the tokenizer knows it, `</w>` at a word's end.
-        span: characters [start, end) of the prompt; empty for start, end and padding.
+        span: characters [start, end) of the prompt as typed; empty for start, end and padding.
+        weight: how far it is moved from what an empty prompt has there; 1 leaves it as encoded.
     """
 
     text: str
-    span: tuple[int, int]
+    span: tuple[int, int] = (0, 0)
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,17 @@ class Conditioning:
 
 
 @dataclass(frozen=True, slots=True)
+class _Chunk:
+    ids: list[int]
+    tokens: list[Token]
+
+
+@dataclass(frozen=True, slots=True)
 class ClipEncoder:
     """A CLIP text model with its tokenizer.
+
+    A prompt longer than the model reads becomes several chunks, each encoded by itself, side by side in the
+    context; `BREAK` begins a new one.
 
     Attributes:
         penultimate: take the last hidden state but one, without the final norm, as SDXL does.
@@ -51,42 +65,106 @@ class ClipEncoder:
     model: Any
     penultimate: bool = False
 
-    def tokenize(self, prompt: str) -> tuple[list[int], tuple[Token, ...]]:
-        """Ids and tokens of one chunk: start, the prompt, end, padding.
+    @property
+    def length(self) -> int:
+        """Tokens of one chunk, start and end among them."""
+        return self.model.config.max_position_embeddings
+
+    def chunks(self, prompt: str) -> list[_Chunk]:
+        """What the model reads, chunk by chunk; at least one.
 
         Warns:
-            PromptCut: the prompt does not fit.
+            PromptCut: the prompt does not fit into `MAX_CHUNKS`.
         """
-        length = self.model.config.max_position_embeddings
-        full = self.tokenizer(prompt, return_offsets_mapping=True, add_special_tokens=False, verbose=False)
-        ids, spans = full["input_ids"], full["offset_mapping"]
-        if len(ids) > length - 2:
-            kept = prompt[: spans[length - 3][1]]
+        chunks = [chunk for part in parse(prompt) for chunk in self._chunks_of(part)]
+        if len(chunks) > MAX_CHUNKS:
+            first = next(token for chunk in chunks[MAX_CHUNKS:] for token in chunk.tokens)
             warnings.warn(
-                f"the prompt has {len(ids)} tokens and the text encoder reads {length - 2}; "
-                f"without effect: {prompt[len(kept) :].strip()!r}",
+                f"the prompt takes {len(chunks)} chunks of {self.length - 2} tokens and {MAX_CHUNKS} are "
+                f"read; without effect: {prompt[first.span[0] :]!r}",
                 PromptCut,
                 stacklevel=2,
             )
-            ids, spans = ids[: length - 2], spans[: length - 2]
-        bos, eos, pad = (getattr(self.tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad"))
-        padding = length - 2 - len(ids)
-        ids = [bos, *ids, eos] + [pad] * padding
-        spans = [(0, 0), *map(tuple, spans), (0, 0)] + [(0, 0)] * padding
+        return [self._framed(chunk) for chunk in chunks[:MAX_CHUNKS]]
+
+    def _chunks_of(self, part: Part) -> list[_Chunk]:
+        read = self.tokenizer(part.text, return_offsets_mapping=True, add_special_tokens=False, verbose=False)
+        ids: list[int] = read["input_ids"]
         pieces = self.tokenizer.convert_ids_to_tokens(ids)
-        return ids, tuple(Token(piece, span) for piece, span in zip(pieces, spans, strict=True))
+        tokens = [
+            Token(piece, part.span(start, end), part.weights[start])
+            for piece, (start, end) in zip(pieces, read["offset_mapping"], strict=True)
+        ]
+        chunks: list[_Chunk] = []
+        start = 0
+        while start < len(ids) or not chunks:
+            end = _end_of_chunk(pieces, start, self.length - 2)
+            chunks.append(_Chunk(ids[start:end], tokens[start:end]))
+            start = end
+        return chunks
+
+    def _framed(self, chunk: _Chunk) -> _Chunk:
+        """The chunk with start, end and padding."""
+        bos, eos, pad = (getattr(self.tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad"))
+        padding = self.length - 2 - len(chunk.ids)
+        first, last, fill = (Token(piece) for piece in self.tokenizer.convert_ids_to_tokens([bos, eos, pad]))
+        return _Chunk(
+            [bos, *chunk.ids, eos] + [pad] * padding, [first, *chunk.tokens, last] + [fill] * padding
+        )
 
     @torch.inference_mode()
     def encode(self, prompt: str) -> Conditioning:
-        ids, tokens = self.tokenize(prompt)
+        chunks = self.chunks(prompt)
+        encoded = [self._encode_ids(chunk.ids) for chunk in chunks]
+        contexts = [context for context, _ in encoded]
+        tokens = [token for chunk in chunks for token in chunk.tokens]
+        if any(token.weight != 1 for token in tokens):
+            empty, _ = self._encode_ids(self._framed(_Chunk([], [])).ids)
+            contexts = [
+                weigh(context, empty, [token.weight for token in chunk.tokens])
+                for context, chunk in zip(contexts, chunks, strict=True)
+            ]
+        return Conditioning(torch.cat(contexts), encoded[0][1], tuple(tokens))
+
+    def _encode_ids(self, ids: list[int]) -> tuple[Tensor, Tensor | None]:
+        """Context m c and what is pooled, of one chunk."""
         out = self.model(
             torch.tensor([ids], device=self.model.device),
             output_hidden_states=self.penultimate,
             return_dict=True,
         )
         context = out.hidden_states[-2] if self.penultimate else out.last_hidden_state
-        pooled = out.text_embeds[0] if hasattr(out, "text_embeds") else None
-        return Conditioning(context[0], pooled, tokens)
+        return context[0], out.text_embeds[0] if hasattr(out, "text_embeds") else None
+
+
+def weigh(
+    context: Float[Tensor, "m c"], empty: Float[Tensor, "m c"], weights: Sequence[float]
+) -> Float[Tensor, "m c"]:
+    """Moves each embedding away from, or towards, what an empty prompt has in its place.
+
+    At weight 0 a token says as much as no word does, at 1 it is as encoded, above it says more.
+    """
+    w = torch.tensor(weights, dtype=context.dtype, device=context.device)[:, None]
+    return torch.lerp(empty, context, w)
+
+
+def repeat_to(context: Float[Tensor, "m c"], length: int) -> Float[Tensor, "n c"]:
+    """The context several times over, `length` tokens long, which attention reads as if it were there once.
+
+    Every key has the same number of copies, so each copy takes an equal part of the key's probability.
+    """
+    return context.repeat(length // len(context), 1)
+
+
+def _end_of_chunk(pieces: Sequence[str], start: int, room: int) -> int:
+    """Where the chunk that begins at `start` ends: at a word's end, unless one word fills it all."""
+    end = min(start + room, len(pieces))
+    if end == len(pieces):
+        return end
+    for last in range(end, start, -1):
+        if pieces[last - 1].endswith("</w>"):
+            return last
+    return end
 
 
 class TextEncoder:
@@ -104,21 +182,17 @@ class TextEncoder:
         self._cache: OrderedDict[str, Conditioning] = OrderedDict()
 
     @property
-    def num_tokens(self) -> int:
-        """Length of a context."""
-        return self.encoders[0].model.config.max_position_embeddings
+    def length(self) -> int:
+        """Tokens of one chunk; a context has a multiple of it."""
+        return self.encoders[0].length
 
     def prompt(self, text: str) -> Conditioning:
         if text in self._cache:
             self._cache.move_to_end(text)
             return self._cache[text]
         parts = [encoder.encode(text) for encoder in self.encoders]
-        pooled = [part.pooled for part in parts if part.pooled is not None]
-        encoded = Conditioning(
-            torch.cat([part.context for part in parts], dim=-1),
-            pooled[-1] if pooled else None,
-            parts[0].tokens,
-        )
+        context = torch.cat([part.context for part in parts], dim=-1)
+        encoded = Conditioning(context, parts[-1].pooled, parts[0].tokens)
         self._cache[text] = encoded
         if len(self._cache) > MAX_CACHED_PROMPTS:
             self._cache.popitem(last=False)

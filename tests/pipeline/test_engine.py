@@ -47,6 +47,8 @@ def test_a_picture_is_the_same_beside_other_prompts_steps_schedulers_guidance_an
         request(num_steps=9, scheduler="euler"),
         request(guidance_scale=1.0, scheduler="dpm++2m"),
         request(width=24, height=32),
+        request(prompt="a cat BREAK a dog", seed=5),
+        request(prompt="a BREAK b BREAK (c:1.4)", negative_prompt="d BREAK e", seed=6),
         request(prompt="", negative_prompt="blurry", scheduler="heun"),
     ]
     together = pipe([request(), *others])

@@ -31,19 +31,54 @@ def test_every_token_knows_its_characters(text: TextEncoder) -> None:
     assert spans == sorted(spans)
 
 
-def test_a_prompt_that_does_not_fit_says_which_words_have_no_effect(text: TextEncoder) -> None:
-    fits = "x" * 75
+def test_a_long_prompt_is_encoded_chunk_by_chunk(text: TextEncoder) -> None:
+    first, second = "x" * 75, "the end"
+    both = text.prompt(f"{first} {second}")
+    assert both.context.shape[0] == 2 * 77
+    assert torch.equal(both.context, torch.cat([text.prompt(first).context, text.prompt(second).context]))
+
+
+def test_a_chunk_ends_at_a_words_end(text: TextEncoder) -> None:
+    first, second = "x" * 50, "y" * 40
+    split = text.prompt(f"{first} {second}")
+    assert torch.equal(split.context, torch.cat([text.prompt(first).context, text.prompt(second).context]))
+
+
+def test_break_begins_a_chunk(text: TextEncoder) -> None:
+    parted = text.prompt("a cat BREAK a dog")
+    expected = torch.cat([text.prompt("a cat").context, text.prompt("a dog").context])
+    assert torch.equal(parted.context, expected)
+
+
+def test_spans_lead_back_through_weights_breaks_and_chunks(text: TextEncoder) -> None:
+    prompt = r"(red:1.5) apple, \(one\) BREAK " + "[blue] " * 30
+    tokens = text.prompt(prompt).tokens
+    letters = "".join(prompt[slice(*token.span)] for token in tokens)
+    assert letters == "redapple,(one)" + "blue" * 30
+    assert {token.weight for token in tokens if "r" in prompt[slice(*token.span)]} == {1.5}
+
+
+def test_a_prompt_of_too_many_chunks_says_what_has_no_effect(text: TextEncoder) -> None:
+    fits = " ".join(["x" * 75] * 8)
     with pytest.warns(PromptCut) as warnings:
         cut = text.prompt(f"{fits} the end")
     assert str(warnings[0].message) == (
-        "the prompt has 81 tokens and the text encoder reads 75; without effect: 'the end'"
+        "the prompt takes 9 chunks of 75 tokens and 8 are read; without effect: 'the end'"
     )
     assert torch.equal(cut.context, text.prompt(fits).context)
 
 
-def test_a_prompt_that_fits_exactly_is_not_cut(text: TextEncoder, recwarn: pytest.WarningsRecorder) -> None:
-    text.prompt("y" * 75)
-    assert not recwarn.list
+def test_weights_move_between_the_empty_prompt_and_beyond(text: TextEncoder) -> None:
+    plain, empty = text.prompt("a red apple").context, text.prompt("").context
+    at = [token.weight == 1.5 for token in text.prompt("a (red:1.5) apple").tokens]
+    weighted = text.prompt("a (red:1.5) apple").context
+    torch.testing.assert_close(weighted[at], (empty + 1.5 * (plain - empty))[at])
+    assert sum(at) == 3
+    assert torch.equal(weighted[~torch.tensor(at)], plain[~torch.tensor(at)])
+
+
+def test_weights_of_one_change_nothing(text: TextEncoder) -> None:
+    assert torch.equal(text.prompt("a (red:1) apple").context, text.prompt("a red apple").context)
 
 
 def test_the_cache_is_bounded_and_returns_what_it_was_given(
