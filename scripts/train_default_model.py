@@ -1,4 +1,4 @@
-"""Trains the default model, stage by stage: `python -m scripts.train_default_model {clip,vae,unet,export}`."""
+"""Trains the default model, stage by stage: `python -m scripts.train_default_model {clip,vae,unet,judge,export}`."""
 
 import argparse
 import sys
@@ -6,27 +6,28 @@ from pathlib import Path
 
 import torch
 
-from scripts.training import loop
+from scripts.training import loop, parallel
 from scripts.training.config import SHIPPED
 from scripts.training.data import World
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("clip", "vae", "unet", "export"))
+    parser.add_argument("stage", choices=("clip", "vae", "unet", "judge", "export"))
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument("--run", type=Path, default=Path("build/train"), help="checkpoints, logs, samples")
     parser.add_argument("--out", type=Path, default=Path("pipeline/default_model"), help="where `export` writes")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    rank, size = parallel.join()
+    world = World(arguments.world, SHIPPED.mixture, SHIPPED.seed + 1_000_003 * rank, arguments.device)
     if arguments.stage == "export":
         from scripts.training.export import export
 
-        export(SHIPPED, arguments.world, arguments.run, arguments.out)
+        export(SHIPPED, world, arguments.world / "tokenizer", arguments.run, arguments.out)
         return 0
-    world = World(arguments.world, SHIPPED.mixture, SHIPPED.seed, arguments.device)
     if arguments.stage == "vae":
         from scripts.training.vae import vae_stage
 
@@ -35,11 +36,16 @@ def main() -> int:
         from scripts.training.clip import clip_stage
 
         stage = clip_stage(SHIPPED, world, arguments.world / "tokenizer")
+    elif arguments.stage == "judge":
+        from scripts.training.judge import judge_stage
+
+        stage = judge_stage(SHIPPED, world)
     else:
         from scripts.training.unet import unet_stage
 
-        stage = unet_stage(SHIPPED, world, arguments.world / "tokenizer", arguments.run)
-    loop.run(stage, arguments.run)
+        stage = unet_stage(SHIPPED, world, arguments.world / "tokenizer", arguments.run, rank, size)
+    loop.run(stage, arguments.run, rank=rank)
+    parallel.close()
     return 0
 
 

@@ -38,10 +38,11 @@ class VaeConfig:
 
     channels: tuple[int, ...] = (32, 64, 128)
     latent_channels: int = 4
-    groups: int = 16
-    kl_weight: float = 1e-3
-    edge_weight: float = 0.5
-    stage: StageConfig = StageConfig(steps=3000, batch=16, learning_rate=2e-3)
+    groups: int = 8
+    kl_weight: float = 1e-4
+    l1_weight: float = 0.1
+    edge_weight: float = 0.05
+    stage: StageConfig = StageConfig(steps=4500, batch=4, learning_rate=2.5e-4, warmup=100, decay=0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class UNetStageConfig:
     drop_caption: float = 0.1
     noisier_half: float = 0.5
     ema: float = 0.999
-    stage: StageConfig = StageConfig(steps=9000, batch=32, learning_rate=8e-4)
+    stage: StageConfig = StageConfig(steps=4500, batch=32, learning_rate=8e-4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,7 @@ class TrainConfig:
     text: TextConfig = field(default_factory=TextConfig)
     vae: VaeConfig = field(default_factory=VaeConfig)
     unet: UNetStageConfig = field(default_factory=UNetStageConfig)
+    judge: StageConfig = StageConfig(steps=1500, batch=64, learning_rate=2e-3)
 
 
 SHIPPED = TrainConfig()

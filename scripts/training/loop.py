@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from scripts.training import checkpoint
+from scripts.training import checkpoint, parallel
 from scripts.training.config import StageConfig
 from scripts.training.log import Log
 
@@ -32,8 +32,19 @@ class Stage:
     after: Callable[[], None] = lambda: None
 
 
-def run(stage: Stage, folder: Path, *, log_every: int = 50, save_every: int = 500, report_every: int = 1000) -> None:
-    """Trains until the stage's steps are done, from the last checkpoint in `folder` where there is one."""
+def run(
+    stage: Stage,
+    folder: Path,
+    *,
+    rank: int = 0,
+    log_every: int = 50,
+    save_every: int = 500,
+    report_every: int = 1000,
+) -> None:
+    """Trains until the stage's steps are done, from the last checkpoint in `folder` where there is one.
+
+    Of several processes only the one of rank 0 logs, saves and reports.
+    """
     log, path = Log(folder, stage.name), folder / f"{stage.name}.pt"
     optimizer = torch.optim.AdamW(
         [{"params": parameters, "share": share} for parameters, share in stage.groups],
@@ -50,6 +61,7 @@ def run(stage: Stage, folder: Path, *, log_every: int = 50, save_every: int = 50
             group["lr"] = stage.config.rate(step) * group["share"]
         loss, numbers = stage.loss(step)
         loss.backward()
+        parallel.average_gradients(parameter for parameters, _ in stage.groups for parameter in parameters)
         for parameters, _ in stage.groups:
             nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
@@ -58,6 +70,8 @@ def run(stage: Stage, folder: Path, *, log_every: int = 50, save_every: int = 50
         for key, value in {"loss": loss.item(), **numbers}.items():
             sums[key] = sums.get(key, 0.0) + value
         done = step + 1
+        if rank != 0:
+            continue
         if done % log_every == 0:
             speed = log_every * stage.config.batch / (time.monotonic() - clock)
             log.write(done, **{key: value / log_every for key, value in sums.items()}, images_per_s=speed)

@@ -46,10 +46,11 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
                 posterior.mean.shape, generator=noise, device=world.device
             )
             decoded = vae.decode(latents).sample.float()
-        pixels = (decoded - images).abs().mean()
+        wrong = decoded - images
+        square = wrong.square().mean()
         kl = posterior.kl().mean() / posterior.mean[0].numel()
-        total = pixels + config.vae.edge_weight * edges(decoded - images) + config.vae.kl_weight * kl
-        return total, {"pixels": pixels.item(), "kl": kl.item()}
+        crisp = config.vae.l1_weight * wrong.abs().mean() + config.vae.edge_weight * edges(wrong)
+        return square + crisp + config.vae.kl_weight * kl, {"square": square.item(), "kl": kl.item()}
 
     def report(step: int) -> dict[str, float]:
         images = world.batch(HELD_OUT_STEP, 128).images

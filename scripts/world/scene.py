@@ -49,6 +49,11 @@ class Mixture:
     flat: float = 0.2
     held_out: bool = False
 
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Words of the styles that come up, the one that needs no word first."""
+        return ("3d", "flat") if self.flat else ("3d",)
+
 
 def sample_scene(rng: np.random.Generator, mixture: Mixture) -> Scene:
     """One scene; nothing held out appears in it, or with `mixture.held_out` something always does."""

@@ -1,0 +1,129 @@
+"""Keeps where cross-attention looked while a picture is made, without a backend's help.
+
+Probabilities are recomputed from q and k in float32, so recording works the same on every backend and never
+changes the picture. Cost: one `h n m` product per site and recorded row, with m = 77 tokens.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Level = Literal["grid", "site", "head"]
+Grid = tuple[int, int]  # height, width in positions
+BYTES = torch.float32.itemsize
+
+
+@dataclass(slots=True)
+class Frame:
+    """What one prediction of one row recorded; probabilities over the tokens sum to 1 at every position.
+
+    Attributes:
+        grids: grid -> sum over its sites of the mean over heads, m h w.
+        num_sites: grid -> how many sites that is.
+        sites: site -> mean over heads, m h w (level `site`), or every head, heads m h w (level `head`).
+    """
+
+    grids: dict[Grid, Tensor] = field(default_factory=dict)
+    num_sites: dict[Grid, int] = field(default_factory=dict)
+    sites: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Recording:
+    """The maps of one prompt over the predictions of one picture.
+
+    Every level keeps the mean over sites and heads per grid, for each prediction; `site` and `head` keep, in
+    addition, a running sum over the predictions for each site.
+
+    Args:
+        level: how much to keep.
+        num_tokens: length of the prompt's context; a longer one holds it several times over.
+    """
+
+    def __init__(self, level: Level, num_tokens: int) -> None:
+        self.level = level
+        self.num_tokens = num_tokens
+        self.steps: list[dict[Grid, Float[Tensor, "m h w"]]] = []
+        self.sums: dict[str, Tensor] = {}
+
+    def append(self, frame: Frame) -> None:
+        """Takes the next prediction's frame."""
+        self.steps.append({grid: total / frame.num_sites[grid] for grid, total in frame.grids.items()})
+        for site, maps in frame.sites.items():
+            self.sums[site] = self.sums[site] + maps if site in self.sums else maps
+
+    def site(self, name: str) -> Tensor:
+        """Mean over the predictions at one site: m h w, or heads m h w at level `head`.
+
+        Raises:
+            KeyError: no such site was recorded.
+        """
+        return self.sums[name] / len(self.steps)
+
+
+class RowRecorder:
+    """Listens to one U-Net call, whose rows belong to different recordings or to none.
+
+    Nothing enters a recording until `commit`, so a call that fails leaves no trace.
+
+    Args:
+        rows: for each row of the batch, the recording it belongs to.
+    """
+
+    def __init__(self, rows: Sequence[Recording | None]) -> None:
+        self.frames = [None if recording is None else Frame() for recording in rows]
+        self._recordings = list(rows)
+
+    def record(
+        self,
+        site: str,
+        q: Float[Tensor, "b h n d"],
+        k: Float[Tensor, "b hk m d"],
+        *,
+        scale: float,
+        grid: Grid,
+    ) -> None:
+        for row, (frame, recording) in enumerate(zip(self.frames, self._recordings, strict=True)):
+            if frame is None or recording is None:
+                continue
+            heads = probabilities(q[row], k[row], scale=scale)  # h n m
+            heads = heads.unflatten(-1, (-1, recording.num_tokens)).sum(-2)  # copies of the context, together
+            maps = heads.mT.unflatten(-1, grid)  # h m (height width) -> h m height width
+            mean = maps.mean(0)
+            frame.grids[grid] = frame.grids[grid] + mean if grid in frame.grids else mean
+            frame.num_sites[grid] = frame.num_sites.get(grid, 0) + 1
+            if recording.level != "grid":
+                frame.sites[site] = maps if recording.level == "head" else mean
+
+    def commit(self) -> None:
+        """Hands every row's frame to its recording."""
+        for frame, recording in zip(self.frames, self._recordings, strict=True):
+            if frame is not None and recording is not None:
+                recording.append(frame)
+
+
+def probabilities(
+    q: Float[Tensor, "h n d"], k: Float[Tensor, "hk m d"], *, scale: float
+) -> Float[Tensor, "h n m"]:
+    """softmax(scale * q kT) in float32."""
+    k = k.float().repeat_interleave(q.shape[0] // k.shape[0], dim=0)
+    return (q.float() @ k.mT * scale).softmax(dim=-1)
+
+
+def recorded_bytes(
+    level: Level, sites: Mapping[str, tuple[int, Grid]], num_tokens: int, num_steps: int
+) -> int:
+    """Memory that a finished recording holds.
+
+    Args:
+        sites: cross-attention site -> number of heads, grid.
+    """
+    positions = {grid: grid[0] * grid[1] for _, grid in sites.values()}
+    total = num_steps * sum(positions.values())
+    if level != "grid":
+        copies = {site: heads if level == "head" else 1 for site, (heads, _) in sites.items()}
+        total += sum(copies[site] * positions[grid] for site, (_, grid) in sites.items())
+    return total * num_tokens * BYTES

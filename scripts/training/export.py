@@ -1,0 +1,82 @@
+"""From checkpoints to the folder that ships: diffusers' layout, float16, licences, vocabulary, card."""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+
+from scripts.training import checkpoint
+from scripts.training.config import TrainConfig
+from scripts.training.data import World
+from scripts.training.text import TextSide
+from scripts.training.unet import scheduler, unet_config
+from scripts.training.vae_ready import trained_vae
+from scripts.world import vocabulary
+from scripts.world.captions import RELATION_PHRASES
+
+PAPERS = Path(__file__).parent / "papers"
+
+
+def export(config: TrainConfig, world: World, tokenizer_folder: Path, run: Path, out: Path) -> None:
+    """Writes the averaged weights of the last checkpoint to `out`; the folder changes by renames, whole or not.
+
+    Raises: FileNotFoundError where a stage has not run.
+    """
+    state = checkpoint.load(run / "unet.pt")
+    if state is None:
+        raise FileNotFoundError(f"{run / 'unet.pt'} does not exist; make it with stage `unet`")
+    averaged = state["modules"]["averaged"]
+    unet = UNet2DConditionModel.from_config(unet_config(config))
+    unet.load_state_dict(_part(averaged, "module.unet."))
+    text = TextSide(config, tokenizer_folder)
+    text.encoder.load_state_dict(_part(averaged, "module.encoder."))
+    vae: AutoencoderKL = trained_vae(config, world, run)
+    pipeline = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text.encoder,
+        tokenizer=text.tokenizer,
+        unet=unet,
+        scheduler=scheduler(config),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    fresh = out.with_name(f".{out.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    pipeline.to(dtype=torch.float16).save_pretrained(fresh, safe_serialization=True)
+    shutil.rmtree(fresh / "tokenizer")
+    shutil.copytree(tokenizer_folder, fresh / "tokenizer")
+    for paper in PAPERS.iterdir():
+        shutil.copy(paper, fresh / paper.name)
+    (fresh / "vocabulary.json").write_text(json.dumps(words_of(config), indent=1, ensure_ascii=False) + "\n")
+    for path in fresh.rglob("*.safetensors"):
+        path.chmod(0o644)
+    _replace(fresh, out)
+
+
+def words_of(config: TrainConfig) -> dict:
+    """The words that the model was trained on, by what they are for."""
+    return {
+        "nouns": {noun.word: noun.plural for noun in vocabulary.NOUNS},
+        "colours": list(vocabulary.COLOURS),
+        "backgrounds": list(vocabulary.BACKGROUNDS),
+        "sizes": list(vocabulary.SIZES),
+        "counts": list(vocabulary.COUNTS.values()),
+        "relations": [phrase for phrases in RELATION_PHRASES.values() for phrase in phrases],
+        "styles": list(config.mixture.styles),
+    }
+
+
+def _part(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _replace(fresh: Path, out: Path) -> None:
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    fresh.rename(out)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""Several processes, each with its share of every batch; started by `torchrun` or `accelerate launch`."""
+
+import os
+from collections.abc import Iterable
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+
+def join() -> tuple[int, int]:
+    """This process's rank and the number of processes, 0 and 1 where nothing launched several."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return 0, 1
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return dist.get_rank(), dist.get_world_size()
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replaces every gradient by its mean over the processes, in one message."""
+    if not dist.is_initialized():
+        return
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    start = 0
+    for gradient in gradients:
+        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()
+
+
+def close() -> None:
+    """Waits for the others, then parts."""
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()

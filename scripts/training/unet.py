@@ -1,0 +1,187 @@
+"""Stage `unet`: the denoiser learns v of latents under captions (Salimans and Ho 2022), the text encoder goes along."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from scripts.training import checkpoint
+from scripts.training.config import TrainConfig
+from scripts.training.data import World
+from scripts.training.grid import save_grid
+from scripts.training.loop import Stage
+from scripts.training.pool import LatentPool
+from scripts.training.text import TextSide
+from scripts.training.vae import HELD_OUT_STEP
+from scripts.training.vae_ready import trained_vae
+from scripts.world.composer import PIXELS
+from unet import UNet
+from unet.diffusers_config import translate
+
+SHOWN = (
+    "a red apple on a blue background",
+    "a cat on a green background",
+    "a blue car on a yellow background",
+    "a star",
+    "a green star on a white background",
+    "a red apple to the left of a blue car on a yellow background",
+    "two stars on a purple background",
+    "a house on a teal background",
+    "a dog on a pink background",
+    "a panda on a red background",
+    "a pink pig on a black background",
+    "a rocket on a black background",
+    "a purple octopus on an orange background",
+    "three hearts on a white background",
+    "a frog above a burger on a gray background",
+    "a big tree next to a small house on a white background",
+    "a yellow umbrella on a brown background",
+    "a guitar on a teal background",
+    "a robot on a green background",
+    "a penguin on a blue background",
+    "a butterfly on a yellow background",
+    "a blue mushroom on a pink background",
+    "a pineapple on a purple background",
+    "a flat rose on a white background",
+    "a bus on an orange background",
+    "a snail on a green background",
+    "a crown on a red background",
+    "a green crab and a yellow fish on a blue background",
+    "a ghost on a black background",
+    "a cake on a pink background",
+    "an airplane on a blue background",
+    "four lemons on a teal background",
+)
+
+
+def unet_config(config: TrainConfig) -> dict:
+    """The denoiser's config in diffusers' words."""
+    levels = len(config.unet.channels)
+    return {
+        "_class_name": "UNet2DConditionModel",
+        "sample_size": PIXELS // 4,
+        "in_channels": config.vae.latent_channels,
+        "out_channels": config.vae.latent_channels,
+        "block_out_channels": list(config.unet.channels),
+        "layers_per_block": 1,
+        "down_block_types": ["CrossAttnDownBlock2D"] * 2 + ["DownBlock2D"] * (levels - 2),
+        "up_block_types": ["UpBlock2D"] * (levels - 2) + ["CrossAttnUpBlock2D"] * 2,
+        "cross_attention_dim": config.text.width,
+        "attention_head_dim": config.unet.heads,
+        "norm_num_groups": config.unet.groups,
+    }
+
+
+def scheduler(config: TrainConfig) -> DDIMScheduler:
+    """The noise schedule: its end is noise alone for a whole flat picture too, so grounds take any colour."""
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_schedule="linear",
+        beta_start=config.unet.beta_start,
+        beta_end=config.unet.beta_end,
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=1,
+    )
+
+
+def unet_stage(
+    config: TrainConfig, world: World, tokenizer_folder: Path, run: Path, rank: int = 0, size: int = 1
+) -> Stage:
+    """Every one of `size` processes takes its share of the batch and its own scenes (`world`) and noise."""
+    torch.manual_seed(config.seed)
+    vae = trained_vae(config, world, run)
+    text = TextSide(config, tokenizer_folder, world.device)
+    text.encoder.load_state_dict(_clip_weights(run))
+    unet = UNet(translate(unet_config(config))).to(world.device)
+    model = nn.ModuleDict({"unet": unet, "encoder": text.encoder})
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.unet.ema))
+    averaged.requires_grad_(False)
+    pool, noising = LatentPool(world, vae, text), scheduler(config)
+    empty = text.ids([""])
+
+    def loss_of(step: int, latents: Tensor, ids: Tensor, parts: nn.ModuleDict) -> Tensor:
+        rng = np.random.default_rng([world.seed, 3, step])
+        timesteps = torch.from_numpy(_timesteps(rng, len(latents), config.unet.noisier_half)).to(world.device)
+        generator = torch.Generator(world.device).manual_seed(2**40 + step * size + rank)
+        noise = torch.randn(latents.shape, generator=generator, device=world.device)
+        dropped = torch.from_numpy(rng.random(len(latents)) < config.unet.drop_caption).to(world.device)
+        with torch.autocast(world.device, dtype=torch.bfloat16):
+            context = parts["encoder"](torch.where(dropped[:, None], empty, ids)).last_hidden_state
+            predicted = parts["unet"](noising.add_noise(latents, noise, timesteps), timesteps, context.float())
+        return (predicted.float() - noising.get_velocity(latents, noise, timesteps)).square().mean()
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        latents, ids = pool.draw(step, config.unet.stage.batch // size)
+        return loss_of(step, latents, ids, model), {}
+
+    @torch.no_grad()
+    def report(step: int) -> dict[str, float]:
+        held_out = world.batch(HELD_OUT_STEP + 1, 256)
+        latents = vae.encode(held_out.images).latent_dist.mean
+        value = loss_of(HELD_OUT_STEP, latents, text.ids(held_out.captions), averaged.module)
+        images = sample(averaged.module, vae, text, scheduler(config), list(SHOWN))
+        save_grid(images, run / "samples" / f"unet-{step:06d}.png", 8)
+        return {"held_out_loss": value.item()}
+
+    return Stage(
+        name="unet",
+        config=config.unet.stage,
+        groups=[(list(unet.parameters()), 1.0), (list(text.encoder.parameters()), config.unet.text_rate)],
+        modules={"model": model, "averaged": averaged},
+        loss=loss,
+        report=report,
+        after=lambda: averaged.update_parameters(model),
+    )
+
+
+def _clip_weights(run: Path) -> dict[str, Tensor]:
+    state = checkpoint.load(run / "clip.pt")
+    if state is None:
+        raise FileNotFoundError(f"{run / 'clip.pt'} does not exist; make it with stage `clip`")
+    return state["modules"]["encoder"]
+
+
+def _timesteps(rng: np.random.Generator, size: int, noisier_half: float) -> np.ndarray:
+    low = np.where(rng.random(size) < noisier_half, 500, 0)
+    return rng.integers(low, 1000)
+
+
+@torch.no_grad()
+def sample(
+    parts: nn.ModuleDict,
+    vae: AutoencoderKL,
+    text: TextSide,
+    steps: DDIMScheduler,
+    prompts: list[str],
+    *,
+    num_steps: int = 25,
+    guidance: float = 4.0,
+    seed: int = 0,
+) -> Float[Tensor, "b 3 h w"]:
+    """Pictures in 0..1, one a prompt, by DDIM with classifier-free guidance (Ho and Salimans 2022)."""
+    steps.set_timesteps(num_steps)
+    context = parts["encoder"](text.ids([""] * len(prompts) + prompts)).last_hidden_state
+    channels, side = vae.config.latent_channels, PIXELS // 4
+    rows = [
+        torch.randn(channels, side, side, generator=torch.Generator().manual_seed(seed + index))
+        for index in range(len(prompts))
+    ]
+    x = torch.stack(rows).to(text.device)
+    for timestep in _progress(steps):
+        with torch.autocast(text.device, dtype=torch.bfloat16):
+            both = parts["unet"](torch.cat([x, x]), timestep.expand(2 * len(x)).to(text.device), context).float()
+        plain, told = both.chunk(2)
+        x = steps.step(plain + guidance * (told - plain), timestep, x).prev_sample
+    return (vae.decode(x).sample / 2 + 0.5).clamp(0, 1)
+
+
+def _progress(steps: DDIMScheduler) -> Iterator[Tensor]:
+    yield from steps.timesteps
