@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 from attention.registry import get
 
@@ -35,7 +35,7 @@ class AttentionOrder:
         return ",".join([*named, *(f"{key}={name}" for key, name in {**self.kinds, **self.sites}.items())])
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str) -> "AttentionOrder":
         """Read "BACKEND", "self=BACKEND", "cross=BACKEND" and "SITE=BACKEND", separated by commas.
 
         Raises:

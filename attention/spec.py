@@ -1,7 +1,7 @@
 """What one attention call looks like, without its tensors."""
 
 from dataclasses import dataclass
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -69,7 +69,7 @@ class AttentionSpec:
         *,
         mask: Bool[Tensor, "..."] | Float[Tensor, "..."] | None = None,
         causal: bool = False,
-    ) -> Self:
+    ) -> "AttentionSpec":
         """The spec of a call with these tensors.
 
         Raises:

@@ -27,7 +27,7 @@ def as_torch_takes_it(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -
     """The mask and the causal flag as torch means them.
 
     torch takes one of the two, and lets query i see keys j <= i whatever the lengths; ours lets the last
-    query see every key. So causal becomes a mask (n m booleans) unless the lengths agree or there is one query.
+    query see every key. So causal becomes a mask (n m booleans) unless the lengths agree or n is 1.
     """
     num_queries, num_keys = q.shape[2], k.shape[2]
     if not causal or num_queries == 1:
