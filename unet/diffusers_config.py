@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unet.config import AddedConfig, LevelConfig, UNetConfig, UNetConfigError, require_size
+from unet.config import ACTIVATIONS, AddedConfig, LevelConfig, UNetConfig, UNetConfigError, require_size
 
 # What diffusers takes for a key that a config leaves out. Older configs leave out most of them.
 _DEFAULTS: dict[str, Any] = {
@@ -153,7 +153,7 @@ def translate(content: Mapping[str, Any]) -> UNetConfig:
             "resnet_time_scale_shift", c["resnet_time_scale_shift"], {"default": False, "scale_shift": True}
         ),
         dropout=_number("dropout", c["dropout"]),
-        act_fn="silu" if c["act_fn"] == "swish" else c["act_fn"],
+        act_fn=_choice("act_fn", c["act_fn"], {"swish": "silu"} | {name: name for name in ACTIVATIONS}),
         norm_num_groups=_int("norm_num_groups", c["norm_num_groups"]),
         norm_eps=_number("norm_eps", c["norm_eps"]),
         conv_in_kernel=_int("conv_in_kernel", c["conv_in_kernel"]),

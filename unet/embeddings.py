@@ -33,7 +33,7 @@ def guidance_embedding(guidance_scale: Float[Tensor, " b"], dim: int) -> Float[T
 
     Source: Luo et al. 2023, arXiv:2310.04378, section 4.2, with w = guidance_scale - 1.
     """
-    return sinusoids(1000 * (guidance_scale - 1), dim, flip_sin_to_cos=False, freq_shift=1)
+    return sinusoids(1000 * (guidance_scale - 1), dim, flip_sin_to_cos=False, freq_shift=1.0)
 
 
 class TimestepEmbedding(nn.Module):

@@ -15,6 +15,7 @@ import torch
 # A header of a hundred thousand entries or of nested brackets must not cost more than a blink and some
 # dozen megabytes. The largest Stable Diffusion checkpoints have 2,500 tensors and 0.3 MB of header.
 MAX_HEADER_BYTES = 8 * 1024 * 1024
+MAX_TENSORS = 50_000
 MAX_DIMENSIONS = 16
 
 DTYPES = {
@@ -118,6 +119,9 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
             raise ValueError("a name appears twice")
         return made
 
+    brackets = raw.count(b"{") + raw.count(b"[")  # each tensor has one of the first, two of the second
+    if brackets > 3 * MAX_TENSORS:
+        raise DamagedWeights(f"{path} has a header with {brackets:,} brackets; at most {3 * MAX_TENSORS:,}")
     try:
         header = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:

@@ -116,7 +116,7 @@ REFUSED = {
         ["UpBlock2D"],
         "up_block_types is ['UpBlock2D']; needs a list of 2, as block_out_channels has",
     ),
-    "act_fn": ("tanh", "act_fn is 'tanh'; one of silu, gelu, mish, relu"),
+    "act_fn": ("tanh", "act_fn is 'tanh'; supported: 'swish' or 'silu' or 'gelu' or 'mish' or 'relu'"),
     "cross_attention_dim": (
         [768, 1024],
         "cross_attention_dim is [768, 1024]; supported: one number for all levels",

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from unet import UNet
+from unet.inputs import check_inputs
 
 WRONG = {
     "channels": (
@@ -68,9 +69,18 @@ def test_wrong_inputs_are_refused_in_words(saved, inputs, case):
     variant, change, message = WRONG[case]
     unet = UNet.from_pretrained(saved(variant))
     arguments, _ = inputs(unet.config, height=8, width=8)
+    absent = {"pooled": None, "size_ids": None, "time_cond": None}
+    check_inputs(unet.config, unet.dtype, **absent | arguments)
     with pytest.raises(ValueError) as refusal:
-        unet(**arguments | change)
+        check_inputs(unet.config, unet.dtype, **absent | arguments | change)
     assert str(refusal.value).startswith(message)
+
+
+def test_the_unet_checks_its_inputs(saved, inputs):
+    unet = UNet.from_pretrained(saved("sdxl"))
+    arguments, _ = inputs(unet.config, height=8, width=8)
+    with pytest.raises(ValueError, match="pooled is missing"):
+        unet(**arguments | {"pooled": None})
 
 
 def test_autocast_may_mix_dtypes(saved, inputs):

@@ -108,7 +108,7 @@ def test_guidance_embedding_is_that_of_the_lcm_pipeline():
 
 
 @pytest.mark.parametrize("flip_sin_to_cos", [False, True])
-@pytest.mark.parametrize("freq_shift", [0, 1])
+@pytest.mark.parametrize("freq_shift", [0.0, 1.0])
 def test_sinusoids_are_those_of_diffusers(flip_sin_to_cos, freq_shift):
     from diffusers.models.embeddings import get_timestep_embedding
 
