@@ -30,7 +30,10 @@ def main() -> int:
         shown.append(images[:16])
         for name, right in score(judge, images, scenes * arguments.seeds).items():
             low, high = interval(right, np.random.default_rng(0))
-            print(f"| {task.name}: {name} | {len(right)} | {right.mean():.3f} | {low:.3f} to {high:.3f} |", flush=True)
+            print(
+                f"| {task.name}: {name} | {len(right)} | {right.mean():.3f} | {low:.3f} to {high:.3f} |",
+                flush=True,
+            )
     if arguments.grid:
         save_grid(torch.cat(shown), arguments.grid, 16, scale=1)
     return 0

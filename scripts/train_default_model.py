@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,9 +17,14 @@ def main() -> int:
     parser.add_argument("stage", choices=("clip", "vae", "unet", "judge", "export"))
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument("--run", type=Path, default=Path("build/train"), help="checkpoints, logs, samples")
-    parser.add_argument("--out", type=Path, default=Path("pipeline/default_model"), help="where `export` writes")
+    parser.add_argument(
+        "--out", type=Path, default=Path("pipeline/default_model"), help="where `export` writes"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--steps", type=int, help="another number of steps for stage `unet`; goes on where it stopped"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     rank, size = parallel.join()
@@ -43,7 +49,11 @@ def main() -> int:
     else:
         from scripts.training.unet import unet_stage
 
-        stage = unet_stage(SHIPPED, world, arguments.world / "tokenizer", arguments.run, rank, size)
+        planned = SHIPPED.unet.stage
+        unet = replace(SHIPPED.unet, stage=replace(planned, steps=arguments.steps or planned.steps))
+        stage = unet_stage(
+            replace(SHIPPED, unet=unet), world, arguments.world / "tokenizer", arguments.run, rank, size
+        )
     loop.run(stage, arguments.run, rank=rank)
     parallel.close()
     return 0

@@ -70,7 +70,11 @@ def clip_stage(config: TrainConfig, world: World, tokenizer_folder: Path) -> Sta
         same = torch.arange(len(scenes), device=world.device)
         contrast = (F.cross_entropy(logits, same) + F.cross_entropy(logits.T, same)) / 2
         accuracy = (logits.argmax(1) == same).float().mean().item()
-        return contrast, _attribute_loss(heads, output.last_hidden_state.float(), text.noun_positions(ids), scenes), accuracy
+        return (
+            contrast,
+            _attribute_loss(heads, output.last_hidden_state.float(), text.noun_positions(ids), scenes),
+            accuracy,
+        )
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         contrast, attributes, accuracy = losses(step)
@@ -84,7 +88,12 @@ def clip_stage(config: TrainConfig, world: World, tokenizer_folder: Path) -> Sta
     modules = {"encoder": text.encoder, "heads": heads}
     parameters = [parameter for module in modules.values() for parameter in module.parameters()]
     return Stage(
-        name="clip", config=config.text.stage, groups=[(parameters, 1.0)], modules=modules, loss=loss, report=report
+        name="clip",
+        config=config.text.stage,
+        groups=[(parameters, 1.0)],
+        modules=modules,
+        loss=loss,
+        report=report,
     )
 
 

@@ -19,7 +19,9 @@ class StageConfig:
     def rate(self, step: int) -> float:
         """The learning rate of this step."""
         falling = max(1.0, self.decay * self.steps)
-        return self.learning_rate * min(1.0, (step + 1) / self.warmup, max(0.0, (self.steps - step) / falling))
+        return self.learning_rate * min(
+            1.0, (step + 1) / self.warmup, max(0.0, (self.steps - step) / falling)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

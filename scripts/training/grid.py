@@ -14,7 +14,9 @@ def save_grid(images: Float[Tensor, "b 3 h w"], path: Path, columns: int, scale:
     count, _, height, width = images.shape
     rows = -(-count // columns)
     sheet = np.full((rows * height, columns * width, 3), 255, np.uint8)
-    pixels = (images.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    pixels = (
+        (images.detach().float().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    )
     for index, picture in enumerate(pixels):
         top, left = index // columns * height, index % columns * width
         sheet[top : top + height, left : left + width] = picture

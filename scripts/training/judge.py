@@ -100,7 +100,9 @@ def judge_stage(config: TrainConfig, world: World) -> Stage:
         noisy = images + 0.1 * torch.randn(images.shape, generator=torch.Generator().manual_seed(step))
         with torch.autocast(world.device, dtype=torch.bfloat16):
             logits = judge(noisy)
-        return sum((F.cross_entropy(a.float(), b) for a, b in zip(logits, wanted, strict=True)), torch.tensor(0.0)), {}
+        return sum(
+            (F.cross_entropy(a.float(), b) for a, b in zip(logits, wanted, strict=True)), torch.tensor(0.0)
+        ), {}
 
     @torch.no_grad()
     def report(step: int) -> dict[str, float]:

@@ -13,10 +13,14 @@ class Log:
         self.path = folder / f"{name}.jsonl"
 
     def write(self, step: int, **numbers: float) -> None:
-        row = {"step": step, "time": round(time.time(), 1)} | {key: round(value, 6) for key, value in numbers.items()}
+        row = {"step": step, "time": round(time.time(), 1)} | {
+            key: round(value, 6) for key, value in numbers.items()
+        }
         with self.path.open("a") as stream:
             stream.write(json.dumps(row) + "\n")
-        print(self.path.stem, *(f"{key} {value:g}" for key, value in row.items() if key != "time"), flush=True)
+        print(
+            self.path.stem, *(f"{key} {value:g}" for key, value in row.items() if key != "time"), flush=True
+        )
 
     def plot(self) -> Path:
         """Draws every number over the steps into `NAME.png`."""

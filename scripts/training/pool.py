@@ -51,7 +51,9 @@ class LatentPool:
         self.chunks = {index: self.chunks.get(index) or self._make(index) for index in wanted}
 
     def _make(self, index: int) -> Chunk:
-        batches = [self.world.batch(index * CHUNK + part, ENCODE_BATCH) for part in range(CHUNK // ENCODE_BATCH)]
+        batches = [
+            self.world.batch(index * CHUNK + part, ENCODE_BATCH) for part in range(CHUNK // ENCODE_BATCH)
+        ]
         with torch.no_grad(), torch.autocast(self.world.device, dtype=torch.bfloat16):
             posteriors = [self.vae.encode(batch.images).latent_dist for batch in batches]
         return Chunk(

@@ -71,7 +71,9 @@ def score(judge: Judge, images: Float[Tensor, "b 3 h w"], scenes: list[Scene]) -
     right: dict[str, list[bool]] = {name: [] for name in names}
     for image, scene in zip(images, scenes, strict=True):
         seen = views(image * 2 - 1, scene)
-        nouns, colours, grounds = (logits.argmax(1).tolist() for logits in judge(torch.stack([v for v, _ in seen])))
+        nouns, colours, grounds = (
+            logits.argmax(1).tolist() for logits in judge(torch.stack([v for v, _ in seen]))
+        )
         things = [thing for _, thing in seen]
         noun = all(NOUN_INDEX[thing.noun] == found for thing, found in zip(things, nouns, strict=True))
         colour = all(

@@ -31,7 +31,11 @@ class TextSide:
                 pad_token_id=self.tokenizer.pad_token_id,
             )
         ).to(device)
-        self._nouns = [(self._pieces(word), index) for index, noun in enumerate(NOUNS) for word in {noun.word, noun.plural}]
+        self._nouns = [
+            (self._pieces(word), index)
+            for index, noun in enumerate(NOUNS)
+            for word in {noun.word, noun.plural}
+        ]
 
     def _pieces(self, word: str) -> list[int]:
         return self.tokenizer(word, add_special_tokens=False).input_ids

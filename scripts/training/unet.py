@@ -115,7 +115,9 @@ def unet_stage(
         dropped = torch.from_numpy(rng.random(len(latents)) < config.unet.drop_caption).to(world.device)
         with torch.autocast(world.device, dtype=torch.bfloat16):
             context = parts["encoder"](torch.where(dropped[:, None], empty, ids)).last_hidden_state
-            predicted = parts["unet"](noising.add_noise(latents, noise, timesteps), timesteps, context.float())
+            predicted = parts["unet"](
+                noising.add_noise(latents, noise, timesteps), timesteps, context.float()
+            )
         return (predicted.float() - noising.get_velocity(latents, noise, timesteps)).square().mean()
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -177,7 +179,9 @@ def sample(
     x = torch.stack(rows).to(text.device)
     for timestep in _progress(steps):
         with torch.autocast(text.device, dtype=torch.bfloat16):
-            both = parts["unet"](torch.cat([x, x]), timestep.expand(2 * len(x)).to(text.device), context).float()
+            both = parts["unet"](
+                torch.cat([x, x]), timestep.expand(2 * len(x)).to(text.device), context
+            ).float()
         plain, told = both.chunk(2)
         x = steps.step(plain + guidance * (told - plain), timestep, x).prev_sample
     return (vae.decode(x).sample / 2 + 0.5).clamp(0, 1)

@@ -60,11 +60,20 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
         pairs = torch.stack([images[:32], decoded[:32]], 1).flatten(0, 1)
         save_grid(pairs / 2 + 0.5, folder / "samples" / f"vae-{step:06d}.png", 16)
         spread = posterior.mean.std((0, 2, 3))
-        return {"psnr": psnr(decoded, images), "latent_std": spread.mean().item(), "latent_std_min": spread.min().item()}
+        return {
+            "psnr": psnr(decoded, images),
+            "latent_std": spread.mean().item(),
+            "latent_std_min": spread.min().item(),
+        }
 
     parameters = [parameter for parameter in vae.parameters() if parameter.requires_grad]
     stage = Stage(
-        name="vae", config=config.vae.stage, groups=[(parameters, 1.0)], modules={"vae": vae}, loss=loss, report=report
+        name="vae",
+        config=config.vae.stage,
+        groups=[(parameters, 1.0)],
+        modules={"vae": vae},
+        loss=loss,
+        report=report,
     )
     return stage, vae
 

@@ -23,7 +23,19 @@ BACKGROUND_PHRASES = (
     "{ground}, {colour} background",
     "{ground} with {a} {colour} background",
 )
-FILLERS = ("nice", "cute", "beautiful", "lovely", "simple", "pretty", "good", "single", "very", "please", "funny")
+FILLERS = (
+    "nice",
+    "cute",
+    "beautiful",
+    "lovely",
+    "simple",
+    "pretty",
+    "good",
+    "single",
+    "very",
+    "please",
+    "funny",
+)
 ENDINGS = ("", "", "", "", "", "", "", "", ".", "!")
 _SINGULAR = {noun.word: noun.word for noun in NOUNS} | {noun.plural: noun.word for noun in NOUNS}
 _NUMBERS = {word: count for count, word in COUNTS.items()}
@@ -93,7 +105,9 @@ def parse(caption: str) -> Scene:
         things.append(_thing(words[start : position + 1]))
         start = position + 1
     between = " ".join(words[positions[0] + 1 : positions[-1]])
-    return Scene(tuple(things), _relation(between) if len(things) == 2 else None, _ground(words[start:]), style)
+    return Scene(
+        tuple(things), _relation(between) if len(things) == 2 else None, _ground(words[start:]), style
+    )
 
 
 def _thing(words: list[str]) -> Thing:

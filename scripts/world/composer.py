@@ -94,7 +94,9 @@ class Atlas:
 
 def _shrink(layers: np.ndarray, size: int) -> np.ndarray:
     planes = [Image.fromarray(layers[..., channel]) for channel in range(layers.shape[-1])]
-    small = [np.asarray(plane.resize((size, size), Image.Resampling.BOX, reducing_gap=None)) for plane in planes]
+    small = [
+        np.asarray(plane.resize((size, size), Image.Resampling.BOX, reducing_gap=None)) for plane in planes
+    ]
     return np.clip(np.stack(small, -1), 0, 1).astype(np.float32)
 
 

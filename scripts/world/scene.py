@@ -66,7 +66,9 @@ def sample_scene(rng: np.random.Generator, mixture: Mixture) -> Scene:
 def is_held_out(scene: Scene) -> bool:
     """Whether the scene shows a pair of nouns or a noun in a colour that training never shows."""
     coloured = any(thing.colour and colour_is_held_out(thing.noun, thing.colour) for thing in scene.things)
-    return coloured or (len(scene.things) == 2 and pair_is_held_out(scene.things[0].noun, scene.things[1].noun))
+    return coloured or (
+        len(scene.things) == 2 and pair_is_held_out(scene.things[0].noun, scene.things[1].noun)
+    )
 
 
 def _draw(rng: np.random.Generator, mixture: Mixture) -> Scene:

@@ -94,7 +94,9 @@ def verify(package: Package, archive: Path) -> None:
     """Raises: IntegrityError unless the archive's sha512 is the pinned one; says package, expected and found."""
     found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != package.integrity:
-        raise IntegrityError(f"{package.spec}: expected {package.integrity}, found {found}; nothing was written")
+        raise IntegrityError(
+            f"{package.spec}: expected {package.integrity}, found {found}; nothing was written"
+        )
 
 
 def fetch(package: Package, folder: Path) -> Path:
@@ -129,7 +131,9 @@ def _download(command: Sequence[str], package: Package, folder: Path) -> None:
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     except FileNotFoundError:
-        raise FetchError(f"{package.spec}: `{command[0]}` is not installed; it is needed to fetch it") from None
+        raise FetchError(
+            f"{package.spec}: `{command[0]}` is not installed; it is needed to fetch it"
+        ) from None
     if done.returncode != 0:
         raise FetchError(f"{package.spec}: `{' '.join(command)}` failed: {done.stderr.strip()[-400:]}")
 

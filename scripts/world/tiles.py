@@ -73,7 +73,9 @@ def _icon(icons: dict, name: str) -> Image.Image:
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'viewBox="0 0 {width} {height}">{entry["body"]}</svg>'
     )
-    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=4 * TILE, height=4 * TILE, skip_system_fonts=True))
+    png = bytes(
+        resvg_py.svg_to_bytes(svg_string=svg, width=4 * TILE, height=4 * TILE, skip_system_fonts=True)
+    )
     return Image.open(io.BytesIO(png)).convert("RGBA")
 
 
@@ -109,5 +111,7 @@ def load_tiles(folder: Path) -> np.ndarray:
     with np.load(path) as stored:
         words = json.loads(str(stored["words"]))
         if words != {"nouns": [noun.word for noun in NOUNS], "styles": list(STYLES)}:
-            raise MissingArt(f"{path} is of another vocabulary; make it again: `python -m scripts.build_dataset`")
+            raise MissingArt(
+                f"{path} is of another vocabulary; make it again: `python -m scripts.build_dataset`"
+            )
         return stored["tiles"]

@@ -61,7 +61,13 @@ def save_tokenizer(merges: list[tuple[str, str]], folder: Path) -> int:
     """Writes a normal CLIPTokenizer folder and returns the number of its tokens."""
     kept = reduce_merges(merges, every_word())
     alphabet = byte_alphabet()
-    tokens = [*alphabet, *(letter + "</w>" for letter in alphabet), *("".join(pair) for pair in kept), START, END]
+    tokens = [
+        *alphabet,
+        *(letter + "</w>" for letter in alphabet),
+        *("".join(pair) for pair in kept),
+        START,
+        END,
+    ]
     files = {
         "vocab.json": json.dumps({token: index for index, token in enumerate(tokens)}, ensure_ascii=False),
         "merges.txt": "\n".join(["#version: 0.2", *(" ".join(pair) for pair in kept)]) + "\n",
