@@ -1,4 +1,5 @@
-"""Fetches the art and the tokenizer's merges, verified, and renders the tiles: `python -m scripts.build_dataset`."""
+"""Fetches the art and the tokenizer's merges, verified, and renders the tiles: `python -m
+scripts.build_dataset`."""
 
 import argparse
 import sys

@@ -1,4 +1,5 @@
-"""Scores a model by the judge: `python -m scripts.evaluate_model` draws, names what it sees, prints a table."""
+"""Scores a model by the judge: `python -m scripts.evaluate_model` draws, names what it sees, prints a
+table."""
 
 import argparse
 import sys

@@ -1,4 +1,5 @@
-"""Trains the default model, stage by stage: `python -m scripts.train_default_model {clip,vae,unet,judge,export}`."""
+"""Trains the default model, stage by stage: `python -m scripts.train_default_model
+{clip,vae,unet,judge,export}`."""
 
 import argparse
 import sys

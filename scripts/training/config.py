@@ -7,7 +7,8 @@ from scripts.world.scene import Mixture
 
 @dataclass(frozen=True, kw_only=True)
 class StageConfig:
-    """`steps` of `batch` scenes; the learning rate is even, then falls linearly over the last `decay` of the steps."""
+    """`steps` of `batch` scenes; the learning rate is even, then falls linearly over the last `decay` of
+    the steps."""
 
     steps: int
     batch: int
@@ -68,7 +69,7 @@ class TrainConfig:
     """The shipped model."""
 
     seed: int = 0
-    mixture: Mixture = Mixture()
+    mixture: Mixture = field(default_factory=Mixture)
     text: TextConfig = field(default_factory=TextConfig)
     vae: VaeConfig = field(default_factory=VaeConfig)
     unet: UNetStageConfig = field(default_factory=UNetStageConfig)

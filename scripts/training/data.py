@@ -1,4 +1,5 @@
-"""Batches of scenes, each a function of (seed, step) alone, so that a resumed run sees what it would have seen."""
+"""Batches of scenes, each a function of (seed, step) alone, so that a resumed run sees what it would have
+seen."""
 
 from dataclasses import dataclass
 from pathlib import Path

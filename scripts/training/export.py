@@ -20,7 +20,8 @@ PAPERS = Path(__file__).parent / "papers"
 
 
 def export(config: TrainConfig, world: World, tokenizer_folder: Path, run: Path, out: Path) -> None:
-    """Writes the averaged weights of the last checkpoint to `out`; the folder changes by renames, whole or not.
+    """Writes the averaged weights of the last checkpoint to `out`; the folder changes by renames, whole
+    or not.
 
     Raises: FileNotFoundError where a stage has not run.
     """

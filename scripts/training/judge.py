@@ -1,4 +1,5 @@
-"""Stage `judge`: names one thing, its colour and its ground. It sees composed pictures only, never the model's."""
+"""Stage `judge`: names one thing, its colour and its ground. It sees composed pictures only, never the
+model's."""
 
 from pathlib import Path
 
@@ -45,7 +46,8 @@ class Judge(nn.Module):
 
 
 def views(image: Float[Tensor, "3 h w"], scene: Scene) -> list[tuple[Tensor, Thing]]:
-    """The picture of each thing by itself: the whole, or the half where its relation puts it, padded to a square."""
+    """The picture of each thing by itself: the whole, or the half where its relation puts it, padded to a
+    square."""
     if len(scene.things) == 1:
         return [(image, scene.things[0])]
     parts = []

@@ -1,4 +1,5 @@
-"""The loop that all stages share: steps with a falling rate, a log, checkpoints, samples; stops and goes on anywhere."""
+"""The loop that all stages share: steps with a falling rate, a log, checkpoints, samples; stops and goes
+on anywhere."""
 
 import time
 from collections.abc import Callable

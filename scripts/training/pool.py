@@ -27,7 +27,8 @@ class Chunk:
 
 
 class LatentPool:
-    """A window over an endless row of chunks; what step `s` draws depends on `s` and the world's seed alone."""
+    """A window over an endless row of chunks; what step `s` draws depends on `s` and the world's seed
+    alone."""
 
     def __init__(self, world: World, vae: AutoencoderKL, text: TextSide):
         self.world, self.vae, self.text = world, vae, text

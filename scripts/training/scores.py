@@ -51,7 +51,8 @@ def plain(scene: Scene) -> str:
 
 
 def draw(model: str, prompts: list[str], seeds: int, steps: int, guidance: float) -> Float[Tensor, "b 3 h w"]:
-    """Pictures in 0..1 of all prompts for seed 0, then for seed 1, and so on, through the project's own pipeline."""
+    """Pictures in 0..1 of all prompts for seed 0, then for seed 1, and so on, through the project's own
+    pipeline."""
     from pipeline import GenerationRequest, TextToImagePipeline
 
     pipe = TextToImagePipeline.from_pretrained(model)
@@ -66,7 +67,8 @@ def draw(model: str, prompts: list[str], seeds: int, steps: int, guidance: float
 
 @torch.no_grad()
 def score(judge: Judge, images: Float[Tensor, "b 3 h w"], scenes: list[Scene]) -> dict[str, np.ndarray]:
-    """For every picture whether nouns, colours (where asked) and ground are right, and all of these together."""
+    """For every picture whether nouns, colours (where asked) and ground are right, and all of these
+    together."""
     names = ("noun", "colour", "ground", "all")
     right: dict[str, list[bool]] = {name: [] for name in names}
     for image, scene in zip(images, scenes, strict=True):

@@ -41,7 +41,8 @@ class TextSide:
         return self.tokenizer(word, add_special_tokens=False).input_ids
 
     def ids(self, captions: list[str], *, full: bool = True) -> Int[Tensor, "b m"]:
-        """Token ids; `full` pads to the model's length, else to the longest caption (the encoder is causal)."""
+        """Token ids; `full` pads to the model's length, else to the longest caption (the encoder is
+        causal)."""
         padding = "max_length" if full else "longest"
         rows = self.tokenizer(captions, padding=padding, truncation=True, return_tensors="pt")
         return rows.input_ids.to(self.device)

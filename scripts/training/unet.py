@@ -1,4 +1,5 @@
-"""Stage `unet`: the denoiser learns v of latents under captions (Salimans and Ho 2022), the text encoder goes along."""
+"""Stage `unet`: the denoiser learns v of latents under captions (Salimans and Ho 2022), the text encoder
+goes along."""
 
 from collections.abc import Iterator
 from pathlib import Path

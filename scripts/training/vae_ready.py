@@ -36,7 +36,8 @@ def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
 
 @torch.no_grad()
 def normalise(vae: AutoencoderKL, mean: Float[Tensor, " c"], std: Float[Tensor, " c"]) -> None:
-    """Folds `(latent - mean) / std` into the last convolution of the encoder, its inverse into the decoder's first."""
+    """Folds `(latent - mean) / std` into the last convolution of the encoder, its inverse into the
+    decoder's first."""
     channels = len(mean)
     into, out_of = vae.quant_conv, vae.post_quant_conv
     into.bias[:channels] -= mean

@@ -1,4 +1,5 @@
-"""Scenes to pixels, many at once, on any device: every thing is a gather from one atlas of all tiles in all sizes."""
+"""Scenes to pixels, many at once, on any device: every thing is a gather from one atlas of all tiles in
+all sizes."""
 
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ GROUNDS = np.array([*BACKGROUNDS.values()], np.float32) / 255
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where everything of a batch of scenes stands. Slots that are empty have noun -1; colour -1 is the art's own."""
+    """Where everything of a batch of scenes stands. Slots that are empty have noun -1; colour -1 is the
+    art's own."""
 
     noun: Int[Tensor, "b k"]
     colour: Int[Tensor, "b k"]
@@ -34,7 +36,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class Pictures:
-    """`images` in 0..1; `masks[:, k]` how much of each pixel shows the thing in slot k; `tinted` its coloured part."""
+    """`images` in 0..1; `masks[:, k]` how much of each pixel shows the thing in slot k; `tinted` its
+    coloured part."""
 
     images: Float[Tensor, "b 3 h w"]
     masks: Float[Tensor, "b k h w"]
@@ -42,7 +45,8 @@ class Pictures:
 
 
 class Atlas:
-    """All tiles in all sizes as one table of pixels: native rgb, alpha, tinted base rgb, tint (all premultiplied)."""
+    """All tiles in all sizes as one table of pixels: native rgb, alpha, tinted base rgb, tint (all
+    premultiplied)."""
 
     def __init__(self, tiles: np.ndarray, device: str | torch.device = "cpu"):
         rows, starts, offset = [], np.zeros((*tiles.shape[:2], len(SIZES)), np.int64), 1

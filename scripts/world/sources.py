@@ -1,4 +1,5 @@
-"""The packages that the world is made of: pinned, fetched through the machine's own clients, verified, read."""
+"""The packages that the world is made of: pinned, fetched through the machine's own clients, verified,
+read."""
 
 import base64
 import hashlib
@@ -91,7 +92,8 @@ PACKAGES = (FLUENT_3D, FLUENT_FLAT, NOTO, TWEMOJI, UNICODE_NAMES, CLIP_MERGES)
 
 
 def verify(package: Package, archive: Path) -> None:
-    """Raises: IntegrityError unless the archive's sha512 is the pinned one; says package, expected and found."""
+    """Raises: IntegrityError unless the archive's sha512 is the pinned one; says package, expected and
+    found."""
     found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != package.integrity:
         raise IntegrityError(

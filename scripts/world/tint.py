@@ -1,4 +1,5 @@
-"""Which part of a tile takes a colour word, and how: shading stays, eyes, leaves and outlines keep their own colour."""
+"""Which part of a tile takes a colour word, and how: shading stays, eyes, leaves and outlines keep their
+own colour."""
 
 import numpy as np
 
@@ -26,7 +27,8 @@ def tint_layers(tile: np.ndarray, whole: bool = False) -> np.ndarray:
 
 
 def _weight(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """0..1 per pixel: near the tile's main hue; where no hue covers a third of it, everything that is not dark."""
+    """0..1 per pixel: near the tile's main hue; where no hue covers a third of it, everything that is not
+    dark."""
     high, low = rgb.max(-1), rgb.min(-1)
     saturation = (high - low) / np.maximum(high, 1e-3)
     hue = _hue(rgb)

@@ -1,6 +1,7 @@
 """CLIP's tokenizer with fewer words: the most frequent merges and all that the world's words need."""
 
 import gzip
+import itertools
 import json
 import zipfile
 from pathlib import Path
@@ -22,7 +23,8 @@ def read_merges(wheel: Path) -> list[tuple[str, str]]:
 
 
 def byte_alphabet() -> list[str]:
-    """The 256 printable characters that stand for bytes, in CLIP's order. Source: GPT-2's bytes_to_unicode."""
+    """The 256 printable characters that stand for bytes, in CLIP's order. Source: GPT-2's
+    bytes_to_unicode."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     rest = [byte for byte in range(256) if byte not in printable]
     return [chr(byte) for byte in printable] + [chr(256 + index) for index in range(len(rest))]
@@ -33,7 +35,7 @@ def merges_of(word: str, ranks: dict[tuple[str, str], int]) -> list[tuple[str, s
     pieces = [*word[:-1], word[-1] + "</w>"]
     applied = []
     while len(pieces) > 1:
-        pairs = [pair for pair in zip(pieces, pieces[1:], strict=False) if pair in ranks]
+        pairs = [pair for pair in itertools.pairwise(pieces) if pair in ranks]
         if not pairs:
             break
         best = min(pairs, key=ranks.__getitem__)

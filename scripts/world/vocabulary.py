@@ -1,4 +1,5 @@
-"""The words of the world: what it can draw, in which colours, on which grounds, and what is kept back for tests."""
+"""The words of the world: what it can draw, in which colours, on which grounds, and what is kept back for
+tests."""
 
 import hashlib
 from dataclasses import dataclass
