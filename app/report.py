@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, NoReturn, Self, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -11,7 +11,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.result import Step
+if TYPE_CHECKING:  # the module loads torch
+    from pipeline.result import Step
 
 
 def say(text: str) -> None:
@@ -64,7 +65,7 @@ class Progress:
     ) -> None:
         self._bars.stop()
 
-    def advance(self, step: Step) -> None:
+    def advance(self, step: "Step") -> None:
         self._done[step.id] = step.count if step.error is not None else step.index
         self._bars.update(
             self._task,

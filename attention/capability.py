@@ -20,6 +20,7 @@ class Limits:
     Args:
         causal: "square" is as many queries as keys.
         causal_with_mask: both in one call.
+        grad_with_mask: gradients in a call with a mask, which may need one itself.
         max_head_dim_with_grad: where the backward kernel is narrower than the forward one.
         dtype_compute_capability: the oldest GPU for a dtype, where it differs from the oldest for all.
     """
@@ -33,6 +34,7 @@ class Limits:
     causal_with_mask: bool = True
     grouped_heads: bool = True
     grad: bool = True
+    grad_with_mask: bool = True
     min_compute_capability: tuple[int, int] | None = None
     dtype_compute_capability: Mapping[torch.dtype, tuple[int, int]] = field(default_factory=dict)
 
@@ -69,6 +71,8 @@ class Limits:
             yield f"{spec.num_heads} query heads share {spec.num_kv_heads} key heads; needs equally many"
         if spec.needs_grad and not self.grad:
             yield "a gradient is needed; computes none"
+        elif spec.needs_grad and spec.mask is not None and not self.grad_with_mask:
+            yield "a gradient is needed with a mask; computes one only without"
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,10 +98,16 @@ class RowRecorder:
             if recording.level != "grid":
                 frame.sites[site] = maps if recording.level == "head" else mean
 
-    def commit(self) -> None:
-        """Hands every row's frame to its recording."""
-        for frame, recording in zip(self.frames, self._recordings, strict=True):
-            if frame is not None and recording is not None:
+    @property
+    def is_needed(self) -> bool:
+        """Whether any row is recorded."""
+        return any(frame is not None for frame in self.frames)
+
+    def commit(self, rows: Sequence[bool] | None = None) -> None:
+        """Hands every row's frame to its recording; with `rows`, of those rows alone that are true."""
+        keep = [True] * len(self.frames) if rows is None else rows
+        for frame, recording, kept in zip(self.frames, self._recordings, keep, strict=True):
+            if frame is not None and recording is not None and kept:
                 recording.append(frame)
 
 

@@ -7,12 +7,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attention.backend import Backend, BackendRefused, Mask
-from attention.backends import math, sdpa
+from attention.backends import flash, math, sdpa, sdpa_kernels, tiled, xformers
 from attention.spec import AttentionSpec
 
-# In order of preference: an automatic choice takes the first that accepts.
+# In order of preference: an automatic choice takes the first that accepts. torch chooses well among its own
+# kernels, runs everything and needs no package. What follows is there to be ordered: other packages, torch's
+# kernels one by one, least memory in plain torch, and last the reference, which keeps all scores.
 backends: tuple[Backend, ...] = (
     sdpa.BACKEND,
+    flash.BACKEND,
+    xformers.BACKEND,
+    sdpa_kernels.FLASH,
+    sdpa_kernels.EFFICIENT,
+    sdpa_kernels.CUDNN,
+    tiled.BACKEND,
+    sdpa_kernels.MATH,
     math.BACKEND,
 )
 

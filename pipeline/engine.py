@@ -9,10 +9,12 @@ from math import lcm
 import torch
 from torch import Tensor
 
-from attention import AttentionOrder, AttentionRuntime, Choice, get, plan
+from attention import AttentionOrder, AttentionRuntime, Backend, Choice, get, plan
+from attention.recorder import Recording, RowRecorder
 from pipeline.decode import decode
 from pipeline.errors import NonFinitePrediction, PictureError
 from pipeline.faults import first_fault
+from pipeline.maps import HeatMaps
 from pipeline.model import Model
 from pipeline.record import make_record
 from pipeline.request import GenerationRequest
@@ -37,12 +39,27 @@ class Job:
     plan: Plan
     trajectory: Trajectory
     ask: Ask
+    recording: Recording | None  # of the prompt's row
     retries: list[str] = field(default_factory=list)
 
     @property
     def num_tokens(self) -> int:
         """Length of a context that holds the prompt a whole number of times, and the negative prompt too."""
         return lcm(*(len(conditioning.context) for conditioning in self.conditioning))
+
+    @property
+    def recordings(self) -> list[Recording | None]:
+        """What each row is recorded into."""
+        return [*[None] * (len(self.conditioning) - 1), self.recording]
+
+    @property
+    def maps(self) -> HeatMaps | None:
+        """A view of what is recorded so far, None where nothing is."""
+        if self.recording is None or not self.recording.steps:
+            return None
+        assert self.request.height is not None and self.request.width is not None
+        size = self.request.height, self.request.width
+        return HeatMaps(self.request.prompt, self.conditioning[-1].tokens, size, self.recording)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +138,9 @@ class Engine:
         text = self.model.text
         prompt = text.prompt(request.prompt)
         conditioning = (text.negative(request.negative_prompt), prompt) if request.is_guided else (prompt,)
-        return Job(id, request, conditioning, self.plan(request), trajectory, next(trajectory))
+        level = request.record
+        recording = Recording(level, len(prompt.context)) if isinstance(level, str) else None
+        return Job(id, request, conditioning, self.plan(request), trajectory, next(trajectory), recording)
 
     def _latent_shape(self, request: GenerationRequest) -> tuple[int, int, int]:
         assert request.width is not None and request.height is not None
@@ -148,16 +167,21 @@ class Engine:
     @torch.inference_mode()
     def _predict(self, batch: Sequence[Job]) -> list[Tensor | NonFinitePrediction]:
         """Predictions r c h w for each job; those that are not finite are asked for again on `math`."""
-        rows = self._call(batch, AttentionRuntime({site: c.backend for site, c in batch[0].plan.items()}))
-        return [r if r.isfinite().all() else self._retry(job) for job, r in zip(batch, rows, strict=True)]
+        runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()})
+        rows = self._call(batch, runtime)
+        is_finite = [bool(r.isfinite().all()) for r in rows]
+        recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.conditioning])
+        return [r if ok else self._retry(job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
 
     def _retry(self, job: Job) -> Tensor | NonFinitePrediction:
         fault = first_fault(
             lambda runtime: self._call([job], runtime), {site: c.backend for site, c in job.plan.items()}
         )
         where = f"prediction {job.ask.index + 1} of {job.ask.count}: {fault}"
-        (rows,) = self._call([job], AttentionRuntime(dict.fromkeys(job.plan, get("math"))))
+        runtime, recorder = _runtime([job], dict.fromkeys(job.plan, get("math")))
+        (rows,) = self._call([job], runtime)
         if rows.isfinite().all():
+            recorder.commit()
             job.retries.append(f"{where}; drawn again with math")
             return rows
         return NonFinitePrediction(
@@ -207,7 +231,7 @@ class Engine:
         except PictureError as error:
             return self._step(job, error=error)
         info = make_record(job.request, self.model, job.plan, job.retries)
-        return self._step(job, result=Result(image=image, request=job.request, info=info))
+        return self._step(job, result=Result(image=image, request=job.request, info=info, maps=job.maps))
 
     def _step(self, job: Job, *, result: Result | None = None, error: Exception | None = None) -> Step:
         ask = job.ask
@@ -217,6 +241,13 @@ class Engine:
             index=ask.index + 1 if result or error else ask.index,
             count=ask.count,
             preview=partial(decode, self.model.vae, ask.denoised) if ask.denoised is not None else None,
+            maps=job.maps,
             result=result,
             error=error,
         )
+
+
+def _runtime(batch: Sequence[Job], backends: Mapping[str, Backend]) -> tuple[AttentionRuntime, RowRecorder]:
+    """What a call does its attention with, and who listens, if any of its requests wants maps."""
+    recorder = RowRecorder([recording for job in batch for recording in job.recordings])
+    return AttentionRuntime(backends, recorder if recorder.is_needed else None), recorder

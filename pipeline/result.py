@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from pipeline.maps import HeatMaps
 from pipeline.metadata import save_png
 from pipeline.request import GenerationRequest
 
@@ -20,11 +21,13 @@ class Result:
     Attributes:
         request: what was asked for, with the model's values in its open fields.
         info: JSON-ready record of what made the picture; `save` writes it into the PNG.
+        maps: where each word acted; None unless the request records.
     """
 
     image: Image.Image
     request: GenerationRequest
     info: Mapping[str, Any]
+    maps: HeatMaps | None = None
 
     @property
     def file_name(self) -> str:
@@ -50,6 +53,7 @@ class Step:
         index: predictions made so far, 1 to `count`; schedulers of second order need up to two per step.
         preview: draws the picture that the predictions so far point at, at the cost of one decoding; None
             before there is one.
+        maps: where each word acted so far, a view that costs nothing; None unless the request records.
     """
 
     id: int
@@ -57,5 +61,6 @@ class Step:
     index: int
     count: int
     preview: Callable[[], Image.Image] | None
+    maps: HeatMaps | None = None
     result: Result | None = None
     error: Exception | None = None

@@ -6,7 +6,9 @@ from attention.recorder import Recording, RowRecorder, probabilities, recorded_b
 GRID = (3, 4)
 
 
-def tensors(rows: int = 1, heads: int = 2, tokens: int = 5, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def tensors(
+    rows: int = 1, heads: int = 2, tokens: int = 5, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     q = torch.randn(rows, heads, 12, 8, generator=generator)
     return q, torch.randn(rows, heads, tokens, 8, generator=generator)
@@ -104,6 +106,8 @@ def test_the_estimate_is_what_a_recording_holds(level: str) -> None:
 
 
 def test_the_grid_level_takes_at_most_a_mebibyte_a_step_at_sdxls_size() -> None:
-    sites = {f"{grid}.{i}": (10 if grid[0] == 64 else 20, grid) for grid in ((64, 64), (32, 32)) for i in range(35)}
+    sites = {
+        f"{grid}.{i}": (10 if grid[0] == 64 else 20, grid) for grid in ((64, 64), (32, 32)) for i in range(35)
+    }
     per_step = recorded_bytes("grid", sites, 77, 1)
     assert per_step <= 1.51 * 2**20

@@ -1,0 +1,183 @@
+"""Every backend that runs here, against the definition in float64."""
+
+import itertools
+import threading
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from attention import AttentionSpec, attend, backends, get
+from attention.backends.sdpa_kernels import aligned_bias
+
+HERE = [b.name for b in backends if not b.missing() and {"cpu", "any"} & set(b.capability.devices)]
+DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
+# heads, key heads, queries, keys, head_dim: levels of SD1, SD2 and SDXL, shrunk in heads and queries only
+SHAPES = {
+    "sd1 self 40": (2, 2, 256, 256, 40),
+    "sd1 cross 40": (2, 2, 256, 77, 40),
+    "sd1 cross 80": (2, 2, 64, 77, 80),
+    "sd1 self 160": (2, 2, 64, 64, 160),
+    "sd2, sdxl self 64": (3, 3, 144, 144, 64),
+    "sdxl cross 64, two chunks": (3, 3, 144, 154, 64),
+    "odd": (1, 1, 117, 33, 40),
+    "one query": (2, 2, 1, 77, 64),
+    "grouped": (6, 2, 50, 77, 64),
+    "multi-query": (4, 1, 50, 50, 64),
+}
+MASKS = ["none", "bool", "bool per row", "additive", "causal", "causal and bool"]
+
+
+def oracle(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
+    """The definition, written once more and without the package."""
+    q, k, v = q.double(), k.double(), v.double()
+    groups = q.shape[1] // k.shape[1]
+    k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    scores = torch.einsum("bhnd,bhmd->bhnm", q, k) * scale
+    n, m = scores.shape[-2:]
+    if causal:
+        later = torch.arange(m)[None, :] > torch.arange(n)[:, None] + m - n
+        scores = scores.masked_fill(later, -torch.inf)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+    return torch.einsum("bhnm,bhmd->bhnd", scores.softmax(-1).nan_to_num(0.0), v)
+
+
+def plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
+    """A plain run in the tensors' own dtype: what rounding alone costs."""
+    groups = q.shape[1] // k.shape[1]
+    k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    scores = (q @ k.mT) * scale
+    n, m = scores.shape[-2:]
+    if causal:
+        scores = scores.masked_fill(torch.ones(n, m, dtype=torch.bool).triu(m - n + 1), -torch.inf)
+    if mask is not None:
+        scores = (
+            scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask.to(q.dtype)
+        )
+    return scores.softmax(-1).nan_to_num(0.0) @ v
+
+
+def make_mask(kind: str, b: int, h: int, n: int, m: int) -> tuple[Tensor | None, bool]:
+    if kind == "none":
+        return None, False
+    if kind == "causal":
+        return None, True
+    if kind == "additive":
+        return torch.randn(b, h, n, m), False
+    rows = torch.rand(b, 1, 1, m) > 0.3
+    rows[..., 0] = True
+    if kind == "bool per row":
+        mask = torch.rand(b, 1, n, m) > 0.3
+        mask[:, :, n // 2] = False  # a query that may see no key
+        return mask, False
+    return rows, kind.startswith("causal")
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_error_is_at_most_twice_that_of_a_plain_run(name: str, shape: str, dtype: torch.dtype) -> None:
+    h, hk, n, m, d = SHAPES[shape]
+    torch.manual_seed(0)
+    for kind in MASKS:
+        q, k, v = (torch.randn(2, heads, length, d).to(dtype) for heads, length in ((h, n), (hk, m), (hk, m)))
+        mask, causal = make_mask(kind, 2, h, n, m)
+        if dtype == torch.float64 and mask is not None and mask.dtype != torch.bool:
+            mask = mask.double()
+        spec = AttentionSpec.of(q, k, v, mask=mask, causal=causal)
+        if get(name).refusals(spec):
+            continue
+        out = attend(q, k, v, mask=mask, causal=causal, scale=0.2, backend=name)
+        exact = oracle(q, k, v, mask, causal, 0.2)
+        allowed = 2 * (plain(q, k, v, mask, causal, 0.2).double() - exact).abs().max()
+        floor = torch.finfo(dtype).eps * exact.abs().max()  # of rounding the result alone
+        if dtype == torch.float64:
+            allowed = torch.tensor(1e-13).double()  # the oracle's own dtype: only the order of sums differs
+        assert out.dtype == dtype
+        assert (out.double() - exact).abs().max() <= max(allowed, floor), kind
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_inputs_need_not_be_contiguous(name: str) -> None:
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, length, 3, 40).transpose(1, 2) for length in (50, 77, 77))
+    expected = attend(q.contiguous(), k.contiguous(), v.contiguous(), backend=name)
+    torch.testing.assert_close(attend(q, k, v, backend=name), expected)
+
+
+@pytest.mark.parametrize("name", HERE)
+@settings(max_examples=25, deadline=None)
+@given(
+    b=st.integers(1, 2),
+    groups=st.integers(1, 3),
+    hk=st.integers(1, 2),
+    n=st.integers(1, 20),
+    m=st.integers(1, 20),
+    d=st.integers(1, 9),
+    kind=st.sampled_from(MASKS),
+    seed=st.integers(0, 99),
+)
+def test_small_shapes(
+    name: str, b: int, groups: int, hk: int, n: int, m: int, d: int, kind: str, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    h = groups * hk
+    q, k, v = torch.randn(b, h, n, d), torch.randn(b, hk, m, d), torch.randn(b, hk, m, d)
+    mask, causal = make_mask(kind, b, h, n, m)
+    out = attend(q, k, v, mask=mask, causal=causal, backend=name)
+    torch.testing.assert_close(out.double(), oracle(q, k, v, mask, causal, d**-0.5), atol=2e-5, rtol=2e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in HERE if name != "tiled"])
+def test_gradients_flow(name: str) -> None:
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(1, 2, 12, 8, requires_grad=True) for _ in range(3))
+    got = torch.autograd.grad(attend(q, k, v, backend=name).square().sum(), (q, k, v))
+    expected = torch.autograd.grad(plain(q, k, v, None, False, 8**-0.5).square().sum(), (q, k, v))
+    for a, b in zip(got, expected, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_tiled_works_in_blocks_however_long_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(1, 2, length, 16) for length in (70, 90, 90))
+    mask, _ = make_mask("bool per row", 1, 2, 70, 90)
+    for scratch in (1, 4 * 90 * 7, 4 * 90 * 70):
+        monkeypatch.setattr("attention.backends.tiled.SCRATCH_BYTES", {"cpu": scratch})
+        for causal in (False, True):
+            out = attend(q, k, v, mask=mask, causal=causal, backend="tiled")
+            torch.testing.assert_close(
+                out.double(), oracle(q, k, v, mask, causal, 0.25), atol=1e-5, rtol=1e-5
+            )
+
+
+def test_an_order_for_a_kernel_does_not_reach_other_threads() -> None:
+    q = k = v = torch.randn(1, 1, 64, 8)
+    spec = AttentionSpec.of(q, k, v)
+    seen: set[str] = set()
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            seen.add(get("sdpa").kernel(spec))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    for name in itertools.islice(itertools.cycle(["sdpa-math", "sdpa-flash"]), 400):
+        attend(q, k, v, backend=name)
+    stop.set()
+    thread.join()
+    assert seen == {"flash"}
+
+
+@pytest.mark.parametrize("m", [1, 8, 77, 80])
+@pytest.mark.parametrize("shape", ["full", "row", "query"])
+def test_a_bias_is_aligned_without_changing_its_numbers(m: int, shape: str) -> None:
+    mask = torch.randn({"full": (2, 3, 5, m), "row": (1, 1, 1, m), "query": (2, 1, 5, 1)}[shape])
+    bias = aligned_bias(mask, torch.empty(2, 3, 5, 4), torch.empty(2, 3, m, 4))
+    assert torch.equal(bias, mask.expand(2, 3, 5, m))
+    assert bias.stride(-1) == 1
+    assert all(stride % 16 == 0 for stride in bias.stride()[:-1])

@@ -1,0 +1,141 @@
+"""What does not run is refused in words, also for hardware that is not here."""
+
+import pytest
+import torch
+
+from attention import (
+    AttentionOrder,
+    AttentionSpec,
+    BackendRefused,
+    BadOrder,
+    UnknownBackend,
+    attend,
+    get,
+    plan,
+)
+
+SD1_SELF = {"head_dim": 40, "num_queries": 4096, "num_keys": 4096, "batch": 2, "num_heads": 8}
+T4, A100, H100 = (7, 5), (8, 0), (9, 0)
+
+
+def spec(device: str, dtype: torch.dtype, **changes: object) -> AttentionSpec:
+    return AttentionSpec(device=device, dtype=dtype, **(SD1_SELF | changes))
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "reasons"),
+    [
+        (
+            "flash",
+            spec("cuda", torch.float32, head_dim=324, compute_capability=T4),
+            [
+                "dtype is torch.float32; needs torch.bfloat16 or torch.float16",
+                "head_dim is 324; at most 256",
+                "head_dim is 324; must be a multiple of 8",
+                "GPU compute capability is 7.5; needs 8.0 or newer",
+            ],
+        ),
+        ("flash", spec("cuda", torch.float16, compute_capability=A100), []),
+        (
+            "flash",
+            spec("cuda", torch.float16, mask="bool", compute_capability=H100),
+            ["mask is bool; takes no mask"],
+        ),
+        ("flash", spec("mps", torch.float16), ["device is mps; needs cuda"]),
+        ("xformers", spec("cpu", torch.float32), ["device is cpu; needs cuda"]),
+        ("xformers", spec("cuda", torch.float32, mask="additive", compute_capability=T4), []),
+        (
+            "xformers",
+            spec("cuda", torch.bfloat16, compute_capability=T4),
+            ["GPU compute capability is 7.5; needs 8.0 or newer for torch.bfloat16"],
+        ),
+        (
+            "sdpa-flash",
+            spec("cuda", torch.float16, causal=True, num_keys=77, compute_capability=A100),
+            ["causal with 4096 queries and 77 keys; needs equally many"],
+        ),
+        (
+            "sdpa-cudnn",
+            spec("cuda", torch.float16, head_dim=160, num_kv_heads=2, compute_capability=H100),
+            ["head_dim is 160; at most 128", "8 query heads share 2 key heads; needs equally many"],
+        ),
+        (
+            "sdpa-efficient",
+            spec("cuda", torch.float64),
+            ["dtype is torch.float64; needs torch.bfloat16 or torch.float16 or torch.float32"],
+        ),
+        ("tiled", spec("cpu", torch.float32, needs_grad=True), ["a gradient is needed; computes none"]),
+        ("tiled", spec("mps", torch.float16), []),
+        (
+            "math",
+            spec("mps", torch.float64),
+            ["dtype is torch.float64; needs torch.bfloat16 or torch.float16 or torch.float32"],
+        ),
+    ],
+)
+def test_reasons(name: str, asked: AttentionSpec, reasons: list[str]) -> None:
+    assert get(name).capability.refusals(asked) == reasons
+
+
+def test_an_unknown_backend_is_told_the_nearest_and_the_valid_ones() -> None:
+    with pytest.raises(
+        UnknownBackend, match=r"unknown attention backend 'titled' \(did you mean tiled\?\); must be"
+    ):
+        get("titled")
+
+
+def test_an_order_is_an_order() -> None:
+    q = torch.randn(1, 1, 4, 8)
+    with pytest.raises(BackendRefused, match=r"xformers: xformers (is not installed|computes on CUDA)"):
+        attend(q, q, q, backend="xformers")
+
+
+def test_a_plan_obeys_by_site_then_kind_then_everywhere() -> None:
+    sites = {name: spec("cpu", torch.float32) for name in ("a.attn1", "a.attn2", "b.attn2")}
+    kinds = {"a.attn1": "self", "a.attn2": "cross", "b.attn2": "cross"}
+    order = AttentionOrder.parse("math, cross=tiled, b.attn2=sdpa-math")
+    chosen = {site: choice.backend.name for site, choice in plan(sites, kinds, order).items()}
+    assert chosen == {"a.attn1": "math", "a.attn2": "tiled", "b.attn2": "sdpa-math"}
+
+
+def test_a_plan_that_cannot_be_obeyed_names_site_backend_and_reasons() -> None:
+    sites = {"a.attn1": spec("cpu", torch.float32)}
+    with pytest.raises(
+        BackendRefused, match=r"^a\.attn1: sdpa-cudnn was ordered and cannot run: device is cpu; needs"
+    ):
+        plan(sites, {"a.attn1": "self"}, AttentionOrder.parse("sdpa-cudnn"))
+
+
+def test_the_automatic_choice_says_who_was_passed_over_and_what_runs() -> None:
+    (choice,) = plan({"a": spec("cpu", torch.float32)}, {"a": "self"}).values()
+    assert (choice.backend.name, choice.kernel, dict(choice.passed_over)) == ("sdpa", "flash", {})
+    cuda = spec("cuda", torch.float64, compute_capability=A100)
+    assert get("sdpa").refusals(cuda) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has the part ''"),
+        ("self=", "has the part 'self='"),
+        ("=sdpa", "has the part '=sdpa'"),
+        ("sdpa,math", "says twice what to use everywhere"),
+        ("self=sdpa,self=math", "says twice what to use for self"),
+    ],
+)
+def test_an_order_that_cannot_be_read(text: str, message: str) -> None:
+    with pytest.raises(BadOrder, match=message):
+        AttentionOrder.parse(text)
+
+
+def test_an_order_for_a_site_that_is_not_there_names_near_ones() -> None:
+    sites = {"down_blocks.0.attentions.0.transformer_blocks.0.attn2": spec("cpu", torch.float32)}
+    with pytest.raises(
+        BadOrder, match=r"names the site 'down_blocks.*; the nearest are down_blocks\.0\.attentions\.0"
+    ):
+        plan(sites, dict.fromkeys(sites, "cross"), AttentionOrder.parse("down_blocks.0.attn2=math"))
+
+
+@pytest.mark.parametrize("text", ["sdpa", "self=tiled,cross=sdpa", "math,a.b.attn1=tiled"])
+def test_an_order_reads_back(text: str) -> None:
+    assert AttentionOrder.parse(str(AttentionOrder.parse(text))) == AttentionOrder.parse(text)

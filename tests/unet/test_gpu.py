@@ -1,0 +1,88 @@
+"""On a GPU: half precision, every backend that accepts, memory formats, and a compiled run with recording."""
+
+import pytest
+import torch
+
+from attention import AttentionRuntime, BackendRefused, backends
+from unet import UNet, UNetConfig
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+CONFIG = {  # head dims of SD1: 40, 80, 160
+    "block_out_channels": [320, 640, 1280],
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3,
+    "up_block_types": ["CrossAttnUpBlock2D"] * 3,
+    "layers_per_block": 1,
+    "cross_attention_dim": 768,
+}
+
+
+@pytest.fixture(scope="module")
+def unet() -> UNet:
+    torch.manual_seed(0)
+    return UNet(UNetConfig.from_json(CONFIG)).eval()
+
+
+@pytest.fixture(scope="module")
+def arguments() -> dict[str, torch.Tensor]:
+    random = torch.Generator().manual_seed(1)
+    return {
+        "x": torch.randn(2, 4, 24, 40, generator=random),
+        "timesteps": torch.tensor([981, 3]),
+        "context": torch.randn(2, 77, 768, generator=random),
+    }
+
+
+@pytest.fixture(scope="module")
+def exact(unet, arguments) -> torch.Tensor:
+    """The prediction in float64 on the CPU."""
+    doubled = {name: t if name == "timesteps" else t.double() for name, t in arguments.items()}
+    with torch.inference_mode():
+        prediction = unet.double()(**doubled)
+    unet.float()
+    return prediction
+
+
+def on_gpu(unet: UNet, arguments: dict, dtype: torch.dtype) -> tuple[UNet, dict]:
+    moved = {n: t.cuda() if n == "timesteps" else t.to("cuda", dtype) for n, t in arguments.items()}
+    with torch.device("cuda"):
+        copy = UNet(unet.config)
+    copy.load_state_dict(unet.state_dict())
+    return copy.to(dtype).eval(), moved
+
+
+@torch.inference_mode()
+def predict(unet: UNet, arguments: dict, name: str) -> torch.Tensor:
+    backend = next(backend for backend in backends if backend.name == name)
+    return unet(**arguments, attention=AttentionRuntime({site.name: backend for site in unet.sites}))
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("name", [backend.name for backend in backends])
+def test_every_backend_that_accepts_is_as_close_as_the_definition(
+    unet, arguments, exact, name, dtype, channels_last
+):
+    gpu, moved = on_gpu(unet, arguments, dtype)
+    if channels_last:
+        gpu.to(memory_format=torch.channels_last)
+        moved["x"] = moved["x"].to(memory_format=torch.channels_last)
+    backend = next(backend for backend in backends if backend.name == name)
+    specs = gpu.attention_specs(24, 40, 77, batch=2)
+    if reasons := {reason for spec in specs.values() for reason in backend.refusals(spec)}:
+        with pytest.raises(BackendRefused):
+            if backend.missing():
+                raise BackendRefused
+            predict(gpu, moved, name)
+        pytest.skip("; ".join(sorted(reasons)))
+    plain = (predict(gpu, moved, "math").cpu() - exact).abs().max()
+    ours = (predict(gpu, moved, name).cpu() - exact).abs().max()
+    assert ours <= 2 * plain
+
+
+def test_specs_say_the_compute_capability(unet, arguments):
+    gpu, _ = on_gpu(unet, arguments, torch.float16)
+    spec = next(iter(gpu.attention_specs(24, 40, 77).values()))
+    assert (spec.device, spec.compute_capability) == ("cuda", torch.cuda.get_device_capability())
