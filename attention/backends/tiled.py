@@ -33,11 +33,11 @@ def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, s
     out = torch.empty(b, h, n, d, dtype=wide, device=q.device)
     for i in range(b):
         for j in range(h):
-            queries, group = q[i, j].to(wide) * scale, j // (h // hk)
+            queries, group = q[i, j].to(wide), j // (h // hk)
             keys, values = k[i, group].to(wide).mT, v[i, group].to(wide)
             for start, stop, seen in _blocks(n, m, num_rows, causal):
                 scores = scratch[: (stop - start) * seen].view(stop - start, seen)
-                torch.mm(queries[start:stop], keys[:, :seen], out=scores)
+                scores.addmm_(queries[start:stop], keys[:, :seen], beta=0, alpha=scale)
                 if mask is not None:
                     scores += _part(mask, i, j, start, stop).expand(-1, m)[:, :seen]
                 if causal:

@@ -13,6 +13,7 @@ from attention import (
     get,
     plan,
 )
+from attention.registry import choose
 
 SD1_SELF = {"head_dim": 40, "num_queries": 4096, "num_keys": 4096, "batch": 2, "num_heads": 8}
 T4, A100, H100 = (7, 5), (8, 0), (9, 0)
@@ -107,10 +108,37 @@ def test_a_plan_that_cannot_be_obeyed_names_site_backend_and_reasons() -> None:
 
 
 def test_the_automatic_choice_says_who_was_passed_over_and_what_runs() -> None:
-    (choice,) = plan({"a": spec("cpu", torch.float32)}, {"a": "self"}).values()
+    here = spec("cpu", torch.float32)
+    (choice,) = plan({"a": here}, {"a": "self"}).values()
     assert (choice.backend.name, choice.kernel, dict(choice.passed_over)) == ("sdpa", "flash", {})
-    cuda = spec("cuda", torch.float64, compute_capability=A100)
-    assert get("sdpa").refusals(cuda) == []
+    backend, passed_over = choose(here, [get("sdpa-cudnn"), get("sdpa-efficient"), get("tiled")])
+    reason = ["device is cpu; needs cuda"]
+    assert (backend.name, passed_over) == ("tiled", {"sdpa-cudnn": reason, "sdpa-efficient": reason})
+    with pytest.raises(
+        BackendRefused, match=r"no attention backend can run .*\n  sdpa-cudnn: device is cpu; needs cuda"
+    ):
+        choose(here, [get("sdpa-cudnn")])
+
+
+def test_a_model_repeats_the_choice_for_sites_that_are_alike() -> None:
+    sites = {name: spec("cpu", torch.float32) for name in ("a.attn1", "b.attn1")}
+    chosen = plan(sites, dict.fromkeys(sites, "self"))
+    assert [choice.site for choice in chosen.values()] == list(sites)
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel"),
+    [("sdpa", "flash"), ("sdpa-math", "math"), ("sdpa-flash", "flash"), ("tiled", "tiled"), ("math", "math")],
+)
+def test_kernels_have_names(name: str, kernel: str) -> None:
+    assert get(name).kernel(spec("cpu", torch.float32)) == kernel
+
+
+def test_flash_on_a_cpu_gives_masks_no_gradient() -> None:
+    asked = spec("cpu", torch.float32, mask="additive", needs_grad=True)
+    assert get("sdpa-flash").refusals(asked) == [
+        "a gradient is needed with a mask; computes one only without"
+    ]
 
 
 @pytest.mark.parametrize(
