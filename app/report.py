@@ -50,14 +50,14 @@ class Progress:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-        self._bars = Bars(*columns, console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        self._bars = Bars(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bars.add_task("loading", total=None)
         self._num_pictures = num_pictures
         self._done: dict[int, int] = {}
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            self._bars.start()
+        self._bars.start()
         return self
 
     def __exit__(

@@ -42,7 +42,8 @@ class HeatMaps:
 
     Every position of the picture divides its attention among all tokens, start, end and padding among them,
     so over all tokens the maps sum to 1. A map is the mean over heads, sites and steps. Sites of the coarsest
-    grid are left out where there are finer ones: they see the whole picture at once and tell words apart least.
+    grid are left out where there are finer ones: each of their positions sees much of the picture at once, so
+    they tell words apart least.
 
     Attributes:
         size: height and width of the picture in pixels, and of the maps.

@@ -75,7 +75,7 @@ def test_backends_shows_the_plan_with_the_kernel_of_every_site(tmp_path: Path) -
     [
         (["--model", "nope"], "unknown model 'nope'"),
         (["--scheduler", "eular"], "did you mean 'euler'?"),
-        (["--attention", "sdpaa"], "'sdpa'"),
+        (["--attention", "sdpaa"], "did you mean sdpa?"),
         (["--attention", "flash"], "flash"),
         (["--device", "cuda:9"], "unknown device 'cuda:9'; valid: "),
         (["--dtype", "fp16"], "unknown dtype 'fp16'; valid: float32, bfloat16, float16"),
