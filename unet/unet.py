@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from attention import AttentionRuntime, AttentionSpec
 from unet.blocks import DownBlock, MidBlock, UpBlock
-from unet.config import UNetConfig
+from unet.config import UNetConfig, UNetConfigError
 from unet.embeddings import TimestepEmbedding, sinusoids
 from unet.inputs import check_inputs
 from unet.resnet import activation
@@ -93,6 +93,8 @@ class UNet(nn.Module):
             UNetConfigError: the config is not a U-Net's, or has a part that this package does not have.
             WeightsError: the weights are missing, damaged, unsafe or of another model.
         """
+        if (Path(folder) / "model_index.json").is_file():
+            raise UNetConfigError(f"{folder} is a whole pipeline; its U-Net is {Path(folder) / 'unet'}")
         files = find_weights(folder, variant=variant)
         config = UNetConfig.from_json(folder)
         with parameters_on_meta():
