@@ -1,18 +1,18 @@
-"""Attention a few queries at a time, in plain torch: runs everywhere, in memory that grows with n + m.
+"""Attention a tile of scores at a time, in plain torch: runs everywhere, in memory that grows with n + m.
 
-Whole rows of scores are made for a block of queries, in one buffer that every block uses again, so softmax
-stays one pass and nothing is rescaled. On a CPU, while the buffer stays in the cache, that is faster than the
-online softmax of Rabe & Staats (arXiv:2112.05682), whose separate passes read every score twice more.
+Each query keeps its largest score so far, the sum of its weights and that of the weighted values, and shrinks
+the two sums when a later tile raises the first.
+
+Source: Rabe & Staats 2021, arXiv:2112.05682; Milakov & Gimelshein 2018, arXiv:1805.02867, algorithm 3.
 """
 
-from collections.abc import Iterator
+from math import e, log2
 
 import torch
 from torch import Tensor
 
 from attention.backend import Backend
 from attention.capability import ANY_DEVICE, FLOATS, Capability, Limits
-from attention.masks import additive
 
 CAPABILITY = Capability(
     {
@@ -20,62 +20,86 @@ CAPABILITY = Capability(
         "mps": Limits(dtypes=FLOATS - {torch.float64}, grad=False),
     }
 )
-# Of the buffer; on a CPU about a core's cache.
-SCRATCH_BYTES = {"cpu": 2 * 2**20}
-SCRATCH_BYTES_ELSEWHERE = 64 * 2**20
+# Keys and scores of one tile. On a CPU the scores (1 MiB in float32) stay in the cache; elsewhere launching many
+# small operations is what costs, so tiles are large.
+TILE = {"cpu": (512, 2**18)}
+TILE_ELSEWHERE = (4096, 2**24)
+LOG2_E = log2(e)
 
 
 def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
-    wide = torch.promote_types(q.dtype, torch.float32)
-    (b, h, n, d), (hk, m) = q.shape, k.shape[1:3]
-    num_rows = max(1, SCRATCH_BYTES.get(q.device.type, SCRATCH_BYTES_ELSEWHERE) // (m * wide.itemsize))
-    scratch = torch.empty(min(n, num_rows) * m, dtype=wide, device=q.device)
-    out = torch.empty(b, h, n, d, dtype=wide, device=q.device)
+    b, h, n, _ = q.shape
+    m, groups = k.shape[2], h // k.shape[1]
+    max_keys, max_scores = TILE.get(q.device.type, TILE_ELSEWHERE)
+    num_keys = min(m, max_keys)
+    num_queries = min(n, max(1, max_scores // num_keys))
+    scratch = q.new_empty(num_queries * num_keys, dtype=torch.promote_types(q.dtype, torch.float32))
+    mask = None if mask is None else mask.expand(b, h, n, m)
+    out = torch.empty_like(q)
     for i in range(b):
         for j in range(h):
-            queries, group = q[i, j].to(wide), j // (h // hk)
-            keys, values = k[i, group].to(wide).mT, v[i, group].to(wide)
-            for start, stop, seen in _blocks(n, m, num_rows, causal):
-                scores = scratch[: (stop - start) * seen].view(stop - start, seen)
-                scores.addmm_(queries[start:stop], keys[:, :seen], beta=0, alpha=scale)
-                if mask is not None:
-                    scores += _part(mask, i, j, start, stop).expand(-1, m)[:, :seen]
-                if causal:
-                    _hide_later_keys(scores, first=start + m - n)
-                _softmax_(scores, may_be_hidden=mask is not None or (causal and start + m - n < 0))
-                torch.mm(scores, values[:seen], out=out[i, j, start:stop])
-    return out.to(q.dtype)
+            keys, values = (x[i, j // groups].to(scratch.dtype) for x in (k, v))
+            for start in range(0, n, num_queries):
+                block = slice(start, min(start + num_queries, n))
+                out[i, j, block] = _attend_block(
+                    q[i, j, block].to(scratch.dtype),
+                    keys,
+                    values,
+                    mask=None if mask is None else mask[i, j, block],
+                    last_key=start + m - n if causal else None,
+                    scale=scale,
+                    scratch=scratch,
+                    num_keys=num_keys,
+                )
+    return out
 
 
-def _blocks(n: int, m: int, num_rows: int, causal: bool) -> Iterator[tuple[int, int, int]]:
-    """Queries [start, stop), and how many keys, from the first, any of them may see: at least one."""
-    for start in range(0, n, num_rows):
-        stop = min(start + num_rows, n)
-        yield start, stop, max(1, stop + m - n) if causal else m
+def _attend_block(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    mask: Tensor | None,
+    last_key: int | None,
+    scale: float,
+    scratch: Tensor,
+    num_keys: int,
+) -> Tensor:
+    """A block of queries of one head, n d, against all of its keys, `num_keys` at a time.
+
+    Args:
+        last_key: the last key that the first query may see, the next query one more; None for all.
+    """
+    n, m = len(q), len(k)
+    # 2 ** (x log2 e), since e ** x is slow on tiny results. Added numbers may be the lowest there are, and
+    # would not survive log2 e: where there are any, it comes later.
+    early = mask is None or mask.dtype == torch.bool
+    # Starts finite, so that a query that may see no key gets weights of 0 and not NaN.
+    top = q.new_full((n, 1), torch.finfo(q.dtype).min)
+    total, out = q.new_zeros(n, 1), torch.zeros_like(q)
+    for start in range(0, m if last_key is None else min(m, last_key + n), num_keys):
+        stop = min(start + num_keys, m)
+        scores = scratch[: n * (stop - start)].view(n, stop - start)
+        scores.addmm_(q, k[start:stop].mT, beta=0, alpha=scale * LOG2_E if early else scale)
+        if mask is not None:
+            part = mask[:, start:stop]
+            _ = scores.masked_fill_(~part, -torch.inf) if early else scores.add_(part)
+        if last_key is not None and stop > last_key + 1:
+            scores.masked_fill_(_later(n, start, stop, last_key, q.device), -torch.inf)
+        previous, top = top, torch.maximum(top, scores.amax(-1, keepdim=True))
+        shrink, weights = previous.sub_(top), scores.sub_(top)
+        if not early:
+            shrink, weights = shrink.mul_(LOG2_E), weights.mul_(LOG2_E)
+        shrink, weights = shrink.exp2_(), weights.exp2_()
+        total.mul_(shrink).add_(weights.sum(-1, keepdim=True))
+        out.mul_(shrink).addmm_(weights, v[start:stop])
+    return out.div_(total.masked_fill_(total == 0, 1.0))
 
 
-def _part(mask: Tensor, i: int, j: int, start: int, stop: int) -> Tensor:
-    """The numbers to add to the scores of these queries of one head, broadcastable to them."""
-    rows = mask[i if mask.shape[0] > 1 else 0, j if mask.shape[1] > 1 else 0]  # n or 1, m or 1
-    rows = rows[start:stop] if len(rows) > 1 else rows
-    return additive(rows, torch.float32 if mask.dtype == torch.bool else mask.dtype)
-
-
-def _hide_later_keys(scores: Tensor, *, first: int) -> None:
-    """Row r sees the keys up to `first` + r."""
-    seen = scores.shape[1]
-    late = torch.arange(seen, device=scores.device) > torch.arange(
-        first, first + len(scores), device=scores.device
-    ).unsqueeze(1)
-    scores.masked_fill_(late, -torch.inf)
-
-
-def _softmax_(scores: Tensor, *, may_be_hidden: bool) -> None:
-    """In place; a query that may see no key gets zeros."""
-    hidden = scores.amax(-1, keepdim=True) == -torch.inf if may_be_hidden else None
-    torch.softmax(scores, -1, out=scores)
-    if hidden is not None:
-        scores.masked_fill_(hidden, 0.0)
+def _later(n: int, start: int, stop: int, last_key: int, device: torch.device) -> Tensor:
+    """True where a key of `start` to `stop` comes after the last one that a query may see."""
+    last = torch.arange(last_key, last_key + n, device=device)
+    return torch.arange(start, stop, device=device) > last[:, None]
 
 
 BACKEND = Backend(name="tiled", capability=CAPABILITY, run=run)

@@ -1,4 +1,4 @@
-"""A planned layer is one graph. Run without the shape checks on import, which the compiler cannot trace."""
+"""A planned layer is one graph, and stays it."""
 
 import pytest
 import torch
@@ -21,7 +21,9 @@ class Layer(nn.Module):
 
 @pytest.mark.parametrize("name", ["sdpa", "sdpa-flash", "math", "tiled"])
 @torch.no_grad()
-def test_a_layer_compiles_to_one_graph(name: str) -> None:
+def test_a_layer_compiles_to_one_graph(name: str, request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--jaxtyping-packages", default=None):
+        pytest.skip("shape checks do not compile; run without --jaxtyping-packages")
     torch.manual_seed(0)
     layer, x = Layer(), torch.randn(2, 12, 16)
     attention = AttentionRuntime({"site": get(name)})
