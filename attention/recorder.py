@@ -6,15 +6,20 @@ changes the picture. Cost: one `h n m` product per site and recorded row, with m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Level = Literal["grid", "site", "head"]
+Level = Literal["grid", "site", "head"]  # each keeps what the one before keeps, and more
 Grid = tuple[int, int]  # height, width in positions
 BYTES = torch.float32.itemsize
+MAX_BYTES = 2**29
+
+
+class RecordingTooLarge(ValueError):
+    """A recording would take too much memory; the message gives the estimate and a level that fits."""
 
 
 @dataclass(slots=True)
@@ -114,9 +119,10 @@ class RowRecorder:
 def probabilities(
     q: Float[Tensor, "h n d"], k: Float[Tensor, "hk m d"], *, scale: float
 ) -> Float[Tensor, "h n m"]:
-    """softmax(scale * q kT) in float32."""
+    """softmax(scale * q kT) in float32, also under autocast."""
     k = k.float().repeat_interleave(q.shape[0] // k.shape[0], dim=0)
-    return (q.float() @ k.mT * scale).softmax(dim=-1)
+    with torch.autocast(q.device.type, enabled=False):
+        return (q.float() @ k.mT * scale).softmax(dim=-1)
 
 
 def recorded_bytes(
@@ -133,3 +139,35 @@ def recorded_bytes(
         copies = {site: heads if level == "head" else 1 for site, (heads, _) in sites.items()}
         total += sum(copies[site] * positions[grid] for site, (_, grid) in sites.items())
     return total * num_tokens * BYTES
+
+
+def check_recording(
+    level: Level,
+    sites: Mapping[str, tuple[int, Grid]],
+    num_tokens: int,
+    num_steps: int,
+    max_bytes: int = MAX_BYTES,
+) -> None:
+    """Refuses, before the first step, a recording that would not fit into `max_bytes`.
+
+    Args:
+        sites: as in `recorded_bytes`.
+
+    Raises:
+        RecordingTooLarge: it would not.
+    """
+    sizes = {each: recorded_bytes(each, sites, num_tokens, num_steps) for each in get_args(Level)}
+    if sizes[level] <= max_bytes:
+        return
+    fits = [each for each, size in sizes.items() if size <= max_bytes]
+    remedy = (
+        f"{fits[-1]!r} takes {_mib(sizes[fits[-1]])}" if fits else "take fewer steps or a smaller picture"
+    )
+    raise RecordingTooLarge(
+        f"recording {level!r} for {len(sites)} sites, {num_tokens} tokens and {num_steps} steps takes "
+        f"{_mib(sizes[level])}; at most {_mib(max_bytes)} ({remedy})"
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"

@@ -20,8 +20,8 @@ CAPABILITY = Capability(
         "mps": Limits(dtypes=FLOATS - {torch.float64}, grad=False),
     }
 )
-# Keys and scores of one tile. On a CPU the scores (1 MiB in float32) stay in the cache; elsewhere launching many
-# small operations is what costs, so tiles are large.
+# Keys and scores of one tile. On a CPU the scores (1 MiB in float32) stay in the cache; elsewhere every tile
+# costs a few launches, so tiles are large.
 TILE = {"cpu": (512, 2**18)}
 TILE_ELSEWHERE = (4096, 2**24)
 LOG2_E = log2(e)

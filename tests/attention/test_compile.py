@@ -3,10 +3,14 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounter
 
 from attention import AttentionRuntime, get
+from attention.recorder import Grid, Level, Recording, RowRecorder
 
 pytestmark = pytest.mark.compile
+
+GRID: Grid = (3, 4)
 
 
 class Layer(nn.Module):
@@ -16,6 +20,8 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, attention: AttentionRuntime) -> Tensor:
         q, k, v = self.to_qkv(x).unflatten(-1, (3, 2, 8)).permute(2, 0, 3, 1, 4)  # b n (3 h d) -> 3 b h n d
+        if attention.recorder is not None:
+            attention.recorder.record("site", q, k, scale=8**-0.5, grid=GRID)
         return attention.attend("site", q, k, v, scale=8**-0.5).transpose(1, 2).flatten(2)
 
 
@@ -29,3 +35,27 @@ def test_a_layer_compiles_to_one_graph(name: str, request: pytest.FixtureRequest
     attention = AttentionRuntime({"site": get(name)})
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(x, attention), layer(x, attention))
+
+
+@pytest.mark.parametrize("level", ["grid", "site", "head"])
+@torch.no_grad()
+def test_recording_compiles_once_for_all_steps(level: Level, request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--jaxtyping-packages", default=None):
+        pytest.skip("shape checks do not compile; run without --jaxtyping-packages")
+    torch.manual_seed(0)
+    torch._dynamo.reset()
+    layer, counter = Layer(), CompileCounter()
+    compiled = torch.compile(layer, fullgraph=True, backend=counter)
+    of_compiled, of_layer = Recording(level, 12), Recording(level, 12)
+    for _ in range(4):
+        x = torch.randn(2, 12, 16)
+        for run, recording in ((compiled, of_compiled), (layer, of_layer)):
+            recorder = RowRecorder([None, recording])
+            run(x, AttentionRuntime({"site": get("sdpa")}, recorder))
+            recorder.commit()
+    assert counter.frame_count == 1
+    for step, expected in zip(of_compiled.steps, of_layer.steps, strict=True):
+        torch.testing.assert_close(step[GRID], expected[GRID])
+    assert set(of_compiled.sums) == ({"site"} if level != "grid" else set())
+    for site, maps in of_layer.sums.items():
+        torch.testing.assert_close(of_compiled.sums[site], maps)

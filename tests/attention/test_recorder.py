@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from attention.recorder import Recording, RowRecorder, probabilities, recorded_bytes
+from attention.recorder import (
+    Recording,
+    RecordingTooLarge,
+    RowRecorder,
+    check_recording,
+    probabilities,
+    recorded_bytes,
+)
 
 GRID = (3, 4)
 
@@ -105,9 +112,32 @@ def test_the_estimate_is_what_a_recording_holds(level: str) -> None:
     assert sum(t.numel() * t.element_size() for t in kept) == recorded_bytes(level, sites, 5, 3)
 
 
-def test_the_grid_level_takes_at_most_a_mebibyte_a_step_at_sdxls_size() -> None:
+def test_the_grid_level_takes_a_mebibyte_and_a_half_a_step_at_sdxls_size() -> None:
     sites = {
         f"{grid}.{i}": (10 if grid[0] == 64 else 20, grid) for grid in ((64, 64), (32, 32)) for i in range(35)
     }
     per_step = recorded_bytes("grid", sites, 77, 1)
     assert per_step <= 1.51 * 2**20
+
+
+def test_a_recording_that_would_not_fit_is_refused_with_its_size_and_the_level_that_fits() -> None:
+    sites = {f"{i}": (8, (512, 512)) for i in range(2)}  # a map of one token takes a mebibyte
+    sizes = [recorded_bytes(level, sites, 1, 3) // 2**20 for level in ("grid", "site", "head")]
+    assert sizes == [3, 3 + 2, 3 + 2 * 8]
+    check_recording("head", sites, 1, 3, max_bytes=19 * 2**20)
+    with pytest.raises(RecordingTooLarge) as refusal:
+        check_recording("head", sites, 1, 3, max_bytes=18 * 2**20)
+    assert str(refusal.value) == (
+        "recording 'head' for 2 sites, 1 tokens and 3 steps takes 19 MiB; at most 18 MiB ('site' takes 5 MiB)"
+    )
+    with pytest.raises(
+        RecordingTooLarge, match=r"takes 3 MiB; at most 2 MiB \(take fewer steps or a smaller"
+    ):
+        check_recording("grid", sites, 1, 3, max_bytes=2 * 2**20)
+
+
+def test_autocast_does_not_round_what_is_recorded() -> None:
+    q, k = (x[0] for x in tensors())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = probabilities(q, k, scale=0.5)
+    assert torch.equal(inside, probabilities(q, k, scale=0.5))

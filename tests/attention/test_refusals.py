@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from attention import (
     AttentionOrder,
@@ -10,6 +12,7 @@ from attention import (
     BadOrder,
     UnknownBackend,
     attend,
+    backends,
     get,
     plan,
 )
@@ -164,6 +167,24 @@ def test_an_order_for_a_site_that_is_not_there_names_near_ones() -> None:
         plan(sites, dict.fromkeys(sites, "cross"), AttentionOrder.parse("down_blocks.0.attn2=math"))
 
 
-@pytest.mark.parametrize("text", ["sdpa", "self=tiled,cross=sdpa", "math,a.b.attn1=tiled"])
-def test_an_order_reads_back(text: str) -> None:
-    assert AttentionOrder.parse(str(AttentionOrder.parse(text))) == AttentionOrder.parse(text)
+NAMES = st.sampled_from([backend.name for backend in backends])
+SITES = st.from_regex(r"[a-z_]+(\.[a-z0-9_]+){1,4}", fullmatch=True)
+
+
+@given(
+    everywhere=st.none() | NAMES,
+    kinds=st.dictionaries(st.sampled_from(["self", "cross"]), NAMES),
+    sites=st.dictionaries(SITES, NAMES, max_size=3),
+)
+def test_an_order_reads_back(everywhere: str | None, kinds: dict[str, str], sites: dict[str, str]) -> None:
+    order = AttentionOrder(everywhere=everywhere, kinds=kinds, sites=sites)
+    assert not str(order) or AttentionOrder.parse(str(order)) == order
+
+
+@given(st.text(alphabet="self=cro,sdpamth .-", max_size=20))
+def test_an_order_is_read_or_refused(text: str) -> None:
+    try:
+        order = AttentionOrder.parse(text)
+    except (BadOrder, UnknownBackend):
+        return
+    assert AttentionOrder.parse(str(order)) == order
