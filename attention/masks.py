@@ -28,3 +28,10 @@ def additive(mask: Tensor, dtype: torch.dtype) -> Float[Tensor, "..."]:
     if mask.dtype != torch.bool:
         return mask.to(dtype)
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
+
+
+def hidden_queries(mask: Tensor) -> Bool[Tensor, "..."]:
+    """True, with 1 in place of the keys, where a query may see no key."""
+    return (
+        ~mask.any(-1, keepdim=True) if mask.dtype == torch.bool else mask.amax(-1, keepdim=True) == -torch.inf
+    )

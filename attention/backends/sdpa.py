@@ -6,7 +6,7 @@ from torch import Tensor
 
 from attention.backend import Backend
 from attention.capability import ANY_DEVICE, FLOATS, Capability, Limits
-from attention.masks import fold_causal
+from attention.masks import fold_causal, hidden_queries
 from attention.spec import AttentionSpec
 
 CAPABILITY = Capability(
@@ -17,10 +17,19 @@ KERNELS = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn", 4: "overrideable"}
 
 def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
     mask, causal = as_torch_takes_it(q, k, mask, causal)
+    hidden = None
+    if mask is not None:
+        # Some kernels give a query that may see no key no zeros, or NaN as gradient, and cuDNN's reads a mask
+        # that repeats along the keys at misaligned addresses (torch 2.11, H100).
+        hidden = hidden_queries(mask)
+        mask = mask | hidden if mask.dtype == torch.bool else mask.masked_fill(hidden, 0.0)
+        mask = mask.expand(*mask.shape[:3], k.shape[2])
+        mask = mask if mask.stride(-1) == 1 else mask.contiguous()
     grouped = q.shape[1] != k.shape[1]
-    return F.scaled_dot_product_attention(
+    out = F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, is_causal=causal, scale=scale, enable_gqa=grouped
     )
+    return out if hidden is None else out.masked_fill(hidden, 0.0)
 
 
 def as_torch_takes_it(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -> tuple[Tensor | None, bool]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from attention.backend import Backend
 from attention.backends.sdpa_kernels import aligned_bias
 from attention.capability import HALF, Capability, Limits
-from attention.masks import fold_causal
+from attention.masks import fold_causal, hidden_queries
 
 CAPABILITY = Capability(
     {
@@ -51,7 +51,7 @@ def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, s
     else:
         mask = fold_causal(mask, causal, num_queries, num_keys, q.device)
         bias = None if mask is None else aligned_bias(mask, q, k)
-        hidden = None if bias is None else bias.amax(-1, keepdim=True) == -torch.inf  # b h n 1
+        hidden = None if mask is None else hidden_queries(mask)  # b h n 1
     if num_kv_heads == q.shape[1]:
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))  # b h n d -> b n h d
     else:
