@@ -8,6 +8,7 @@ result's own size. The median of three processes.
 
 import argparse
 import platform
+import shlex
 import statistics
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def main() -> int:
 
 
 def markdown(arguments: argparse.Namespace) -> list[str]:
-    command = " ".join(["python -m scripts.benchmark", *sys.argv[1:]])
+    command = shlex.join(["python", "-m", "scripts.benchmark", *sys.argv[1:]])
     name = torch.cuda.get_device_name() if arguments.device == "cuda" else cpu_name()
     lines = [
         f"# Attention on {arguments.device}",
