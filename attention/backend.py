@@ -75,8 +75,7 @@ class Backend:
             ValueError: the tensors do not fit each other.
         """
         spec = AttentionSpec.of(q, k, v, mask=mask, causal=causal)
-        reasons = self.capability.refusals(spec)
-        if reasons:
+        if reasons := self.capability.refusals(spec):
             raise BackendRefused(refused(self.name, reasons, spec))
         if mask is not None:
             mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape)
@@ -87,4 +86,4 @@ class Backend:
 
 
 def refused(name: str, reasons: list[str], spec: AttentionSpec) -> str:
-    return f"backend {name!r} cannot run this attention: {'; '.join(reasons)}\n  {spec}"
+    return f"{name} cannot run this attention: {'; '.join(reasons)}\n  {spec}"

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from attention.backend import Backend, BackendRefused
 from attention.order import AttentionOrder, BadOrder, Kind
-from attention.registry import choose, get
+from attention.registry import choose, obey
 from attention.spec import AttentionSpec
 
 
@@ -56,18 +56,10 @@ def plan(
 
 
 def _choose(site: str, spec: AttentionSpec, ordered: str | None) -> tuple[Backend, Mapping[str, list[str]]]:
-    if ordered is None:
-        try:
-            return choose(spec)
-        except BackendRefused as refusal:
-            raise BackendRefused(f"{site}: {refusal}") from None
-    backend = get(ordered)
-    reasons = backend.refusals(spec)
-    if reasons:
-        raise BackendRefused(
-            f"{site}: {backend.name} was ordered and cannot run: {'; '.join(reasons)}\n  {spec}"
-        )
-    return backend, {}
+    try:
+        return choose(spec) if ordered is None else (obey(ordered, spec), {})
+    except BackendRefused as refusal:
+        raise BackendRefused(f"{site}: {refusal}") from None
 
 
 def _check_sites(order: AttentionOrder, sites: Mapping[str, AttentionSpec]) -> None:

@@ -91,10 +91,14 @@ class RowRecorder:
         scale: float,
         grid: Grid,
     ) -> None:
+        if len(q) != len(self.frames):
+            raise ValueError(
+                f"{site}: the call has {len(q)} rows; the recorder was made for {len(self.frames)}"
+            )
         for row, (frame, recording) in enumerate(zip(self.frames, self._recordings, strict=True)):
             if frame is None or recording is None:
                 continue
-            heads = probabilities(q[row], k[row], scale=scale)  # h n m
+            heads = probabilities(q[row].detach(), k[row].detach(), scale=scale)  # h n m
             heads = heads.unflatten(-1, (-1, recording.num_tokens)).sum(-2)  # copies of the context, together
             maps = heads.mT.unflatten(-1, grid)  # h m (height width) -> h m height width
             mean = maps.mean(0)

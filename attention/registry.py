@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from jaxtyping import Float
 from torch import Tensor
 
-from attention.backend import Backend, BackendRefused, Mask
+from attention.backend import Backend, BackendRefused, Mask, refused
 from attention.backends import flash, math, sdpa, sdpa_kernels, tiled, xformers
 from attention.spec import AttentionSpec
 
@@ -60,6 +60,19 @@ def choose(spec: AttentionSpec, among: Sequence[Backend] = backends) -> tuple[Ba
     raise BackendRefused("\n".join([f"no attention backend can run {spec}", *report]))
 
 
+def obey(name: str, spec: AttentionSpec) -> Backend:
+    """The backend called `name`, if it can run `spec`.
+
+    Raises:
+        UnknownBackend: there is none.
+        BackendRefused: it cannot; the message gives every reason.
+    """
+    backend = get(name)
+    if reasons := backend.refusals(spec):
+        raise BackendRefused(refused(name, reasons, spec))
+    return backend
+
+
 def attend(
     q: Float[Tensor, "b h n d"],
     k: Float[Tensor, "b hk m d"],
@@ -88,5 +101,5 @@ def attend(
         ValueError: the tensors do not fit each other.
     """
     spec = AttentionSpec.of(q, k, v, mask=mask, causal=causal)
-    chosen, _ = choose(spec, backends if backend is None else (get(backend),))
+    chosen = choose(spec)[0] if backend is None else obey(backend, spec)
     return chosen.attend(q, k, v, mask=mask, causal=causal, scale=scale)

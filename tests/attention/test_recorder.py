@@ -141,3 +141,16 @@ def test_autocast_does_not_round_what_is_recorded() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside = probabilities(q, k, scale=0.5)
     assert torch.equal(inside, probabilities(q, k, scale=0.5))
+
+
+def test_a_recorder_for_another_number_of_rows_is_refused() -> None:
+    recorder = RowRecorder([Recording("grid", 5)])
+    with pytest.raises(ValueError, match=r"^a\.attn2: the call has 2 rows; the recorder was made for 1"):
+        recorder.record("a.attn2", *tensors(rows=2), scale=0.5, grid=GRID)
+
+
+def test_what_is_recorded_holds_on_to_no_graph() -> None:
+    q, k = tensors()
+    recording = recorded(Recording("site", 5), q.requires_grad_(), k)
+    assert not recording.steps[0][GRID].requires_grad
+    assert not recording.site("a.attn2").requires_grad
