@@ -4,6 +4,8 @@ PROMPT ?= a red apple on a blue background
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
+# As it was typed: make would read a dollar sign as the beginning of a variable's name.
+override PROMPT := $(value PROMPT)
 export PROMPT
 
 .PHONY: image test test-slow check types lint benchmark wheel clean

@@ -39,7 +39,7 @@ class AttentionOrder:
         """Read "BACKEND", "self=BACKEND", "cross=BACKEND" and "SITE=BACKEND", separated by commas.
 
         Raises:
-            BadOrder: a part is empty or given twice.
+            BadOrder: a part is empty or given twice, or names neither a kind nor a site.
             UnknownBackend: a backend does not exist.
         """
         given: dict[str, str] = {}
@@ -55,6 +55,10 @@ class AttentionOrder:
             if key in given:
                 raise BadOrder(f"attention order {text!r} says twice what to use {_where(key)}; say it once")
             given[key] = name
+            if key and key not in get_args(Kind) and "." not in key:
+                raise BadOrder(
+                    f"attention order {text!r} names {key!r}; must be self, cross or a site's dotted name"
+                )
         everywhere = given.pop("", None)
         kinds = {key: name for key, name in given.items() if key in get_args(Kind)}
         sites = {key: name for key, name in given.items() if key not in kinds}

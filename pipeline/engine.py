@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attention import AttentionOrder, AttentionRuntime, Backend, Choice, get, plan
-from attention.recorder import Recording, RowRecorder
+from attention.recorder import Recording, RowRecorder, check_recording
 from pipeline.decode import decode
 from pipeline.errors import NonFinitePrediction, PictureError
 from pipeline.faults import first_fault
@@ -24,9 +24,8 @@ from pipeline.text import Conditioning, repeat_to
 from pipeline.trajectory import Ask, Trajectory, sample
 
 Plan = Mapping[str, Choice]  # site -> choice
-MAX_SHARED_TOKENS = (
-    6 * 77
-)  # contexts of 1, 2, 3 and 6 chunks share a call, each repeated to the common length
+# Contexts of 1, 2, 3 and 6 chunks share a call, each repeated to the common length.
+MAX_SHARED_TOKENS = 6 * 77
 
 
 @dataclass(slots=True)
@@ -138,9 +137,23 @@ class Engine:
         text = self.model.text
         prompt = text.prompt(request.prompt)
         conditioning = (text.negative(request.negative_prompt), prompt) if request.is_guided else (prompt,)
-        level = request.record
-        recording = Recording(level, len(prompt.context)) if isinstance(level, str) else None
-        return Job(id, request, conditioning, self.plan(request), trajectory, next(trajectory), recording)
+        ask = next(trajectory)
+        recording = self._recording(request, len(prompt.context), ask.count)
+        return Job(id, request, conditioning, self.plan(request), trajectory, ask, recording)
+
+    def _recording(self, request: GenerationRequest, num_tokens: int, count: int) -> Recording | None:
+        """An empty recording of `count` predictions, where the request wants one.
+
+        Raises:
+            RecordingTooLarge: it would take too much memory.
+        """
+        if not isinstance(request.record, str):
+            return None
+        _, height, width = self._latent_shape(request)
+        cross = [site for site in self.model.unet.sites if site.kind == "cross"]
+        sites = {site.name: (site.num_heads, site.grid(height, width)) for site in cross}
+        check_recording(request.record, sites, num_tokens, count)
+        return Recording(request.record, num_tokens)
 
     def _latent_shape(self, request: GenerationRequest) -> tuple[int, int, int]:
         assert request.width is not None and request.height is not None

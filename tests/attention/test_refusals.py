@@ -154,6 +154,7 @@ def test_flash_on_a_cpu_gives_masks_no_gradient() -> None:
         ("self=", "has the part 'self='"),
         ("=sdpa", "has the part '=sdpa'"),
         ("sdpa,math", "says twice what to use everywhere"),
+        ("crosss=sdpa", "names 'crosss'; must be self, cross or a site's dotted name"),
         ("self=sdpa,self=math", "says twice what to use for self"),
     ],
 )

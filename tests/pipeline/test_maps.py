@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from attention.recorder import Recording
+from attention.recorder import Recording, RecordingTooLarge
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.maps import HeatMaps, NoSuchMap
 from pipeline.text import Token
@@ -112,6 +112,15 @@ def test_recording_changes_no_pixel(sd_folder: Path) -> None:
     for level in ("grid", "site", "head"):
         assert pipe(request(record=level)).image.tobytes() == plain.image.tobytes()
     assert plain.maps is None
+
+
+def test_a_recording_that_would_not_fit_is_refused_before_the_first_step(sd_folder: Path) -> None:
+    pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
+    large = request(width=2048, height=2048, record="head", prompt="a " * 590)
+    with pytest.raises(
+        RecordingTooLarge, match=r"recording 'head' for 4 sites, 616 tokens and 2 steps takes"
+    ):
+        next(pipe.stream([large]))
 
 
 def test_steps_carry_the_maps_so_far(sd_folder: Path) -> None:
