@@ -1,5 +1,5 @@
 """Trains the default model, stage by stage: `python -m scripts.train_default_model
-{clip,vae,unet,judge,export}`."""
+{clip,vae,unet,judge,export,adopt}`."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ from scripts.training.data import World
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("clip", "vae", "unet", "judge", "export"))
+    parser.add_argument("stage", choices=("clip", "vae", "unet", "judge", "export", "adopt"))
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument("--run", type=Path, default=Path("build/train"), help="checkpoints, logs, samples")
     parser.add_argument(
@@ -26,7 +26,15 @@ def main() -> int:
     parser.add_argument(
         "--steps", type=int, help="another number of steps for stage `unet`; goes on where it stopped"
     )
+    parser.add_argument(
+        "--model", type=Path, default=Path("pipeline/default_model"), help="what `adopt` begins a run from"
+    )
     arguments = parser.parse_args()
+    if arguments.stage == "adopt":
+        from scripts.training.adopt import adopt
+
+        adopt(arguments.model, arguments.run)
+        return 0
     torch.set_num_threads(arguments.threads)
     rank, size = parallel.join()
     world = World(arguments.world, SHIPPED.mixture, SHIPPED.seed + 1_000_003 * rank, arguments.device)

@@ -61,7 +61,7 @@ class UNetStageConfig:
     drop_caption: float = 0.1
     noisier_half: float = 0.5
     ema: float = 0.999
-    stage: StageConfig = StageConfig(steps=4300, batch=32, learning_rate=8e-4)
+    stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4)
 
 
 @dataclass(frozen=True, kw_only=True)

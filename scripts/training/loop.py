@@ -96,7 +96,8 @@ def _resume(stage: Stage, optimizer: torch.optim.Optimizer, path: Path) -> int:
     state = checkpoint.load(path)
     if state is None:
         return 0
-    optimizer.load_state_dict(state["optimizer"])
+    if state["optimizer"] is not None:  # a run that begins from published weights has none
+        optimizer.load_state_dict(state["optimizer"])
     for name, module in stage.modules.items():
         module.load_state_dict(state["modules"][name])
     return state["step"]

@@ -13,7 +13,7 @@ from scripts.training.text import TextSide
 
 CHUNK = 1024
 WINDOW = 8
-USES = 3
+USES = 6
 ENCODE_BATCH = 64
 
 
@@ -41,15 +41,22 @@ class LatentPool:
         rng = np.random.default_rng([self.world.seed, 2, step])
         noise = torch.Generator(self.world.device).manual_seed(step)
         picks = rng.integers(0, CHUNK * WINDOW, size)
-        rows = [(self.chunks[newest - int(pick) // CHUNK], int(pick) % CHUNK) for pick in picks]
-        mean = torch.stack([chunk.mean[row] for chunk, row in rows])
-        std = torch.stack([chunk.std[row] for chunk, row in rows])
+        rows = torch.from_numpy(picks).to(self.world.device)
+        mean, std = self.window.mean[rows], self.window.std[rows]
         noises = torch.randn(mean.shape, generator=noise, device=self.world.device)
-        return mean + std * noises, torch.stack([chunk.ids[row] for chunk, row in rows])
+        return mean + std * noises, self.window.ids[rows]
 
     def _slide(self, newest: int) -> None:
-        wanted = range(newest - WINDOW + 1, newest + 1)
+        if newest in self.chunks:
+            return
+        wanted = range(newest, newest - WINDOW, -1)
         self.chunks = {index: self.chunks.get(index) or self._make(index) for index in wanted}
+        parts = self.chunks.values()
+        self.window = Chunk(
+            torch.cat([chunk.mean for chunk in parts]),
+            torch.cat([chunk.std for chunk in parts]),
+            torch.cat([chunk.ids for chunk in parts]),
+        )
 
     def _make(self, index: int) -> Chunk:
         batches = [

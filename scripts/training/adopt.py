@@ -1,0 +1,33 @@
+"""From the folder that ships back to checkpoints: a run goes on where a published model stands."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch import nn
+from transformers import CLIPTextModel
+
+from scripts.training import checkpoint
+
+
+def adopt(model: Path, run: Path) -> None:
+    """Writes `clip.pt`, `vae.pt` and a `unet.pt` at step 0 with the weights of `model` into `run`.
+
+    Raises: FileExistsError where `run` has a checkpoint already: it is nobody's to overwrite.
+    """
+    taken = [path for name in ("clip", "vae", "unet") if (path := run / f"{name}.pt").exists()]
+    if taken:
+        raise FileExistsError(f"{taken[0]} exists; name an empty folder with --run")
+    plain = {"torch_dtype": torch.float32, "local_files_only": True}
+    encoder = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32)
+    vae = AutoencoderKL.from_pretrained(model / "vae", **plain)
+    unet = UNet2DConditionModel.from_pretrained(model / "unet", **plain)
+    _save(run / "clip.pt", encoder=encoder)
+    _save(run / "vae.pt", vae=vae)
+    both = nn.ModuleDict({"unet": unet, "encoder": encoder})
+    _save(run / "unet.pt", model=both, averaged=torch.optim.swa_utils.AveragedModel(both))
+
+
+def _save(path: Path, **modules: nn.Module) -> None:
+    state = {name: module.state_dict() for name, module in modules.items()}
+    checkpoint.save({"step": 0, "optimizer": None, "modules": state}, path)
