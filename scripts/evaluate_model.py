@@ -1,5 +1,5 @@
-"""Scores a model by the judge: `python -m scripts.evaluate_model` draws, names what it sees, prints a
-table."""
+"""Scores a model by the judge: `python -m scripts.evaluate_model` draws every task's prompts, looks at
+them, prints a table."""
 
 import argparse
 import sys
@@ -7,37 +7,105 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from rich.progress import track
+from torch import Tensor
 
+from pipeline import GenerationRequest, TextToImagePipeline
+from scripts.training.config import SHIPPED
+from scripts.training.data import World
 from scripts.training.grid import save_grid
-from scripts.training.judge import trained_judge
-from scripts.training.scores import TASKS, draw, interval, score
+from scripts.training.judge import Judge, trained_judge
+from scripts.training.scores import GENEVAL, TASKS, Task, frechet, interval, plain, right
+from scripts.training.vae import HELD_OUT_STEP
+from scripts.world.scene import Scene
+
+FRESH_STEP = HELD_OUT_STEP + 2
+TRAINING_SCENES = 4096
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="pipeline/default_model", help="a folder in diffusers layout")
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument("--run", type=Path, default=Path("build/train"), help="where stage `judge` has run")
-    parser.add_argument("--prompts", type=int, default=56, help="for each task")
-    parser.add_argument("--seeds", type=int, default=2, help="pictures for each prompt")
+    parser.add_argument("--prompts", type=int, default=40, help="for each task")
+    parser.add_argument("--seeds", type=int, default=4, help="pictures for each prompt")
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--guidance", type=float, default=4.0)
-    parser.add_argument("--grid", type=Path, help="a PNG of the first pictures of every task")
+    parser.add_argument("--grids", type=Path, help="a folder for a PNG of every task's pictures of seed 0")
     arguments = parser.parse_args()
-    judge, shown = trained_judge(arguments.run), []
-    print("| task | pictures | right | 95 % interval |\n|---|---|---|---|")
-    for task in TASKS:
-        scenes, prompts = task.prompts(arguments.prompts)
-        images = draw(arguments.model, prompts, arguments.seeds, arguments.steps, arguments.guidance)
-        shown.append(images[:16])
-        for name, right in score(judge, images, scenes * arguments.seeds).items():
-            low, high = interval(right, np.random.default_rng(0))
-            print(
-                f"| {task.name}: {name} | {len(right)} | {right.mean():.3f} | {low:.3f} to {high:.3f} |",
-                flush=True,
-            )
-    if arguments.grid:
-        save_grid(torch.cat(shown), arguments.grid, 16, scale=1)
+    judge, pipe = trained_judge(arguments.run), TextToImagePipeline.from_pretrained(arguments.model)
+    world = World(arguments.world, SHIPPED.mixture, SHIPPED.seed)
+    print("| task | right | 95 % | ground right | judge on true renders |\n|---|---|---|---|---|", flush=True)
+    overall, drawn = [], []
+    for number, task in enumerate(TASKS):
+        scenes = task.scenes(arguments.prompts)
+        images = draw(pipe, scenes, arguments.seeds, arguments.steps, arguments.guidance, task.name)
+        print(row(judge, world, task, scenes, images, overall), flush=True)
+        drawn.append(images)
+        if arguments.grids:
+            name = task.name.replace(",", "").replace(" ", "-")
+            save_grid(images[:: arguments.seeds] / 2 + 0.5, arguments.grids / f"{name}.png", 10)
+        if number + 1 == GENEVAL:
+            print(f"| overall | {np.mean(overall):.3f} | | | |", flush=True)
+    print(likeness(judge, world, drawn[0]))
     return 0
+
+
+def draw(
+    pipe: TextToImagePipeline, scenes: list[Scene], seeds: int, steps: int, guidance: float, name: str
+) -> Float[Tensor, "b 3 h w"]:
+    """Pictures of range -1..1, `seeds` of each scene in a row."""
+    requests = [
+        GenerationRequest(prompt=plain(scene), seed=seed, num_steps=steps, guidance_scale=guidance)
+        for scene in scenes
+        for seed in range(seeds)
+    ]
+    parts = [requests[start : start + 32] for start in range(0, len(requests), 32)]
+    images = [
+        np.asarray(result.image, np.float32) / 127.5 - 1
+        for part in track(parts, name, transient=True)
+        for result in pipe(part)
+    ]
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+
+def row(
+    judge: Judge, world: World, task: Task, scenes: list[Scene], images: Tensor, overall: list[float]
+) -> str:
+    """A task's line of the table; its score joins `overall`."""
+    seeds = len(images) // len(scenes)
+    marks = right(judge, images, [scene for scene in scenes for _ in range(seeds)], task)
+    answers = marks["right"].reshape(len(scenes), seeds)
+    low, high = interval(answers, np.random.default_rng(0))
+    asked = task.scenes(512)
+    renders = world.compose(asked, np.random.default_rng(HELD_OUT_STEP)).images
+    truth = right(judge, renders, asked, task)["right"].mean()
+    overall.append(answers.mean())
+    ground = marks["ground"].mean()
+    return f"| {task.name} | {answers.mean():.3f} | {low:.3f} to {high:.3f} | {ground:.3f} | {truth:.3f} |"
+
+
+@torch.no_grad()
+def likeness(judge: Judge, world: World, images: Float[Tensor, "b 3 h w"]) -> str:
+    """How like renders the pictures of single objects are, and whether one of them is a copy."""
+    scenes = TASKS[0].scenes(len(images))
+    fresh = world.compose(scenes, np.random.default_rng(FRESH_STEP)).images
+    other = world.compose(scenes, np.random.default_rng(FRESH_STEP + 1)).images
+    features = [judge(pictures).features for pictures in (images, fresh, other)]
+    seen = torch.cat([world.batch(10**8 + step, 256).images for step in range(TRAINING_SCENES // 256)])
+    nearest = [
+        torch.cdist(pictures.flatten(1), seen.flatten(1)).amin(1).median() / pictures[0].numel() ** 0.5
+        for pictures in (images, fresh)
+    ]
+    drawn, renders = frechet(features[0], features[1]), frechet(features[2], features[1])
+    return (
+        f"\nFrechet distance to renders of the same prompts, in the judge's features: {drawn:.3f} "
+        f"(two sets of renders: {renders:.3f}).\n"
+        f"Nearest of {TRAINING_SCENES} training renders, root mean square of pixels in -1..1, median: "
+        f"{nearest[0]:.3f} (of a fresh render: {nearest[1]:.3f})."
+    )
 
 
 if __name__ == "__main__":

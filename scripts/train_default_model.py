@@ -23,6 +23,8 @@ def main() -> int:
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0, help="processes that compose scenes ahead (`unet`)")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the denoiser (`unet`)")
     parser.add_argument(
         "--steps", type=int, help="another number of steps for stage `unet`; goes on where it stopped"
     )
@@ -52,7 +54,7 @@ def main() -> int:
 
         stage = clip_stage(SHIPPED, world, arguments.world / "tokenizer")
     elif arguments.stage == "judge":
-        from scripts.training.judge import judge_stage
+        from scripts.training.judge_stage import judge_stage
 
         stage = judge_stage(SHIPPED, world)
     else:
@@ -61,7 +63,14 @@ def main() -> int:
         planned = SHIPPED.unet.stage
         unet = replace(SHIPPED.unet, stage=replace(planned, steps=arguments.steps or planned.steps))
         stage = unet_stage(
-            replace(SHIPPED, unet=unet), world, arguments.world / "tokenizer", arguments.run, rank, size
+            replace(SHIPPED, unet=unet),
+            world,
+            arguments.world / "tokenizer",
+            arguments.run,
+            rank=rank,
+            size=size,
+            workers=arguments.workers,
+            compiled=arguments.compile,
         )
     loop.run(stage, arguments.run, rank=rank)
     parallel.close()

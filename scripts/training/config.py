@@ -37,7 +37,8 @@ class TextConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VaeConfig:
-    """The autoencoder: a quarter of the side, `latent_channels` channels."""
+    """The autoencoder: a quarter of the side, `latent_channels` channels, normalised over `measured`
+    scenes."""
 
     channels: tuple[int, ...] = (32, 64, 128)
     latent_channels: int = 4
@@ -45,7 +46,19 @@ class VaeConfig:
     kl_weight: float = 1e-4
     l1_weight: float = 0.1
     edge_weight: float = 0.05
+    measured: int = 512
     stage: StageConfig = StageConfig(steps=4500, batch=4, learning_rate=2.5e-4, warmup=100, decay=0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolConfig:
+    """Latents in stock: `window` chunks of `chunk` scenes, each scene used about `uses` times; `encode` at
+    once."""
+
+    chunk: int = 1024
+    window: int = 8
+    uses: int = 6
+    encode: int = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +74,7 @@ class UNetStageConfig:
     drop_caption: float = 0.1
     noisier_half: float = 0.5
     ema: float = 0.999
+    pool: PoolConfig = PoolConfig()
     stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4)
 
 
@@ -73,7 +87,7 @@ class TrainConfig:
     text: TextConfig = field(default_factory=TextConfig)
     vae: VaeConfig = field(default_factory=VaeConfig)
     unet: UNetStageConfig = field(default_factory=UNetStageConfig)
-    judge: StageConfig = StageConfig(steps=1500, batch=64, learning_rate=2e-3)
+    judge: StageConfig = StageConfig(steps=4000, batch=64, learning_rate=2e-3)
 
 
 SHIPPED = TrainConfig()

@@ -9,23 +9,49 @@ from jaxtyping import Float
 from torch import Tensor
 
 from scripts.world.captions import describe
-from scripts.world.composer import Atlas, Pictures, arrange
+from scripts.world.composer import Atlas, Layout, Pictures, arrange
 from scripts.world.scene import Mixture, Scene, sample_scene
 from scripts.world.tiles import load_tiles
 
 
 @dataclass(frozen=True)
-class Batch:
-    """`pictures.images` are in 0..1."""
+class Sketch:
+    """Scenes before they are painted."""
 
     scenes: list[Scene]
     captions: list[str]
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Batch(Sketch):
+    """`pictures.images` are in 0..1."""
+
     pictures: Pictures
 
     @property
     def images(self) -> Float[Tensor, "b 3 h w"]:
         """-1..1, as the autoencoder wants them."""
         return self.pictures.images * 2 - 1
+
+
+def sketch(scenes: list[Scene], rng: np.random.Generator) -> Sketch:
+    """Captions and places for scenes."""
+    captions = [describe(scene, rng) for scene in scenes]
+    return Sketch(scenes, captions, arrange(scenes, rng))
+
+
+@dataclass(frozen=True)
+class Sketches:
+    """An endless row of sketches, `size` scenes each: the part of the work that worker processes can do."""
+
+    mixture: Mixture
+    seed: int
+    size: int
+
+    def __getitem__(self, step: int) -> Sketch:
+        rng = np.random.default_rng([self.seed, step])
+        return sketch([sample_scene(rng, self.mixture) for _ in range(self.size)], rng)
 
 
 class World:
@@ -36,9 +62,11 @@ class World:
         self.mixture, self.seed, self.device = mixture, seed, device
 
     def batch(self, step: int, size: int) -> Batch:
-        rng = np.random.default_rng([self.seed, step])
-        return self.compose([sample_scene(rng, self.mixture) for _ in range(size)], rng)
+        return self.paint(Sketches(self.mixture, self.seed, size)[step])
 
     def compose(self, scenes: list[Scene], rng: np.random.Generator) -> Batch:
-        captions = [describe(scene, rng) for scene in scenes]
-        return Batch(scenes, captions, self.atlas.draw(arrange(scenes, rng, self.device)))
+        return self.paint(sketch(scenes, rng))
+
+    def paint(self, drawn: Sketch) -> Batch:
+        pictures = self.atlas.draw(drawn.layout.to(self.device))
+        return Batch(drawn.scenes, drawn.captions, drawn.layout, pictures)

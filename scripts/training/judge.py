@@ -1,131 +1,92 @@
-"""Stage `judge`: names one thing, its colour and its ground. It sees composed pictures only, never the
-model's."""
+"""The judge: a detector of things, their colours and the ground. It sees composed pictures only, never
+the model's."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from scripts.training import checkpoint
-from scripts.training.config import TrainConfig
-from scripts.training.data import World
-from scripts.training.loop import Stage
 from scripts.world.composer import PIXELS
-from scripts.world.scene import Mixture, Scene, Thing, sample_scene
-from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUN_INDEX, NOUNS
+from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUNS
 
-MIXTURE = Mixture(single=0.6, pair=0.4, background_named=1.0)
-HELD_OUT = Mixture(single=0.6, pair=0.4, background_named=1.0, held_out=True)
-COLOUR_NAMES, GROUND_NAMES = tuple(COLOURS), tuple(BACKGROUNDS)
-NO_COLOUR = -100
-_HALVES = {
-    "left": (np.s_[:, :32], np.s_[:, 32:]),
-    "right": (np.s_[:, 32:], np.s_[:, :32]),
-    "above": (np.s_[:32], np.s_[32:]),
-    "below": (np.s_[32:], np.s_[:32]),
-}
+CELLS = 16
+CELL = PIXELS // CELLS
+UNCLEAR = len(NOUNS)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing that the judge sees; `x`, `y` in pixels."""
+
+    noun: int
+    colour: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a picture looks like to the judge, cell by cell.
+
+    `noun` has one class more than there are nouns: something that nobody could name.
+    """
+
+    centre: Float[Tensor, "b h w"]
+    noun: Float[Tensor, "b k h w"]
+    colour: Float[Tensor, "b k h w"]
+    ground: Float[Tensor, "b k"]
+    features: Float[Tensor, "b c"]
 
 
 class Judge(nn.Module):
-    """Logits of noun, colour and ground for pictures of one thing, -1..1."""
+    """Things as points (Zhou et al. 2019, "Objects as Points") on a grid of 16x16 cells."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 48):
         super().__init__()
-        layers: list[nn.Module] = []
-        for before, after, stride in ((3, 32, 2), (32, 64, 2), (64, 128, 2), (128, 128, 1), (128, 192, 2)):
-            layers += [nn.Conv2d(before, after, 3, stride, 1), nn.BatchNorm2d(after), nn.SiLU()]
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(192 * 16, 256), nn.SiLU())
-        self.heads = nn.ModuleList(nn.Linear(256, n) for n in (len(NOUNS), len(COLOURS), len(BACKGROUNDS)))
+        self.stem = nn.Sequential(
+            _block(3, width // 2, 2), _block(width // 2, width, 2), _block(width, width)
+        )
+        self.down = nn.ModuleList([_block(width, 2 * width, 2), _block(2 * width, 4 * width, 2)])
+        self.middle = _block(4 * width, 4 * width)
+        self.up = nn.ModuleList([_block(6 * width, 2 * width), _block(3 * width, 2 * width)])
+        self.sizes = (1, len(NOUNS) + 1, len(COLOURS))
+        self.cells = nn.Conv2d(2 * width, sum(self.sizes), 1)
+        self.ground = nn.Linear(4 * width, len(BACKGROUNDS))
 
-    def forward(self, images: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
-        features = self.body(images)
-        return [head(features) for head in self.heads]
-
-
-def views(image: Float[Tensor, "3 h w"], scene: Scene) -> list[tuple[Tensor, Thing]]:
-    """The picture of each thing by itself: the whole, or the half where its relation puts it, padded to a
-    square."""
-    if len(scene.things) == 1:
-        return [(image, scene.things[0])]
-    parts = []
-    for window, thing in zip(_HALVES[scene.relation or "left"], scene.things, strict=True):
-        rows, columns = window if isinstance(window, tuple) else (window, slice(None))
-        half = image[:, rows, columns]
-        down, across = (PIXELS - half.shape[1]) // 2, (PIXELS - half.shape[2]) // 2
-        parts.append((F.pad(half[None], (across, across, down, down), mode="replicate")[0], thing))
-    return parts
-
-
-def _can_judge(scene: Scene) -> bool:
-    return (len(scene.things) == 1 and scene.things[0].count == 1) or scene.relation in _HALVES
-
-
-def judged_scenes(rng: np.random.Generator, mixture: Mixture, count: int) -> list[Scene]:
-    """Scenes whose things can be looked at one by one."""
-    scenes: list[Scene] = []
-    while len(scenes) < count:
-        scene = sample_scene(rng, mixture)
-        if _can_judge(scene):
-            scenes.append(scene)
-    return scenes
-
-
-def targets(things: list[Thing], grounds: list[str | None]) -> list[Tensor]:
-    """Class numbers of nouns, colours (`NO_COLOUR` where none is named) and grounds."""
-    return [
-        torch.tensor([NOUN_INDEX[thing.noun] for thing in things]),
-        torch.tensor([COLOUR_NAMES.index(thing.colour) if thing.colour else NO_COLOUR for thing in things]),
-        torch.tensor([GROUND_NAMES.index(ground or "white") for ground in grounds]),
-    ]
-
-
-def judge_stage(config: TrainConfig, world: World) -> Stage:
-    torch.manual_seed(config.seed)
-    judge = Judge().to(world.device)
-
-    def views_of(step: int, size: int, mixture: Mixture) -> tuple[Tensor, list[Tensor]]:
-        rng = np.random.default_rng([config.seed, 4, step])
-        batch = world.compose(judged_scenes(rng, mixture, size), rng)
-        seen = [
-            (view, thing, scene.background)
-            for image, scene in zip(batch.images, batch.scenes, strict=True)
-            for view, thing in views(image, scene)
-        ]
-        images, things, grounds = zip(*seen, strict=True)
-        return torch.stack(images), targets(list(things), list(grounds))
-
-    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        images, wanted = views_of(step, config.judge.batch, MIXTURE)
-        noisy = images + 0.1 * torch.randn(images.shape, generator=torch.Generator().manual_seed(step))
-        with torch.autocast(world.device, dtype=torch.bfloat16):
-            logits = judge(noisy)
-        return sum(
-            (F.cross_entropy(a.float(), b) for a, b in zip(logits, wanted, strict=True)), torch.tensor(0.0)
-        ), {}
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Sight:
+        """`images` of range -1..1."""
+        fine = self.stem(images)
+        half = self.down[0](fine)
+        coarse = self.middle(self.down[1](half))
+        x = self.up[0](torch.cat([F.interpolate(coarse, scale_factor=2), half], 1))
+        x = self.up[1](torch.cat([F.interpolate(x, scale_factor=2), fine], 1))
+        centre, noun, colour = self.cells(x).split(self.sizes, 1)
+        features = coarse.mean((2, 3))
+        return Sight(centre[:, 0], noun, colour, self.ground(features), features)
 
     @torch.no_grad()
-    def report(step: int) -> dict[str, float]:
-        images, wanted = views_of(10**9, 1024, HELD_OUT)
-        judge.eval()
-        found = [logits.argmax(1) for logits in judge(images)]
-        judge.train()
-        rates = []
-        for a, b in zip(found, wanted, strict=True):
-            asked = b != NO_COLOUR
-            rates.append((a == b)[asked].float().mean().item())
-        return dict(zip(("held_out_noun", "held_out_colour", "held_out_ground"), rates, strict=True))
+    def look(self, images: Float[Tensor, "b 3 h w"]) -> tuple[list[list[Found]], list[int]]:
+        """The things in every picture (range -1..1) that can be named, and the ground's index."""
+        sight = self(images)
+        peak = sight.centre == F.max_pool2d(sight.centre, 3, 1, 1)
+        rows, tops, lefts = torch.nonzero(peak & (sight.centre > 0), as_tuple=True)
+        nouns = sight.noun[rows, :, tops, lefts].argmax(1).tolist()
+        colours = sight.colour[rows, :, tops, lefts].argmax(1).tolist()
+        found: list[list[Found]] = [[] for _ in images]
+        for row, top, left, noun, colour in zip(
+            rows.tolist(), tops.tolist(), lefts.tolist(), nouns, colours, strict=True
+        ):
+            if noun != UNCLEAR:
+                found[row].append(Found(noun, colour, (left + 0.5) * CELL, (top + 0.5) * CELL))
+        return found, sight.ground.argmax(1).tolist()
 
-    return Stage(
-        name="judge",
-        config=config.judge,
-        groups=[(list(judge.parameters()), 1.0)],
-        modules={"judge": judge},
-        loss=loss,
-        report=report,
-    )
+
+def _block(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.SiLU())
 
 
 def trained_judge(run: Path) -> Judge:

@@ -1,5 +1,6 @@
 """Latents of scenes, made once and used a few times: the denoiser never waits for the composer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,14 +8,11 @@ import torch
 from diffusers import AutoencoderKL
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from scripts.training.data import World
+from scripts.training.config import PoolConfig
+from scripts.training.data import Sketch, Sketches, World
 from scripts.training.text import TextSide
-
-CHUNK = 1024
-WINDOW = 8
-USES = 6
-ENCODE_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -25,47 +23,59 @@ class Chunk:
     std: Float[Tensor, "n c h w"]
     ids: Int[Tensor, "n m"]
 
+    @classmethod
+    def of(cls, parts: list["Chunk"]) -> "Chunk":
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("mean", "std", "ids")))
+
 
 class LatentPool:
-    """A window over an endless row of chunks; what step `s` draws depends on `s` and the world's seed
-    alone."""
+    """A window over an endless row of chunks; what step `s` draws depends on `s` and the world's seed alone.
 
-    def __init__(self, world: World, vae: AutoencoderKL, text: TextSide):
-        self.world, self.vae, self.text = world, vae, text
-        self.chunks: dict[int, Chunk] = {}
+    Args:
+        workers: processes that sketch scenes ahead; painting and encoding stay on the world's device.
+    """
+
+    def __init__(
+        self, config: PoolConfig, world: World, vae: AutoencoderKL, text: TextSide, workers: int = 0
+    ):
+        self.config, self.world, self.vae, self.text, self.workers = config, world, vae, text, workers
+        self.chunks: list[Chunk] = []
+        self.newest = -1
 
     def draw(self, step: int, size: int) -> tuple[Float[Tensor, "b c h w"], Int[Tensor, "b m"]]:
-        """Latents and token ids of a training batch."""
-        newest = WINDOW - 1 + step * size // (CHUNK * USES)
-        self._slide(newest)
+        """Latents and token ids of a training batch; steps may only go up."""
+        chunk, window = self.config.chunk, self.config.window
+        self._slide(window - 1 + step * size // (chunk * self.config.uses))
+        device = self.world.device
         rng = np.random.default_rng([self.world.seed, 2, step])
-        noise = torch.Generator(self.world.device).manual_seed(step)
-        picks = rng.integers(0, CHUNK * WINDOW, size)
-        rows = torch.from_numpy(picks).to(self.world.device)
-        mean, std = self.window.mean[rows], self.window.std[rows]
-        noises = torch.randn(mean.shape, generator=noise, device=self.world.device)
-        return mean + std * noises, self.window.ids[rows]
+        picks = torch.from_numpy(rng.integers(0, chunk * window, size)).to(device)
+        mean, std = self.all.mean[picks], self.all.std[picks]
+        generator = torch.Generator(device).manual_seed(step)
+        noise = torch.randn(mean.shape, generator=generator, device=device)
+        return mean + std * noise, self.all.ids[picks]
 
     def _slide(self, newest: int) -> None:
-        if newest in self.chunks:
+        if newest == self.newest:
             return
-        wanted = range(newest, newest - WINDOW, -1)
-        self.chunks = {index: self.chunks.get(index) or self._make(index) for index in wanted}
-        parts = self.chunks.values()
-        self.window = Chunk(
-            torch.cat([chunk.mean for chunk in parts]),
-            torch.cat([chunk.std for chunk in parts]),
-            torch.cat([chunk.ids for chunk in parts]),
-        )
+        if not self.chunks:
+            self.newest = newest - self.config.window
+            self.stream = self._sketches(self.newest + 1)
+        for _ in range(newest - self.newest):
+            self.chunks.append(self._encode(next(self.stream)))
+        self.chunks = self.chunks[-self.config.window :]
+        self.all, self.newest = Chunk.of(self.chunks), newest
 
-    def _make(self, index: int) -> Chunk:
-        batches = [
-            self.world.batch(index * CHUNK + part, ENCODE_BATCH) for part in range(CHUNK // ENCODE_BATCH)
-        ]
+    def _sketches(self, first: int) -> Iterator[Sketch]:
+        source = Sketches(self.world.mixture, self.world.seed, self.config.chunk)
+        rows = range(first, 10**9)
+        return iter(DataLoader(source, batch_size=None, sampler=rows, num_workers=self.workers))  # type: ignore[arg-type]
+
+    def _encode(self, sketch: Sketch) -> Chunk:
+        images = self.world.paint(sketch).images
         with torch.no_grad(), torch.autocast(self.world.device, dtype=torch.bfloat16):
-            posteriors = [self.vae.encode(batch.images).latent_dist for batch in batches]
+            posteriors = [self.vae.encode(part).latent_dist for part in images.split(self.config.encode)]
         return Chunk(
             torch.cat([posterior.mean.float() for posterior in posteriors]),
             torch.cat([posterior.std.float() for posterior in posteriors]),
-            self.text.ids([caption for batch in batches for caption in batch.captions]),
+            self.text.ids(sketch.captions),
         )

@@ -1,7 +1,7 @@
 """Stage `unet`: the denoiser learns v of latents under captions (Salimans and Ho 2022), the text encoder
 goes along."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from scripts.training import checkpoint
 from scripts.training.config import TrainConfig
@@ -94,7 +94,15 @@ def scheduler(config: TrainConfig) -> DDIMScheduler:
 
 
 def unet_stage(
-    config: TrainConfig, world: World, tokenizer_folder: Path, run: Path, rank: int = 0, size: int = 1
+    config: TrainConfig,
+    world: World,
+    tokenizer_folder: Path,
+    run: Path,
+    *,
+    rank: int = 0,
+    size: int = 1,
+    workers: int = 0,
+    compiled: bool = False,
 ) -> Stage:
     """Every one of `size` processes takes its share of the batch and its own scenes (`world`) and noise."""
     torch.manual_seed(config.seed)
@@ -103,9 +111,11 @@ def unet_stage(
     text.encoder.load_state_dict(_clip_weights(run))
     unet = UNet(translate(unet_config(config))).to(world.device)
     model = nn.ModuleDict({"unet": unet, "encoder": text.encoder})
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.unet.ema))
+    averaged = AveragedModel(model, multi_avg_fn=ramped_average(config.unet.ema))
     averaged.requires_grad_(False)
-    pool, noising = LatentPool(world, vae, text), scheduler(config)
+    if compiled:
+        unet.compile()
+    pool, noising = LatentPool(config.unet.pool, world, vae, text, workers), scheduler(config)
     empty = text.ids([""])
 
     def loss_of(step: int, latents: Tensor, ids: Tensor, parts: nn.ModuleDict) -> Tensor:
@@ -143,6 +153,17 @@ def unet_stage(
         report=report,
         after=lambda: averaged.update_parameters(model),
     )
+
+
+def ramped_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """A moving average of weights that forgets its first steps: decay (1 + n) / (10 + n) after n steps, at
+    most `decay`."""
+
+    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        torch._foreach_lerp_(list(averaged), list(current), 1 - kept)
+
+    return torch.no_grad()(update)
 
 
 def _clip_weights(run: Path) -> dict[str, Tensor]:

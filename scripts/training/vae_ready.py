@@ -27,7 +27,7 @@ def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
     vae.load_state_dict(state["modules"]["vae"])
     vae.to(world.device).eval().requires_grad_(False)
     rng = np.random.default_rng([config.seed, HELD_OUT_STEP])  # not the world's seed: that differs by process
-    scenes = [sample_scene(rng, config.mixture) for _ in range(512)]
+    scenes = [sample_scene(rng, config.mixture) for _ in range(config.vae.measured)]
     latents = vae.encode(world.compose(scenes, rng).images).latent_dist.mean
     normalise(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
     vae.register_to_config(scaling_factor=1.0)

@@ -1,7 +1,7 @@
 """Scenes to pixels, many at once, on any device: every thing is a gather from one atlas of all tiles in
 all sizes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -32,6 +32,9 @@ class Layout:
     y: Int[Tensor, "b k"]
     style: Int[Tensor, " b"]
     ground: Float[Tensor, "b 3"]
+
+    def to(self, device: str | torch.device) -> "Layout":
+        return Layout(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def _shrink(layers: np.ndarray, size: int) -> np.ndarray:
     return np.clip(np.stack(small, -1), 0, 1).astype(np.float32)
 
 
-def arrange(scenes: list[Scene], rng: np.random.Generator, device: str | torch.device = "cpu") -> Layout:
+def arrange(scenes: list[Scene], rng: np.random.Generator) -> Layout:
     """Sizes and places for everything, true to what each scene says."""
     shape = (len(scenes), MAX_THINGS)
     noun, colour, size, x, y = (np.full(shape, fill, np.int64) for fill in (-1, -1, 0, 0, 0))
@@ -120,7 +123,7 @@ def arrange(scenes: list[Scene], rng: np.random.Generator, device: str | torch.d
             colour[index, slot] = tuple(COLOURS).index(thing.colour) if thing.colour else -1
             size[index, slot], x[index, slot], y[index, slot] = SIZES.index(side), left, top
     arrays = {"noun": noun, "colour": colour, "size": size, "x": x, "y": y, "style": style, "ground": ground}
-    return Layout(**{name: torch.from_numpy(array).to(device) for name, array in arrays.items()})
+    return Layout(**{name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
 def _places(scene: Scene, rng: np.random.Generator) -> list[tuple[int, int, int]]:
