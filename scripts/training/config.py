@@ -63,7 +63,8 @@ class PoolConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class UNetStageConfig:
-    """The denoiser, cross-attention on 16x16 and 8x8."""
+    """The denoiser, cross-attention on 16x16 and 8x8. Timesteps are drawn from Beta(*timesteps): seldom where
+    nothing but the ground can be seen (alpha bar < 0.01 above 680), often where shapes are decided."""
 
     channels: tuple[int, ...] = (64, 128, 192)
     heads: int = 4
@@ -72,7 +73,7 @@ class UNetStageConfig:
     beta_end: float = 0.02
     text_rate: float = 0.2
     drop_caption: float = 0.1
-    noisier_half: float = 0.5
+    timesteps: tuple[float, float] = (1.6, 2.2)
     ema: float = 0.999
     pool: PoolConfig = PoolConfig()
     stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4)

@@ -120,7 +120,7 @@ def unet_stage(
 
     def loss_of(step: int, latents: Tensor, ids: Tensor, parts: nn.ModuleDict) -> Tensor:
         rng = np.random.default_rng([world.seed, 3, step])
-        timesteps = torch.from_numpy(_timesteps(rng, len(latents), config.unet.noisier_half)).to(world.device)
+        timesteps = torch.from_numpy(_timesteps(rng, len(latents), *config.unet.timesteps)).to(world.device)
         generator = torch.Generator(world.device).manual_seed(2**40 + step * size + rank)
         noise = torch.randn(latents.shape, generator=generator, device=world.device)
         dropped = torch.from_numpy(rng.random(len(latents)) < config.unet.drop_caption).to(world.device)
@@ -173,9 +173,8 @@ def _clip_weights(run: Path) -> dict[str, Tensor]:
     return state["modules"]["encoder"]
 
 
-def _timesteps(rng: np.random.Generator, size: int, noisier_half: float) -> np.ndarray:
-    low = np.where(rng.random(size) < noisier_half, 500, 0)
-    return rng.integers(low, 1000)
+def _timesteps(rng: np.random.Generator, size: int, a: float, b: float) -> np.ndarray:
+    return (rng.beta(a, b, size) * 1000).astype(np.int64)
 
 
 @torch.no_grad()
