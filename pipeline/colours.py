@@ -15,7 +15,7 @@ _TO_RGB = np.array(
         [-0.0041960863, -0.7034186147, 1.7076147010],
     ]
 )
-DARK, MIDDLE, LIGHT = (0.20, 0.02, -0.11), (0.585, -0.08, -0.02), (0.97, -0.06, 0.17)  # L a b
+DARK, MIDDLE, LIGHT = (0.20, 0.02, -0.11), (0.585, -0.11, -0.015), (0.97, -0.06, 0.17)  # L a b
 
 
 def from_oklab(colours: Float[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n 3"]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pipeline.colours import colour_table
 
-OPACITY = 0.72
+OPACITY = 0.8
 INK = (24, 24, 32)
 FAINT = (110, 110, 122)
 PAPER = (255, 255, 255)
