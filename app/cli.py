@@ -101,6 +101,16 @@ def backends(
 
 
 @app.command()
+def vocabulary(
+    model: Annotated[str, typer.Option(help="`default`, or a folder that lists its words.")] = "default",
+) -> None:
+    """Show the words that a small MODEL was trained on."""
+    from app.words import show_vocabulary
+
+    show_vocabulary(model)
+
+
+@app.command()
 def inspect(file: Path) -> None:
     """Show what made FILE, a PNG saved by Limelight."""
     from pipeline.metadata import read_record
