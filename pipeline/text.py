@@ -186,6 +186,10 @@ class TextEncoder:
         """Tokens of one chunk; a context has a multiple of it."""
         return self.encoders[0].length
 
+    def forget(self) -> None:
+        """Empties the cache; for when the encoders' weights have changed."""
+        self._cache.clear()
+
     def prompt(self, text: str) -> Conditioning:
         if text in self._cache:
             self._cache.move_to_end(text)

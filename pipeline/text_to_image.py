@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, overload
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from attention import AttentionOrder
 from pipeline.device import choose_device, choose_dtype
 from pipeline.engine import Engine
+from pipeline.errors import AdapterError
 from pipeline.locate import locate_model
 from pipeline.model import Model, load_model
 from pipeline.request import GenerationRequest
@@ -29,6 +31,7 @@ class TextToImagePipeline:
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
         self.model = model
         self.engine = Engine(model, order, max_rows=max_rows)
+        self._streams = 0  # being drawn with the weights as they are
 
     @classmethod
     def from_pretrained(
@@ -93,4 +96,40 @@ class TextToImagePipeline:
 
     def stream(self, requests: Iterable[GenerationRequest]) -> Iterator[Step]:
         """Draws requests together, a `Step` for each prediction; stop iterating to cancel."""
-        return self.engine.run(requests)
+        self._streams += 1
+        try:
+            yield from self.engine.run(requests)
+        finally:
+            self._streams -= 1
+
+    def load_lora(
+        self, path: str | os.PathLike[str], weight: float = 1.0, *, name: str | None = None
+    ) -> None:
+        """Draws with a LoRA from now on, beside those already in use.
+
+        Args:
+            path: a .safetensors file as PEFT, diffusers or kohya's scripts write it, or a folder with one.
+            weight: multiplies its effect; -10 to 10.
+            name: to unload it by; the file's own without suffix if not given.
+
+        Raises:
+            AdapterError: it is not for this model, or pictures are being drawn.
+            WeightsError: the file is truncated, damaged, or not safetensors.
+        """
+        self._check_idle()
+        self.model.adapters.add_lora(Path(path), weight=weight, name=name)
+
+    def unload_lora(self, name: str | None = None) -> None:
+        """Draws without a LoRA, or without any; the weights are then what they were, bit for bit.
+
+        Raises:
+            AdapterError: none of that name is in use, or pictures are being drawn.
+        """
+        self._check_idle()
+        self.model.adapters.remove_lora(name)
+
+    def _check_idle(self) -> None:
+        if self._streams:
+            raise AdapterError(
+                f"{self._streams} streams are being drawn with these weights; finish or close them first"
+            )

@@ -86,6 +86,27 @@ def read_header(path: str | Path) -> dict[str, TensorEntry]:
         PickledWeights: the file is a pickle or zip under another name.
     """
     path = Path(path)
+    header, data_start, size = _read_json(path)
+    header.pop("__metadata__", None)
+    return _entries(header, data_start, size, path)
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """What the maker of a safetensors file wrote beside its tensors; empty where there is nothing.
+
+    Raises:
+        WeightsError: as `read_header`.
+    """
+    path = Path(path)
+    header, _, _ = _read_json(path)
+    metadata = header.get("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise DamagedWeights(f"{path} has __metadata__ of type {type(metadata).__name__}; needs an object")
+    return {key: value for key, value in metadata.items() if isinstance(value, str)}
+
+
+def _read_json(path: Path) -> tuple[dict[str, Any], int, int]:
+    """The header as it stands, where the tensors' bytes begin, and the size of the file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(9)
@@ -101,8 +122,7 @@ def read_header(path: str | Path) -> dict[str, TensorEntry]:
         if 8 + length > size:
             raise TruncatedWeights(path, expected=8 + length, found=size)
         file.seek(8)
-        header = _parse(file.read(length), path)
-    return _entries(header, 8 + length, size, path)
+        return _parse(file.read(length), path), 8 + length, size
 
 
 def _refuse_known_foreigners(start: bytes, path: Path) -> None:
@@ -128,7 +148,6 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
         raise DamagedWeights(f"{path} has a header that is not JSON: {error}") from None
     if not isinstance(header, dict):
         raise DamagedWeights(f"{path} has a header of type {type(header).__name__}; needs an object")
-    header.pop("__metadata__", None)
     return header
 
 
