@@ -1,7 +1,7 @@
-"""The LoRAs in use with a model: merged into its weights while they are, and undone exactly."""
+"""The LoRAs and textual inversions in use with a model: put into its weights, and undone exactly."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.embeddings import Embedding, read_embedding
 from pipeline.errors import AdapterError
 from pipeline.lora import Lora, read_lora
 from pipeline.lora_names import Place
@@ -49,6 +50,7 @@ class Adapters:
         self._text = text
         self._originals: dict[Place, Tensor] = {}
         self.loras: tuple[LoraInUse, ...] = ()
+        self.embeddings: tuple[Embedding, ...] = ()
 
     def add_lora(self, path: Path, *, weight: float = 1.0, name: str | None = None) -> None:
         """Puts a LoRA to work beside those in use.
@@ -81,8 +83,40 @@ class Adapters:
             raise AdapterError(f"no LoRA named {name!r} is in use; in use: {', '.join(names) or 'none'}")
         self._use(tuple(used for used in self.loras if name is not None and used.name != name))
 
+    def add_embedding(self, path: Path, *, word: str | None = None) -> str:
+        """Makes a textual inversion's word known, and returns the word.
+
+        Raises:
+            AdapterError: the file cannot be used, or the word is known.
+            WeightsError: the file is damaged.
+        """
+        widths = [encoder.model.config.hidden_size for encoder in self._text.encoders]
+        new = read_embedding(path, widths, word=word)
+        if new.word.lower() in {known.word.lower() for known in self.embeddings}:
+            raise AdapterError(
+                f"the word {new.word!r} is taught already; give this one another, or unload that one"
+            )
+        self._learn((*self.embeddings, new))
+        return new.word
+
+    def remove_embedding(self, word: str | None = None) -> None:
+        """Forgets one word, or all.
+
+        Raises:
+            AdapterError: it is not known.
+        """
+        words = [known.word for known in self.embeddings]
+        if word is not None and word not in words:
+            raise AdapterError(f"no word {word!r} is taught; taught are: {', '.join(words) or 'none'}")
+        self._learn(tuple(known for known in self.embeddings if word is not None and known.word != word))
+
     def record(self) -> list[dict[str, Any]]:
-        return [used.record() for used in self.loras]
+        loras = [used.record() for used in self.loras]
+        return [*loras, *(known.record() for known in self.embeddings)]
+
+    def _learn(self, embeddings: Sequence[Embedding]) -> None:
+        self._text.learn(embeddings)
+        self.embeddings = tuple(embeddings)
 
     @torch.no_grad()
     def _use(self, loras: Sequence[LoraInUse]) -> None:
@@ -117,8 +151,3 @@ def check_weight(weight: float) -> None:
         raise AdapterError(
             f"the weight of a LoRA is {weight}; must be from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g}"
         )
-
-
-def adapters_text(record: Sequence[Mapping[str, Any]]) -> str:
-    """The set in use in one line, for people."""
-    return ", ".join(f"{one['name']} ({one['kind']}, {one['sha256'][:12]})" for one in record)

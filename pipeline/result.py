@@ -32,7 +32,7 @@ class Result:
     @property
     def file_name(self) -> str:
         """A name that is equal for equal pictures, and made of none of the prompt's characters."""
-        adapters = self.info["adapters"]
+        adapters = self.info.get("adapters", [])
         made_by = json.dumps([self.request.to_dict(), self.info["model"]["hash"], adapters], sort_keys=True)
         return f"{hashlib.sha256(made_by.encode()).hexdigest()[:10]}-seed{self.request.seed}.png"
 

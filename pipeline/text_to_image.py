@@ -128,6 +128,29 @@ class TextToImagePipeline:
         self._check_idle()
         self.model.adapters.remove_lora(name)
 
+    def load_embedding(self, path: str | os.PathLike[str], *, word: str | None = None) -> str:
+        """Teaches the model the word of a textual inversion, to be typed in prompts, and returns the word.
+
+        Args:
+            path: a .safetensors file as diffusers, A1111 or trainers for SDXL write it.
+            word: the file's key if it has one, else the file's name without suffix, if not given.
+
+        Raises:
+            AdapterError: it is not for this model, or pictures are being drawn.
+            WeightsError: the file is truncated, damaged, or not safetensors.
+        """
+        self._check_idle()
+        return self.model.adapters.add_embedding(Path(path), word=word)
+
+    def unload_embedding(self, word: str | None = None) -> None:
+        """Forgets the word of a textual inversion, or all of them.
+
+        Raises:
+            AdapterError: it is not known, or pictures are being drawn.
+        """
+        self._check_idle()
+        self.model.adapters.remove_embedding(word)
+
     def _check_idle(self) -> None:
         if self._streams:
             raise AdapterError(
