@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app import report
+from pipeline.adapter_files import AdapterFile, parse_embedding, parse_lora, recorded_files
 from pipeline.errors import UsageError
 from pipeline.request import MAX_SEED, GenerationRequest
 
@@ -29,6 +30,16 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; the best one h
 Dtype = Annotated[
     str | None, typer.Option(help="float32, bfloat16 or float16; the device's usual one if not given.")
 ]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option("--lora", help="FILE or FILE:WEIGHT, a LoRA to draw with; may be repeated."),
+]
+Embeddings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--embedding", help="FILE, a textual inversion whose word prompts may use; may be repeated."
+    ),
+]
 
 
 @app.command()
@@ -48,6 +59,11 @@ def generate(
     count: Annotated[int, typer.Option(help="Pictures, with seeds SEED, SEED+1, ...")] = 1,
     width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
     height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
+    clip_skip: Annotated[
+        int, typer.Option(help="Layer of the text encoder, from its end; 1 is the model's own.")
+    ] = 1,
+    lora: Loras = None,
+    embedding: Embeddings = None,
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
@@ -64,8 +80,17 @@ def generate(
         num_steps=steps,
         guidance_scale=guidance,
         scheduler=scheduler,
+        clip_skip=clip_skip,
     )
-    draw(request.repeated(count), output, model=model, attention=attention, device=device, dtype=dtype)
+    draw(
+        request.repeated(count),
+        output,
+        model=model,
+        attention=attention,
+        device=device,
+        dtype=dtype,
+        adapters=_adapters(lora, embedding),
+    )
 
 
 @app.command()
@@ -105,6 +130,13 @@ def replay(
     model: Annotated[
         str | None, typer.Option(help="Where the model is; needed unless FILE was drawn with `default`.")
     ] = None,
+    lora: Annotated[
+        list[str] | None, typer.Option("--lora", help="Where a LoRA is that FILE was drawn with.")
+    ] = None,
+    embedding: Annotated[
+        list[str] | None,
+        typer.Option("--embedding", help="Where a textual inversion is that FILE was drawn with."),
+    ] = None,
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
@@ -126,7 +158,12 @@ def replay(
         device=device,
         dtype=dtype or record.get("dtype"),
         expected_hash=made_by.get("hash"),
+        adapters=recorded_files(record.get("adapters", []), _adapters(lora, embedding)),
     )
+
+
+def _adapters(loras: list[str] | None, embeddings: list[str] | None) -> list[AdapterFile]:
+    return [*map(parse_lora, loras or ()), *map(parse_embedding, embeddings or ())]
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app import report
 from app.loading import check_plans, load_pipeline
+from pipeline.adapter_files import AdapterFile
 from pipeline.errors import OutputError, UsageError
 from pipeline.metadata import check_writable
 from pipeline.request import GenerationRequest
@@ -20,11 +21,13 @@ def draw(
     device: str | None,
     dtype: str | None,
     expected_hash: str | None = None,
+    adapters: Sequence[AdapterFile] = (),
 ) -> None:
     """Draws every request and saves each picture as soon as it is done.
 
     Args:
         output: a .png file, for a single request, or a folder.
+        adapters: LoRAs and textual inversions to draw with.
         expected_hash: of the model's content; another one is refused before sampling.
 
     Raises:
@@ -36,7 +39,7 @@ def draw(
     started, failed = time.monotonic(), 0
     try:
         with report.Progress(len(requests)) as progress:
-            pipe = load_pipeline(model, attention=attention, device=device, dtype=dtype)
+            pipe = load_pipeline(model, attention=attention, device=device, dtype=dtype, adapters=adapters)
             if expected_hash is not None and pipe.model.hash.result() != expected_hash:
                 raise UsageError(
                     f"drawn with a model whose content hash is {expected_hash[:12]}; "

@@ -1,6 +1,5 @@
 """The LoRAs and textual inversions in use with a model: put into its weights, and undone exactly."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.adapter_files import AdapterFile, check_weight
 from pipeline.embeddings import Embedding, read_embedding
 from pipeline.errors import AdapterError
 from pipeline.lora import Lora, read_lora
 from pipeline.lora_names import Place
 from pipeline.text import TextEncoder
-
-MAX_WEIGHT = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +49,17 @@ class Adapters:
         self._originals: dict[Place, Tensor] = {}
         self.loras: tuple[LoraInUse, ...] = ()
         self.embeddings: tuple[Embedding, ...] = ()
+
+    def add(self, file: AdapterFile) -> None:
+        """Draws with a file from now on.
+
+        Raises:
+            AdapterError, WeightsError: it cannot be used.
+        """
+        if file.kind == "lora":
+            self.add_lora(file.path, weight=file.weight, name=file.name)
+        else:
+            self.add_embedding(file.path, word=file.name)
 
     def add_lora(self, path: Path, *, weight: float = 1.0, name: str | None = None) -> None:
         """Puts a LoRA to work beside those in use.
@@ -143,11 +152,3 @@ class Adapters:
         weight = self._parts[place.part].get_submodule(place.module).weight
         assert isinstance(weight, Tensor)
         return weight
-
-
-def check_weight(weight: float) -> None:
-    """Raises AdapterError unless `weight` is one that a LoRA can have."""
-    if not math.isfinite(weight) or abs(weight) > MAX_WEIGHT:
-        raise AdapterError(
-            f"the weight of a LoRA is {weight}; must be from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g}"
-        )

@@ -10,13 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from pipeline.adapter_files import lora_file
 from pipeline.errors import AdapterError
 from pipeline.families import FAMILIES
 from pipeline.lora_names import Place, Role, other_kind, spellings, split_key
 from pipeline.lora_scale import Scales, read_scales
 from unet.weights import content_hash, read_tensors
-
-_FILES_IN_FOLDER = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +110,6 @@ def read_lora(path: Path, parts: Mapping[str, nn.Module]) -> Lora:
     if unknown or clashes or not layers:
         raise AdapterError(_mismatch(path, tensors, parts, unknown, clashes))
     return Lora(path=path, sha256=content_hash(path), layers=layers)
-
-
-def lora_file(path: Path) -> Path:
-    """The file that `path` is or holds.
-
-    Raises:
-        AdapterError: neither.
-    """
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise AdapterError(f"{path} does not exist; give a .safetensors file, or a folder with one")
-    named = [path / name for name in _FILES_IN_FOLDER if (path / name).is_file()]
-    files = named or sorted(path.glob("*.safetensors"))
-    if len(files) != 1:
-        names = ", ".join(file.name for file in files[:5]) or "none"
-        raise AdapterError(f"{path} has {len(files)} .safetensors files ({names}); name one of them")
-    return files[0]
 
 
 def _layer(path: Path, place: Place, roles: Mapping[Role, Tensor], scales: Scales) -> LoraLayer:

@@ -8,6 +8,7 @@ from typing import Any, overload
 import torch
 
 from attention import AttentionOrder
+from pipeline.adapter_files import AdapterFile
 from pipeline.device import choose_device, choose_dtype
 from pipeline.engine import Engine
 from pipeline.errors import AdapterError
@@ -43,6 +44,7 @@ class TextToImagePipeline:
         variant: str | None = None,
         attention: AttentionOrder | str | None = None,
         max_rows: int = 8,
+        adapters: Iterable[AdapterFile] = (),
     ) -> "TextToImagePipeline":
         """A pipeline around a model that is on disk.
 
@@ -50,6 +52,7 @@ class TextToImagePipeline:
             name: `default`, a folder in diffusers layout, or a hub id.
             device: as torch names it; None takes a GPU if there is one.
             dtype: None is float16 on a GPU and float32 on a CPU.
+            adapters: LoRAs and textual inversions to draw with; `load_lora` and `load_embedding` add more.
             variant: of the weight files, such as `fp16`.
 
         Raises:
@@ -61,6 +64,8 @@ class TextToImagePipeline:
         model = load_model(
             folder, name=os.fspath(name), device=target, dtype=choose_dtype(dtype, target), variant=variant
         )
+        for file in adapters:
+            model.adapters.add(file)
         return cls(model, attention=order, max_rows=max_rows)
 
     @overload
