@@ -30,6 +30,10 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; the best one h
 Dtype = Annotated[
     str | None, typer.Option(help="float32, bfloat16 or float16; the device's usual one if not given.")
 ]
+Offload = Annotated[
+    bool,
+    typer.Option("--offload", help="For small GPUs: keep each part of the model there only while it works."),
+]
 Loras = Annotated[
     list[str] | None,
     typer.Option("--lora", help="FILE or FILE:WEIGHT, a LoRA to draw with; may be repeated."),
@@ -67,6 +71,7 @@ def generate(
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
+    offload: Offload = False,
 ) -> None:
     """Draw PROMPT and say where the picture is."""
     from app.drawing import draw
@@ -90,6 +95,7 @@ def generate(
         device=device,
         dtype=dtype,
         adapters=_adapters(lora, embedding),
+        offload=offload,
     )
 
 
@@ -140,6 +146,7 @@ def replay(
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
+    offload: Offload = False,
 ) -> None:
     """Draw FILE, a PNG saved by Limelight, again."""
     from app.drawing import draw
@@ -159,6 +166,7 @@ def replay(
         dtype=dtype or record.get("dtype"),
         expected_hash=made_by.get("hash"),
         adapters=recorded_files(record.get("adapters", []), _adapters(lora, embedding)),
+        offload=offload,
     )
 
 

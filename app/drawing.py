@@ -22,12 +22,14 @@ def draw(
     dtype: str | None,
     expected_hash: str | None = None,
     adapters: Sequence[AdapterFile] = (),
+    offload: bool = False,
 ) -> None:
     """Draws every request and saves each picture as soon as it is done.
 
     Args:
         output: a .png file, for a single request, or a folder.
         adapters: LoRAs and textual inversions to draw with.
+        offload: bring each part of the model to the device only while it is at work.
         expected_hash: of the model's content; another one is refused before sampling.
 
     Raises:
@@ -54,6 +56,8 @@ def draw(
                 elif step.result is not None:
                     path = step.result.save(output if is_file else output / step.result.file_name)
                     report.say(f"{path}  (seed {step.request.seed})")
+                    if step.result.info["is_constant"]:
+                        report.complain(f"seed {step.request.seed}: the picture is of one colour")
     except KeyboardInterrupt:
         report.fail("stopped; the pictures named above are whole", code=4)
     drawn = len(requests) - failed

@@ -27,10 +27,11 @@ def load_pipeline(
     device: str | None,
     dtype: str | None,
     adapters: Sequence[AdapterFile] = (),
+    offload: bool = False,
 ) -> TextToImagePipeline:
     with refusals():
         return TextToImagePipeline.from_pretrained(
-            model, attention=attention, device=device, dtype=dtype, adapters=adapters
+            model, attention=attention, device=device, dtype=dtype, adapters=adapters, offload=offload
         )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attention import AttentionOrder, AttentionRuntime, Backend, Choice, get, plan
 from attention.recorder import Recording, RowRecorder, check_recording
-from pipeline.decode import decode
+from pipeline.decode import decode, decode_with_notes
 from pipeline.errors import NonFinitePrediction, PictureError, RequestError
 from pipeline.faults import first_fault
 from pipeline.maps import HeatMaps
@@ -246,10 +246,10 @@ class Engine:
 
     def _finish(self, job: Job, latent: Tensor) -> Step:
         try:
-            image = decode(self.model.vae, latent)
+            image, notes = decode_with_notes(self.model.vae, latent)
         except PictureError as error:
             return self._step(job, error=error)
-        info = make_record(job.request, self.model, job.plan, job.retries)
+        info = make_record(job.request, self.model, job.plan, job.retries) | notes
         return self._step(job, result=Result(image=image, request=job.request, info=info, maps=job.maps))
 
     def _step(self, job: Job, *, result: Result | None = None, error: Exception | None = None) -> Step:

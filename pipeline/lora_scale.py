@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.errors import AdapterError
 from pipeline.lora_names import Place
-from unet.weights import read_metadata
+from unet.weights import read_header_and_notes
 
 _METADATA = "lora_adapter_metadata"  # diffusers' key beside the tensors: PEFT's configuration of every part
 _PARTS = ("text_encoder_2", "text_encoder", "unet")
@@ -52,7 +52,7 @@ def read_scales(path: Path) -> Scales:
         AdapterError: it cannot be read, or asks for something else than LoRA.
     """
     beside = path.parent / "adapter_config.json"
-    text = read_metadata(path).get(_METADATA)
+    text = read_header_and_notes(path)[1].get(_METADATA)
     if text is None and path.name == "adapter_model.safetensors" and beside.is_file():
         text, source = beside.read_text(encoding="utf-8"), beside
     else:

@@ -14,6 +14,7 @@ from pipeline.engine import Engine
 from pipeline.errors import AdapterError
 from pipeline.locate import locate_model
 from pipeline.model import Model, load_model
+from pipeline.offload import check_offload, take_turns
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
 
@@ -45,6 +46,7 @@ class TextToImagePipeline:
         attention: AttentionOrder | str | None = None,
         max_rows: int = 8,
         adapters: Iterable[AdapterFile] = (),
+        offload: bool = False,
     ) -> "TextToImagePipeline":
         """A pipeline around a model that is on disk.
 
@@ -53,6 +55,7 @@ class TextToImagePipeline:
             device: as torch names it; None takes a GPU if there is one.
             dtype: None is float16 on a GPU and float32 on a CPU.
             adapters: LoRAs and textual inversions to draw with; `load_lora` and `load_embedding` add more.
+            offload: keep the parts in main memory and bring each to a small GPU only while it is at work.
             variant: of the weight files, such as `fp16`.
 
         Raises:
@@ -61,11 +64,19 @@ class TextToImagePipeline:
         """
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
         folder, target = locate_model(name), choose_device(device)
+        if offload:
+            check_offload(target)
         model = load_model(
-            folder, name=os.fspath(name), device=target, dtype=choose_dtype(dtype, target), variant=variant
+            folder,
+            name=os.fspath(name),
+            device=torch.device("cpu") if offload else target,
+            dtype=choose_dtype(dtype, target),
+            variant=variant,
         )
         for file in adapters:
             model.adapters.add(file)
+        if offload:
+            take_turns(model, target)
         return cls(model, attention=order, max_rows=max_rows)
 
     @overload

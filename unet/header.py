@@ -85,28 +85,12 @@ def read_header(path: str | Path) -> dict[str, TensorEntry]:
         DamagedWeights: the header is no safetensors header.
         PickledWeights: the file is a pickle or zip under another name.
     """
+    return read_header_and_notes(path)[0]
+
+
+def read_header_and_notes(path: str | Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
+    """The header as `read_header` gives it, and what the file's maker wrote beside it (`__metadata__`)."""
     path = Path(path)
-    header, data_start, size = _read_json(path)
-    header.pop("__metadata__", None)
-    return _entries(header, data_start, size, path)
-
-
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """What the maker of a safetensors file wrote beside its tensors; empty where there is nothing.
-
-    Raises:
-        WeightsError: as `read_header`.
-    """
-    path = Path(path)
-    header, _, _ = _read_json(path)
-    metadata = header.get("__metadata__", {})
-    if not isinstance(metadata, dict):
-        raise DamagedWeights(f"{path} has __metadata__ of type {type(metadata).__name__}; needs an object")
-    return {key: value for key, value in metadata.items() if isinstance(value, str)}
-
-
-def _read_json(path: Path) -> tuple[dict[str, Any], int, int]:
-    """The header as it stands, where the tensors' bytes begin, and the size of the file."""
     size = path.stat().st_size
     with path.open("rb") as file:
         start = file.read(9)
@@ -122,7 +106,11 @@ def _read_json(path: Path) -> tuple[dict[str, Any], int, int]:
         if 8 + length > size:
             raise TruncatedWeights(path, expected=8 + length, found=size)
         file.seek(8)
-        return _parse(file.read(length), path), 8 + length, size
+        header = _parse(file.read(length), path)
+    notes = header.pop("__metadata__", None)
+    notes = notes if isinstance(notes, dict) else {}
+    notes = {key: value for key, value in notes.items() if isinstance(value, str)}
+    return _entries(header, 8 + length, size, path), notes
 
 
 def _refuse_known_foreigners(start: bytes, path: Path) -> None:

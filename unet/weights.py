@@ -18,7 +18,7 @@ from unet.header import (
     TruncatedWeights,
     WeightsError,
     read_header,
-    read_metadata,
+    read_header_and_notes,
 )
 from unet.weight_files import WeightsNotFound, find_weights
 
@@ -35,7 +35,7 @@ __all__ = [
     "load_strict",
     "parameters_on_meta",
     "read_header",
-    "read_metadata",
+    "read_header_and_notes",
     "read_tensors",
 ]
 
