@@ -1,7 +1,8 @@
 """The LoRAs and textual inversions in use with a model: put into its weights, and undone exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ class Adapters:
     """What a model draws with beside its own weights.
 
     Merged weights cost nothing while drawing. The original of every changed weight is kept in main memory, so
-    the cost is one copy of those (SD1.5's linear layers 1.6 GB in float16), and undoing is bit-exact; each
-    change of the set starts from the originals and rounds once.
+    the cost is one copy of those (of all attention blocks 0.5 GB for SD1.5, 4.4 GB for SDXL, in float16), and
+    undoing is bit-exact; each change of the set starts from the originals and rounds once.
     """
 
     def __init__(self, unet: nn.Module, text: TextEncoder) -> None:
@@ -73,12 +74,17 @@ class Adapters:
             WeightsError: the file is damaged.
         """
         check_weight(weight)
-        name = path.stem if name is None else name
-        if name in {used.name for used in self.loras}:
+        lora = read_lora(path, self._parts)
+        if same := next((used for used in self.loras if used.lora.sha256 == lora.sha256), None):
+            raise AdapterError(
+                f"{path} is in use already, as {same.name!r}; unload that one to change its weight"
+            )
+        taken = {used.name for used in self.loras}
+        if name in taken:
             raise AdapterError(
                 f"a LoRA named {name!r} is in use; give this one another name, or unload that one"
             )
-        lora = read_lora(path, self._parts)
+        name = _free_name(lora.path.stem, taken) if name is None else name
         self._use((*self.loras, LoraInUse(name=name, lora=lora, weight=float(weight))))
 
     def remove_lora(self, name: str | None = None) -> None:
@@ -152,3 +158,9 @@ class Adapters:
         weight = self._parts[place.part].get_submodule(place.module).weight
         assert isinstance(weight, Tensor)
         return weight
+
+
+def _free_name(stem: str, taken: Collection[str]) -> str:
+    """`stem`, or with the first number behind it that makes it a new name."""
+    numbered = (f"{stem}-{number}" for number in count(2))
+    return next(name for name in chain([stem], numbered) if name not in taken)

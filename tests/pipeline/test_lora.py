@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.errors import AdapterError
 from pipeline.lora_names import original_names, split_key
-from unet import UNet, WeightsError
+from unet import UNet
 from unet.config import UNetConfig
 
 PARTS = ("unet", "text_encoder", "text_encoder_2")
@@ -374,119 +373,3 @@ def test_weights_do_not_change_under_a_picture(sd: TextToImagePipeline, tmp_path
             change()
     stream.close()
     sd.unload_lora()
-
-
-def refusal(pipe: TextToImagePipeline, path: Path, tensors: Mapping[str, Tensor], **options: Any) -> str:
-    """What is said of a file; the model stays as it was."""
-    before = weights(pipe)
-    saved(tensors, path)
-    with pytest.raises(AdapterError) as error:
-        pipe.load_lora(path, **options)
-    assert_equal(weights(pipe), before)
-    assert pipe.model.adapters.record() == []
-    return str(error.value)
-
-
-def test_one_for_another_family_is_refused(
-    sd: TextToImagePipeline, sdxl_folder: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "x.safetensors"
-    tensors = peft(random_changes(stock(sdxl_folder, "sdxl"), 1, only="attn2", alpha=None))
-    unknown = [key for key in tensors if "transformer_blocks.1" in key]
-    message = refusal(sd, path, tensors)
-    assert message.startswith(
-        f"{path} is a LoRA for another family (context of 40); this model is another family (context of 24)\n"
-        f"  {len(unknown)} of {len(tensors)} weights unknown, the first 5:\n"
-    )
-    assert message.count("\n    unet.") == 5
-    real = {
-        f"{UNET}.attn2.to_k.lora_{x}.weight": torch.zeros(s) for x, s in (("A", (1, 2048)), ("B", (16, 1)))
-    }
-    assert "is a LoRA for sdxl (context of 2048); this model is" in refusal(sd, path, real)
-
-
-UNET = "unet.down_blocks.0.attentions.0.transformer_blocks.0"
-PAIR = {
-    f"{UNET}.attn1.to_q.lora_A.weight": torch.ones(2, 16),
-    f"{UNET}.attn1.to_q.lora_B.weight": torch.ones(16, 2),
-}
-
-
-@pytest.mark.parametrize(
-    ("tensors", "message"),
-    [
-        (
-            PAIR | {"unet.nowhere.lora_A.weight": torch.ones(2)},
-            "1 of 3 weights unknown, the first 1:\n    unet.nowhere.lora_A",
-        ),
-        (PAIR | {f"{UNET}.attn1.to_q.other": torch.ones(2)}, "1 of 3 weights unknown"),
-        (
-            PAIR | {f"{UNET}.attn1.to_q.lora_B.weight": torch.ones(16, 3)},
-            f"{UNET}.attn1.to_q is factors that do not fit together and must be [16, 16]",
-        ),
-        (
-            PAIR | {f"{UNET}.attn1.to_q.lora_A.weight": torch.ones(2, 17)},
-            f"{UNET}.attn1.to_q is [16, 17] and must be [16, 16]",
-        ),
-        (dict([*PAIR.items()][:1]), f"has no up weights for {UNET}.attn1.to_q; a LoRA has both"),
-        ({}, "holds no weights"),
-        (
-            {f"{UNET}.attn1.to_q.lora_magnitude_vector": torch.ones(16)},
-            "is DoRA, which is not supported: unet.down",
-        ),
-        (
-            {"lora_unet_x.dora_scale": torch.ones(16)},
-            "is DoRA, which is not supported: lora_unet_x.dora_scale",
-        ),
-        ({"lora_unet_x.hada_w1_a": torch.ones(16)}, "is LoHa, which is not supported: lora_unet_x.hada_w1_a"),
-        ({"lora_unet_x.lokr_w1": torch.ones(16)}, "is LoKr, which is not supported: lora_unet_x.lokr_w1"),
-        ({"lora_unet_x.oft_blocks": torch.ones(16)}, "is OFT, which is not supported"),
-        ({"lora_unet_x.diff": torch.ones(16)}, "is a difference of whole weights, which is not supported"),
-    ],
-)
-def test_what_does_not_fit_is_refused(
-    sd: TextToImagePipeline, tmp_path: Path, tensors: dict[str, Tensor], message: str
-) -> None:
-    assert message in refusal(sd, tmp_path / "x.safetensors", tensors)
-
-
-@pytest.mark.parametrize("weight", [float("nan"), float("inf"), 10.5, -11])
-def test_weights_out_of_range_are_refused(sd: TextToImagePipeline, tmp_path: Path, weight: float) -> None:
-    message = refusal(sd, tmp_path / "x.safetensors", PAIR, weight=weight)
-    assert message == f"the weight of a LoRA is {weight}; must be from -10 to 10"
-
-
-def test_names_and_files_are_checked(sd: TextToImagePipeline, tmp_path: Path) -> None:
-    with pytest.raises(AdapterError, match=r"has 0 .safetensors files .none.; name one of them"):
-        sd.load_lora(tmp_path)
-    path = saved(PAIR, tmp_path / "x.safetensors")
-    sd.load_lora(path)
-    with pytest.raises(AdapterError, match="a LoRA named 'x' is in use; give this one another name"):
-        sd.load_lora(path)
-    with pytest.raises(AdapterError, match="no LoRA named 'y' is in use; in use: x"):
-        sd.unload_lora("y")
-    with pytest.raises(AdapterError, match=r"does not exist; give a .safetensors file"):
-        sd.load_lora(tmp_path / "none.safetensors")
-    saved(PAIR, tmp_path / "second.safetensors")
-    with pytest.raises(AdapterError, match=r"has 2 .safetensors files .second.safetensors, x.safetensors."):
-        sd.load_lora(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"), [("cut", "It is cut off"), ("pickle", "is a pickle"), ("nan", "has NaN")]
-)
-def test_a_damaged_file_is_refused(
-    sd: TextToImagePipeline, tmp_path: Path, damage: str, message: str
-) -> None:
-    path = saved(
-        {key: value * (float("nan") if damage == "nan" else 1) for key, value in PAIR.items()},
-        tmp_path / "x.safetensors",
-    )
-    if damage == "cut":
-        with open(path, "r+b") as file:
-            file.truncate(path.stat().st_size - 1)
-    if damage == "pickle":
-        path.write_bytes(pickle.dumps(PAIR))
-    with pytest.raises(WeightsError, match=message):
-        sd.load_lora(path)
-    assert sd.model.adapters.record() == []
