@@ -38,10 +38,10 @@ class LoraLayer:
     def shape(self) -> tuple[int, ...] | None:
         """Of the weights that it changes, without a 1x1 kernel; None if the factors do not fit together."""
         mid = self.down if self.mid is None else self.mid
-        inner = self.down.shape[0] if self.mid is None else self.mid.shape[1]
-        if min(self.up.ndim, self.down.ndim, mid.ndim) < 2 or self.up[0, 0].numel() != 1:
+        if any(factor.ndim < 2 or factor.numel() == 0 for factor in (self.up, self.down, mid)):
             return None
-        if self.up.shape[1] != mid.shape[0] or inner != self.down.shape[0]:
+        inner = self.down.shape[0] if self.mid is None else self.mid.shape[1]
+        if self.up.shape[1] != mid.shape[0] or inner != self.down.shape[0] or self.up[0, 0].numel() != 1:
             return None
         return _without_ones((self.up.shape[0], self.down.shape[1], *mid.shape[2:]))
 
@@ -100,7 +100,8 @@ def read_lora(path: Path, parts: Mapping[str, nn.Module]) -> Lora:
     for key, tensor in tensors.items():
         name, role = split_key(key) or (key, None)
         place = places.get(name)
-        if role is None or place is None or role in found.get(place, {}):
+        is_odd = role == "alpha" and tensor.numel() != 1
+        if role is None or place is None or is_odd or role in found.get(place, {}):
             unknown.append(key)
         else:
             found.setdefault(place, {})[role] = tensor
@@ -119,7 +120,7 @@ def _layer(path: Path, place: Place, roles: Mapping[Role, Tensor], scales: Scale
             f"{path} has no {' and '.join(missing)} weights for {place}; a LoRA has both, and this is not "
             "whole: copy or download the file again"
         )
-    rank = roles["down"].shape[0]
+    rank = max(1, roles["down"].shape[0] if roles["down"].ndim else 0)
     alpha = float(roles["alpha"]) if "alpha" in roles else None
     return LoraLayer(roles["down"], roles["up"], roles.get("mid"), scales.of(place, rank, alpha))
 

@@ -13,6 +13,7 @@ from pipeline.lora_names import Place
 from unet.weights import read_header_and_notes
 
 _METADATA = "lora_adapter_metadata"  # diffusers' key beside the tensors: PEFT's configuration of every part
+_MODULE = re.compile(r"[\w.]+")  # PEFT takes regular expressions, and files have names of modules
 _PARTS = ("text_encoder_2", "text_encoder", "unet")
 
 
@@ -33,16 +34,12 @@ class Scales:
         """
         config = self.configs.get(place.part) or self.configs.get("", {})
         if alpha is None:
-            alpha = float(_pattern(config.get("alpha_pattern"), place.module, config.get("lora_alpha", rank)))
+            alpha = float(config.get("lora_alpha", rank))
+            for pattern, value in (config.get("alpha_pattern") or {}).items():
+                if place.module == pattern or place.module.endswith(f".{pattern}"):
+                    alpha = float(value)
+                    break
         return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-
-
-def _pattern(patterns: Any, module: str, default: Any) -> Any:
-    """The value of the first pattern that ends in, or matches the end of, a module's name, as PEFT has it."""
-    for pattern, value in (patterns or {}).items():
-        if re.match(rf"(.*\.)?({pattern})$", module):
-            return value
-    return default
 
 
 def read_scales(path: Path) -> Scales:
@@ -61,14 +58,27 @@ def read_scales(path: Path) -> Scales:
         return Scales()
     try:
         values = json.loads(text)
-        assert isinstance(values, dict)
-        configs: dict[str, dict[str, Any]] = {}
-        for key, value in values.items():
-            part = next((part for part in _PARTS if key.startswith(f"{part}.")), "")
-            configs.setdefault(part, {})[key.removeprefix(f"{part}.") if part else key] = value
-    except (ValueError, AssertionError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise AdapterError(f"{source}: the configuration of the LoRA is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise AdapterError(
+            f"{source}: the configuration of the LoRA is a {type(values).__name__}; must be an object"
+        )
+    configs: dict[str, dict[str, Any]] = {}
+    for key, value in values.items():
+        part = next((part for part in _PARTS if key.startswith(f"{part}.")), "")
+        configs.setdefault(part, {})[key.removeprefix(f"{part}.") if part else key] = value
     for config in configs.values():
-        if config.get("use_dora"):
-            raise AdapterError(f"{source} is DoRA, which is not supported: use_dora; only LoRA is")
+        _check(source, config)
     return Scales(configs)
+
+
+def _check(source: Path, config: Mapping[str, Any]) -> None:
+    if config.get("use_dora"):
+        raise AdapterError(f"{source} is DoRA, which is not supported: use_dora; only LoRA is")
+    patterns = config.get("alpha_pattern") or {}
+    if not isinstance(patterns, dict) or not all(_MODULE.fullmatch(pattern) for pattern in patterns):
+        raise AdapterError(f"{source}: alpha_pattern is {patterns!r}; must have the names of modules")
+    for alpha in (config.get("lora_alpha", 1), *patterns.values()):
+        if not isinstance(alpha, int | float) or not math.isfinite(alpha):
+            raise AdapterError(f"{source}: alpha is {alpha!r}; must be a finite number")

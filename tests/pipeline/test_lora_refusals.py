@@ -109,6 +109,18 @@ def test_the_family_is_told_by_the_context(
             f"{UNET}.attn1.to_q is [16, 17] and must be [16, 16]",
         ),
         (dict([*PAIR.items()][:1]), f"has no up weights for {UNET}.attn1.to_q; a LoRA has both"),
+        (PAIR | {f"{UNET}.attn1.to_q.alpha": torch.ones(2)}, "1 of 3 weights unknown"),
+        (
+            {f"{UNET}.attn1.to_q.lora_{x}.weight": torch.ones(()) for x in "AB"},
+            f"{UNET}.attn1.to_q is factors that do not fit together",
+        ),
+        (
+            {
+                f"{UNET}.attn1.to_q.lora_{x}.weight": torch.ones(s)
+                for x, s in (("A", (0, 16)), ("B", (16, 0)))
+            },
+            f"{UNET}.attn1.to_q is factors that do not fit together",
+        ),
         ({}, "holds no weights"),
         (
             {f"{UNET}.attn1.to_q.lora_magnitude_vector": torch.ones(16)},
@@ -178,3 +190,23 @@ def test_a_damaged_file_is_refused(
     with pytest.raises(WeightsError, match=message):
         sd.load_lora(path)
     assert sd.model.adapters.record() == []
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{", "the configuration of the LoRA is not valid JSON"),
+        ("[]", "the configuration of the LoRA is a list; must be an object"),
+        ('{"unet.use_dora": true}', "is DoRA, which is not supported: use_dora; only LoRA is"),
+        ('{"unet.lora_alpha": "x"}', "alpha is 'x'; must be a finite number"),
+        ('{"unet.lora_alpha": NaN}', "alpha is nan; must be a finite number"),
+        ('{"unet.alpha_pattern": {"(a+)+$": 1}}', "alpha_pattern is {'(a+)+$': 1}; must have the names of"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused(
+    sd: TextToImagePipeline, tmp_path: Path, config: str, message: str
+) -> None:
+    save_file(PAIR, tmp_path / "x.safetensors", metadata={"lora_adapter_metadata": config})
+    with pytest.raises(AdapterError) as error:
+        sd.load_lora(tmp_path / "x.safetensors")
+    assert message in str(error.value)
