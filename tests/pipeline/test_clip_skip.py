@@ -47,14 +47,20 @@ def by_diffusers(folder: Path, kind: str, clip_skip: int | None) -> Image.Image:
     ).images[0]
 
 
-def load(request: Any, kind: str) -> TextToImagePipeline:
-    return TextToImagePipeline.from_pretrained(request.getfixturevalue(f"{kind}_folder"), device="cpu")
+@pytest.fixture(scope="module")
+def sd(sd_folder: Path) -> TextToImagePipeline:
+    return TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def sdxl(sdxl_folder: Path) -> TextToImagePipeline:
+    return TextToImagePipeline.from_pretrained(sdxl_folder, device="cpu")
 
 
 @pytest.mark.parametrize(("kind", "clip_skip"), [("sd", 1), ("sd", 2), ("sdxl", 1), ("sdxl", 2)])
 def test_the_picture_is_diffusers(request: pytest.FixtureRequest, kind: str, clip_skip: int) -> None:
     folder = request.getfixturevalue(f"{kind}_folder")
-    ours = load(request, kind)(replace(REQUEST, clip_skip=clip_skip))
+    ours = request.getfixturevalue(kind)(replace(REQUEST, clip_skip=clip_skip))
     theirs = by_diffusers(folder, kind, clip_skip - 1 or None)
     assert difference(ours.image, theirs) <= 1
     assert ours.info["request"]["clip_skip"] == clip_skip
@@ -65,7 +71,7 @@ def test_every_layer_of_a_deep_encoder(
     request: pytest.FixtureRequest, deep_text_encoder: Any, clip_skip: int
 ) -> None:
     for kind, index in (("sd", -clip_skip), ("sdxl", -clip_skip - 1)):
-        encoder = replace(load(request, kind).model.text.encoders[0], model=deep_text_encoder)
+        encoder = replace(request.getfixturevalue(kind).model.text.encoders[0], model=deep_text_encoder)
         ids = torch.tensor([encoder.chunks("a red apple")[0].ids])
         with torch.inference_mode():
             hidden = deep_text_encoder(ids, output_hidden_states=True).hidden_states[index][0]
@@ -92,7 +98,7 @@ def deep_text_encoder() -> torch.nn.Module:
 
 
 def test_requests_drawn_together_have_each_their_own(request: pytest.FixtureRequest) -> None:
-    pipe = load(request, "sd")
+    pipe = request.getfixturevalue("sd")
     asked = [replace(REQUEST, clip_skip=clip_skip) for clip_skip in (2, 1, 2)]
     first, second, third = (result.image for result in pipe(asked))
     assert difference(first, third) <= 1
@@ -104,6 +110,6 @@ def test_requests_drawn_together_have_each_their_own(request: pytest.FixtureRequ
 def test_a_layer_that_the_model_does_not_have_is_refused(request: pytest.FixtureRequest) -> None:
     for kind in ("sd", "sdxl"):
         with pytest.raises(RequestError, match="clip_skip is 3; must be from 1 to 2 for this model"):
-            load(request, kind).engine.plan(replace(REQUEST, clip_skip=3))
+            request.getfixturevalue(kind).engine.plan(replace(REQUEST, clip_skip=3))
     with pytest.raises(RequestError, match="clip_skip is 0; must be from 1 to 100"):
         replace(REQUEST, clip_skip=0)

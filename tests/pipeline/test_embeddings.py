@@ -1,7 +1,7 @@
 """Textual inversion draws what diffusers draws with the same file, and its words are words of the maps."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +78,24 @@ def test_the_picture_is_diffusers(
     assert again.info["adapters"] == []
 
 
-@pytest.fixture
-def teach(sd_folder: Path, tmp_path: Path) -> Callable[..., TextToImagePipeline]:
-    """teach(word, vectors, key) -> a pipeline that knows the word."""
+@pytest.fixture(scope="module")
+def loaded(sd_folder: Path) -> TextToImagePipeline:
+    return load(sd_folder)
 
-    def make(word: str, count: int = 1, key: str = "emb_params") -> TextToImagePipeline:
-        pipe = load(sd_folder)
-        save_file({key: random_vectors(count, 24)}, tmp_path / f"{word}.safetensors")
+
+@pytest.fixture
+def pipe(loaded: TextToImagePipeline) -> Iterator[TextToImagePipeline]:
+    """A pipeline of the SD1 shape, which knows no word before and after a test."""
+    yield loaded
+    loaded.unload_embedding()
+
+
+@pytest.fixture
+def teach(pipe: TextToImagePipeline, tmp_path: Path) -> Callable[..., TextToImagePipeline]:
+    """teach(word, count) -> the pipeline, which knows the word."""
+
+    def make(word: str, count: int = 1) -> TextToImagePipeline:
+        save_file({"emb_params": random_vectors(count, 24)}, tmp_path / f"{word}.safetensors")
         pipe.load_embedding(tmp_path / f"{word}.safetensors")
         return pipe
 
@@ -138,8 +149,7 @@ def test_only_whole_words_are_taken(
     assert all(prompt[slice(*token.span)].lower() == "style" for token in tokens if token.is_learned)
 
 
-def test_the_longer_of_two_words_is_taken(sd_folder: Path, tmp_path: Path) -> None:
-    pipe = load(sd_folder)
+def test_the_longer_of_two_words_is_taken(pipe: TextToImagePipeline, tmp_path: Path) -> None:
     for seed, word in enumerate(("my toy", "my toy box")):
         save_file({word: random_vectors(1, 24, seed)}, tmp_path / f"{seed}.safetensors")
         assert pipe.load_embedding(tmp_path / f"{seed}.safetensors") == word
@@ -188,10 +198,9 @@ def test_the_record_names_the_word_and_its_file(
     ],
 )
 def test_what_does_not_fit_is_refused(
-    sd_folder: Path, tmp_path: Path, tensors: dict[str, Tensor], message: str
+    pipe: TextToImagePipeline, tmp_path: Path, tensors: dict[str, Tensor], message: str
 ) -> None:
     save_file(tensors, tmp_path / "x.safetensors")
-    pipe = load(sd_folder)
     with pytest.raises(AdapterError) as refusal:
         pipe.load_embedding(tmp_path / "x.safetensors")
     assert message in str(refusal.value)
