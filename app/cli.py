@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app import report
+from pipeline.adapter_files import AdapterFile, parse_embedding, parse_lora, recorded_files
 from pipeline.errors import UsageError
 from pipeline.request import MAX_SEED, GenerationRequest
 
@@ -28,6 +29,20 @@ Attention = Annotated[
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; the best one here if not given.")]
 Dtype = Annotated[
     str | None, typer.Option(help="float32, bfloat16 or float16; the device's usual one if not given.")
+]
+Offload = Annotated[
+    bool,
+    typer.Option("--offload", help="For small GPUs: keep each part of the model there only while it works."),
+]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option("--lora", help="FILE or FILE:WEIGHT, a LoRA to draw with; may be repeated."),
+]
+Embeddings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--embedding", help="FILE, a textual inversion whose word prompts may use; may be repeated."
+    ),
 ]
 
 
@@ -51,9 +66,15 @@ def generate(
     maps: Annotated[
         Path | None, typer.Option(help="A folder for where each word acted: sheet, words, numbers, steps.")
     ] = None,
+    clip_skip: Annotated[
+        int, typer.Option(help="Layer of the text encoder, from its end; 1 is the model's own.")
+    ] = 1,
+    lora: Loras = None,
+    embedding: Embeddings = None,
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
+    offload: Offload = False,
 ) -> None:
     """Draw PROMPT and say where the picture is."""
     from app.drawing import draw
@@ -68,6 +89,7 @@ def generate(
         guidance_scale=guidance,
         scheduler=scheduler,
         record="grid" if maps else False,
+        clip_skip=clip_skip,
     )
     draw(
         request.repeated(count),
@@ -77,6 +99,8 @@ def generate(
         attention=attention,
         device=device,
         dtype=dtype,
+        adapters=_adapters(lora, embedding),
+        offload=offload,
     )
 
 
@@ -127,9 +151,17 @@ def replay(
     model: Annotated[
         str | None, typer.Option(help="Where the model is; needed unless FILE was drawn with `default`.")
     ] = None,
+    lora: Annotated[
+        list[str] | None, typer.Option("--lora", help="Where a LoRA is that FILE was drawn with.")
+    ] = None,
+    embedding: Annotated[
+        list[str] | None,
+        typer.Option("--embedding", help="Where a textual inversion is that FILE was drawn with."),
+    ] = None,
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
+    offload: Offload = False,
 ) -> None:
     """Draw FILE, a PNG saved by Limelight, again."""
     from app.drawing import draw
@@ -148,7 +180,13 @@ def replay(
         device=device,
         dtype=dtype or record.get("dtype"),
         expected_hash=made_by.get("hash"),
+        adapters=recorded_files(record.get("adapters", []), _adapters(lora, embedding)),
+        offload=offload,
     )
+
+
+def _adapters(loras: list[str] | None, embeddings: list[str] | None) -> list[AdapterFile]:
+    return [*map(parse_lora, loras or ()), *map(parse_embedding, embeddings or ())]
 
 
 def main() -> None:

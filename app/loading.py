@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from attention import BackendRefused, BadOrder, UnknownBackend
+from pipeline.adapter_files import AdapterFile
 from pipeline.errors import UsageError
 from pipeline.request import GenerationRequest
 from pipeline.text_to_image import TextToImagePipeline
@@ -20,10 +21,18 @@ def refusals() -> Iterator[None]:
 
 
 def load_pipeline(
-    model: str, *, attention: str | None, device: str | None, dtype: str | None
+    model: str,
+    *,
+    attention: str | None,
+    device: str | None,
+    dtype: str | None,
+    adapters: Sequence[AdapterFile] = (),
+    offload: bool = False,
 ) -> TextToImagePipeline:
     with refusals():
-        return TextToImagePipeline.from_pretrained(model, attention=attention, device=device, dtype=dtype)
+        return TextToImagePipeline.from_pretrained(
+            model, attention=attention, device=device, dtype=dtype, adapters=adapters, offload=offload
+        )
 
 
 def check_plans(pipe: TextToImagePipeline, requests: Sequence[GenerationRequest]) -> None:

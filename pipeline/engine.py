@@ -11,8 +11,8 @@ from torch import Tensor
 
 from attention import AttentionOrder, AttentionRuntime, Backend, Choice, get, plan
 from attention.recorder import Recording, RowRecorder, check_recording
-from pipeline.decode import decode
-from pipeline.errors import NonFinitePrediction, PictureError
+from pipeline.decode import decode, decode_with_notes
+from pipeline.errors import NonFinitePrediction, PictureError, RequestError
 from pipeline.faults import first_fault
 from pipeline.maps import HeatMaps
 from pipeline.model import Model
@@ -86,7 +86,13 @@ class Engine:
         self._plans: dict[tuple[int, int], Plan] = {}
 
     def resolve(self, request: GenerationRequest) -> GenerationRequest:
-        """The request with the model's values in its open fields."""
+        """The request with the model's values in its open fields.
+
+        Raises:
+            RequestError: a field is out of the range of this model.
+        """
+        if request.clip_skip > (limit := self.model.text.max_clip_skip):
+            raise RequestError(f"clip_skip is {request.clip_skip}; must be from 1 to {limit} for this model")
         height, width = self.model.native_size
         return request.resolved(
             width=width, height=height, guidance_scale=self.model.family.guidance_scale, scheduler="model"
@@ -135,7 +141,7 @@ class Engine:
         scheduler = make_scheduler(request.scheduler, self.model.scheduler_config)
         trajectory = sample(request, scheduler, self._latent_shape(request), self.model.unet.device)
         text = self.model.text
-        prompt = text.prompt(request.prompt)
+        prompt = text.prompt(request.prompt, clip_skip=request.clip_skip)
         conditioning = (text.negative(request.negative_prompt), prompt) if request.is_guided else (prompt,)
         ask = next(trajectory)
         recording = self._recording(request, len(prompt.context), ask.count)
@@ -240,10 +246,10 @@ class Engine:
 
     def _finish(self, job: Job, latent: Tensor) -> Step:
         try:
-            image = decode(self.model.vae, latent)
+            image, notes = decode_with_notes(self.model.vae, latent)
         except PictureError as error:
             return self._step(job, error=error)
-        info = make_record(job.request, self.model, job.plan, job.retries)
+        info = make_record(job.request, self.model, job.plan, job.retries) | notes
         return self._step(job, result=Result(image=image, request=job.request, info=info, maps=job.maps))
 
     def _step(self, job: Job, *, result: Result | None = None, error: Exception | None = None) -> Step:

@@ -61,16 +61,22 @@ class HeatMaps:
     def words(self) -> tuple[Word, ...]:
         """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
         words = []
-        for match in _WORD.finditer(self.prompt):
-            start, end = match.span()
+        for start, end in self._spans():
             tokens = tuple(
                 i
                 for i, token in enumerate(self.tokens)
                 if token.span[0] < token.span[1] and start <= token.span[0] < end
             )
             if tokens:
-                words.append(Word(match.group(), (start, end), tokens))
+                words.append(Word(self.prompt[start:end], (start, end), tokens))
         return tuple(words)
+
+    def _spans(self) -> list[tuple[int, int]]:
+        """Where words lie; a word of a textual inversion is one, with its angle brackets if it has any."""
+        learned = {token.span for token in self.tokens if token.is_learned}
+        plain = {match.span() for match in _WORD.finditer(self.prompt)}
+        alone = {(a, b) for a, b in plain if not any(a < end and start < b for start, end in learned)}
+        return sorted(learned | alone)
 
     def word(self, text: str, occurrence: int | None = None) -> Float[Tensor, "h w"]:
         """The probability that a pixel attends to a word, its sub-tokens together.
@@ -82,7 +88,8 @@ class HeatMaps:
         Raises:
             NoSuchMap: the prompt does not have it, or not so often.
         """
-        found = [self._find(part, occurrence) for part in _WORD.findall(text)]
+        is_one = text.casefold() in {word.text.casefold() for word in self.words()}
+        found = [self._find(part, occurrence) for part in ([text] if is_one else _WORD.findall(text))]
         if not found:
             raise NoSuchMap(f"{text!r} holds no word; {self._names()}")
         return self._sum([i for tokens in found for i in tokens])

@@ -31,8 +31,14 @@ def parameters_text(info: Mapping[str, Any]) -> str:
         "Size": f"{request['width']}x{request['height']}",
         "Model hash": info["model"]["hash"][:10],
         "Model": info["model"]["name"],
-        "Version": f"Limelight {info['limelight']}",
     }
+    if request.get("clip_skip", 1) > 1:
+        settings["Clip skip"] = request["clip_skip"]
+    for kind, key in (("lora", "Lora hashes"), ("embedding", "TI hashes")):
+        used = [one for one in info.get("adapters", []) if one["kind"] == kind]
+        if used:
+            settings[key] = '"' + ", ".join(f"{one['name']}: {one['sha256'][:12]}" for one in used) + '"'
+    settings["Version"] = f"Limelight {info['limelight']}"
     lines = [request["prompt"]]
     if request["negative_prompt"]:
         lines.append(f"Negative prompt: {request['negative_prompt']}")

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from pipeline.adapters import Adapters
 from pipeline.errors import ModelError
 from pipeline.families import Family, family_of
 from pipeline.text import ClipEncoder, TextEncoder
@@ -25,6 +26,7 @@ class Model:
     Attributes:
         name: as the caller gave it, or the folder's own name; goes into the picture's record.
         hash: of the content of all weights, computed in the background: it reads every file once.
+        adapters: what it draws with beside its own weights; none at first.
     """
 
     name: str
@@ -34,6 +36,10 @@ class Model:
     text: TextEncoder
     scheduler_config: Mapping[str, Any]
     hash: Future[str]
+    adapters: Adapters = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "adapters", Adapters(self.unet, self.text))
 
     @property
     def latent_factor(self) -> int:

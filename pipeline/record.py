@@ -23,6 +23,7 @@ def make_record(
         "limelight": version_of("limelight"),
         "request": request.to_dict(),
         "model": {"name": model.name, "family": model.family.name, "hash": model.hash.result()},
+        "adapters": model.adapters.record(),
         "attention": {kind: sorted(names) for kind, names in sorted(used.items())},
         "retries": list(retries),
         "device": unet.device.type,

@@ -14,6 +14,7 @@ MAX_SEED = 2**63 - 1  # the largest that torch.Generator reproduces on every pla
 MAX_GUIDANCE = 100.0
 MAX_PROMPT_CHARACTERS = 20_000
 MAX_COUNT = 10_000
+MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
 SIZE_MULTIPLE = 8
 BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
 
@@ -32,6 +33,9 @@ class GenerationRequest:
             or below the negative prompt has no part and is not computed (Ho & Salimans, arXiv:2207.12598).
         scheduler: a name from `pipeline.schedulers.SCHEDULERS`.
         record: which cross-attention maps to keep.
+        clip_skip: which layer of the text encoder the prompt is taken from: 1 is the one that the model was
+            trained with, 2 the one before it (diffusers' `clip_skip` plus 1). The negative prompt is taken
+            from the model's own layer, as in diffusers.
 
     Raises:
         RequestError: a field is out of its range.
@@ -47,6 +51,7 @@ class GenerationRequest:
     guidance_scale: float | None = None
     scheduler: str | None = None
     record: Record = False
+    clip_skip: int = 1
 
     def __post_init__(self) -> None:
         if self.record is True:
@@ -55,6 +60,7 @@ class GenerationRequest:
             _check_text(name, getattr(self, name))
         _check_integer("seed", self.seed, 0, MAX_SEED)
         _check_integer("num_steps", self.num_steps, 1, MAX_STEPS)
+        _check_integer("clip_skip", self.clip_skip, 1, MAX_CLIP_SKIP)
         for name in ("width", "height"):
             _check_size(name, getattr(self, name))
         _check_memory(self.width, self.height)

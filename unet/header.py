@@ -85,6 +85,11 @@ def read_header(path: str | Path) -> dict[str, TensorEntry]:
         DamagedWeights: the header is no safetensors header.
         PickledWeights: the file is a pickle or zip under another name.
     """
+    return read_header_and_notes(path)[0]
+
+
+def read_header_and_notes(path: str | Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
+    """The header as `read_header` gives it, and what the file's maker wrote beside it (`__metadata__`)."""
     path = Path(path)
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -102,7 +107,10 @@ def read_header(path: str | Path) -> dict[str, TensorEntry]:
             raise TruncatedWeights(path, expected=8 + length, found=size)
         file.seek(8)
         header = _parse(file.read(length), path)
-    return _entries(header, 8 + length, size, path)
+    notes = header.pop("__metadata__", None)
+    notes = notes if isinstance(notes, dict) else {}
+    notes = {key: value for key, value in notes.items() if isinstance(value, str)}
+    return _entries(header, 8 + length, size, path), notes
 
 
 def _refuse_known_foreigners(start: bytes, path: Path) -> None:
@@ -128,7 +136,6 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
         raise DamagedWeights(f"{path} has a header that is not JSON: {error}") from None
     if not isinstance(header, dict):
         raise DamagedWeights(f"{path} has a header of type {type(header).__name__}; needs an object")
-    header.pop("__metadata__", None)
     return header
 
 

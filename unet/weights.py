@@ -18,6 +18,7 @@ from unet.header import (
     TruncatedWeights,
     WeightsError,
     read_header,
+    read_header_and_notes,
 )
 from unet.weight_files import WeightsNotFound, find_weights
 
@@ -34,6 +35,8 @@ __all__ = [
     "load_strict",
     "parameters_on_meta",
     "read_header",
+    "read_header_and_notes",
+    "read_tensors",
 ]
 
 
@@ -106,6 +109,22 @@ def load_strict(
                     state[name] = tensor.to(device)
     module.load_state_dict(state, strict=True, assign=True)
     _settle_buffers(module, device)
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Every tensor of a safetensors file by name, as stored; for adapters, which no module has a place for.
+
+    Raises:
+        WeightsError: the file cannot be used, or a tensor has NaN or infinity.
+    """
+    path = Path(path)
+    entries = read_header(path)
+    with path.open("rb", buffering=0) as file:
+        tensors = {name: _read(file, entry, path) for name, entry in entries.items()}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not _is_finite(tensor):
+            raise NonFiniteWeights(f"{path}: {name!r} has NaN or infinity; needs finite weights")
+    return tensors
 
 
 def content_hash(files: str | Path | Iterable[str | Path]) -> str:

@@ -199,7 +199,9 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "guidance_scale": 7.5,
         "scheduler": "model",
         "record": False,
+        "clip_skip": 1,
     }
+    assert info["adapters"] == []
     assert info["model"]["name"] == str(sd_folder)
     assert len(info["model"]["hash"]) == 64
     assert set(info["attention"]) == {"self", "cross"}
