@@ -46,7 +46,14 @@ def draw(
     started, failed = time.monotonic(), 0
     try:
         with report.Progress(len(requests)) as progress:
-            pipe = load_pipeline(model, attention=attention, device=device, dtype=dtype, adapters=adapters)
+            pipe = load_pipeline(
+                model,
+                attention=attention,
+                device=device,
+                dtype=dtype,
+                adapters=adapters,
+                offload=offload,
+            )
             if expected_hash is not None and pipe.model.hash.result() != expected_hash:
                 raise UsageError(
                     f"drawn with a model whose content hash is {expected_hash[:12]}; "
