@@ -74,10 +74,10 @@ def _unet(context_dim: int, **options: object) -> torch.nn.Module:
     )
 
 
-def _scheduler(**options: object) -> object:
-    from diffusers import DDIMScheduler
+def _scheduler(cls: str = "DDIMScheduler", **options: object) -> object:
+    import diffusers
 
-    return DDIMScheduler(
+    return getattr(diffusers, cls)(
         beta_schedule="scaled_linear",
         beta_start=0.00085,
         beta_end=0.012,
@@ -89,19 +89,21 @@ def _scheduler(**options: object) -> object:
 
 @pytest.fixture(scope="session")
 def make_sd(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -> Callable[..., Path]:
-    """make_sd(prediction_type) -> folder of a tiny model of the SD1 shape."""
+    """make_sd(prediction_type, scheduler=..., **unet) -> folder of a tiny model of the SD1 shape."""
 
-    def make(prediction_type: str = "epsilon") -> Path:
+    def make(
+        prediction_type: str = "epsilon", *, scheduler: dict[str, object] | None = None, **unet: object
+    ) -> Path:
         from diffusers import StableDiffusionPipeline
         from transformers import CLIPTokenizer
 
         torch.manual_seed(0)
         pipe = StableDiffusionPipeline(
-            unet=_unet(24),
+            unet=_unet(24, **unet),
             vae=_vae(),
             text_encoder=_text_encoder(tokenizer_folder, hidden=24),
             tokenizer=CLIPTokenizer.from_pretrained(tokenizer_folder),
-            scheduler=_scheduler(prediction_type=prediction_type),
+            scheduler=_scheduler(prediction_type=prediction_type, **scheduler or {}),
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
@@ -116,6 +118,24 @@ def make_sd(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) ->
 @pytest.fixture(scope="session")
 def sd_folder(make_sd: Callable[..., Path]) -> Path:
     return make_sd()
+
+
+@pytest.fixture(scope="session")
+def inpaint_folder(make_sd: Callable[..., Path]) -> Path:
+    """Of the shape of stable-diffusion-inpainting: latent, mask, latent of the masked image."""
+    return make_sd(in_channels=9)
+
+
+@pytest.fixture(scope="session")
+def edit_folder(make_sd: Callable[..., Path]) -> Path:
+    """Of the shape of instruct-pix2pix: latent, latent of the image."""
+    return make_sd(in_channels=8)
+
+
+@pytest.fixture(scope="session")
+def lcm_folder(make_sd: Callable[..., Path]) -> Path:
+    """Of the shape of LCM_Dreamshaper: takes the guidance scale as an input."""
+    return make_sd(time_cond_proj_dim=32, scheduler={"cls": "LCMScheduler"})
 
 
 @pytest.fixture(scope="session")
