@@ -48,7 +48,7 @@ def _text_encoder(folder: Path, *, hidden: int, projection: int | None = None) -
 def _vae() -> torch.nn.Module:
     from diffusers import AutoencoderKL
 
-    return AutoencoderKL(
+    vae = AutoencoderKL(
         block_out_channels=(8, 16),
         down_block_types=("DownEncoderBlock2D",) * 2,
         up_block_types=("UpDecoderBlock2D",) * 2,
@@ -56,12 +56,16 @@ def _vae() -> torch.nn.Module:
         latent_channels=4,
         sample_size=16,
     )
+    with torch.no_grad():  # at random, images hardly show in latents, nor latents in pictures
+        vae.encoder.conv_out.weight[:4] *= 8
+        vae.decoder.conv_out.weight *= 2
+    return vae
 
 
 def _unet(context_dim: int, **options: object) -> torch.nn.Module:
     from diffusers import UNet2DConditionModel
 
-    return UNet2DConditionModel(
+    unet = UNet2DConditionModel(
         sample_size=8,
         block_out_channels=(16, 32),
         layers_per_block=1,
@@ -72,6 +76,11 @@ def _unet(context_dim: int, **options: object) -> torch.nn.Module:
         norm_num_groups=8,
         **options,
     )
+    with torch.no_grad():  # at random, prompts hardly show
+        for name, weight in unet.named_parameters():
+            if "attn2.to_v" in name:
+                weight *= 3
+    return unet
 
 
 def _scheduler(cls: str = "DDIMScheduler", **options: object) -> object:
