@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,11 +47,9 @@ class InputImage:
             raise RequestError(f"{name} is {source!r}; must be a PIL image or the path of a file")
         path = os.fspath(source)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # checked on the next line
-                with Image.open(path, formats=FORMATS) as image:
-                    _check_pixels(f"{name} {path}", image.size)
-                    return cls._of(ImageOps.exif_transpose(image), mode)
+            with Image.open(path, formats=FORMATS) as image:
+                _check_pixels(f"{name} {path}", image.size)
+                return cls._of(ImageOps.exif_transpose(image), mode)
         except Image.DecompressionBombError:
             raise RequestError(
                 f"{name} {path} unpacks to more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; "
@@ -103,7 +100,7 @@ def recall(name: str, stored: Any, source: Any, mode: str) -> InputImage:
     if source is None:
         raise RequestError(
             f"the picture was made from {name} of {size} pixels with sha256 {digest}, which is not stored; "
-            f"give it again as {name}"
+            f"give it again (in Python {name}=, on the command line --{name})"
         )
     image = InputImage.read(name, source, mode)
     if image.sha256 != stored["sha256"]:
