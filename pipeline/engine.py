@@ -155,7 +155,8 @@ class Engine:
         request = self.resolve(request)
         plan = self._plans_of(request)[0]
         trajectory, text = draw(request, self.model), self.model.text
-        negative, prompt = text.negative(request.negative_prompt), text.prompt(request.prompt)
+        prompt = text.prompt(request.prompt)
+        negative = text.negative(request.negative_prompt) if request.is_guided else prompt
         ask = next(trajectory)
         recording = self._recording(request, len(prompt.context), ask.count)
         return Job(id, request, negative, prompt, plan, trajectory, ask, recording)
@@ -247,7 +248,7 @@ class Engine:
     def _size_ids(self, batch: Sequence[Job]) -> Tensor:
         """SDXL's original size, crop and target size of each row, b 6."""
         sides = [[side * self.model.latent_factor for side in job.ask.x.shape[2:]] for job in batch]
-        rows = [[*size, 0, 0, *size] for job, size in zip(batch, sides, strict=True) for _ in job.ask.x]
+        rows = [[h, w, 0, 0, h, w] for job, (h, w) in zip(batch, sides, strict=True) for _ in job.ask.x]
         return torch.tensor(rows, device=self.model.unet.device)
 
     @torch.inference_mode()

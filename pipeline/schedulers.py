@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from pipeline.errors import UnknownName
+from pipeline.errors import RequestError, UnknownName
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +100,20 @@ def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
     recipe = SCHEDULERS[name]
     cls = getattr(import_module(f"diffusers.schedulers.{recipe.module}"), recipe.cls)
     return cls.from_config(dict(config), **recipe.options)
+
+
+def check_steps(name: str, num_steps: int, config: Mapping[str, Any]) -> None:
+    """Raises RequestError, with the limit, if the scheduler has fewer timesteps than are asked for.
+
+    Args:
+        config: as in `make_scheduler`.
+    """
+    facts = make_scheduler(name, config).config
+    limit = facts.get("original_inference_steps")  # what LCM and TCD choose their timesteps from
+    if limit is None:
+        is_leading = facts.get("timestep_spacing", "leading") == "leading"
+        limit = facts["num_train_timesteps"] - is_leading * facts.get("steps_offset", 0)
+    if num_steps > limit:
+        raise RequestError(
+            f"num_steps is {num_steps}; the scheduler {name!r} takes at most {limit} with this model"
+        )

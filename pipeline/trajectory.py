@@ -21,7 +21,8 @@ class Ask:
             it. The last row is the prompt's; those before it are for the negative prompt.
         timestep: scalar.
         index: predictions received so far; `count` of them make the picture.
-        denoised: 1 c h w, the clean latent that the last prediction pointed at; None before the first.
+        denoised: 1 c h w, the clean latent that the last prediction pointed at; before the first of a pass
+            that of the image, None where there is none.
         recorded: whether maps are kept of this prediction; they are not of a second, larger pass.
     """
 
@@ -80,7 +81,7 @@ def sample(
         generator: what a stochastic scheduler draws from.
         done, more: predictions of passes before and after this one.
     """
-    scheduler, timesteps, denoised = steps.scheduler, steps.timesteps, None
+    scheduler, timesteps, denoised = steps.scheduler, steps.timesteps, canvas.clean
     accepted = signature(scheduler.step).parameters
     options = {k: v for k, v in {"generator": generator, "eta": 0.0}.items() if k in accepted}
     latent = canvas.begin(scheduler, timesteps)

@@ -106,6 +106,15 @@ def test_an_interval_over_everything_is_guidance_and_over_nothing_is_none(sd_fol
     assert min(largest_difference(half.image, other.image) for other in (full, off)) > 1
 
 
+@pytest.mark.parametrize("scheduler", ["euler-trailing", "euler-a", "ddim-trailing", "lcm", "tcd"])
+@pytest.mark.parametrize("num_steps", [1, 2])
+def test_few_steps_without_guidance(sdxl_folder: Path, scheduler: str, num_steps: int) -> None:
+    """As SDXL-Turbo, -Lightning, Hyper-SD and LCM-LoRA are used."""
+    asked = request(guidance_scale=0.0, num_steps=num_steps, scheduler=scheduler)
+    theirs = by_diffusers(sdxl_folder, asked, "StableDiffusionXLPipeline")
+    assert largest_difference(TextToImagePipeline.from_pretrained(sdxl_folder)(asked).image, theirs) <= 1
+
+
 @pytest.mark.parametrize("guidance_scale", [1.0, 8.5])
 def test_latent_consistency_models(lcm_folder: Path, guidance_scale: float) -> None:
     asked = request(guidance_scale=guidance_scale, num_steps=4)

@@ -158,6 +158,16 @@ def test_an_ordered_backend_serves_both_passes(sd_folder: Path) -> None:
             "image_guidance_scale is 2.0; this model does not edit images "
             "(InstructPix2Pix and its like do): leave it out",
         ),
+        (
+            "draw",
+            {"scheduler": "lcm", "num_steps": 51},
+            "num_steps is 51; the scheduler 'lcm' takes at most 50 with this model",
+        ),
+        (
+            "draw",
+            {"scheduler": "ddim", "num_steps": 1000},
+            "num_steps is 1000; the scheduler 'ddim' takes at most 999 with this model",
+        ),
     ],
 )
 def test_a_model_refuses_what_it_cannot_do_before_it_draws(
