@@ -1,7 +1,10 @@
 """Guidance, and what stands in its place: against diffusers, and against the formulas."""
 
+import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,12 +25,19 @@ def largest_difference(a: Image.Image, b: Image.Image) -> int:
     return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
 
 
-def by_diffusers(folder: Path, request: GenerationRequest, cls: str, **fields: object) -> Image.Image:
+@cache
+def theirs_from(cls: str, folder: Path) -> Any:
     import diffusers
 
     pipe = getattr(diffusers, cls).from_pretrained(folder)
     pipe.set_progress_bar_config(disable=True)
-    pipe.scheduler = make_scheduler(request.scheduler or "model", pipe.scheduler.config)
+    return pipe
+
+
+def by_diffusers(folder: Path, request: GenerationRequest, cls: str, **fields: object) -> Image.Image:
+    pipe = theirs_from(cls, folder)
+    config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+    pipe.scheduler = make_scheduler(request.scheduler or "model", config)
     return pipe(
         request.prompt,
         width=request.width,

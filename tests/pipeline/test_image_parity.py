@@ -1,6 +1,9 @@
 """Pictures made from images: as diffusers' own pipelines make them, from the same folder and noise."""
 
+import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +39,24 @@ def largest_difference(a: Image.Image, b: Image.Image) -> int:
     return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
 
 
+@cache
+def theirs_from(cls: str, folder: Path) -> Any:
+    import diffusers
+
+    pipe = getattr(diffusers, cls).from_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@cache
+def ours_from(folder: Path) -> TextToImagePipeline:
+    return TextToImagePipeline.from_pretrained(folder, device="cpu")
+
+
+def scheduler_config(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+
+
 def by_diffusers(
     cls: str,
     folder: Path,
@@ -43,11 +64,8 @@ def by_diffusers(
     generator: torch.Generator | None = None,
     **fields: object,
 ) -> Image.Image:
-    import diffusers
-
-    pipe = getattr(diffusers, cls).from_pretrained(folder)
-    pipe.set_progress_bar_config(disable=True)
-    pipe.scheduler = make_scheduler(request.scheduler or "model", pipe.scheduler.config)
+    pipe = theirs_from(cls, folder)
+    pipe.scheduler = make_scheduler(request.scheduler or "model", scheduler_config(folder))
     return pipe(
         request.prompt,
         negative_prompt=request.negative_prompt or None,
@@ -59,7 +77,7 @@ def by_diffusers(
 
 
 def draw(folder: Path, request: GenerationRequest) -> Image.Image:
-    return TextToImagePipeline.from_pretrained(folder, device="cpu")(request).image
+    return ours_from(folder)(request).image
 
 
 @pytest.mark.parametrize("scheduler", ["model", *SCHEDULERS])
