@@ -71,6 +71,26 @@ def generate(
     ] = 1,
     lora: Loras = None,
     embedding: Embeddings = None,
+    image: Annotated[Path | None, typer.Option(help="To begin from, or to edit; gives the size.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="Of the image's size; white where it is drawn anew.")
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="How far IMAGE is redrawn, to 1; 0.8, or 1 with a mask.")
+    ] = None,
+    image_guidance: Annotated[
+        float | None, typer.Option(help="How closely a model that edits images keeps to IMAGE; 1.5.")
+    ] = None,
+    hires: Annotated[
+        float | None, typer.Option(help="Enlarge the picture so many times, and go over it once more.")
+    ] = None,
+    hires_strength: Annotated[float | None, typer.Option(help="How far that redraws it; 0.5.")] = None,
+    guidance_rescale: Annotated[
+        float, typer.Option(help="0 to 1; takes back the contrast that guidance adds.")
+    ] = 0.0,
+    guidance_interval: Annotated[
+        tuple[float, float], typer.Option(help="Fractions of the steps between which guidance acts.")
+    ] = (0.0, 1.0),
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
@@ -90,6 +110,15 @@ def generate(
         scheduler=scheduler,
         record="grid" if maps else False,
         clip_skip=clip_skip,
+        image=image,
+        mask=mask,
+        strength=strength,
+        image_guidance_scale=image_guidance,
+        hires_scale=hires,
+        hires_strength=hires_strength,
+        guidance_rescale=guidance_rescale,
+        guidance_start=guidance_interval[0],
+        guidance_end=guidance_interval[1],
     )
     draw(
         request.repeated(count),
@@ -158,6 +187,8 @@ def replay(
         list[str] | None,
         typer.Option("--embedding", help="Where a textual inversion is that FILE was drawn with."),
     ] = None,
+    image: Annotated[Path | None, typer.Option(help="The image that FILE was made from.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="The mask that FILE was made with.")] = None,
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
@@ -168,7 +199,7 @@ def replay(
     from pipeline.metadata import read_record
 
     record = read_record(file)
-    request = GenerationRequest.from_dict(record["request"])
+    request = GenerationRequest.from_dict(record["request"], image=image, mask=mask)
     made_by = record.get("model", {})
     if model is None and made_by.get("name") != "default":
         raise UsageError(f"{file} was drawn with {made_by.get('name')!r}; say where it is with --model")

@@ -12,6 +12,7 @@ from torch import Tensor
 from attention import AttentionOrder, AttentionRuntime, Backend, Choice, get, plan
 from attention.recorder import Recording, RowRecorder, check_recording
 from pipeline.decode import decode, decode_with_notes
+from pipeline.draw import draw, fitted
 from pipeline.errors import NonFinitePrediction, PictureError, RequestError
 from pipeline.faults import first_fault
 from pipeline.maps import HeatMaps
@@ -19,9 +20,9 @@ from pipeline.model import Model
 from pipeline.record import make_record
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
-from pipeline.schedulers import make_scheduler
 from pipeline.text import Conditioning, repeat_to
-from pipeline.trajectory import Ask, Trajectory, sample
+from pipeline.trajectory import Ask, Trajectory
+from unet.embeddings import guidance_embedding
 
 Plan = Mapping[str, Choice]  # site -> choice
 # Contexts of 1, 2, 3 and 6 chunks share a call, each repeated to the common length.
@@ -34,12 +35,18 @@ class Job:
 
     id: int
     request: GenerationRequest
-    conditioning: tuple[Conditioning, ...]  # (negative, prompt), or (prompt,) without guidance
-    plan: Plan
+    negative: Conditioning
+    prompt: Conditioning
+    plan: Plan  # of what is asked for now
     trajectory: Trajectory
     ask: Ask
     recording: Recording | None  # of the prompt's row
     retries: list[str] = field(default_factory=list)
+
+    @property
+    def conditioning(self) -> list[Conditioning]:
+        """What each row that is asked for is drawn for; the last is the prompt's."""
+        return [*[self.negative] * (len(self.ask.x) - 1), self.prompt]
 
     @property
     def num_tokens(self) -> int:
@@ -49,16 +56,16 @@ class Job:
     @property
     def recordings(self) -> list[Recording | None]:
         """What each row is recorded into."""
-        return [*[None] * (len(self.conditioning) - 1), self.recording]
+        return [*[None] * (len(self.ask.x) - 1), self.recording if self.ask.recorded else None]
 
     @property
     def maps(self) -> HeatMaps | None:
         """A view of what is recorded so far, None where nothing is."""
         if self.recording is None or not self.recording.steps:
             return None
-        assert self.request.height is not None and self.request.width is not None
-        size = self.request.height, self.request.width
-        return HeatMaps(self.request.prompt, self.conditioning[-1].tokens, size, self.recording)
+        width, height = self.request.final_size
+        assert height is not None and width is not None
+        return HeatMaps(self.request.prompt, self.prompt.tokens, (height, width), self.recording)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ class Call:
     timesteps: Tensor  # b
     context: Tensor  # b m c
     pooled: Tensor | None  # b p
-    size_ids: Tensor | None  # b 6
+    size_ids: Tensor | None  # b 6, or b 5
+    time_cond: Tensor | None  # b e
 
 
 class Engine:
@@ -89,22 +97,31 @@ class Engine:
         """The request with the model's values in its open fields.
 
         Raises:
-            RequestError: a field is out of the range of this model.
+            RequestError: the model cannot do what is asked for.
         """
         if request.clip_skip > (limit := self.model.text.max_clip_skip):
             raise RequestError(f"clip_skip is {request.clip_skip}; must be from 1 to {limit} for this model")
         height, width = self.model.native_size
-        return request.resolved(
+        resolved = request.resolved(
             width=width, height=height, guidance_scale=self.model.family.guidance_scale, scheduler="model"
         )
+        return fitted(resolved, self.model)
 
     def plan(self, request: GenerationRequest) -> Plan:
         """Which backend every attention site gets for a picture of this size.
 
         Raises:
             BackendRefused: the order cannot be obeyed.
+            RequestError: the model cannot do what is asked for.
         """
-        _, height, width = self._latent_shape(self.resolve(request))
+        return self._plans_of(self.resolve(request))[0]
+
+    def _plans_of(self, request: GenerationRequest) -> list[Plan]:
+        """The plan of each pass of a resolved request."""
+        sizes = dict.fromkeys([(request.width, request.height), request.final_size])
+        return [self._plan(*self.model.latent_shape(h, w)[1:]) for w, h in sizes if w and h]
+
+    def _plan(self, height: int, width: int) -> Plan:
         if (height, width) not in self._plans:
             unet = self.model.unet
             specs = unet.attention_specs(height, width, self.model.text.length, batch=self.max_rows)
@@ -120,10 +137,11 @@ class Engine:
         waiting = enumerate(requests)
         jobs: deque[Job] = deque()
         while True:
-            while sum(len(job.conditioning) for job in jobs) < self.max_rows and (
-                pair := next(waiting, None)
-            ):
-                jobs.append(self._start(*pair))
+            while sum(len(job.ask.x) for job in jobs) < self.max_rows and (pair := next(waiting, None)):
+                try:
+                    jobs.append(self._start(*pair))
+                except PictureError as error:
+                    yield self._refused(*pair, error)
             if not jobs:
                 return
             batch = self._pack(jobs)
@@ -137,15 +155,13 @@ class Engine:
     @torch.inference_mode()
     def _start(self, id: int, request: GenerationRequest) -> Job:
         request = self.resolve(request)
-        assert request.scheduler is not None
-        scheduler = make_scheduler(request.scheduler, self.model.scheduler_config)
-        trajectory = sample(request, scheduler, self._latent_shape(request), self.model.unet.device)
-        text = self.model.text
+        plan = self._plans_of(request)[0]
+        trajectory, text = draw(request, self.model), self.model.text
         prompt = text.prompt(request.prompt, clip_skip=request.clip_skip)
-        conditioning = (text.negative(request.negative_prompt), prompt) if request.is_guided else (prompt,)
+        negative = text.negative(request.negative_prompt) if request.is_guided else prompt
         ask = next(trajectory)
         recording = self._recording(request, len(prompt.context), ask.count)
-        return Job(id, request, conditioning, self.plan(request), trajectory, ask, recording)
+        return Job(id, request, negative, prompt, plan, trajectory, ask, recording)
 
     def _recording(self, request: GenerationRequest, num_tokens: int, count: int) -> Recording | None:
         """An empty recording of `count` predictions, where the request wants one.
@@ -155,29 +171,25 @@ class Engine:
         """
         if not isinstance(request.record, str):
             return None
-        _, height, width = self._latent_shape(request)
+        assert request.width is not None and request.height is not None
+        _, height, width = self.model.latent_shape(request.height, request.width)
         cross = [site for site in self.model.unet.sites if site.kind == "cross"]
         sites = {site.name: (site.num_heads, site.grid(height, width)) for site in cross}
         check_recording(request.record, sites, num_tokens, count)
         return Recording(request.record, num_tokens)
 
-    def _latent_shape(self, request: GenerationRequest) -> tuple[int, int, int]:
-        assert request.width is not None and request.height is not None
-        factor = self.model.latent_factor
-        return self.model.vae.config.latent_channels, request.height // factor, request.width // factor
-
     def _pack(self, jobs: deque[Job]) -> list[Job]:
         """Takes from `jobs` the first, and those of its size that fit beside it, in order."""
         first = jobs.popleft()
         batch, others = [first], []
-        room, num_tokens = self.max_rows - len(first.conditioning), first.num_tokens
+        room, num_tokens = self.max_rows - len(first.ask.x), first.num_tokens
         while jobs:
             job = jobs.popleft()
             together = lcm(num_tokens, job.num_tokens)
-            is_alike = job.ask.x.shape == first.ask.x.shape
-            if is_alike and len(job.conditioning) <= room and together <= MAX_SHARED_TOKENS:
+            is_alike = job.ask.x.shape[1:] == first.ask.x.shape[1:]
+            if is_alike and len(job.ask.x) <= room and together <= MAX_SHARED_TOKENS:
                 batch.append(job)
-                room, num_tokens = room - len(job.conditioning), together
+                room, num_tokens = room - len(job.ask.x), together
             else:
                 others.append(job)
         jobs.extend(others)
@@ -189,7 +201,7 @@ class Engine:
         runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()})
         rows = self._call(batch, runtime)
         is_finite = [bool(r.isfinite().all()) for r in rows]
-        recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.conditioning])
+        recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.ask.x])
         return [r if ok else self._retry(job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
 
     def _retry(self, job: Job) -> Tensor | NonFinitePrediction:
@@ -216,23 +228,30 @@ class Engine:
             pooled=call.pooled,
             size_ids=call.size_ids,
             attention=runtime,
+            time_cond=call.time_cond,
         )
-        return prediction.split([len(job.conditioning) for job in batch])
+        return prediction.split([len(job.ask.x) for job in batch])
 
     def _arguments(self, batch: Sequence[Job]) -> Call:
         unet, num_tokens = self.model.unet, lcm(*(job.num_tokens for job in batch))
         rows = [(job, conditioning) for job in batch for conditioning in job.conditioning]
         pooled = [conditioning.pooled for _, conditioning in rows if conditioning.pooled is not None]
-        sizes = [(job.request.height, job.request.width) for job, _ in rows]
+        scales = torch.tensor([job.request.guidance_scale for job, _ in rows], device=unet.device)
+        cond_dim = unet.config.time_cond_dim
         return Call(
-            x=torch.cat([job.ask.x for job, _ in rows]).to(unet.dtype),
+            x=torch.cat([job.ask.x for job in batch]).to(unet.dtype),
             timesteps=torch.stack([job.ask.timestep for job, _ in rows]).to(unet.device),
             context=torch.stack([repeat_to(c.context, num_tokens) for _, c in rows]).to(unet.dtype),
             pooled=torch.stack(pooled).to(unet.dtype) if pooled else None,
-            size_ids=torch.tensor([[h, w, 0, 0, h, w] for h, w in sizes], device=unet.device)
-            if pooled
-            else None,
+            size_ids=self._size_ids(batch) if pooled else None,
+            time_cond=None if cond_dim is None else guidance_embedding(scales, cond_dim).to(unet.dtype),
         )
+
+    def _size_ids(self, batch: Sequence[Job]) -> Tensor:
+        """SDXL's original size, crop and target size of each row, b 6."""
+        sides = [[side * self.model.latent_factor for side in job.ask.x.shape[2:]] for job in batch]
+        rows = [[h, w, 0, 0, h, w] for job, (h, w) in zip(batch, sides, strict=True) for _ in job.ask.x]
+        return torch.tensor(rows, device=self.model.unet.device)
 
     @torch.inference_mode()
     def _advance(self, job: Job, rows: Tensor | NonFinitePrediction) -> Step:
@@ -242,6 +261,9 @@ class Engine:
             job.ask = job.trajectory.send(rows)
         except StopIteration as finished:
             return self._finish(job, finished.value)
+        except PictureError as error:
+            return self._step(job, error=error)
+        job.plan = self._plan(*job.ask.x.shape[2:])
         return self._step(job)
 
     def _finish(self, job: Job, latent: Tensor) -> Step:
@@ -249,7 +271,8 @@ class Engine:
             image, notes = decode_with_notes(self.model.vae, latent)
         except PictureError as error:
             return self._step(job, error=error)
-        info = make_record(job.request, self.model, job.plan, job.retries) | notes
+        plans = self._plans_of(job.request)
+        info = make_record(job.request, self.model, plans, job.retries) | notes
         return self._step(job, result=Result(image=image, request=job.request, info=info, maps=job.maps))
 
     def _step(self, job: Job, *, result: Result | None = None, error: Exception | None = None) -> Step:
@@ -264,6 +287,11 @@ class Engine:
             result=result,
             error=error,
         )
+
+    def _refused(self, id: int, request: GenerationRequest, error: Exception) -> Step:
+        """The only step of a request that failed before its first prediction."""
+        count = request.num_steps
+        return Step(id=id, request=request, index=count, count=count, preview=None, error=error)
 
 
 def _runtime(batch: Sequence[Job], backends: Mapping[str, Backend]) -> tuple[AttentionRuntime, RowRecorder]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -16,6 +16,7 @@ from pipeline.text import ClipEncoder, TextEncoder
 from unet import UNet
 from unet.weights import content_hash, find_weights, load_strict, parameters_on_meta, read_header
 
+Kind = Literal["draw", "inpaint", "edit"]
 _TEXT_MODELS = {"CLIPTextModel", "CLIPTextModelWithProjection"}
 
 
@@ -52,6 +53,32 @@ class Model:
         height, width = self.unet.config.sample_size or (64, 64)  # Stable Diffusion 1's, where none is stated
         return height * self.latent_factor, width * self.latent_factor
 
+    @property
+    def kind(self) -> Kind:
+        """What stands beside the latent at the U-Net's input, and so what the model does."""
+        return kind_of(self.unet.config.in_channels, self.vae.config.latent_channels)
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Channels, height and width of the latent of a picture."""
+        factor = self.latent_factor
+        return self.vae.config.latent_channels, height // factor, width // factor
+
+
+def kind_of(in_channels: int, latent_channels: int) -> Kind:
+    """draw: nothing beside the latent. inpaint: mask and masked image. edit: the image (InstructPix2Pix).
+
+    Raises:
+        ModelError: something else, such as a depth map.
+    """
+    c = latent_channels
+    kinds: dict[int, Kind] = {c: "draw", 2 * c + 1: "inpaint", 2 * c: "edit"}
+    if in_channels not in kinds:
+        raise ModelError(
+            f"the U-Net takes {in_channels} channels; supported are {c} (latent), {2 * c + 1} (with mask and "
+            f"masked image) and {2 * c} (with image)"
+        )
+    return kinds[in_channels]
+
 
 def load_model(
     folder: Path, *, name: str, device: torch.device, dtype: torch.dtype, variant: str | None = None
@@ -82,6 +109,8 @@ def load_model(
             f"{folder} has {len(text_parts)} text encoders; "
             f"a {family.name} model has {family.num_text_encoders}"
         )
+    vae_config = _read_json(folder / "vae" / "config.json")
+    kind_of(unet_config.get("in_channels", 4), vae_config.get("latent_channels", 4))
     executor = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
     digest = executor.submit(content_hash, files)
     executor.shutdown(wait=False)
