@@ -21,7 +21,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Model = Annotated[str, typer.Option(help="`default`, a folder in diffusers layout, or a hub id.")]
+Model = Annotated[
+    str, typer.Option(help="`default`, a folder in diffusers layout, a .safetensors file, or a hub id.")
+]
 Attention = Annotated[
     str | None, typer.Option(help="BACKEND, or self=BACKEND,cross=BACKEND; see `limelight backends`.")
 ]

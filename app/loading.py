@@ -7,7 +7,7 @@ from attention import BackendRefused, BadOrder, UnknownBackend
 from pipeline.errors import UsageError
 from pipeline.request import GenerationRequest
 from pipeline.text_to_image import TextToImagePipeline
-from unet import WeightsError
+from unet import UNetConfigError, WeightsError
 
 
 @contextmanager
@@ -15,7 +15,7 @@ def refusals() -> Iterator[None]:
     """Turns what the lower packages refuse into usage errors."""
     try:
         yield
-    except (BackendRefused, BadOrder, UnknownBackend, WeightsError) as error:
+    except (BackendRefused, BadOrder, UnknownBackend, UNetConfigError, WeightsError) as error:
         raise UsageError(str(error)) from error
 
 

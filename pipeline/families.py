@@ -2,7 +2,41 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+TextKind = Literal["clip", "open_clip"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleFile:
+    """What a family's checkpoints in one file leave unsaid, because no weight shows it.
+
+    Attributes:
+        linear_projection, added, attends_at_the_bottom: of its U-Net; they tell the family. None: either.
+        text: the text encoders' kinds, in order.
+        text_layers: how many of a text encoder's layers are read; None reads all.
+        num_heads, head_dim: of every attention layer; one of them is fixed.
+        sample_size: of the latents it was trained on, for each prediction type.
+        num_sizes: sizes that are embedded beside the pooled text.
+        scaling_factor: latents are the VAE's, times this.
+        scheduler: a diffusers class.
+        zero_empty_negative: an empty negative prompt is zeros.
+        pipeline: the class with which diffusers draws.
+    """
+
+    linear_projection: bool
+    added: bool
+    attends_at_the_bottom: bool | None = None
+    text: tuple[TextKind, ...]
+    text_layers: int | None = None
+    num_heads: int | None = None
+    head_dim: int | None = None
+    sample_size: Mapping[str, int]
+    num_sizes: int = 0
+    scaling_factor: float = 0.18215
+    scheduler: str
+    zero_empty_negative: bool = False
+    pipeline: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +48,7 @@ class Family:
         num_text_encoders: 1, or 2 side by side (SDXL).
         penultimate: the context is the last hidden state but one.
         guidance_scale: the scale its makers recommend.
+        single_file: for families whose models are passed around as single files.
     """
 
     name: str
@@ -21,13 +56,58 @@ class Family:
     num_text_encoders: int = 1
     penultimate: bool = False
     guidance_scale: float = 7.5
+    single_file: SingleFile | None = None
 
 
 FAMILIES = (
     Family(name="limelight", context_dim=256, guidance_scale=4.0),
-    Family(name="sd1", context_dim=768),
-    Family(name="sd2", context_dim=1024),
-    Family(name="sdxl", context_dim=2048, num_text_encoders=2, penultimate=True, guidance_scale=5.0),
+    Family(
+        name="sd1",
+        context_dim=768,
+        single_file=SingleFile(
+            linear_projection=False,
+            added=False,
+            text=("clip",),
+            num_heads=8,
+            sample_size={"epsilon": 64, "v_prediction": 64},
+            scheduler="PNDMScheduler",
+            pipeline="StableDiffusionPipeline",
+        ),
+    ),
+    Family(
+        name="sd2",
+        context_dim=1024,
+        single_file=SingleFile(
+            linear_projection=True,
+            added=False,
+            text=("open_clip",),
+            text_layers=23,  # its context is the last layer but one of 24, with the final norm
+            head_dim=64,
+            sample_size={"epsilon": 64, "v_prediction": 96},
+            scheduler="DDIMScheduler",
+            pipeline="StableDiffusionPipeline",
+        ),
+    ),
+    Family(
+        name="sdxl",
+        context_dim=2048,
+        num_text_encoders=2,
+        penultimate=True,
+        guidance_scale=5.0,
+        single_file=SingleFile(
+            linear_projection=True,
+            added=True,
+            attends_at_the_bottom=True,
+            text=("clip", "open_clip"),
+            head_dim=64,
+            sample_size={"epsilon": 128, "v_prediction": 128},
+            num_sizes=6,
+            scaling_factor=0.13025,
+            scheduler="EulerDiscreteScheduler",
+            zero_empty_negative=True,
+            pipeline="StableDiffusionXLPipeline",
+        ),
+    ),
 )
 
 

@@ -1,7 +1,7 @@
 """A model: its parts, loaded strictly from a folder in diffusers layout."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +76,7 @@ def load_model(
             f"{folder} has {len(text_parts)} text encoders; "
             f"a {family.name} model has {family.num_text_encoders}"
         )
-    executor = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
-    digest = executor.submit(content_hash, files)
-    executor.shutdown(wait=False)
+    digest = hash_in_background(files)
     return Model(
         name=name,
         family=family,
@@ -91,6 +89,13 @@ def load_model(
         scheduler_config=_read_json(folder / "scheduler" / "scheduler_config.json"),
         hash=digest,
     )
+
+
+def hash_in_background(files: Iterable[Path]) -> Future[str]:
+    executor = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
+    digest = executor.submit(content_hash, list(files))
+    executor.shutdown(wait=False)
+    return digest
 
 
 def _is_named(index: Mapping[str, Any], part: str) -> bool:

@@ -13,6 +13,7 @@ from pipeline.locate import locate_model
 from pipeline.model import Model, load_model
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
+from pipeline.single_file import load_single_file
 
 
 class TextToImagePipeline:
@@ -44,7 +45,7 @@ class TextToImagePipeline:
         """A pipeline around a model that is on disk.
 
         Args:
-            name: `default`, a folder in diffusers layout, or a hub id.
+            name: `default`, a folder in diffusers layout, a single .safetensors file, or a hub id.
             device: as torch names it; None takes a GPU if there is one.
             dtype: None is float16 on a GPU and float32 on a CPU.
             variant: of the weight files, such as `fp16`.
@@ -54,10 +55,12 @@ class TextToImagePipeline:
             WeightsError: a weight file is truncated, not safetensors, or does not fit.
         """
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
-        folder, target = locate_model(name), choose_device(device)
-        model = load_model(
-            folder, name=os.fspath(name), device=target, dtype=choose_dtype(dtype, target), variant=variant
-        )
+        path, target = locate_model(name), choose_device(device)
+        kind = choose_dtype(dtype, target)
+        if path.is_file():
+            model = load_single_file(path, name=os.fspath(name), device=target, dtype=kind)
+        else:
+            model = load_model(path, name=os.fspath(name), device=target, dtype=kind, variant=variant)
         return cls(model, attention=order, max_rows=max_rows)
 
     @overload
