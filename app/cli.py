@@ -91,6 +91,18 @@ def backends(
 
 
 @app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(help="A .safetensors checkpoint in the original layout.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder, for the model in diffusers layout.")],
+    dtype: Annotated[str | None, typer.Option(help="Of the weights; as in FILE if not given.")] = None,
+) -> None:
+    """Convert FILE, a checkpoint in one file, to FOLDER, which diffusers loads too."""
+    from app.converting import convert as convert_file
+
+    convert_file(file, folder, dtype=dtype)
+
+
+@app.command()
 def inspect(file: Path) -> None:
     """Show what made FILE, a PNG saved by Limelight."""
     from pipeline.metadata import read_record

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, overload
 
 import torch
@@ -13,6 +14,7 @@ from pipeline.locate import locate_model
 from pipeline.model import Model, load_model
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
+from pipeline.save import save_model
 from pipeline.single_file import load_single_file
 
 
@@ -62,6 +64,14 @@ class TextToImagePipeline:
         else:
             model = load_model(path, name=os.fspath(name), device=target, dtype=kind, variant=variant)
         return cls(model, attention=order, max_rows=max_rows)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes the model as a folder in diffusers layout, which diffusers loads too.
+
+        Raises:
+            OutputError: there is something in `folder` already, or it cannot be written to.
+        """
+        return save_model(self.model, Path(folder))
 
     @overload
     def __call__(self, prompt: str, **fields: Any) -> Result: ...

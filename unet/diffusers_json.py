@@ -48,28 +48,25 @@ def describe(config: UNetConfig) -> dict[str, Any]:
 
 
 def _depths(config: UNetConfig) -> dict[str, Any]:
-    """Transformer blocks: once per level where they are the same on both ways, else once per layer."""
+    """Transformer blocks: once per level where both ways agree, else for each way, per layer if need be."""
     down = [_depth(level) for level in config.down]
     up = [_depth(level) for level in config.up]
-    if config.mid is not None and config.mid.depths and not config.down[-1].depths:
-        down[-1] = config.mid.depths[0]  # diffusers reads the middle's depth off the lowest level
-    plain = [depth for depth in (*down, *up) if isinstance(depth, int)]
-    attending = zip(config.down, down, reversed(config.up), reversed(up), strict=True)
-    is_mirrored = all(a == b for lower, a, upper, b in attending if lower.depths and upper.depths)
-    if len(plain) == 2 * len(down) and is_mirrored:
-        joint = [
-            a if level.depths or not b else b for level, a, b in zip(config.down, down, up[::-1], strict=True)
-        ]
-        if config.mid is not None and config.mid.depths:
-            joint[-1] = config.mid.depths[0]
+    if config.mid is not None and config.mid.depths:
+        down[-1] = down[-1] or config.mid.depths[0]  # diffusers reads the middle's off the lowest level
+    joint = [a or b or 1 for a, b in zip(down, reversed(up), strict=True)]
+    agree = all(d in (None, j) and u in (None, j) for d, j, u in zip(down, joint, up[::-1], strict=True))
+    if agree and all(isinstance(depth, int) for depth in joint):
         return {"transformer_layers_per_block": _one_or_list(joint)}
-    return {"transformer_layers_per_block": down, "reverse_transformer_layers_per_block": up}
+    return {
+        "transformer_layers_per_block": [1 if depth is None else depth for depth in down],
+        "reverse_transformer_layers_per_block": [1 if depth is None else depth for depth in up],
+    }
 
 
 def _depth(level: LevelConfig) -> Any:
-    """One number for a level whose layers are alike."""
-    depths = set(level.depths)
-    return list(level.depths) if len(depths) > 1 else next(iter(depths), 1)
+    """One number for a level whose layers are alike, None for one without attention."""
+    alike = len(set(level.depths)) == 1
+    return (level.depths[0] if alike else list(level.depths)) if level.depths else None
 
 
 def _one_or_list(values: list[Any]) -> Any:

@@ -18,12 +18,14 @@ class Unshaped:
         num_heads: of every attention layer, whatever its width; None where they share `head_dim` instead.
         head_dim: features of a head.
         size_embed_dim: features that each size becomes, where there is added conditioning.
+        norm_num_groups: of every group norm.
     """
 
     sample_size: int
     num_heads: int | None
     head_dim: int | None
     size_embed_dim: int | None = None
+    norm_num_groups: int = 32
 
     def heads(self, channels: int, *, attends: bool) -> int:
         if self.num_heads is not None:
@@ -67,7 +69,7 @@ def config_of(shapes: Mapping[str, Shape], unshaped: Unshaped) -> UNetConfig:
         time_scale_shift=temb[0] == 2 * down[0][0].channels,
         dropout=0.0,
         act_fn="silu",
-        norm_num_groups=32,
+        norm_num_groups=unshaped.norm_num_groups,
         norm_eps=1e-5,
         conv_in_kernel=conv_in[2],
         conv_out_kernel=conv_out[2],
