@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
+from torch import Tensor
 
 from pipeline.errors import ModelError, OutputError
 from pipeline.model import Model
@@ -47,16 +48,31 @@ def save_model(model: Model, folder: Path) -> Path:
 
 def _write(model: Model, index: Mapping[str, Any], folder: Path) -> None:
     for name, encoder in zip(_text_names(model), model.text.encoders, strict=True):
-        encoder.model.save_pretrained(folder / name)
+        _write_text_model(encoder.model, folder / name)
         encoder.tokenizer.save_pretrained(folder / name.replace("text_encoder", "tokenizer"))
     model.vae.save_pretrained(folder / "vae")
     (folder / "unet").mkdir()
-    weights = {name: weight.contiguous() for name, weight in model.unet.state_dict().items()}
-    save_file(weights, folder / "unet" / f"{DIFFUSERS_STEM}.safetensors", metadata={"format": "pt"})
+    _write_weights(model.unet.state_dict(), folder / "unet" / f"{DIFFUSERS_STEM}.safetensors")
     _write_json(describe(model.unet.config), folder / "unet" / "config.json")
     (folder / "scheduler").mkdir()
     _write_json(model.scheduler_config, folder / "scheduler" / "scheduler_config.json")
     _write_json(index, folder / "model_index.json")
+
+
+def _write_text_model(module: Any, folder: Path) -> None:
+    """As transformers would, but without its progress bar, and under the names that every version reads."""
+    folder.mkdir()
+    state = {
+        name if name.startswith(("text_model.", "text_projection.")) else f"text_model.{name}": weight
+        for name, weight in module.state_dict().items()
+    }
+    _write_weights(state, folder / "model.safetensors")
+    config = module.config.to_dict() | {"architectures": [type(module).__name__]}
+    _write_json(config, folder / "config.json")
+
+
+def _write_weights(state: Mapping[str, Tensor], path: Path) -> None:
+    save_file({name: weight.contiguous() for name, weight in state.items()}, path, metadata={"format": "pt"})
 
 
 def _index(model: Model) -> dict[str, Any]:
