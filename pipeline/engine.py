@@ -20,6 +20,7 @@ from pipeline.record import make_record
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
 from pipeline.schedulers import make_scheduler
+from pipeline.sizes import size_ids
 from pipeline.text import Conditioning, repeat_to
 from pipeline.trajectory import Ask, Trajectory, sample
 
@@ -217,15 +218,23 @@ class Engine:
         unet, num_tokens = self.model.unet, lcm(*(job.num_tokens for job in batch))
         rows = [(job, conditioning) for job in batch for conditioning in job.conditioning]
         pooled = [conditioning.pooled for _, conditioning in rows if conditioning.pooled is not None]
-        sizes = [(job.request.height, job.request.width) for job, _ in rows]
+        sizes = [self._size_ids(job.request, c is not job.conditioning[-1]) for job, c in rows]
         return Call(
             x=torch.cat([job.ask.x for job, _ in rows]).to(unet.dtype),
             timesteps=torch.stack([job.ask.timestep for job, _ in rows]).to(unet.device),
             context=torch.stack([repeat_to(c.context, num_tokens) for _, c in rows]).to(unet.dtype),
             pooled=torch.stack(pooled).to(unet.dtype) if pooled else None,
-            size_ids=torch.tensor([[h, w, 0, 0, h, w] for h, w in sizes], device=unet.device)
-            if pooled
-            else None,
+            size_ids=torch.tensor(sizes, device=unet.device) if pooled else None,
+        )
+
+    def _size_ids(self, request: GenerationRequest, is_negative: bool) -> list[float]:
+        facts = self.model.family.single_file
+        assert request.height is not None and request.width is not None
+        return size_ids(
+            request.height,
+            request.width,
+            scored=facts is not None and facts.num_sizes == 5,
+            is_negative=is_negative,
         )
 
     @torch.inference_mode()

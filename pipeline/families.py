@@ -21,7 +21,6 @@ class SingleFile:
         scaling_factor: latents are the VAE's, times this.
         scheduler: a diffusers class.
         zero_empty_negative: an empty negative prompt is zeros.
-        pipeline: the class with which diffusers draws.
     """
 
     linear_projection: bool
@@ -36,7 +35,6 @@ class SingleFile:
     scaling_factor: float = 0.18215
     scheduler: str
     zero_empty_negative: bool = False
-    pipeline: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +69,6 @@ FAMILIES = (
             num_heads=8,
             sample_size={"epsilon": 64, "v_prediction": 64},
             scheduler="PNDMScheduler",
-            pipeline="StableDiffusionPipeline",
         ),
     ),
     Family(
@@ -85,7 +82,6 @@ FAMILIES = (
             head_dim=64,
             sample_size={"epsilon": 64, "v_prediction": 96},
             scheduler="DDIMScheduler",
-            pipeline="StableDiffusionPipeline",
         ),
     ),
     Family(
@@ -105,20 +101,39 @@ FAMILIES = (
             scaling_factor=0.13025,
             scheduler="EulerDiscreteScheduler",
             zero_empty_negative=True,
-            pipeline="StableDiffusionXLPipeline",
+        ),
+    ),
+    Family(
+        name="sdxl-refiner",
+        context_dim=1280,
+        penultimate=True,
+        guidance_scale=5.0,
+        single_file=SingleFile(
+            linear_projection=True,
+            added=True,
+            attends_at_the_bottom=False,
+            text=("open_clip",),
+            head_dim=64,
+            sample_size={"epsilon": 128, "v_prediction": 128},
+            num_sizes=5,
+            scaling_factor=0.13025,
+            scheduler="EulerDiscreteScheduler",
         ),
     ),
 )
 
 
-def family_of(unet_config: Mapping[str, Any]) -> Family:
-    """The family of a U-Net; for a width that no known family has, a row with SD1's ways.
+def family_of(unet_config: Mapping[str, Any], num_text_encoders: int) -> Family:
+    """The family of a U-Net; for a width that no known family has, a row with SDXL's or SD1's ways.
 
     Args:
         unet_config: a diffusers `config.json` of the U-Net.
+        num_text_encoders: tells SDXL from its refiner where the width does not.
     """
     width = unet_config["cross_attention_dim"]
     if unet_config.get("addition_embed_type") == "text_time":
-        return next(family for family in FAMILIES if family.name == "sdxl")
-    known = {family.context_dim: family for family in FAMILIES}
+        rows = [family for family in FAMILIES if family.single_file and family.single_file.added]
+        alike = [family for family in rows if family.num_text_encoders == num_text_encoders]
+        return next((family for family in rows if family.context_dim == width), (alike or rows)[0])
+    known = {f.context_dim: f for f in FAMILIES if not (f.single_file and f.single_file.added)}
     return known.get(width, Family(name=f"sd-{width}", context_dim=width))

@@ -70,7 +70,7 @@ def load_model(
         read_header(file)
 
     unet_config = _read_json(folder / "unet" / "config.json")
-    family = family_of(unet_config)
+    family = family_of(unet_config, len(text_parts))
     if len(text_parts) != family.num_text_encoders:
         raise ModelError(
             f"{folder} has {len(text_parts)} text encoders; "

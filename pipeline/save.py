@@ -96,11 +96,18 @@ def _index(model: Model) -> dict[str, Any]:
         index[name] = ["transformers", type(encoder.model).__name__]
         index[name.replace("text_encoder", "tokenizer")] = ["transformers", "CLIPTokenizer"]
     if config.added is not None:
-        return index | {"force_zeros_for_empty_prompt": model.text.zero_empty_negative}
+        index["force_zeros_for_empty_prompt"] = model.text.zero_empty_negative
+        if len(model.text.encoders) == 1:  # SDXL's refiner, which works on a picture
+            index |= {"text_encoder": [None, None], "tokenizer": [None, None]}
+            index |= {"_class_name": "StableDiffusionXLImg2ImgPipeline", "requires_aesthetics_score": True}
+        return index
     return index | {"safety_checker": [None, None], "requires_safety_checker": False}
 
 
 def _text_names(model: Model) -> list[str]:
+    """SDXL's refiner has the second alone."""
+    if model.unet.config.added is not None and len(model.text.encoders) == 1:
+        return ["text_encoder_2"]
     return ["text_encoder", "text_encoder_2"][: len(model.text.encoders)]
 
 

@@ -6,6 +6,7 @@ The names are written out by hand, after the layout's own code: what is tested d
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,6 +38,16 @@ SDXL_UNET = SD2_UNET | {
     "addition_embed_type": "text_time",
     "addition_time_embed_dim": 8,
     "projection_class_embeddings_input_dim": 96 + 6 * 8,
+}
+
+REFINER_UNET = SDXL_UNET | {
+    "block_out_channels": (64, 128, 128),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "attention_head_dim": (1, 2, 2),
+    "transformer_layers_per_block": 2,
+    "cross_attention_dim": 128,
+    "projection_class_embeddings_input_dim": 96 + 5 * 8,
 }
 
 
@@ -234,6 +245,24 @@ def _make_sdxl() -> tuple[Any, dict[str, Tensor]]:
     }
 
 
+def _make_refiner() -> tuple[Any, dict[str, Tensor]]:
+    import diffusers
+
+    pipe = diffusers.StableDiffusionXLImg2ImgPipeline(
+        unet=diffusers.UNet2DConditionModel(**REFINER_UNET),
+        vae=_vae(scaling_factor=0.13025),
+        text_encoder=None,
+        text_encoder_2=_encoder(hidden=128, projection=96),
+        tokenizer=None,
+        tokenizer_2=clip_tokenizer(pad_token="!"),
+        scheduler=diffusers.EulerDiscreteScheduler(**_schedule(timestep_spacing="leading")),
+        requires_aesthetics_score=True,
+        force_zeros_for_empty_prompt=False,
+        add_watermarker=False,
+    )
+    return pipe, open_clip_tensors(pipe.text_encoder_2, "conditioner.embedders.0.model.")
+
+
 _MAKERS: dict[str, Callable[[], tuple[Any, dict[str, Tensor]]]] = {
     "sd1": _make_sd1,
     "sd1-one-resnet": lambda: _make_sd1(layers_per_block=1),
@@ -242,6 +271,7 @@ _MAKERS: dict[str, Callable[[], tuple[Any, dict[str, Tensor]]]] = {
     "sd2": _make_sd2,
     "sd2-v": lambda: _make_sd2("v_prediction"),
     "sdxl": _make_sdxl,
+    "sdxl-refiner": _make_refiner,
 }
 
 
@@ -264,3 +294,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Chec
         return made[kind]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def original_layout() -> Any:
+    """The renaming of this file, for modules of any size."""
+    return SimpleNamespace(unet_names=unet_names, vae_tensors=vae_tensors, clip_tensors=clip_tensors)

@@ -15,7 +15,16 @@ from pipeline.single_file import load_single_file
 from pipeline.single_file.parts import UnusedWeights
 from unet import WeightsError
 
-KINDS = ["sd1", "sd1-one-resnet", "sd1-inpainting", "sd1-instruct-pix2pix", "sd2", "sd2-v", "sdxl"]
+KINDS = [
+    "sd1",
+    "sd1-one-resnet",
+    "sd1-inpainting",
+    "sd1-instruct-pix2pix",
+    "sd2",
+    "sd2-v",
+    "sdxl",
+    "sdxl-refiner",
+]
 pytestmark = pytest.mark.filterwarnings("ignore::pipeline.single_file.prediction.PredictionAssumed")
 
 
@@ -48,7 +57,8 @@ def test_every_weight_and_config_of_the_unet_is_the_saved_one(
     ours: dict[str, Any] = {}
     added: dict[str, Any] = {}
     if unet.config.added:
-        pooled, sizes = torch.randn(2, 96, generator=random), torch.tensor([[8, 12, 0, 0, 8, 12]] * 2)
+        num_sizes = 5 if kind == "sdxl-refiner" else 6
+        pooled, sizes = torch.randn(2, 96, generator=random), torch.arange(2 * num_sizes).view(2, -1)
         ours = {"pooled": pooled, "size_ids": sizes}
         added = {"added_cond_kwargs": {"text_embeds": pooled, "time_ids": sizes}}
     with torch.inference_mode():

@@ -76,6 +76,19 @@ def test_a_refused_folder_leaves_nothing_behind(sd_folder: Path, tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_the_refiner_is_saved_so_that_both_load_it(checkpoint: Callable[[str], Any], tmp_path: Path) -> None:
+    import diffusers
+
+    file = checkpoint("sdxl-refiner").save(tmp_path / "m.safetensors")
+    pipe = TextToImagePipeline.from_pretrained(file, device="cpu")
+    folder = pipe.save_pretrained(tmp_path / "folder")
+    theirs = diffusers.DiffusionPipeline.from_pretrained(folder)
+    assert type(theirs) is diffusers.StableDiffusionXLImg2ImgPipeline
+    assert theirs.config.requires_aesthetics_score and theirs.text_encoder is None
+    assert TextToImagePipeline.from_pretrained(folder, device="cpu").model.family == pipe.model.family
+    assert np.asarray(pipe("a cat", num_steps=2, width=16, height=16).image).std() > 1
+
+
 @pytest.mark.parametrize(
     ("kind", "cls"),
     [
