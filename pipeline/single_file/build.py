@@ -70,6 +70,7 @@ def build_vae(path: Path, parts: Parts, latent_size: int) -> Built:
 
 def build_text(path: Path, parts: Parts, index: int) -> Built:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+    from transformers.initialization import no_init_weights
 
     weights = _text_weights(parts, index)
     config = text_config(weights, parts.text[index].kind)
@@ -78,7 +79,7 @@ def build_text(path: Path, parts: Parts, index: int) -> Built:
             f"{path}: a text encoder knows {config['vocab_size']:,} tokens; CLIP has {NUM_TOKENS:,}"
         )
     cls = CLIPTextModelWithProjection if _projects(parts, index) else CLIPTextModel
-    with parameters_on_meta():
+    with parameters_on_meta(), no_init_weights():
         model: nn.Module = cls(CLIPTextConfig(**config))
     names = model.state_dict().keys()
     named = {name if name in names else f"text_model.{name}": entry for name, entry in weights.items()}

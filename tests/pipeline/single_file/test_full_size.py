@@ -1,4 +1,4 @@
-"""A checkpoint of Stable Diffusion 1.5's size: the same prediction as diffusers', in little memory and time."""
+"""A checkpoint of Stable Diffusion 1.5's size: diffusers' prediction, in little memory and time."""
 
 import gc
 import json
@@ -18,14 +18,15 @@ from pipeline.single_file.tokenizer import NUM_TOKENS
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 MEASURE = """
-import json, resource, sys, threading, time
+import json, sys, time
 from pathlib import Path
 import diffusers.models.autoencoders.autoencoder_kl, transformers, torch
 from transformers import CLIPTextModel, CLIPTokenizer
 from pipeline.single_file import load_single_file
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak():  # of this process alone; ru_maxrss would begin at its parent's
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 path = Path(sys.argv[1])
 def read():
@@ -92,7 +93,7 @@ def test_sd1_at_full_size(tmp_path: Path, original_layout: Any) -> None:
     assert run.returncode == 0, run.stderr
     measured = json.loads(run.stdout)
     print(size, measured)
-    assert measured["memory"] <= 1.15 * size
+    assert 0.9 * size <= measured["memory"] <= 1.15 * size
 
     unet = load_single_file(path, name="full", device=torch.device("cpu"), dtype=torch.float32).unet
     reference = reference.float()

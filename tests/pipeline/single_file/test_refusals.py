@@ -1,7 +1,6 @@
 """Files that are no checkpoint of a known family: said what they are, before anything is built."""
 
 import pickle
-import resource
 import struct
 import sys
 import time
@@ -107,7 +106,9 @@ def test_a_missing_part_is_named(
     assert f"The first of {len(kept):,} keys: {', '.join(sorted(kept)[:5])}" in str(refused.value)
 
 
-def test_damaged_files_cost_little(checkpoint: Callable[[str], Any], tmp_path: Path) -> None:
+def test_damaged_files_are_refused_within_a_second_each(
+    checkpoint: Callable[[str], Any], tmp_path: Path
+) -> None:
     whole = checkpoint("sd1").save(tmp_path / "m.safetensors").read_bytes()
     length = int.from_bytes(whole[:8], "little")
     overlapping = whole.replace(b'"data_offsets":[0,', b'"data_offsets":[1,', 1)
@@ -120,12 +121,11 @@ def test_damaged_files_cost_little(checkpoint: Callable[[str], Any], tmp_path: P
     }
     for name, content in damaged.items():
         (tmp_path / f"{name}.safetensors").write_bytes(content)
-    before, peak = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = time.process_time()
     for name in damaged:
         with pytest.raises(WeightsError, match=f"{name}.safetensors"):
             load(tmp_path / f"{name}.safetensors")
     assert time.process_time() - before < len(damaged)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 200 * 1024
 
 
 def test_on_the_command_line_a_refusal_is_exit_code_2(
