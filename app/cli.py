@@ -22,7 +22,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Model = Annotated[str, typer.Option(help="`default`, a folder in diffusers layout, or a hub id.")]
+Model = Annotated[
+    str, typer.Option(help="`default`, a folder in diffusers layout, a .safetensors file, or a hub id.")
+]
 Attention = Annotated[
     str | None, typer.Option(help="BACKEND, or self=BACKEND,cross=BACKEND; see `limelight backends`.")
 ]
@@ -161,6 +163,18 @@ def vocabulary(
     from app.words import show_vocabulary
 
     show_vocabulary(model)
+
+
+@app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(help="A .safetensors checkpoint in the original layout.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder, for the model in diffusers layout.")],
+    dtype: Annotated[str | None, typer.Option(help="Of the weights; as in FILE if not given.")] = None,
+) -> None:
+    """Convert FILE, a checkpoint in one file, to FOLDER, which diffusers loads too."""
+    from app.converting import convert as convert_file
+
+    convert_file(file, folder, dtype=dtype)
 
 
 @app.command()

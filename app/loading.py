@@ -8,7 +8,7 @@ from pipeline.adapter_files import AdapterFile
 from pipeline.errors import UsageError
 from pipeline.request import GenerationRequest
 from pipeline.text_to_image import TextToImagePipeline
-from unet import WeightsError
+from unet import UNetConfigError, WeightsError
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def refusals() -> Iterator[None]:
     """Turns what the lower packages refuse into usage errors."""
     try:
         yield
-    except (BackendRefused, BadOrder, UnknownBackend, WeightsError) as error:
+    except (BackendRefused, BadOrder, UnknownBackend, UNetConfigError, WeightsError) as error:
         raise UsageError(str(error)) from error
 
 

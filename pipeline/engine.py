@@ -20,6 +20,7 @@ from pipeline.model import Model
 from pipeline.record import make_record
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
+from pipeline.sizes import size_ids
 from pipeline.text import Conditioning, repeat_to
 from pipeline.trajectory import Ask, Trajectory
 from unet.embeddings import guidance_embedding
@@ -248,9 +249,14 @@ class Engine:
         )
 
     def _size_ids(self, batch: Sequence[Job]) -> Tensor:
-        """SDXL's original size, crop and target size of each row, b 6."""
-        sides = [[side * self.model.latent_factor for side in job.ask.x.shape[2:]] for job in batch]
-        rows = [[h, w, 0, 0, h, w] for job, (h, w) in zip(batch, sides, strict=True) for _ in job.ask.x]
+        """What each row is told of the picture's size, b 6, or b 5 by the refiner."""
+        facts, factor = self.model.family.single_file, self.model.latent_factor
+        rows = []
+        for job in batch:
+            height, width = (side * factor for side in job.ask.x.shape[2:])
+            scored = facts is not None and facts.num_sizes == 5
+            last = len(job.ask.x) - 1
+            rows += [size_ids(height, width, scored=scored, is_negative=i < last) for i in range(last + 1)]
         return torch.tensor(rows, device=self.model.unet.device)
 
     @torch.inference_mode()

@@ -1,7 +1,7 @@
 """A model: its parts, loaded strictly from a folder in diffusers layout."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,7 +103,7 @@ def load_model(
         read_header(file)
 
     unet_config = _read_json(folder / "unet" / "config.json")
-    family = family_of(unet_config)
+    family = family_of(unet_config, len(text_parts))
     if len(text_parts) != family.num_text_encoders:
         raise ModelError(
             f"{folder} has {len(text_parts)} text encoders; "
@@ -111,9 +111,7 @@ def load_model(
         )
     vae_config = _read_json(folder / "vae" / "config.json")
     kind_of(unet_config.get("in_channels", 4), vae_config.get("latent_channels", 4))
-    executor = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
-    digest = executor.submit(content_hash, files)
-    executor.shutdown(wait=False)
+    digest = hash_in_background(files)
     return Model(
         name=name,
         family=family,
@@ -126,6 +124,13 @@ def load_model(
         scheduler_config=_read_json(folder / "scheduler" / "scheduler_config.json"),
         hash=digest,
     )
+
+
+def hash_in_background(files: Iterable[Path]) -> Future[str]:
+    executor = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
+    digest = executor.submit(content_hash, list(files))
+    executor.shutdown(wait=False)
+    return digest
 
 
 def _is_named(index: Mapping[str, Any], part: str) -> bool:

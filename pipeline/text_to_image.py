@@ -17,6 +17,8 @@ from pipeline.model import Model, load_model
 from pipeline.offload import check_offload, take_turns
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
+from pipeline.save import save_model
+from pipeline.single_file import load_single_file
 
 
 class TextToImagePipeline:
@@ -51,7 +53,7 @@ class TextToImagePipeline:
         """A pipeline around a model that is on disk.
 
         Args:
-            name: `default`, a folder in diffusers layout, or a hub id.
+            name: `default`, a folder in diffusers layout, a single .safetensors file, or a hub id.
             device: as torch names it; None takes a GPU if there is one.
             dtype: None is float16 on a GPU and float32 on a CPU.
             adapters: LoRAs and textual inversions to draw with; `load_lora` and `load_embedding` add more.
@@ -63,21 +65,27 @@ class TextToImagePipeline:
             WeightsError: a weight file is truncated, not safetensors, or does not fit.
         """
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
-        folder, target = locate_model(name), choose_device(device)
+        path, target = locate_model(name), choose_device(device)
         if offload:
             check_offload(target)
-        model = load_model(
-            folder,
-            name=os.fspath(name),
-            device=torch.device("cpu") if offload else target,
-            dtype=choose_dtype(dtype, target),
-            variant=variant,
-        )
+        home, kind = torch.device("cpu") if offload else target, choose_dtype(dtype, target)
+        if path.is_file():
+            model = load_single_file(path, name=os.fspath(name), device=home, dtype=kind)
+        else:
+            model = load_model(path, name=os.fspath(name), device=home, dtype=kind, variant=variant)
         for file in adapters:
             model.adapters.add(file)
         if offload:
             take_turns(model, target)
         return cls(model, attention=order, max_rows=max_rows)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes the model as a folder in diffusers layout, which diffusers loads too.
+
+        Raises:
+            OutputError: there is something in `folder` already, or it cannot be written to.
+        """
+        return save_model(self.model, Path(folder))
 
     @overload
     def __call__(self, prompt: str, **fields: Any) -> Result: ...
