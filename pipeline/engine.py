@@ -1,5 +1,6 @@
 """Samples many requests together: packs what their trajectories ask for into calls of one U-Net."""
 
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from pipeline.result import Result, Step
 from pipeline.sizes import size_ids
 from pipeline.text import Conditioning, repeat_to
 from pipeline.trajectory import Ask, Trajectory
+from pipeline.vocabulary import UnknownWords
 from unet.embeddings import guidance_embedding
 
 Plan = Mapping[str, Choice]  # site -> choice
@@ -158,11 +160,17 @@ class Engine:
         request = self.resolve(request)
         plan = self._plans_of(request)[0]
         trajectory, text = draw(request, self.model), self.model.text
+        self._warn_of_unknown_words(request.prompt)
         prompt = text.prompt(request.prompt, clip_skip=request.clip_skip)
         negative = text.negative(request.negative_prompt) if request.is_guided else prompt
         ask = next(trajectory)
         recording = self._recording(request, len(prompt.context), ask.count)
         return Job(id, request, negative, prompt, plan, trajectory, ask, recording)
+
+    def _warn_of_unknown_words(self, prompt: str) -> None:
+        vocabulary = self.model.vocabulary
+        if vocabulary is not None and (unknown := vocabulary.unknown(prompt)):
+            warnings.warn(vocabulary.explain(unknown), UnknownWords, stacklevel=2)
 
     def _recording(self, request: GenerationRequest, num_tokens: int, count: int) -> Recording | None:
         """An empty recording of `count` predictions, where the request wants one.

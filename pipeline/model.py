@@ -13,6 +13,7 @@ from pipeline.adapters import Adapters
 from pipeline.errors import ModelError
 from pipeline.families import Family, family_of
 from pipeline.text import ClipEncoder, TextEncoder
+from pipeline.vocabulary import Vocabulary
 from unet import UNet
 from unet.weights import content_hash, find_weights, load_strict, parameters_on_meta, read_header
 
@@ -27,6 +28,7 @@ class Model:
     Attributes:
         name: as the caller gave it, or the folder's own name; goes into the picture's record.
         hash: of the content of all weights, computed in the background: it reads every file once.
+        vocabulary: the words it was trained on, where they are few and it says so.
         adapters: what it draws with beside its own weights; none at first.
     """
 
@@ -37,6 +39,7 @@ class Model:
     text: TextEncoder
     scheduler_config: Mapping[str, Any]
     hash: Future[str]
+    vocabulary: Vocabulary | None = None
     adapters: Adapters = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,6 +126,7 @@ def load_model(
         ),
         scheduler_config=_read_json(folder / "scheduler" / "scheduler_config.json"),
         hash=digest,
+        vocabulary=Vocabulary.read(folder),
     )
 
 

@@ -1,10 +1,13 @@
 """What a small model knows, and what it says about words that it does not."""
 
+import warnings
+
 import pytest
 
+from pipeline import TextToImagePipeline
 from pipeline.errors import ModelError
 from pipeline.locate import DEFAULT_MODEL
-from pipeline.vocabulary import Vocabulary
+from pipeline.vocabulary import UnknownWords, Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +46,13 @@ def test_a_broken_file_is_refused(content: str, tmp_path) -> None:
     (tmp_path / "vocabulary.json").write_text(content)
     with pytest.raises(ModelError, match=r"vocabulary.json is no vocabulary"):
         Vocabulary.read(tmp_path)
+
+
+def test_a_prompt_with_unknown_words_is_drawn_and_says_so(sd_folder) -> None:
+    pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
+    with pytest.warns(UnknownWords, match="not trained on 'dragon'"):
+        pipe("a red dragon", num_steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipe("a red apple", num_steps=1)
+        TextToImagePipeline.from_pretrained(sd_folder, device="cpu")("a dragon", num_steps=1)
