@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from attention import AttentionOrder, AttentionRuntime, Backend, Choice, get, plan
-from attention.recorder import Recording, RowRecorder, check_recording
+from attention.recorder import RowRecorder
+from attention.recording import Recording
 from pipeline.decode import decode
 from pipeline.errors import NonFinitePrediction, PictureError
 from pipeline.faults import first_fault
 from pipeline.maps import HeatMaps
 from pipeline.model import Model
 from pipeline.record import make_record
+from pipeline.recordings import Recordings, start_recordings
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
 from pipeline.schedulers import make_scheduler
@@ -38,7 +40,7 @@ class Job:
     plan: Plan
     trajectory: Trajectory
     ask: Ask
-    recording: Recording | None  # of the prompt's row
+    recorded: Recordings
     retries: list[str] = field(default_factory=list)
 
     @property
@@ -49,16 +51,7 @@ class Job:
     @property
     def recordings(self) -> list[Recording | None]:
         """What each row is recorded into."""
-        return [*[None] * (len(self.conditioning) - 1), self.recording]
-
-    @property
-    def maps(self) -> HeatMaps | None:
-        """A view of what is recorded so far, None where nothing is."""
-        if self.recording is None or not self.recording.steps:
-            return None
-        assert self.request.height is not None and self.request.width is not None
-        size = self.request.height, self.request.width
-        return HeatMaps(self.request.prompt, self.conditioning[-1].tokens, size, self.recording)
+        return self.recorded.rows(len(self.conditioning))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +131,11 @@ class Engine:
         prompt = text.prompt(request.prompt)
         conditioning = (text.negative(request.negative_prompt), prompt) if request.is_guided else (prompt,)
         ask = next(trajectory)
-        recording = self._recording(request, len(prompt.context), ask.count)
-        return Job(id, request, conditioning, self.plan(request), trajectory, ask, recording)
+        recorded = start_recordings(request, self.model, conditioning, ask.count)
+        return Job(id, request, conditioning, self.plan(request), trajectory, ask, recorded)
 
-    def _recording(self, request: GenerationRequest, num_tokens: int, count: int) -> Recording | None:
-        """An empty recording of `count` predictions, where the request wants one.
-
-        Raises:
-            RecordingTooLarge: it would take too much memory.
-        """
-        if not isinstance(request.record, str):
-            return None
-        _, height, width = self._latent_shape(request)
-        cross = [site for site in self.model.unet.sites if site.kind == "cross"]
-        sites = {site.name: (site.num_heads, site.grid(height, width)) for site in cross}
-        check_recording(request.record, sites, num_tokens, count)
-        return Recording(request.record, num_tokens)
+    def _maps(self, job: Job) -> HeatMaps | None:
+        return job.recorded.maps(job.request, job.conditioning, self.model)
 
     def _latent_shape(self, request: GenerationRequest) -> tuple[int, int, int]:
         assert request.width is not None and request.height is not None
@@ -244,7 +226,9 @@ class Engine:
         except PictureError as error:
             return self._step(job, error=error)
         info = make_record(job.request, self.model, job.plan, job.retries)
-        return self._step(job, result=Result(image=image, request=job.request, info=info, maps=job.maps))
+        return self._step(
+            job, result=Result(image=image, request=job.request, info=info, maps=self._maps(job))
+        )
 
     def _step(self, job: Job, *, result: Result | None = None, error: Exception | None = None) -> Step:
         ask = job.ask
@@ -254,7 +238,7 @@ class Engine:
             index=ask.index + 1 if result or error else ask.index,
             count=ask.count,
             preview=partial(decode, self.model.vae, ask.denoised) if ask.denoised is not None else None,
-            maps=job.maps,
+            maps=self._maps(job),
             result=result,
             error=error,
         )

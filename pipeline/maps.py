@@ -1,8 +1,7 @@
-"""Where each word acted: cross-attention maps of one picture, put together from a recording."""
+"""Where each word acted: attention maps of one picture, put together from a recording."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 import torch
@@ -10,30 +9,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from attention.recorder import Grid, Recording
+from attention.recording import Grid, Recording
+from pipeline import map_numbers
 from pipeline.errors import UsageError
+from pipeline.query import Keys, queried
 from pipeline.text import Token
-
-_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+from pipeline.words import WORD, Part, Word, parts_of, words_of
 
 
 class NoSuchMap(UsageError):
     """There is no map of that word, token, site, step or grid; the message names those that exist."""
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word of the prompt.
-
-    Attributes:
-        text: as typed.
-        span: its characters [start, end) in the prompt.
-        tokens: positions of the context that it takes.
-    """
-
-    text: str
-    span: tuple[int, int]
-    tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +34,10 @@ class HeatMaps:
         size: height and width of the picture in pixels, and of the maps.
         steps: index of the predictions taken together; None for all.
         grids: the grids taken together; None for all but the coarsest.
+        of_negative: the maps of the negative prompt, where they are recorded.
+        keys: encodes words that are not in the prompt, where queries are recorded.
+        is_normalised: stretch each map from 0 to 1 by its own range.
+        end_share: part of the end token's probability that words get, see `with_end`.
     """
 
     prompt: str
@@ -57,20 +46,67 @@ class HeatMaps:
     recording: Recording
     steps: tuple[int, ...] | None = None
     grids: tuple[Grid, ...] | None = None
+    of_negative: "HeatMaps | None" = field(default=None, repr=False)
+    keys: Keys | None = field(default=None, repr=False, compare=False)
+    is_normalised: bool = False
+    end_share: float = 0.0
+
+    @property
+    def normalised(self) -> "HeatMaps":
+        """Each map stretched from 0, where it is least, to 1, where it is most: to look at, not to compare."""
+        return replace(self, is_normalised=True)
+
+    @property
+    def raw(self) -> "HeatMaps":
+        """Probabilities as they are."""
+        return replace(self, is_normalised=False)
+
+    @property
+    def values(self) -> "HeatMaps":
+        """How much tokens contribute instead of how much they are looked at.
+
+        A site's map is the length of the vector that a token adds to the layer's output; a word's, and
+        everything put together from several sites, takes each token's share of these lengths.
+
+        Raises:
+            NoSuchMap: it is not recorded.
+        """
+        return self._view("values")
+
+    @property
+    def refined(self) -> "HeatMaps":
+        """Maps spread by self-attention over positions that look alike, on the grids that have it.
+
+        Raises:
+            NoSuchMap: it is not recorded.
+        """
+        return self._view("refined")
+
+    @property
+    def negative(self) -> "HeatMaps":
+        """Where the negative prompt acted.
+
+        Raises:
+            NoSuchMap: it is not recorded.
+        """
+        if self.of_negative is None:
+            raise NoSuchMap(
+                "the negative prompt was not recorded; it needs record_extras=('negative',) and a "
+                "guidance_scale above 1"
+            )
+        return replace(self.of_negative, steps=self.steps, grids=self.grids, is_normalised=self.is_normalised)
+
+    def with_end(self, share: float = 1.0) -> "HeatMaps":
+        """Words with that share of the end token's probability, divided among them as they divide their own.
+
+        The end token has read the whole prompt, so it lies on what is drawn and not on the ground behind it.
+        Its padding says the same and counts with it.
+        """
+        return replace(self, end_share=share)
 
     def words(self) -> tuple[Word, ...]:
         """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
-        words = []
-        for match in _WORD.finditer(self.prompt):
-            start, end = match.span()
-            tokens = tuple(
-                i
-                for i, token in enumerate(self.tokens)
-                if token.span[0] < token.span[1] and start <= token.span[0] < end
-            )
-            if tokens:
-                words.append(Word(match.group(), (start, end), tokens))
-        return tuple(words)
+        return words_of(self.prompt, self.tokens)
 
     def word(self, text: str, occurrence: int | None = None) -> Float[Tensor, "h w"]:
         """The probability that a pixel attends to a word, its sub-tokens together.
@@ -82,10 +118,10 @@ class HeatMaps:
         Raises:
             NoSuchMap: the prompt does not have it, or not so often.
         """
-        found = [self._find(part, occurrence) for part in _WORD.findall(text)]
+        found = [self._find(part, occurrence) for part in WORD.findall(text)]
         if not found:
             raise NoSuchMap(f"{text!r} holds no word; {self._names()}")
-        return self._sum([i for tokens in found for i in tokens])
+        return self._scaled(self._words([i for tokens in found for i in tokens]))
 
     def token(self, index: int) -> Float[Tensor, "h w"]:
         """The probability that a pixel attends to one position of the context; 0 is the start token.
@@ -95,7 +131,56 @@ class HeatMaps:
         """
         if not 0 <= index < len(self.tokens):
             raise NoSuchMap(f"token is {index}; the context has 0 to {len(self.tokens) - 1}")
-        return self._sum([index])
+        return self._scaled(self._sum([index]))
+
+    def start(self) -> Float[Tensor, "h w"]:
+        """The probability that a pixel attends to a start token: to no word in particular."""
+        return self._scaled(self._sum(self._part("start")))
+
+    def end(self) -> Float[Tensor, "h w"]:
+        """The probability that a pixel attends to an end token, which has read the whole prompt."""
+        return self._scaled(self._sum(self._part("end")))
+
+    def padding(self) -> Float[Tensor, "h w"]:
+        """The probability that a pixel attends to what fills the context behind the end."""
+        return self._scaled(self._sum(self._part("padding")))
+
+    def point(self, x: int, y: int) -> Float[Tensor, "h w"]:
+        """Where the position that pixel (x, y) lies in attends to in the picture itself; it sums to 1.
+
+        Raises:
+            NoSuchMap: self-attention of that point is not recorded.
+        """
+        fine = self._resized(self._points()._mean([self._point(x, y)])[0]).clamp(min=0)
+        return self._scaled(fine / fine.sum())
+
+    def point_at(self, name: str, x: int, y: int) -> Float[Tensor, "h w"]:
+        """As `point`, at one self-attention site, on its own grid.
+
+        Raises:
+            NoSuchMap: no such site, or self-attention of that point is not recorded.
+        """
+        return self._scaled(self._points()._site(name)[self._point(x, y)])
+
+    def query(self, text: str) -> Float[Tensor, "h w"]:
+        """The probability that a pixel would attend to words that the prompt need not have.
+
+        They are encoded as a prompt of their own, and share each pixel's attention with its start and end.
+
+        Raises:
+            NoSuchMap: no queries were recorded, or none of the steps taken.
+        """
+        kept = self.recording.queries
+        if self.keys is None or not kept:
+            raise NoSuchMap("no queries were recorded; they need record_queries=(a prediction, ...)")
+        taken = tuple(kept) if self.steps is None else tuple(step for step in self.steps if step in kept)
+        if not taken:
+            raise NoSuchMap(f"queries were recorded of predictions {', '.join(map(str, kept))} alone")
+        tokens, keys = self.keys(text)
+        maps = replace(
+            self, prompt=text, tokens=tokens, recording=queried(self.recording, taken, keys), steps=None
+        )
+        return maps.word(text)
 
     def step(self, index: int) -> "HeatMaps":
         """The maps of one prediction alone.
@@ -127,7 +212,7 @@ class HeatMaps:
             NoSuchMap: no such site, or none was recorded by itself.
         """
         maps = self._site(name)
-        return maps.mean(0) if self.recording.level == "head" else maps
+        return self._scaled(maps.mean(0) if self.recording.level == "head" else maps)
 
     def head(self, name: str, index: int) -> Float[Tensor, "m h w"]:
         """All tokens in one head of a site, on its own grid: the mean over predictions.
@@ -140,7 +225,41 @@ class HeatMaps:
         maps = self._site(name)
         if not 0 <= index < len(maps):
             raise NoSuchMap(f"head is {index}; {name} has 0 to {len(maps) - 1}")
-        return maps[index]
+        return self._scaled(maps[index])
+
+    def sites(self) -> tuple[str, ...]:
+        """Names of the sites that are recorded by themselves, in the order in which they run."""
+        return tuple(self.recording.sums)
+
+    def concentration(self, word: str) -> dict[str, float]:
+        """Site -> how concentrated a word's map is there: 0 where it is even, 1 where it is one position.
+
+        Raises:
+            NoSuchMap: the prompt does not have the word, or sites are not recorded.
+        """
+        return {site: map_numbers.concentration(map) for site, map in self._per_site(word).items()}
+
+    def overlap(self, word: str, other: str) -> dict[str, float]:
+        """Site -> what the maps of two words have in common there, 0 to 1.
+
+        Raises:
+            NoSuchMap: the prompt does not have a word, or sites are not recorded.
+        """
+        one, two = self._per_site(word), self._per_site(other)
+        return {site: map_numbers.overlap(one[site], two[site]) for site in one}
+
+    def outliers(self, threshold: float = 3.5) -> dict[str, float]:
+        """Sites whose words lie elsewhere than at the other sites, with how far; the furthest first.
+
+        Args:
+            threshold: robust z-score, in median absolute deviations, above which a site is named.
+
+        Raises:
+            NoSuchMap: sites are not recorded.
+        """
+        self._check_sites()
+        index = [i for word in self.words() for i in word.tokens]
+        return map_numbers.outliers({site: self.raw.site(site)[index] for site in self.sites()}, threshold)
 
     def at(self, x: int, y: int) -> dict[str, float]:
         """How one pixel shares its attention among the words, the largest first.
@@ -153,17 +272,31 @@ class HeatMaps:
             raise NoSuchMap(f"the point is ({x}, {y}); the picture is {width}x{height}")
         shares: dict[str, float] = {}
         for word in self.words():
-            shares[word.text] = shares.get(word.text, 0.0) + float(self._sum(word.tokens)[y, x])
+            shares[word.text] = shares.get(word.text, 0.0) + float(self._words(word.tokens)[y, x])
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
     def probabilities(self) -> Float[Tensor, "m h w"]:
         """Every token's map, on the finest grid that is taken."""
         return self._mean(range(len(self.tokens)))
 
+    def _words(self, tokens: Sequence[int]) -> Float[Tensor, "h w"]:
+        """As `_sum`, with the words' part of what the end token has."""
+        if not self.end_share:
+            return self._sum(tokens)
+        maps = self.probabilities()
+        words = maps[[i for word in self.words() for i in word.tokens]].sum(0)
+        end = maps[[*self._part("end"), *self._part("padding")]].sum(0)
+        own = maps[list(tokens)].sum(0)
+        return self._resized(own + self.end_share * end * own / words.clamp(min=1e-12)).clamp(0, 1)
+
     def _sum(self, tokens: Sequence[int]) -> Float[Tensor, "h w"]:
-        coarse = self._mean(tokens).sum(0, keepdim=True)[None]
-        fine = F.interpolate(coarse, size=self.size, mode="bicubic", align_corners=False)
-        return fine[0, 0].clamp(0, 1)
+        return self._resized(self._mean(tokens).sum(0)).clamp(0, 1)
+
+    def _resized(self, map: Float[Tensor, "gh gw"]) -> Float[Tensor, "h w"]:
+        return F.interpolate(map[None, None], size=self.size, mode="bicubic", align_corners=False)[0, 0]
+
+    def _scaled(self, map: Tensor) -> Tensor:
+        return map_numbers.stretched(map) if self.is_normalised else map
 
     def _mean(self, tokens: Sequence[int]) -> Float[Tensor, "m h w"]:
         """Mean over the steps and grids taken, each grid weighed alike, on the finest of them."""
@@ -175,7 +308,7 @@ class HeatMaps:
         index = torch.tensor(list(tokens), device=taken[0][grids[0]].device)
         maps = []
         for grid in grids:
-            mean = torch.stack([step[grid].index_select(0, index) for step in taken]).mean(0)
+            mean = torch.stack([step[grid].index_select(0, index) for step in taken]).float().mean(0)
             scaled = (
                 mean if grid == grids[0] else F.interpolate(mean[None], size=grids[0], mode="bilinear")[0]
             )
@@ -193,18 +326,53 @@ class HeatMaps:
         return grids[:-1] or grids
 
     def _site(self, name: str) -> Tensor:
-        sums = self.recording.sums
-        if not sums:
-            raise NoSuchMap(f"recorded at level {self.recording.level!r}; sites need record='site' or 'head'")
-        if name not in sums:
-            near = ", ".join(get_close_matches(name, sums, n=3, cutoff=0.0))
+        self._check_sites()
+        if name not in self.recording.sums:
+            near = ", ".join(get_close_matches(name, self.recording.sums, n=3, cutoff=0.0))
             raise NoSuchMap(f"no site {name!r} was recorded; the nearest are {near}")
-        return self.recording.site(name).cpu()
+        return self.recording.site(name, self.steps).float().cpu()
+
+    def _per_site(self, word: str) -> dict[str, Float[Tensor, "h w"]]:
+        self._check_sites()
+        index = [i for part in WORD.findall(word) for i in self._find(part, None)]
+        return {site: self.raw.site(site)[index].sum(0) for site in self.sites()}
+
+    def _check_sites(self) -> None:
+        if not self.recording.sums:
+            raise NoSuchMap(f"recorded at level {self.recording.level!r}; sites need record='site' or 'head'")
+        if self.steps is not None and not self.recording.site_steps:
+            raise NoSuchMap(
+                "sites are recorded over all predictions together; "
+                "those of a single one need record_extras=('steps',)"
+            )
+
+    def _view(self, name: str) -> "HeatMaps":
+        if name not in self.recording.views:
+            raise NoSuchMap(f"{name} is not recorded; it needs record_extras=({name!r},)")
+        return replace(self, recording=self.recording.views[name])
+
+    def _part(self, part: Part) -> list[int]:
+        return [i for i, each in enumerate(parts_of(self.tokens)) if each == part]
+
+    def _points(self) -> "HeatMaps":
+        if "points" not in self.recording.views:
+            raise NoSuchMap("no points were recorded; they need record_points=((x, y), ...)")
+        return replace(self, recording=self.recording.views["points"])
+
+    def _point(self, x: int, y: int) -> int:
+        height, width = self.size
+        points = [(int(px * width), int(py * height)) for px, py in self.recording.extras.points]
+        if (x, y) not in points:
+            names = ", ".join(map(str, points))
+            raise NoSuchMap(f"self-attention of the point ({x}, {y}) is not recorded; that of {names} is")
+        return points.index((x, y))
 
     def _find(self, text: str, occurrence: int | None) -> tuple[int, ...]:
         equal = [word for word in self.words() if word.text.casefold() == text.casefold()]
         if not equal:
-            raise NoSuchMap(f"the prompt has no word {text!r}; {self._names()}")
+            raise NoSuchMap(
+                f"the prompt has no word {text!r}; {self._names()}; maps.query({text!r}) asks for others"
+            )
         if occurrence is None:
             return tuple(i for word in equal for i in word.tokens)
         if not 0 <= occurrence < len(equal):

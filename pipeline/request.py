@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from pipeline.errors import RequestError
+from pipeline.errors import RequestError, UnknownName
 from pipeline.schedulers import check_scheduler
 
 MAX_STEPS = 1000  # the number of timesteps that Stable Diffusion models are trained on
@@ -18,6 +18,7 @@ SIZE_MULTIPLE = 8
 BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
 
 Record = bool | Literal["grid", "site", "head"]
+RECORD_EXTRAS = ("negative", "steps", "values", "refined")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,12 @@ class GenerationRequest:
             or below the negative prompt has no part and is not computed (Ho & Salimans, arXiv:2207.12598).
         scheduler: a name from `pipeline.schedulers.SCHEDULERS`.
         record: which cross-attention maps to keep.
+        record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
+            of each prediction), `values` (weighted by what each token contributes), `refined` (spread by
+            self-attention, on grids of up to 32x32).
+        record_points: pixels (x, y) whose self-attention is kept, one row for each site.
+        record_queries: predictions, from 0, whose queries are kept, to ask for words that are not in the
+            prompt.
 
     Raises:
         RequestError: a field is out of its range.
@@ -47,6 +54,9 @@ class GenerationRequest:
     guidance_scale: float | None = None
     scheduler: str | None = None
     record: Record = False
+    record_extras: tuple[str, ...] = ()
+    record_points: tuple[tuple[int, int], ...] = ()
+    record_queries: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.record is True:
@@ -63,6 +73,8 @@ class GenerationRequest:
             check_scheduler(self.scheduler)
         if self.record not in (False, "grid", "site", "head"):
             raise RequestError(f"record is {self.record!r}; must be False, 'grid', 'site' or 'head'")
+        for name, value in _checked_record(self).items():
+            object.__setattr__(self, name, value)
 
     @property
     def is_guided(self) -> bool:
@@ -102,6 +114,38 @@ class GenerationRequest:
         if "prompt" not in values:
             raise RequestError("the field prompt is missing")
         return cls(**values)
+
+
+def _checked_record(request: GenerationRequest) -> dict[str, tuple[Any, ...]]:
+    """The fields that say what to record beside `record`, as tuples whatever they were stored as."""
+    extras, points, queries = (
+        _as_tuple(name, getattr(request, name))
+        for name in ("record_extras", "record_points", "record_queries")
+    )
+    if not request.record and (extras or points or queries):
+        raise RequestError("record is False beside record_extras, record_points or record_queries; set it")
+    for extra in extras:
+        if extra not in RECORD_EXTRAS:
+            raise UnknownName("extra", str(extra), RECORD_EXTRAS)
+    for query in queries:
+        _check_integer("record_queries", query, 0, 2 * MAX_STEPS)
+    points = tuple(_as_tuple("record_points", point) for point in points)
+    for point in points:
+        if len(point) != 2:
+            raise RequestError(f"record_points has {point!r}; a point is (x, y)")
+        for name, value, size in zip("xy", point, (request.width, request.height), strict=True):
+            _check_integer(f"{name} of a point", value, 0, (size or 2**20) - 1)
+    return {
+        "record_extras": tuple(dict.fromkeys(extras)),
+        "record_points": tuple(dict.fromkeys(points)),
+        "record_queries": tuple(sorted(set(queries))),
+    }
+
+
+def _as_tuple(name: str, value: object) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise RequestError(f"{name} is {value!r}; must be a tuple or a list")
+    return tuple(value)
 
 
 def _check_text(name: str, text: object) -> None:

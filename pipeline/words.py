@@ -1,0 +1,56 @@
+"""The words of a prompt, and which positions of the context they and the other tokens take."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.text import Token
+
+WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+Part = Literal["start", "word", "end", "padding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the prompt.
+
+    Attributes:
+        text: as typed.
+        span: its characters [start, end) in the prompt.
+        tokens: positions of the context that it takes.
+    """
+
+    text: str
+    span: tuple[int, int]
+    tokens: tuple[int, ...]
+
+
+def words_of(prompt: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
+    """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
+    words = []
+    for match in WORD.finditer(prompt):
+        start, end = match.span()
+        own = tuple(i for i, token in enumerate(tokens) if _is_typed(token) and start <= token.span[0] < end)
+        if own:
+            words.append(Word(match.group(), (start, end), own))
+    return tuple(words)
+
+
+def parts_of(tokens: Sequence[Token]) -> tuple[Part, ...]:
+    """What each position of the context is; every chunk has a start, an end and often padding behind it."""
+    parts: list[Part] = []
+    for token in tokens:
+        if _is_typed(token):
+            parts.append("word")
+        elif token.text == tokens[0].text:
+            parts.append("start")
+        elif parts[-1] in ("start", "word"):
+            parts.append("end")
+        else:
+            parts.append("padding")
+    return tuple(parts)
+
+
+def _is_typed(token: Token) -> bool:
+    return token.span[0] < token.span[1]
