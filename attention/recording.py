@@ -35,6 +35,9 @@ class Extras:
     queries: tuple[int, ...] = ()
 
 
+PLAIN = Extras()
+
+
 @dataclass(slots=True)
 class Frame:
     """What one prediction of one row recorded.
@@ -96,7 +99,7 @@ class Recording:
         queries: prediction -> cross-attention site -> queries, h n d.
     """
 
-    def __init__(self, level: Level, num_tokens: int, extras: Extras = Extras()) -> None:
+    def __init__(self, level: Level, num_tokens: int, extras: Extras = PLAIN) -> None:
         self.level = level
         self.num_tokens = num_tokens
         self.extras = extras

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import torch
 
-from attention.recording import HISTORY, MAX_REFINED_POSITIONS, Extras, Grid, Level, Recording
+from attention.recording import HISTORY, MAX_REFINED_POSITIONS, PLAIN, Extras, Grid, Level, Recording
 
 MAX_BYTES = 2**29
 SUM = torch.float32.itemsize
@@ -40,7 +40,7 @@ def recorded_bytes(
     sites: Mapping[str, SiteSize],
     num_tokens: int,
     num_steps: int,
-    extras: Extras = Extras(),
+    extras: Extras = PLAIN,
 ) -> int:
     """Memory that a finished recording holds.
 
@@ -89,7 +89,7 @@ def check_recordings(
     def size(level: Level | None = None, bare: bool = False) -> int:
         return sum(
             recorded_bytes(
-                level or one.level, sites, one.num_tokens, num_steps, Extras() if bare else one.extras
+                level or one.level, sites, one.num_tokens, num_steps, PLAIN if bare else one.extras
             )
             for one in recordings
         )
@@ -99,7 +99,7 @@ def check_recordings(
     level, levels = recordings[0].level, get_args(Level)
     num_cross = sum(site.kind == "cross" for site in sites.values())
     remedies = [(repr(each), size(each)) for each in reversed(levels[: levels.index(level)])]
-    if any(one.extras != Extras() for one in recordings):
+    if any(one.extras != PLAIN for one in recordings):
         remedies += [(f"{each!r} without extras", size(each, bare=True)) for each in reversed(levels)]
     fits = next((f"{name} takes {_mib(need)}" for name, need in remedies if need <= max_bytes), None)
     raise RecordingTooLarge(
