@@ -154,6 +154,7 @@ def check_refined(maps, calls: list[dict], length: int) -> None:
 
 
 @pytest.mark.parametrize("words", ["umbrella", "open umbrella"])
+@torch.no_grad()
 def test_a_query_asks_the_pictures_queries_for_other_words(words: str, stock: Stock, monkeypatch) -> None:
     one = request(record="grid", record_extras=(), record_queries=(1,))
     maps, calls = stock.pipe(one).maps, stock.calls(one, monkeypatch)
