@@ -56,7 +56,7 @@ class RowRecorder:
                 # Layers differ in scale: in a grid's mean each of them counts by shares.
                 frame.views["values"].add(site, grid, norms / norms.sum(-1, keepdim=True), kept)
             if frame.queries is not None:
-                frame.queries[site] = q[row].detach().clone()
+                frame.queries[site] = q[row].detach()
 
     def record_self(
         self,

@@ -129,17 +129,18 @@ class Recording:
 
         Source: as in DiffSegmenter, Wang et al. 2023, arXiv:2309.02773.
         """
+        # All that stays is a copy: a compiled graph may write over its outputs in the next call, and a row
+        # would hold on to its whole batch.
         means = frame.means()
         if "refined" in self.views:
             refined = {grid: _mixed(means[grid], frame, grid) for grid in frame.mixing if grid in means}
             self.views["refined"].append(Frame(grids=refined, num_sites=dict.fromkeys(refined, 1)))
         if frame.queries is not None:
-            self.queries[len(self.steps)] = frame.queries
+            self.queries[len(self.steps)] = {site: q.clone() for site, q in frame.queries.items()}
         self.steps.append({grid: _history(mean) for grid, mean in means.items()})
         if self.extras.steps:
             self.site_steps.append({site: _history(maps) for site, maps in frame.sites.items()})
         for site, maps in frame.sites.items():
-            # A copy: a graph may write over its outputs in the next call, and a row holds on to its batch.
             self.sums[site] = self.sums[site] + maps if site in self.sums else maps.clone()
         for name, view in frame.views.items():
             self.views[name].append(view)

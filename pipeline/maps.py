@@ -73,7 +73,8 @@ class HeatMaps(Reading):
                 "the negative prompt was not recorded; it needs record_extras=('negative',) and a "
                 "guidance_scale above 1"
             )
-        return replace(self.of_negative, steps=self.steps, grids=self.grids, is_normalised=self.is_normalised)
+        taken = {name: getattr(self, name) for name in ("steps", "grids", "is_normalised", "end_share")}
+        return replace(self.of_negative, **taken)
 
     def with_end(self, share: float = 1.0) -> "HeatMaps":
         """Words with that share of the end token's probability, divided among them as they divide their own.
