@@ -48,6 +48,9 @@ def generate(
     count: Annotated[int, typer.Option(help="Pictures, with seeds SEED, SEED+1, ...")] = 1,
     width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
     height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
+    maps: Annotated[
+        Path | None, typer.Option(help="A folder for where each word acted: sheet, words, numbers, steps.")
+    ] = None,
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
@@ -64,8 +67,17 @@ def generate(
         num_steps=steps,
         guidance_scale=guidance,
         scheduler=scheduler,
+        record="grid" if maps else False,
     )
-    draw(request.repeated(count), output, model=model, attention=attention, device=device, dtype=dtype)
+    draw(
+        request.repeated(count),
+        output,
+        maps=maps,
+        model=model,
+        attention=attention,
+        device=device,
+        dtype=dtype,
+    )
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from app import report
 from app.loading import check_plans, load_pipeline
 from pipeline.errors import OutputError, UsageError
+from pipeline.export import export_maps
 from pipeline.metadata import check_writable
 from pipeline.request import GenerationRequest
 
@@ -15,6 +16,7 @@ def draw(
     requests: Sequence[GenerationRequest],
     output: Path,
     *,
+    maps: Path | None = None,
     model: str,
     attention: str | None,
     device: str | None,
@@ -25,6 +27,7 @@ def draw(
 
     Args:
         output: a .png file, for a single request, or a folder.
+        maps: a folder for where each word acted; the requests record.
         expected_hash: of the model's content; another one is refused before sampling.
 
     Raises:
@@ -33,6 +36,8 @@ def draw(
     """
     is_file = _is_file(output, len(requests))
     check_writable(output.parent if is_file else output)
+    if maps is not None:
+        check_writable(maps)
     started, failed = time.monotonic(), 0
     try:
         with report.Progress(len(requests)) as progress:
@@ -51,6 +56,8 @@ def draw(
                 elif step.result is not None:
                     path = step.result.save(output if is_file else output / step.result.file_name)
                     report.say(f"{path}  (seed {step.request.seed})")
+                    if maps is not None:
+                        report.say(f"{export_maps(step.result, maps)[0]}  (where each word acted)")
     except KeyboardInterrupt:
         report.fail("stopped; the pictures named above are whole", code=4)
     drawn = len(requests) - failed

@@ -1,8 +1,6 @@
 """The record inside a PNG: JSON for machines, and the `parameters` text that other programs read."""
 
 import json
-import os
-import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import OutputError, UsageError
+from pipeline.whole import write_whole
 
 KEY = "limelight"
 MAX_RECORD_CHARACTERS = 1_000_000
@@ -41,7 +40,7 @@ def parameters_text(info: Mapping[str, Any]) -> str:
 
 
 def save_png(image: Image.Image, info: Mapping[str, Any], path: Path) -> Path:
-    """Writes picture and record to a temporary file beside `path`, flushes it to disk and renames it.
+    """Writes picture and record, whole or not at all.
 
     Raises:
         OutputError: the place cannot be written to, or is full.
@@ -49,18 +48,7 @@ def save_png(image: Image.Image, info: Mapping[str, Any], path: Path) -> Path:
     chunks = PngInfo()
     chunks.add_itxt("parameters", parameters_text(info))
     chunks.add_itxt(KEY, json.dumps(info, ensure_ascii=False, sort_keys=True))
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
-            image.save(file, format="PNG", pnginfo=chunks)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
-    return path.resolve()
+    return write_whole(path, lambda file: image.save(file, format="PNG", pnginfo=chunks))
 
 
 def check_writable(folder: Path) -> None:

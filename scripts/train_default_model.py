@@ -1,5 +1,5 @@
 """Trains the default model, stage by stage: `python -m scripts.train_default_model
-{clip,vae,unet,judge,export,adopt}`."""
+{clip,vae,decoder,unet,judge,export,adopt}`."""
 
 import argparse
 import sys
@@ -15,7 +15,7 @@ from scripts.training.data import World
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("clip", "vae", "unet", "judge", "export", "adopt"))
+    parser.add_argument("stage", choices=("clip", "vae", "decoder", "unet", "judge", "export", "adopt"))
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument("--run", type=Path, default=Path("build/train"), help="checkpoints, logs, samples")
     parser.add_argument(
@@ -49,6 +49,11 @@ def main() -> int:
         from scripts.training.vae import vae_stage
 
         stage, _ = vae_stage(SHIPPED, world, arguments.run)
+    elif arguments.stage == "decoder":
+        from scripts.training.vae import decoder_stage
+        from scripts.training.vae_ready import trained_vae
+
+        stage = decoder_stage(SHIPPED, world, trained_vae(SHIPPED, world, arguments.run), arguments.run)
     elif arguments.stage == "clip":
         from scripts.training.clip import clip_stage
 

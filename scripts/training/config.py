@@ -47,7 +47,9 @@ class VaeConfig:
     l1_weight: float = 0.1
     edge_weight: float = 0.05
     measured: int = 512
+    latent_noise: float = 0.03
     stage: StageConfig = StageConfig(steps=4500, batch=4, learning_rate=2.5e-4, warmup=100, decay=0.5)
+    decoder: StageConfig = StageConfig(steps=4000, batch=8, learning_rate=5e-4, warmup=100, decay=0.7)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,25 +46,9 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
                 posterior.mean.shape, generator=noise, device=world.device
             )
             decoded = vae.decode(latents).sample.float()
-        wrong = decoded - images
-        square = wrong.square().mean()
+        square, crisp = _errors(config, decoded - images)
         kl = posterior.kl().mean() / posterior.mean[0].numel()
-        crisp = config.vae.l1_weight * wrong.abs().mean() + config.vae.edge_weight * edges(wrong)
         return square + crisp + config.vae.kl_weight * kl, {"square": square.item(), "kl": kl.item()}
-
-    def report(step: int) -> dict[str, float]:
-        images = world.batch(HELD_OUT_STEP, 128).images
-        with torch.no_grad():
-            posterior = vae.encode(images).latent_dist
-            decoded = vae.decode(posterior.mean).sample
-        pairs = torch.stack([images[:32], decoded[:32]], 1).flatten(0, 1)
-        save_grid(pairs / 2 + 0.5, folder / "samples" / f"vae-{step:06d}.png", 16)
-        spread = posterior.mean.std((0, 2, 3))
-        return {
-            "psnr": psnr(decoded, images),
-            "latent_std": spread.mean().item(),
-            "latent_std_min": spread.min().item(),
-        }
 
     parameters = [parameter for parameter in vae.parameters() if parameter.requires_grad]
     stage = Stage(
@@ -73,9 +57,62 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
         groups=[(parameters, 1.0)],
         modules={"vae": vae},
         loss=loss,
-        report=report,
+        report=lambda step: _report(vae, world, folder / "samples" / f"vae-{step:06d}.png"),
     )
     return stage, vae
+
+
+def decoder_stage(config: TrainConfig, world: World, vae: AutoencoderKL, folder: Path) -> Stage:
+    """The decoder alone goes on, under latents that are a little off, as a denoiser's are; what latents mean
+    stays, so a denoiser can be trained beside it.
+
+    Args:
+        vae: as `trained_vae` makes it.
+    """
+    torch.manual_seed(config.seed)
+    parameters = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        images = world.batch(step, config.vae.decoder.batch).images
+        random = torch.Generator(world.device).manual_seed(step)
+        with torch.autocast(world.device, dtype=torch.bfloat16):
+            with torch.no_grad():
+                latents = vae.encode(images).latent_dist.mean
+            noise = torch.randn(latents.shape, generator=random, device=world.device)
+            decoded = vae.decode(latents + config.vae.latent_noise * noise).sample.float()
+        square, crisp = _errors(config, decoded - images)
+        return square + crisp, {"square": square.item()}
+
+    return Stage(
+        name="decoder",
+        config=config.vae.decoder,
+        groups=[(parameters, 1.0)],
+        modules={"vae": vae},
+        loss=loss,
+        report=lambda step: _report(vae, world, folder / "samples" / f"decoder-{step:06d}.png"),
+    )
+
+
+def _errors(config: TrainConfig, wrong: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor]:
+    """The mean square, and what keeps outlines crisp."""
+    crisp = config.vae.l1_weight * wrong.abs().mean() + config.vae.edge_weight * edges(wrong)
+    return wrong.square().mean(), crisp
+
+
+@torch.no_grad()
+def _report(vae: AutoencoderKL, world: World, grid: Path) -> dict[str, float]:
+    images = world.batch(HELD_OUT_STEP, 128).images
+    posterior = vae.encode(images).latent_dist
+    decoded = vae.decode(posterior.mean).sample
+    save_grid(torch.stack([images[:32], decoded[:32]], 1).flatten(0, 1) / 2 + 0.5, grid, 16)
+    spread = posterior.mean.std((0, 2, 3))
+    return {
+        "psnr": psnr(decoded, images),
+        "latent_std": spread.mean().item(),
+        "latent_std_min": spread.min().item(),
+    }
 
 
 def edges(difference: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:

@@ -16,21 +16,24 @@ from scripts.world.scene import sample_scene
 
 
 def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
-    """The result of stage `vae`, its latents normalised by its own 1x1 convolutions: `scaling_factor` is 1.
+    """The result of stage `vae`, its latents normalised by its own 1x1 convolutions: `scaling_factor` is 1;
+    where stage `decoder` has run, its result.
 
-    Raises: FileNotFoundError where the stage has not run.
+    Raises: FileNotFoundError where stage `vae` has not run.
     """
-    state = checkpoint.load(run / "vae.pt")
+    decoder, state = (checkpoint.load(run / f"{name}.pt") for name in ("decoder", "vae"))
     if state is None:
         raise FileNotFoundError(f"{run / 'vae.pt'} does not exist; make it with stage `vae`")
     vae = build_vae(config)
-    vae.load_state_dict(state["modules"]["vae"])
+    vae.register_to_config(scaling_factor=1.0)
+    vae.load_state_dict((decoder or state)["modules"]["vae"])
     vae.to(world.device).eval().requires_grad_(False)
+    if decoder is not None:
+        return vae
     rng = np.random.default_rng([config.seed, HELD_OUT_STEP])  # not the world's seed: that differs by process
     scenes = [sample_scene(rng, config.mixture) for _ in range(config.vae.measured)]
     latents = vae.encode(world.compose(scenes, rng).images).latent_dist.mean
     normalise(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
-    vae.register_to_config(scaling_factor=1.0)
     return vae
 
 

@@ -113,3 +113,13 @@ def test_a_picture_without_a_record_cannot_be_replayed(tmp_path: Path) -> None:
 def test_help_and_refused_requests_load_nothing_heavy(tmp_path: Path, module: str) -> None:
     code = f"import sys, app.cli, pipeline; assert {module!r} not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_maps_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
+    run = limelight(
+        "generate", "a red apple", "--seed", "7", "--steps", "2", "--maps", "maps", "-o", "a.png", cwd=tmp_path
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "(where each word acted)" in run.stdout
+    kinds = sorted(path.name.partition("seed7-")[2] for path in (tmp_path / "maps").iterdir())
+    assert kinds == ["maps.npz", "maps.png", "steps.webp", "word00.png", "word01.png", "word02.png"]

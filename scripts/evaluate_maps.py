@@ -1,0 +1,126 @@
+"""Scores cross-attention maps against the masks of composed scenes: `python -m scripts.evaluate_maps`.
+
+Scenes are composed, noised to several timesteps and predicted once each. The best aggregation and its
+threshold are found on one half of the scenes; the table is of the other half, nouns in pairs that training
+never showed.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline import TextToImagePipeline
+from scripts.training.config import SHIPPED
+from scripts.training.data import World
+from scripts.training.map_scores import (
+    DAAM_THRESHOLD,
+    Aggregation,
+    Maps,
+    area_under_roc,
+    best_threshold,
+    by_grid,
+    centred,
+    iou,
+    masks_of,
+    pointing,
+    search,
+    whole,
+)
+from scripts.training.scores import interval
+from scripts.training.truth import Recorded, record
+from scripts.world.scene import Mixture, sample_scene
+
+PAIRS = Mixture(single=0.0, pair=1.0, coloured=0.6, background_named=1.0, flat=0.0, held_out=True)
+SEED = 30_000
+KINDS = ("noun", "colour", "ground")
+COLUMNS = (
+    "pointing",
+    "pointing at the other thing",
+    f"IoU at {DAAM_THRESHOLD}",
+    "IoU at the best threshold",
+    "ROC area",
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
+    parser.add_argument("--scenes", type=int, default=200, help="half to choose by, half to report on")
+    parser.add_argument("--timesteps", type=int, nargs="+", default=[100, 250, 400, 550, 700])
+    parser.add_argument("--words", action="store_true", help="also a line for every noun")
+    arguments = parser.parse_args()
+    model = TextToImagePipeline.from_pretrained(arguments.model, device="cpu").model
+    world = World(arguments.world, SHIPPED.mixture, SHIPPED.seed)
+    rng = np.random.default_rng(SEED)
+    scenes = [sample_scene(rng, PAIRS) for _ in range(arguments.scenes)]
+    middle = len(scenes) // 2
+    validation, test = (
+        record(model, world, part, arguments.timesteps, SEED + i)
+        for i, part in enumerate((scenes[:middle], scenes[middle:]))
+    )
+    finest = max(side for _, side, _ in test.heads)
+    plain = by_grid(test, f"mean of the {finest}x{finest} sites", lambda side: side == finest)
+    best = search(validation, plain)
+    ways = {
+        "the whole picture": whole,
+        "a Gaussian in the middle": centred,
+        "mean of all sites, heads, steps (DAAM's rule)": by_grid(test, "", lambda side: True),
+        plain.name: plain,
+        best.name: best,
+    }
+    print(f"| maps of | put together by | words | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 3)}")
+    for kind in KINDS:
+        chosen, judged = (_of_kind(recorded, kind) for recorded in (validation, test))
+        for name, way in ways.items():
+            threshold = best_threshold(way(chosen), masks_of(chosen.truths))
+            cells = row(judged, way(judged), threshold)
+            print(f"| {kind}s | {name} | {len(judged.truths)} | {' | '.join(cells)} |")
+    steps = ", ".join(str(test.timesteps[i]) for i in best.timesteps)
+    print(f"\n{best.name}: timesteps {steps}; {best.end:g} of the end token; the mean of these heads:")
+    for site, side, head in (test.heads[i] for i in best.heads):
+        print(f"- {site}, head {head} ({side}x{side})")
+    if arguments.words:
+        print_words(_of_kind(test, "noun"), best)
+    return 0
+
+
+def _of_kind(recorded: Recorded, kind: str) -> Recorded:
+    return recorded.part([i for i, truth in enumerate(recorded.truths) if truth.kind == kind])
+
+
+def row(recorded: Recorded, maps: Maps, threshold: float) -> list[str]:
+    """The mean and the bootstrap's 95 % interval of every measure."""
+    masks = masks_of(recorded.truths)
+    others = [truth.other for truth in recorded.truths if truth.other is not None]
+    columns = [
+        pointing(maps, masks),
+        pointing(maps, torch.stack(others)) if len(others) == len(maps) else None,
+        iou(maps, masks, DAAM_THRESHOLD),
+        iou(maps, masks, threshold),
+        area_under_roc(maps, masks),
+    ]
+    return ["" if values is None else _cell(values) for values in columns]
+
+
+def _cell(values: Tensor) -> str:
+    low, high = interval(values.numpy(), np.random.default_rng(0))
+    return f"{values.mean().item():.3f} ({low:.3f} to {high:.3f})"
+
+
+def print_words(recorded: Recorded, way: Aggregation) -> None:
+    """Pointing and IoU noun by noun."""
+    maps, masks = way(recorded), masks_of(recorded.truths)
+    points, overlaps = pointing(maps, masks), iou(maps, masks, DAAM_THRESHOLD)
+    print(f"\n| noun | words | pointing | IoU at {DAAM_THRESHOLD} |\n|---|---|---|---|")
+    for word in sorted({truth.word for truth in recorded.truths}):
+        rows = [i for i, truth in enumerate(recorded.truths) if truth.word == word]
+        print(f"| {word} | {len(rows)} | {points[rows].mean():.2f} | {overlaps[rows].mean():.2f} |")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Measures of maps against masks by hand, and a search that finds the head that knows."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline import TextToImagePipeline
+from scripts.training.map_scores import (
+    Aggregation,
+    area_under_roc,
+    best_threshold,
+    enlarged,
+    iou,
+    pointing,
+    search,
+    whole,
+)
+from scripts.training.truth import Recorded, Truth, record, truths_of
+from scripts.world.scene import Scene, Thing
+
+MASK = torch.tensor([[[True, True], [False, False]]])
+
+
+def test_pointing_counts_the_largest_value_and_shares_ties() -> None:
+    maps = torch.tensor([[[0.9, 0.1], [0.2, 0.3]], [[0.1, 0.1], [0.2, 0.3]], [[0.5, 0.1], [0.5, 0.5]]])
+    assert pointing(maps, MASK.expand(3, 2, 2)).tolist() == [1, 0, pytest.approx(1 / 3)]
+    assert pointing(torch.zeros(1, 2, 2), MASK).tolist() == [0]
+
+
+def test_intersection_over_union() -> None:
+    maps = torch.tensor([[[1.0, 0.3], [0.5, 0.0]]])
+    assert iou(maps, MASK, 0.4).tolist() == [pytest.approx(1 / 3)]
+    assert iou(maps, MASK, 0.2).tolist() == [pytest.approx(2 / 3)]
+    assert iou(torch.zeros(1, 2, 2), MASK, 0.4).tolist() == [0]
+    assert best_threshold(torch.tensor([[[1.0, 0.8], [0.5, 0.0]]]), MASK) in (0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+
+
+def test_the_area_under_roc_is_the_share_of_right_pairs() -> None:
+    random = torch.Generator().manual_seed(0)
+    maps = (torch.rand(4, 6, 6, generator=random) * 10).round()
+    masks = torch.rand(4, 6, 6, generator=random) < 0.3
+    for map_, mask, area in zip(maps, masks, area_under_roc(maps, masks), strict=True):
+        inside, outside = map_[mask][:, None], map_[~mask][None]
+        pairs = (inside > outside).float() + 0.5 * (inside == outside).float()
+        assert area.item() == pytest.approx(pairs.mean().item(), abs=1e-5)
+
+
+def test_maps_are_enlarged_to_the_picture_and_peak_at_one() -> None:
+    fine = enlarged(torch.rand(3, 4, 4), 16)
+    assert fine.shape == (3, 16, 16)
+    assert fine.amax((1, 2)).tolist() == pytest.approx([1, 1, 1])
+    assert not enlarged(torch.zeros(1, 4, 4), 16).any()
+
+
+def test_the_search_finds_the_head_and_the_step_that_know() -> None:
+    random = torch.Generator().manual_seed(1)
+    masks = torch.zeros(12, 16, 16, dtype=torch.bool)
+    for mask in masks:
+        top, left = torch.randint(0, 8, (2,), generator=random).tolist()
+        mask[top : top + 8, left : left + 8] = True
+    maps = torch.rand(12, 2, 3, 16, 16, generator=random)
+    maps[:, 1, 2] = masks.float() + 0.01
+    truths = [Truth(i, "noun", "cat", mask, None) for i, mask in enumerate(masks)]
+    recorded = Recorded(truths, [("a", 16, 0), ("a", 16, 1), ("b", 16, 0)], [100, 400], maps, maps * 0)
+    found = search(recorded, Aggregation("all", (0, 1, 2), (0, 1)))
+    assert found.timesteps == (1,)
+    assert found.heads == (2,)
+    assert iou(found(recorded), masks, 0.5).mean() > 0.95
+    assert iou(whole(recorded), masks, 0.5).mean() == pytest.approx(64 / 256)
+
+
+def test_what_words_are_about(world) -> None:
+    scene = Scene((Thing("apple", "red"), Thing("car", "blue")), "left", "yellow")
+    batch = world.compose([scene], np.random.default_rng(0))
+    truths = {(truth.kind, truth.word): truth for truth in truths_of(batch)}
+    assert set(truths) == {
+        ("noun", "apple"),
+        ("noun", "car"),
+        ("colour", "red"),
+        ("colour", "blue"),
+        ("ground", "yellow"),
+    }
+    apple, car = truths["noun", "apple"], truths["noun", "car"]
+    columns = torch.arange(64).expand(64, 64)
+    assert columns[apple.mask].float().mean() < columns[car.mask].float().mean()
+    assert torch.equal(apple.other, car.mask)
+    assert torch.equal(truths["colour", "blue"].mask, car.mask)
+    assert not (truths["ground", "yellow"].mask & (apple.mask | car.mask)).any()
+
+
+def test_recordings_of_composed_scenes(world) -> None:
+    scenes = [
+        Scene((Thing("apple", "red"), Thing("car", "red")), "left", "red"),
+        Scene((Thing("star", count=2),), background="blue"),
+    ]
+    model = TextToImagePipeline.from_pretrained("default", device="cpu").model
+    recorded = record(model, world, scenes, [300, 600], seed=0)
+    words = [(truth.scene, truth.kind, truth.word) for truth in recorded.truths]
+    assert words == [
+        (0, "noun", "apple"),
+        (0, "colour", "red"),
+        (0, "noun", "car"),
+        (0, "colour", "red"),
+        (0, "ground", "red"),
+        (1, "noun", "stars"),
+        (1, "ground", "blue"),
+    ]
+    assert recorded.maps.shape == (7, 2, len(recorded.heads), 16, 16)
+    assert recorded.maps.amin() >= 0
+    assert recorded.maps.amax() <= 1
+    assert recorded.maps.flatten(1).amax(1).min() > 0  # every word was found
+    again = record(model, world, scenes, [300, 600], seed=0)
+    assert torch.equal(again.maps, recorded.maps)
