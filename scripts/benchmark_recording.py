@@ -1,9 +1,10 @@
 """Times recording and measures what it keeps: `python -m scripts.benchmark recording`.
 
 A U-Net of SD1.5's size with random weights predicts guided steps, (negative, prompt), of which the prompt's
-row is recorded. The ways take turns. Share: time inside the recorder over the rest of the same call, so that
-what slows the machine slows both (on a CPU: a GPU works on after the call returns). Ratio: the median call
-over that without a recorder. Kept: memory after all steps, divided by them.
+row is recorded. The ways take turns. Share: processor time inside the recorder over that of the rest of the
+same call, which other work on the machine hardly touches (on a CPU: a GPU works on after the call returns).
+Ratio: the median call over that without a recorder, by the clock. Kept: memory after all steps, divided by
+them.
 
 DAAM's rule: a running float32 sum of every head's probabilities at the sites of the way down and up, at the
 end enlarged to the latent's grid and averaged (Tang et al. 2023, arXiv:2210.04885); its sums do not grow
@@ -49,14 +50,14 @@ class Timed:
     seconds: float = 0.0
 
     def record(self, *arguments: Any, **options: Any) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         self.inner.record(*arguments, **options)
-        self.seconds += time.perf_counter() - start
+        self.seconds += time.process_time() - start
 
     def record_self(self, *arguments: Any, **options: Any) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         self.inner.record_self(*arguments, **options)
-        self.seconds += time.perf_counter() - start
+        self.seconds += time.process_time() - start
 
 
 @dataclass(slots=True)
@@ -173,49 +174,45 @@ def rows(arguments: argparse.Namespace) -> list[str]:
 
             results[name].append(measure(call, way, arguments.device))
             print(step, name, results[name][-1], file=sys.stderr, flush=True)
-    return [row(name, way, results[name], results["off"], arguments) for name, way in ways.items()]
+    return [row(name, way, results[name], results["off"]) for name, way in ways.items()]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """One call."""
 
-    seconds: float
-    inside: float  # of them, in the recorder
+    seconds: float  # by the clock
+    share: float  # of the recorder, beside the rest
     prediction: Tensor = field(repr=False)
 
 
 def measure(call: Callable[[Timed | None], Tensor], way: Way | None, device: str) -> Result:
-    if way is None:
-        seconds, prediction = _seconds(lambda: call(None), device)
-        return Result(seconds, 0.0, prediction)
-    timed = Timed(way.begin() if isinstance(way, Limelight) else way)
-    seconds, prediction = _seconds(lambda: call(timed), device)
-    after = _seconds(way.finish, device)[0] if isinstance(way, Limelight) else 0.0
-    return Result(seconds + after, timed.seconds + after, prediction)
-
-
-def row(
-    name: str, way: Way | None, results: list[Result], off: list[Result], arguments: argparse.Namespace
-) -> str:
-    once = (
-        f", and once {_seconds(way.finish, arguments.device)[0]:.2f} s to enlarge"
-        if isinstance(way, Daam)
-        else ""
-    )
-    share = statistics.median(r.inside / (r.seconds - r.inside) for r in results[1:])
-    ratio = statistics.median(r.seconds for r in results[1:]) / statistics.median(r.seconds for r in off[1:])
-    kept = 0.0 if way is None else way.kept() / MIB / arguments.steps
-    same = all(torch.equal(r.prediction, o.prediction) for r, o in zip(results, off, strict=True))
-    return f"| {name}{once} | {share:.2%} | {ratio:.3f} | {kept:.2f} | {'the same' if same else 'ANOTHER'} |"
-
-
-def _seconds(call: Callable[[], Any], device: str) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = call()
+    timed = None
+    if way is not None:
+        timed = Timed(way.begin() if isinstance(way, Limelight) else way)
+    start, busy = time.perf_counter(), time.process_time()
+    prediction = call(timed)
+    finish = time.process_time()
+    if isinstance(way, Limelight):
+        way.finish()
     if device == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start, result
+    seconds, total = time.perf_counter() - start, time.process_time() - busy
+    inside = 0.0 if timed is None else timed.seconds + time.process_time() - finish
+    return Result(seconds, inside / (total - inside), prediction)
+
+
+def row(name: str, way: Way | None, results: list[Result], off: list[Result]) -> str:
+    once = ""
+    if isinstance(way, Daam):
+        start = time.process_time()
+        way.finish()
+        once = f", and once {time.process_time() - start:.2f} s to enlarge"
+    share = statistics.median(r.share for r in results[1:])
+    ratio = statistics.median(r.seconds for r in results[1:]) / statistics.median(r.seconds for r in off[1:])
+    kept = 0.0 if way is None else way.kept() / MIB / len(results)
+    same = all(torch.equal(r.prediction, o.prediction) for r, o in zip(results, off, strict=True))
+    return f"| {name}{once} | {share:.2%} | {ratio:.3f} | {kept:.2f} | {'the same' if same else 'ANOTHER'} |"
 
 
 def _held(recording: Recording) -> int:
