@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attention.contributions import contribution_norms
-from attention.recording import MAX_REFINED_POSITIONS, Frame, Grid, Point, Recording
+from attention.recording import MAX_REFINED_POSITIONS, Grid, Point, Recording
 
 
 class RowRecorder:
@@ -111,6 +111,3 @@ def positions(points: Sequence[Point], grid: Grid) -> list[int]:
     """Which position of a grid, row by row, each point lies in."""
     height, width = grid
     return [min(int(y * height), height - 1) * width + min(int(x * width), width - 1) for x, y in points]
-
-
-__all__ = ["Frame", "Grid", "Recording", "RowRecorder", "positions", "probabilities"]

@@ -117,7 +117,17 @@ def test_help_and_refused_requests_load_nothing_heavy(tmp_path: Path, module: st
 
 def test_maps_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
     run = limelight(
-        "generate", "a red apple", "--seed", "7", "--steps", "2", "--maps", "maps", "-o", "a.png", cwd=tmp_path
+        "generate",
+        "a red apple",
+        "--seed",
+        "7",
+        "--steps",
+        "2",
+        "--maps",
+        "maps",
+        "-o",
+        "a.png",
+        cwd=tmp_path,
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert "(where each word acted)" in run.stdout
