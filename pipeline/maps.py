@@ -79,8 +79,8 @@ class HeatMaps(Reading):
     def with_end(self, share: float = 1.0) -> "HeatMaps":
         """Words with that share of the end token's probability, divided among them as they divide their own.
 
-        The end token has read the whole prompt, so it lies on what is drawn and not on the ground behind it.
-        Its padding says the same and counts with it.
+        The end token has read the whole prompt, so it can lie on what is drawn and not on the ground behind it.
+        Padding, which copies it, does not count: it lies on the ground just as much.
         """
         return replace(self, end_share=share)
 

@@ -55,7 +55,7 @@ class Reading:
             return self._sum(tokens)
         maps = self.probabilities()
         words = maps[[i for word in self.words() for i in word.tokens]].sum(0)
-        end = maps[[*self._part("end"), *self._part("padding")]].sum(0)
+        end = maps[self._part("end")].sum(0)
         own = maps[list(tokens)].sum(0)
         return self._resized(own + self.end_share * end * own / words.clamp(min=1e-12)).clamp(0, 1)
 

@@ -110,8 +110,8 @@ def test_start_words_end_and_padding_are_everything() -> None:
 def test_the_ends_part_is_divided_among_words_as_they_divide_their_own() -> None:
     maps = heat_maps()
     plain, p = maps.word("red"), maps.probabilities()
-    assert torch.equal(maps.with_end(0).word("red"), plain)
-    both = maps.with_end(1).word("red") + maps.with_end(1).word("car")
-    expected = torch.nn.functional.interpolate(p[1:].sum(0)[None, None], size=(16, 16), mode="bicubic")[0, 0]
+    assert torch.equal(maps.with_end(0.0).word("red"), plain)
+    both = maps.with_end(1.0).word("red") + maps.with_end(1.0).word("car")
+    expected = torch.nn.functional.interpolate(p[1:4].sum(0)[None, None], size=(16, 16), mode="bicubic")[0, 0]
     torch.testing.assert_close(both, expected, atol=1e-4, rtol=0)
     assert (maps.with_end(0.5).word("red") >= plain - 1e-6).all()
