@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app import report
+from pipeline.adapter_files import AdapterFile, parse_embedding, parse_lora, recorded_files
 from pipeline.errors import UsageError
 from pipeline.request import MAX_SEED, GenerationRequest
 
@@ -21,13 +22,29 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Model = Annotated[str, typer.Option(help="`default`, a folder in diffusers layout, or a hub id.")]
+Model = Annotated[
+    str, typer.Option(help="`default`, a folder in diffusers layout, a .safetensors file, or a hub id.")
+]
 Attention = Annotated[
     str | None, typer.Option(help="BACKEND, or self=BACKEND,cross=BACKEND; see `limelight backends`.")
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; the best one here if not given.")]
 Dtype = Annotated[
     str | None, typer.Option(help="float32, bfloat16 or float16; the device's usual one if not given.")
+]
+Offload = Annotated[
+    bool,
+    typer.Option("--offload", help="For small GPUs: keep each part of the model there only while it works."),
+]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option("--lora", help="FILE or FILE:WEIGHT, a LoRA to draw with; may be repeated."),
+]
+Embeddings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--embedding", help="FILE, a textual inversion whose word prompts may use; may be repeated."
+    ),
 ]
 
 
@@ -51,9 +68,35 @@ def generate(
     maps: Annotated[
         Path | None, typer.Option(help="A folder for where each word acted: sheet, words, numbers, steps.")
     ] = None,
+    clip_skip: Annotated[
+        int, typer.Option(help="Layer of the text encoder, from its end; 1 is the model's own.")
+    ] = 1,
+    lora: Loras = None,
+    embedding: Embeddings = None,
+    image: Annotated[Path | None, typer.Option(help="To begin from, or to edit; gives the size.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="Of the image's size; white where it is drawn anew.")
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="How far IMAGE is redrawn, to 1; 0.8, or 1 with a mask.")
+    ] = None,
+    image_guidance: Annotated[
+        float | None, typer.Option(help="How closely a model that edits images keeps to IMAGE; 1.5.")
+    ] = None,
+    hires: Annotated[
+        float | None, typer.Option(help="Enlarge the picture so many times, and go over it once more.")
+    ] = None,
+    hires_strength: Annotated[float | None, typer.Option(help="How far that redraws it; 0.5.")] = None,
+    guidance_rescale: Annotated[
+        float, typer.Option(help="0 to 1; takes back the contrast that guidance adds.")
+    ] = 0.0,
+    guidance_interval: Annotated[
+        tuple[float, float], typer.Option(help="Fractions of the steps between which guidance acts.")
+    ] = (0.0, 1.0),
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
+    offload: Offload = False,
 ) -> None:
     """Draw PROMPT and say where the picture is."""
     from app.drawing import draw
@@ -68,6 +111,16 @@ def generate(
         guidance_scale=guidance,
         scheduler=scheduler,
         record="grid" if maps else False,
+        clip_skip=clip_skip,
+        image=image,
+        mask=mask,
+        strength=strength,
+        image_guidance_scale=image_guidance,
+        hires_scale=hires,
+        hires_strength=hires_strength,
+        guidance_rescale=guidance_rescale,
+        guidance_start=guidance_interval[0],
+        guidance_end=guidance_interval[1],
     )
     draw(
         request.repeated(count),
@@ -77,6 +130,8 @@ def generate(
         attention=attention,
         device=device,
         dtype=dtype,
+        adapters=_adapters(lora, embedding),
+        offload=offload,
     )
 
 
@@ -101,6 +156,28 @@ def backends(
 
 
 @app.command()
+def vocabulary(
+    model: Annotated[str, typer.Option(help="`default`, or a folder that lists its words.")] = "default",
+) -> None:
+    """Show the words that a small MODEL was trained on."""
+    from app.words import show_vocabulary
+
+    show_vocabulary(model)
+
+
+@app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(help="A .safetensors checkpoint in the original layout.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder, for the model in diffusers layout.")],
+    dtype: Annotated[str | None, typer.Option(help="Of the weights; as in FILE if not given.")] = None,
+) -> None:
+    """Convert FILE, a checkpoint in one file, to FOLDER, which diffusers loads too."""
+    from app.converting import convert as convert_file
+
+    convert_file(file, folder, dtype=dtype)
+
+
+@app.command()
 def inspect(file: Path) -> None:
     """Show what made FILE, a PNG saved by Limelight."""
     from pipeline.metadata import read_record
@@ -117,16 +194,26 @@ def replay(
     model: Annotated[
         str | None, typer.Option(help="Where the model is; needed unless FILE was drawn with `default`.")
     ] = None,
+    lora: Annotated[
+        list[str] | None, typer.Option("--lora", help="Where a LoRA is that FILE was drawn with.")
+    ] = None,
+    embedding: Annotated[
+        list[str] | None,
+        typer.Option("--embedding", help="Where a textual inversion is that FILE was drawn with."),
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="The image that FILE was made from.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="The mask that FILE was made with.")] = None,
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
+    offload: Offload = False,
 ) -> None:
     """Draw FILE, a PNG saved by Limelight, again."""
     from app.drawing import draw
     from pipeline.metadata import read_record
 
     record = read_record(file)
-    request = GenerationRequest.from_dict(record["request"])
+    request = GenerationRequest.from_dict(record["request"], image=image, mask=mask)
     made_by = record.get("model", {})
     if model is None and made_by.get("name") != "default":
         raise UsageError(f"{file} was drawn with {made_by.get('name')!r}; say where it is with --model")
@@ -138,7 +225,13 @@ def replay(
         device=device,
         dtype=dtype or record.get("dtype"),
         expected_hash=made_by.get("hash"),
+        adapters=recorded_files(record.get("adapters", []), _adapters(lora, embedding)),
+        offload=offload,
     )
+
+
+def _adapters(loras: list[str] | None, embeddings: list[str] | None) -> list[AdapterFile]:
+    return [*map(parse_lora, loras or ()), *map(parse_embedding, embeddings or ())]
 
 
 def main() -> None:

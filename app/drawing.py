@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app import report
 from app.loading import check_plans, load_pipeline
+from pipeline.adapter_files import AdapterFile
 from pipeline.errors import OutputError, UsageError
 from pipeline.export import export_maps
 from pipeline.metadata import check_writable
@@ -22,12 +23,16 @@ def draw(
     device: str | None,
     dtype: str | None,
     expected_hash: str | None = None,
+    adapters: Sequence[AdapterFile] = (),
+    offload: bool = False,
 ) -> None:
     """Draws every request and saves each picture as soon as it is done.
 
     Args:
         output: a .png file, for a single request, or a folder.
         maps: a folder for where each word acted; the requests record.
+        adapters: LoRAs and textual inversions to draw with.
+        offload: bring each part of the model to the device only while it is at work.
         expected_hash: of the model's content; another one is refused before sampling.
 
     Raises:
@@ -41,7 +46,14 @@ def draw(
     started, failed = time.monotonic(), 0
     try:
         with report.Progress(len(requests)) as progress:
-            pipe = load_pipeline(model, attention=attention, device=device, dtype=dtype)
+            pipe = load_pipeline(
+                model,
+                attention=attention,
+                device=device,
+                dtype=dtype,
+                adapters=adapters,
+                offload=offload,
+            )
             if expected_hash is not None and pipe.model.hash.result() != expected_hash:
                 raise UsageError(
                     f"drawn with a model whose content hash is {expected_hash[:12]}; "
@@ -58,6 +70,8 @@ def draw(
                     report.say(f"{path}  (seed {step.request.seed})")
                     if maps is not None:
                         report.say(f"{export_maps(step.result, maps)[0]}  (where each word acted)")
+                    if step.result.info["is_constant"]:
+                        report.complain(f"seed {step.request.seed}: the picture is of one colour")
     except KeyboardInterrupt:
         report.fail("stopped; the pictures named above are whole", code=4)
     drawn = len(requests) - failed

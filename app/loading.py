@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from attention import BackendRefused, BadOrder, UnknownBackend
+from pipeline.adapter_files import AdapterFile
 from pipeline.errors import UsageError
 from pipeline.request import GenerationRequest
 from pipeline.text_to_image import TextToImagePipeline
-from unet import WeightsError
+from unet import UNetConfigError, WeightsError
 
 
 @contextmanager
@@ -15,15 +16,23 @@ def refusals() -> Iterator[None]:
     """Turns what the lower packages refuse into usage errors."""
     try:
         yield
-    except (BackendRefused, BadOrder, UnknownBackend, WeightsError) as error:
+    except (BackendRefused, BadOrder, UnknownBackend, UNetConfigError, WeightsError) as error:
         raise UsageError(str(error)) from error
 
 
 def load_pipeline(
-    model: str, *, attention: str | None, device: str | None, dtype: str | None
+    model: str,
+    *,
+    attention: str | None,
+    device: str | None,
+    dtype: str | None,
+    adapters: Sequence[AdapterFile] = (),
+    offload: bool = False,
 ) -> TextToImagePipeline:
     with refusals():
-        return TextToImagePipeline.from_pretrained(model, attention=attention, device=device, dtype=dtype)
+        return TextToImagePipeline.from_pretrained(
+            model, attention=attention, device=device, dtype=dtype, adapters=adapters, offload=offload
+        )
 
 
 def check_plans(pipe: TextToImagePipeline, requests: Sequence[GenerationRequest]) -> None:

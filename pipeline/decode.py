@@ -1,5 +1,7 @@
 """From latents to pictures."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,21 +12,87 @@ from torch import Tensor
 
 from pipeline.errors import NonFinitePicture
 
+# A decoder in float32 holds about 2 GiB of activations per million pixels; larger pictures go in tiles.
+MAX_WHOLE_PIXELS = 2048 * 2048
+MIN_DEVIATION = 1.0  # of a picture that is not of one colour, in steps of 1/255
 
-@torch.inference_mode()
+
 def decode(vae: Any, latent: Float[Tensor, "1 c h w"]) -> Image.Image:
     """The picture of a latent; decoded alone, so that its pixels do not depend on its neighbours.
 
     Raises:
-        NonFinitePicture: the VAE overflowed.
+        NonFinitePicture: the VAE overflowed, in float32 too.
+    """
+    return decode_with_notes(vae, latent)[0]
+
+
+@torch.inference_mode()
+def decode_with_notes(vae: Any, latent: Float[Tensor, "1 c h w"]) -> tuple[Image.Image, dict[str, Any]]:
+    """The picture of a latent, and what is to be known of how it came about.
+
+    A VAE that overflows in half precision decodes once more in float32. A picture of more than
+    `MAX_WHOLE_PIXELS`, or one for which there is not enough memory, is decoded in tiles that overlap by a
+    quarter and are blended there; its pixels differ from those of a whole one, since the decoder
+    normalises over what it sees.
+
+    Returns:
+        The picture, and `vae_retry` (the dtype of a second attempt, or None), `vae_tiled`, `is_constant`.
+
+    Raises:
+        NonFinitePicture: the VAE overflowed, in float32 too.
     """
     shift = getattr(vae.config, "shift_factor", None) or 0.0
     z = latent / vae.config.scaling_factor + shift
-    pixels = vae.decode(z.to(vae.dtype), return_dict=False)[0][0].float()  # 3 h w, -1 to 1
+    pixels, is_tiled = _pixels(vae, z)
+    retry = None
+    if vae.dtype != torch.float32 and not pixels.isfinite().all():
+        retry = "float32"
+        with _in_float32(vae):
+            pixels, is_tiled = _pixels(vae, z)
     if not pixels.isfinite().all():
-        raise NonFinitePicture(
-            f"the VAE returned NaN or infinity in {str(vae.dtype).removeprefix('torch.')}; "
-            "nothing was saved (load the model in float32)"
-        )
+        half = f"{_name(vae.dtype)} and then in " if retry else ""
+        raise NonFinitePicture(f"the VAE returned NaN or infinity in {half}float32; nothing was saved")
     values = (pixels / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
-    return Image.fromarray((values * 255).round().astype(np.uint8))
+    image = Image.fromarray((values * 255).round().astype(np.uint8))
+    return image, {"vae_retry": retry, "vae_tiled": is_tiled, "is_constant": is_constant(image)}
+
+
+def is_constant(image: Image.Image) -> bool:
+    """Whether a picture is of one colour, give or take what rounding does; black ones are."""
+    return bool(np.asarray(image).std(axis=(0, 1)).max() < MIN_DEVIATION)
+
+
+def _pixels(vae: Any, z: Tensor) -> tuple[Float[Tensor, "3 h w"], bool]:
+    """Values from -1 to 1, and whether they were decoded in tiles."""
+    factor = 2 ** (len(vae.config.block_out_channels) - 1)
+    if z.shape[-2] * z.shape[-1] * factor**2 <= MAX_WHOLE_PIXELS:
+        try:
+            return vae.decode(z.to(vae.dtype), return_dict=False)[0][0].float(), False
+        except torch.OutOfMemoryError:
+            pass  # what was allocated is freed when the exception is gone, after this block
+    with _tiled(vae):
+        return vae.decode(z.to(vae.dtype), return_dict=False)[0][0].float(), True
+
+
+@contextmanager
+def _tiled(vae: Any) -> Iterator[None]:
+    vae.enable_tiling()
+    try:
+        yield
+    finally:
+        vae.disable_tiling()
+
+
+@contextmanager
+def _in_float32(vae: Any) -> Iterator[None]:
+    """Within it the VAE computes in float32; afterwards its weights are what they were, bit for bit."""
+    dtype = vae.dtype
+    vae.to(dtype=torch.float32)
+    try:
+        yield
+    finally:
+        vae.to(dtype=dtype)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

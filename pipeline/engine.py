@@ -1,5 +1,6 @@
 """Samples many requests together: packs what their trajectories ask for into calls of one U-Net."""
 
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,9 @@ from torch import Tensor
 from attention import AttentionOrder, AttentionRuntime, Backend, Choice, get, plan
 from attention.recorder import RowRecorder
 from attention.recording import Recording
-from pipeline.decode import decode
-from pipeline.errors import NonFinitePrediction, PictureError
+from pipeline.decode import decode, decode_with_notes
+from pipeline.draw import draw, fitted
+from pipeline.errors import NonFinitePrediction, PictureError, RequestError
 from pipeline.faults import first_fault
 from pipeline.maps import HeatMaps
 from pipeline.model import Model
@@ -21,9 +23,11 @@ from pipeline.record import make_record
 from pipeline.recordings import Recordings, start_recordings
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
-from pipeline.schedulers import make_scheduler
+from pipeline.sizes import size_ids
 from pipeline.text import Conditioning, repeat_to
-from pipeline.trajectory import Ask, Trajectory, sample
+from pipeline.trajectory import Ask, Trajectory
+from pipeline.vocabulary import UnknownWords
+from unet.embeddings import guidance_embedding
 
 Plan = Mapping[str, Choice]  # site -> choice
 # Contexts of 1, 2, 3 and 6 chunks share a call, each repeated to the common length.
@@ -36,12 +40,18 @@ class Job:
 
     id: int
     request: GenerationRequest
-    conditioning: tuple[Conditioning, ...]  # (negative, prompt), or (prompt,) without guidance
-    plan: Plan
+    negative: Conditioning
+    prompt: Conditioning
+    plan: Plan  # of what is asked for now
     trajectory: Trajectory
     ask: Ask
     recorded: Recordings
     retries: list[str] = field(default_factory=list)
+
+    @property
+    def conditioning(self) -> list[Conditioning]:
+        """What each row that is asked for is drawn for; the last is the prompt's."""
+        return [*[self.negative] * (len(self.ask.x) - 1), self.prompt]
 
     @property
     def num_tokens(self) -> int:
@@ -51,7 +61,7 @@ class Job:
     @property
     def recordings(self) -> list[Recording | None]:
         """What each row is recorded into."""
-        return self.recorded.rows(len(self.conditioning))
+        return self.recorded.rows(len(self.ask.x)) if self.ask.recorded else [None] * len(self.ask.x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,8 @@ class Call:
     timesteps: Tensor  # b
     context: Tensor  # b m c
     pooled: Tensor | None  # b p
-    size_ids: Tensor | None  # b 6
+    size_ids: Tensor | None  # b 6, or b 5
+    time_cond: Tensor | None  # b e
 
 
 class Engine:
@@ -79,19 +90,34 @@ class Engine:
         self._plans: dict[tuple[int, int], Plan] = {}
 
     def resolve(self, request: GenerationRequest) -> GenerationRequest:
-        """The request with the model's values in its open fields."""
+        """The request with the model's values in its open fields.
+
+        Raises:
+            RequestError: the model cannot do what is asked for.
+        """
+        if request.clip_skip > (limit := self.model.text.max_clip_skip):
+            raise RequestError(f"clip_skip is {request.clip_skip}; must be from 1 to {limit} for this model")
         height, width = self.model.native_size
-        return request.resolved(
+        resolved = request.resolved(
             width=width, height=height, guidance_scale=self.model.family.guidance_scale, scheduler="model"
         )
+        return fitted(resolved, self.model)
 
     def plan(self, request: GenerationRequest) -> Plan:
         """Which backend every attention site gets for a picture of this size.
 
         Raises:
             BackendRefused: the order cannot be obeyed.
+            RequestError: the model cannot do what is asked for.
         """
-        _, height, width = self._latent_shape(self.resolve(request))
+        return self._plans_of(self.resolve(request))[0]
+
+    def _plans_of(self, request: GenerationRequest) -> list[Plan]:
+        """The plan of each pass of a resolved request."""
+        sizes = dict.fromkeys([(request.width, request.height), request.final_size])
+        return [self._plan(*self.model.latent_shape(h, w)[1:]) for w, h in sizes if w and h]
+
+    def _plan(self, height: int, width: int) -> Plan:
         if (height, width) not in self._plans:
             unet = self.model.unet
             specs = unet.attention_specs(height, width, self.model.text.length, batch=self.max_rows)
@@ -107,10 +133,11 @@ class Engine:
         waiting = enumerate(requests)
         jobs: deque[Job] = deque()
         while True:
-            while sum(len(job.conditioning) for job in jobs) < self.max_rows and (
-                pair := next(waiting, None)
-            ):
-                jobs.append(self._start(*pair))
+            while sum(len(job.ask.x) for job in jobs) < self.max_rows and (pair := next(waiting, None)):
+                try:
+                    jobs.append(self._start(*pair))
+                except PictureError as error:
+                    yield self._refused(*pair, error)
             if not jobs:
                 return
             batch = self._pack(jobs)
@@ -124,36 +151,35 @@ class Engine:
     @torch.inference_mode()
     def _start(self, id: int, request: GenerationRequest) -> Job:
         request = self.resolve(request)
-        assert request.scheduler is not None
-        scheduler = make_scheduler(request.scheduler, self.model.scheduler_config)
-        trajectory = sample(request, scheduler, self._latent_shape(request), self.model.unet.device)
-        text = self.model.text
-        prompt = text.prompt(request.prompt)
-        conditioning = (text.negative(request.negative_prompt), prompt) if request.is_guided else (prompt,)
+        plan = self._plans_of(request)[0]
+        trajectory, text = draw(request, self.model), self.model.text
+        self._warn_of_unknown_words(request.prompt)
+        prompt = text.prompt(request.prompt, clip_skip=request.clip_skip)
+        negative = text.negative(request.negative_prompt) if request.is_guided else prompt
         ask = next(trajectory)
-        recorded = start_recordings(request, self.model, conditioning, ask.count)
-        return Job(id, request, conditioning, self.plan(request), trajectory, ask, recorded)
+        recorded = start_recordings(request, self.model, negative, prompt, ask.count)
+        return Job(id, request, negative, prompt, plan, trajectory, ask, recorded)
+
+    def _warn_of_unknown_words(self, prompt: str) -> None:
+        vocabulary = self.model.vocabulary
+        if vocabulary is not None and (unknown := vocabulary.unknown(prompt)):
+            warnings.warn(vocabulary.explain(unknown), UnknownWords, stacklevel=2)
 
     def _maps(self, job: Job) -> HeatMaps | None:
-        return job.recorded.maps(job.request, job.conditioning, self.model)
-
-    def _latent_shape(self, request: GenerationRequest) -> tuple[int, int, int]:
-        assert request.width is not None and request.height is not None
-        factor = self.model.latent_factor
-        return self.model.vae.config.latent_channels, request.height // factor, request.width // factor
+        return job.recorded.maps(job.request, job.negative, job.prompt, self.model)
 
     def _pack(self, jobs: deque[Job]) -> list[Job]:
         """Takes from `jobs` the first, and those of its size that fit beside it, in order."""
         first = jobs.popleft()
         batch, others = [first], []
-        room, num_tokens = self.max_rows - len(first.conditioning), first.num_tokens
+        room, num_tokens = self.max_rows - len(first.ask.x), first.num_tokens
         while jobs:
             job = jobs.popleft()
             together = lcm(num_tokens, job.num_tokens)
-            is_alike = job.ask.x.shape == first.ask.x.shape
-            if is_alike and len(job.conditioning) <= room and together <= MAX_SHARED_TOKENS:
+            is_alike = job.ask.x.shape[1:] == first.ask.x.shape[1:]
+            if is_alike and len(job.ask.x) <= room and together <= MAX_SHARED_TOKENS:
                 batch.append(job)
-                room, num_tokens = room - len(job.conditioning), together
+                room, num_tokens = room - len(job.ask.x), together
             else:
                 others.append(job)
         jobs.extend(others)
@@ -165,7 +191,7 @@ class Engine:
         runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()})
         rows = self._call(batch, runtime)
         is_finite = [bool(r.isfinite().all()) for r in rows]
-        recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.conditioning])
+        recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.ask.x])
         return [r if ok else self._retry(job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
 
     def _retry(self, job: Job) -> Tensor | NonFinitePrediction:
@@ -192,23 +218,35 @@ class Engine:
             pooled=call.pooled,
             size_ids=call.size_ids,
             attention=runtime,
+            time_cond=call.time_cond,
         )
-        return prediction.split([len(job.conditioning) for job in batch])
+        return prediction.split([len(job.ask.x) for job in batch])
 
     def _arguments(self, batch: Sequence[Job]) -> Call:
         unet, num_tokens = self.model.unet, lcm(*(job.num_tokens for job in batch))
         rows = [(job, conditioning) for job in batch for conditioning in job.conditioning]
         pooled = [conditioning.pooled for _, conditioning in rows if conditioning.pooled is not None]
-        sizes = [(job.request.height, job.request.width) for job, _ in rows]
+        scales = torch.tensor([job.request.guidance_scale for job, _ in rows], device=unet.device)
+        cond_dim = unet.config.time_cond_dim
         return Call(
-            x=torch.cat([job.ask.x for job, _ in rows]).to(unet.dtype),
+            x=torch.cat([job.ask.x for job in batch]).to(unet.dtype),
             timesteps=torch.stack([job.ask.timestep for job, _ in rows]).to(unet.device),
             context=torch.stack([repeat_to(c.context, num_tokens) for _, c in rows]).to(unet.dtype),
             pooled=torch.stack(pooled).to(unet.dtype) if pooled else None,
-            size_ids=torch.tensor([[h, w, 0, 0, h, w] for h, w in sizes], device=unet.device)
-            if pooled
-            else None,
+            size_ids=self._size_ids(batch) if pooled else None,
+            time_cond=None if cond_dim is None else guidance_embedding(scales, cond_dim).to(unet.dtype),
         )
+
+    def _size_ids(self, batch: Sequence[Job]) -> Tensor:
+        """What each row is told of the picture's size, b 6, or b 5 by the refiner."""
+        facts, factor = self.model.family.single_file, self.model.latent_factor
+        rows = []
+        for job in batch:
+            height, width = (side * factor for side in job.ask.x.shape[2:])
+            scored = facts is not None and facts.num_sizes == 5
+            last = len(job.ask.x) - 1
+            rows += [size_ids(height, width, scored=scored, is_negative=i < last) for i in range(last + 1)]
+        return torch.tensor(rows, device=self.model.unet.device)
 
     @torch.inference_mode()
     def _advance(self, job: Job, rows: Tensor | NonFinitePrediction) -> Step:
@@ -218,14 +256,18 @@ class Engine:
             job.ask = job.trajectory.send(rows)
         except StopIteration as finished:
             return self._finish(job, finished.value)
+        except PictureError as error:
+            return self._step(job, error=error)
+        job.plan = self._plan(*job.ask.x.shape[2:])
         return self._step(job)
 
     def _finish(self, job: Job, latent: Tensor) -> Step:
         try:
-            image = decode(self.model.vae, latent)
+            image, notes = decode_with_notes(self.model.vae, latent)
         except PictureError as error:
             return self._step(job, error=error)
-        info = make_record(job.request, self.model, job.plan, job.retries)
+        plans = self._plans_of(job.request)
+        info = make_record(job.request, self.model, plans, job.retries) | notes
         return self._step(
             job, result=Result(image=image, request=job.request, info=info, maps=self._maps(job))
         )
@@ -242,6 +284,11 @@ class Engine:
             result=result,
             error=error,
         )
+
+    def _refused(self, id: int, request: GenerationRequest, error: Exception) -> Step:
+        """The only step of a request that failed before its first prediction."""
+        count = request.num_steps
+        return Step(id=id, request=request, index=count, count=count, preview=None, error=error)
 
 
 def _runtime(batch: Sequence[Job], backends: Mapping[str, Backend]) -> tuple[AttentionRuntime, RowRecorder]:

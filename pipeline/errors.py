@@ -26,6 +26,10 @@ class ModelError(UsageError):
     """A model's folder is not one that can be loaded."""
 
 
+class AdapterError(UsageError):
+    """A LoRA or a textual inversion cannot be used with this model; nothing was changed."""
+
+
 class OutputError(UsageError):
     """A picture cannot be written where it was asked for."""
 

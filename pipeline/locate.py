@@ -1,4 +1,4 @@
-"""From the name of a model to its folder, without loading anything."""
+"""From the name of a model to its folder or file, without loading anything."""
 
 import os
 import re
@@ -12,15 +12,15 @@ _HUB_FILES = ["*.json", "*/*.json", "*/*.safetensors", "*/*.txt"]
 
 
 def locate_model(name: str | os.PathLike[str]) -> Path:
-    """The folder, in diffusers layout, that `name` stands for.
+    """The folder in diffusers layout, or the single file, that `name` stands for.
 
     Args:
-        name: `default`, a folder, or a hub id `owner/name`; a hub model is taken from the local cache, or
-            downloaded (safetensors only) where the hub can be reached.
+        name: `default`, a folder, a file, or a hub id `owner/name`; a hub model is taken from the local
+            cache, or downloaded (safetensors only) where the hub can be reached.
 
     Raises:
         UnknownName: none of these.
-        ModelError: a file instead of a folder, a folder without a model, or a hub model that cannot be had.
+        ModelError: a folder without a model, or a hub model that cannot be had.
     """
     if name == "default":
         return DEFAULT_MODEL
@@ -32,10 +32,14 @@ def locate_model(name: str | os.PathLike[str]) -> Path:
             )
         return path
     if path.is_file():
-        raise ModelError(f"{path} is a file; only folders in diffusers layout can be loaded, and `default`")
+        return path
     if _HUB_ID.fullmatch(str(name)):
         return _from_hub(str(name))
-    raise UnknownName("model", str(name), ["default", "a folder in diffusers layout", "a hub id owner/name"])
+    raise UnknownName(
+        "model",
+        str(name),
+        ["default", "a folder in diffusers layout", "a .safetensors file", "a hub id owner/name"],
+    )
 
 
 def _from_hub(repo: str) -> Path:

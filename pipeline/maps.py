@@ -8,7 +8,7 @@ from torch import Tensor
 from pipeline import map_numbers
 from pipeline.query import Keys, queried
 from pipeline.reading import NoSuchMap, Reading
-from pipeline.words import WORD, Word
+from pipeline.words import Word
 
 __all__ = ["HeatMaps", "NoSuchMap", "Word"]
 
@@ -73,13 +73,19 @@ class HeatMaps(Reading):
                 "the negative prompt was not recorded; it needs record_extras=('negative',) and a "
                 "guidance_scale above 1"
             )
+        ours, theirs = (len(maps.recording.steps) for maps in (self, self.of_negative))
+        if self.steps is not None and ours != theirs:
+            raise NoSuchMap(
+                f"the negative prompt had a part in {theirs} of {ours} predictions; "
+                "its maps are of all of them together: ask without step()"
+            )
         taken = {name: getattr(self, name) for name in ("steps", "grids", "is_normalised", "end_share")}
         return replace(self.of_negative, **taken)
 
     def with_end(self, share: float = 1.0) -> "HeatMaps":
         """Words with that share of the end token's probability, divided among them as they divide their own.
 
-        The end token has read the whole prompt, so it can lie on what is drawn and not on the ground behind it.
+        The end token has read the whole prompt, so it can lie on what is drawn and not on the ground behind.
         Padding, which copies it, does not count: it lies on the ground just as much.
         """
         return replace(self, end_share=share)
@@ -94,10 +100,7 @@ class HeatMaps(Reading):
         Raises:
             NoSuchMap: the prompt does not have it, or not so often.
         """
-        found = [self._find(part, occurrence) for part in WORD.findall(text)]
-        if not found:
-            raise NoSuchMap(f"{text!r} holds no word; {self._names()}")
-        return self._scaled(self._words([i for tokens in found for i in tokens]))
+        return self._scaled(self._words(self._tokens_of(text, occurrence)))
 
     def token(self, index: int) -> Float[Tensor, "h w"]:
         """The probability that a pixel attends to one position of the context; 0 is the start token.
@@ -253,7 +256,7 @@ class HeatMaps(Reading):
 
     def _per_site(self, word: str) -> dict[str, Float[Tensor, "h w"]]:
         self._check_sites()
-        index = [i for part in WORD.findall(word) for i in self._find(part, None)]
+        index = self._tokens_of(word, None)
         return {site: self.raw.site(site)[index].sum(0) for site in self.sites()}
 
     def _view(self, name: str) -> "HeatMaps":

@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import OutputError, UsageError
+from pipeline.schedulers import scheduler_label
 from pipeline.whole import write_whole
 
 KEY = "limelight"
@@ -25,18 +26,38 @@ def parameters_text(info: Mapping[str, Any]) -> str:
     request = info["request"]
     settings = {
         "Steps": request["num_steps"],
-        "Sampler": request["scheduler"],
+        "Sampler": scheduler_label(request["scheduler"]),
         "CFG scale": f"{request['guidance_scale']:g}",
         "Seed": request["seed"],
         "Size": f"{request['width']}x{request['height']}",
+        **_denoising(request),
         "Model hash": info["model"]["hash"][:10],
         "Model": info["model"]["name"],
-        "Version": f"Limelight {info['limelight']}",
     }
+    if request.get("clip_skip", 1) > 1:
+        settings["Clip skip"] = request["clip_skip"]
+    for kind, key in (("lora", "Lora hashes"), ("embedding", "TI hashes")):
+        used = [one for one in info.get("adapters", []) if one["kind"] == kind]
+        if used:
+            settings[key] = '"' + ", ".join(f"{one['name']}: {one['sha256'][:12]}" for one in used) + '"'
+    settings["Version"] = f"Limelight {info['limelight']}"
     lines = [request["prompt"]]
     if request["negative_prompt"]:
         lines.append(f"Negative prompt: {request['negative_prompt']}")
     return "\n".join([*lines, ", ".join(f"{key}: {value}" for key, value in settings.items())])
+
+
+def _denoising(request: Mapping[str, Any]) -> dict[str, str]:
+    """What stands there of a picture made from an image, or in two passes."""
+    if request["hires_scale"] is not None:
+        return {
+            "Denoising strength": f"{request['hires_strength']:g}",
+            "Hires upscale": f"{request['hires_scale']:g}",
+            "Hires upscaler": "Lanczos",
+        }
+    if request["strength"] is not None:
+        return {"Denoising strength": f"{request['strength']:g}"}
+    return {}
 
 
 def save_png(image: Image.Image, info: Mapping[str, Any], path: Path) -> Path:

@@ -1,20 +1,23 @@
 """A model: its parts, loaded strictly from a folder in diffusers layout."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
+from pipeline.adapters import Adapters
 from pipeline.errors import ModelError
 from pipeline.families import Family, family_of
 from pipeline.text import ClipEncoder, TextEncoder
+from pipeline.vocabulary import Vocabulary
 from unet import UNet
 from unet.weights import content_hash, find_weights, load_strict, parameters_on_meta, read_header
 
+Kind = Literal["draw", "inpaint", "edit"]
 _TEXT_MODELS = {"CLIPTextModel", "CLIPTextModelWithProjection"}
 
 
@@ -25,6 +28,8 @@ class Model:
     Attributes:
         name: as the caller gave it, or the folder's own name; goes into the picture's record.
         hash: of the content of all weights, computed in the background: it reads every file once.
+        vocabulary: the words it was trained on, where they are few and it says so.
+        adapters: what it draws with beside its own weights; none at first.
     """
 
     name: str
@@ -34,6 +39,11 @@ class Model:
     text: TextEncoder
     scheduler_config: Mapping[str, Any]
     hash: Future[str]
+    vocabulary: Vocabulary | None = None
+    adapters: Adapters = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "adapters", Adapters(self.unet, self.text))
 
     @property
     def latent_factor(self) -> int:
@@ -45,6 +55,32 @@ class Model:
         """Height and width in pixels of the pictures that the model was trained on."""
         height, width = self.unet.config.sample_size or (64, 64)  # Stable Diffusion 1's, where none is stated
         return height * self.latent_factor, width * self.latent_factor
+
+    @property
+    def kind(self) -> Kind:
+        """What stands beside the latent at the U-Net's input, and so what the model does."""
+        return kind_of(self.unet.config.in_channels, self.vae.config.latent_channels)
+
+    def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Channels, height and width of the latent of a picture."""
+        factor = self.latent_factor
+        return self.vae.config.latent_channels, height // factor, width // factor
+
+
+def kind_of(in_channels: int, latent_channels: int) -> Kind:
+    """draw: nothing beside the latent. inpaint: mask and masked image. edit: the image (InstructPix2Pix).
+
+    Raises:
+        ModelError: something else, such as a depth map.
+    """
+    c = latent_channels
+    kinds: dict[int, Kind] = {c: "draw", 2 * c + 1: "inpaint", 2 * c: "edit"}
+    if in_channels not in kinds:
+        raise ModelError(
+            f"the U-Net takes {in_channels} channels; supported are {c} (latent), {2 * c + 1} (with mask and "
+            f"masked image) and {2 * c} (with image)"
+        )
+    return kinds[in_channels]
 
 
 def load_model(
@@ -70,15 +106,15 @@ def load_model(
         read_header(file)
 
     unet_config = _read_json(folder / "unet" / "config.json")
-    family = family_of(unet_config)
+    family = family_of(unet_config, len(text_parts))
     if len(text_parts) != family.num_text_encoders:
         raise ModelError(
             f"{folder} has {len(text_parts)} text encoders; "
             f"a {family.name} model has {family.num_text_encoders}"
         )
-    executor = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
-    digest = executor.submit(content_hash, files)
-    executor.shutdown(wait=False)
+    vae_config = _read_json(folder / "vae" / "config.json")
+    kind_of(unet_config.get("in_channels", 4), vae_config.get("latent_channels", 4))
+    digest = hash_in_background(files)
     return Model(
         name=name,
         family=family,
@@ -90,7 +126,15 @@ def load_model(
         ),
         scheduler_config=_read_json(folder / "scheduler" / "scheduler_config.json"),
         hash=digest,
+        vocabulary=Vocabulary.read(folder),
     )
+
+
+def hash_in_background(files: Iterable[Path]) -> Future[str]:
+    executor = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
+    digest = executor.submit(content_hash, list(files))
+    executor.shutdown(wait=False)
+    return digest
 
 
 def _is_named(index: Mapping[str, Any], part: str) -> bool:

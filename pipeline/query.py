@@ -15,13 +15,13 @@ Keys = Callable[[str], tuple[tuple[Token, ...], Mapping[str, Tensor]]]  # text -
 
 
 @torch.inference_mode()
-def context_keys(model: Model, text: str) -> tuple[tuple[Token, ...], dict[str, Tensor]]:
+def context_keys(model: Model, clip_skip: int, text: str) -> tuple[tuple[Token, ...], dict[str, Tensor]]:
     """The tokens of a text from its start to its end, without padding, and the keys that each site makes.
 
     Raises:
         UsageError: it takes more than one chunk.
     """
-    conditioning = model.text.prompt(text)
+    conditioning = model.text.prompt(text, clip_skip=clip_skip)
     if len(conditioning.context) > model.text.length:
         raise UsageError(
             f"{text[:40]!r}... takes more than {model.text.length - 2} tokens; ask for a few words"

@@ -13,7 +13,7 @@ from attention.recording import Grid, Recording
 from pipeline import map_numbers
 from pipeline.errors import UsageError
 from pipeline.text import Token
-from pipeline.words import Part, Word, parts_of, words_of
+from pipeline.words import WORD, Part, Word, parts_of, words_of
 
 
 class NoSuchMap(UsageError):
@@ -118,6 +118,14 @@ class Reading:
 
     def _part(self, part: Part) -> list[int]:
         return [i for i, each in enumerate(parts_of(self.tokens)) if each == part]
+
+    def _tokens_of(self, text: str, occurrence: int | None) -> list[int]:
+        """Positions of a word, or of several."""
+        is_one = text.casefold() in {word.text.casefold() for word in self.words()}
+        found = [self._find(part, occurrence) for part in ([text] if is_one else WORD.findall(text))]
+        if not found:
+            raise NoSuchMap(f"{text!r} holds no word; {self._names()}")
+        return [i for tokens in found for i in tokens]
 
     def _find(self, text: str, occurrence: int | None) -> tuple[int, ...]:
         equal = [word for word in self.words() if word.text.casefold() == text.casefold()]

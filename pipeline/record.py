@@ -11,18 +11,23 @@ from pipeline.request import GenerationRequest
 
 
 def make_record(
-    request: GenerationRequest, model: Model, plan: Mapping[str, Choice], retries: Sequence[str]
+    request: GenerationRequest, model: Model, plans: Sequence[Mapping[str, Choice]], retries: Sequence[str]
 ) -> dict[str, Any]:
-    """Everything that the picture depends on, ready for JSON."""
+    """Everything that the picture depends on, ready for JSON.
+
+    Args:
+        plans: of each pass.
+    """
     unet = model.unet
     kinds = {site.name: site.kind for site in unet.sites}
     used: dict[str, set[str]] = {}
-    for site, choice in plan.items():
+    for site, choice in (pair for plan in plans for pair in plan.items()):
         used.setdefault(kinds[site], set()).add(f"{choice.backend.name} ({choice.kernel})")
     return {
         "limelight": version_of("limelight"),
         "request": request.to_dict(),
         "model": {"name": model.name, "family": model.family.name, "hash": model.hash.result()},
+        "adapters": model.adapters.record(),
         "attention": {kind: sorted(names) for kind, names in sorted(used.items())},
         "retries": list(retries),
         "device": unet.device.type,

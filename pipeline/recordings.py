@@ -21,33 +21,35 @@ class Recordings:
     prompt: Recording | None = None
 
     def rows(self, num_rows: int) -> list[Recording | None]:
-        """What each row of a prediction is recorded into; the prompt's is the last."""
-        return [*[self.negative] * (num_rows - 1), self.prompt]
+        """What each row of a prediction is recorded into: the last is the prompt's, the one before it the
+        negative prompt's; a model that edits images has one more, without the image."""
+        return [None, self.negative, self.prompt][-num_rows:]
 
     def maps(
-        self, request: GenerationRequest, conditioning: tuple[Conditioning, ...], model: Model
+        self, request: GenerationRequest, negative: Conditioning, prompt: Conditioning, model: Model
     ) -> HeatMaps | None:
         """A view of what is recorded so far, None where nothing is."""
         if self.prompt is None or not self.prompt.steps:
             return None
-        assert request.height is not None and request.width is not None
-        size = request.height, request.width
+        width, height = request.final_size
+        assert height is not None and width is not None
+        size = height, width
         of_negative = None
-        if self.negative is not None:
-            of_negative = HeatMaps(request.negative_prompt, conditioning[0].tokens, size, self.negative)
+        if self.negative is not None and self.negative.steps:
+            of_negative = HeatMaps(request.negative_prompt, negative.tokens, size, self.negative)
         return HeatMaps(
             request.prompt,
-            conditioning[-1].tokens,
+            prompt.tokens,
             size,
             self.prompt,
             of_negative=of_negative,
             # Only where it is asked for: it holds on to the model.
-            keys=partial(context_keys, model) if request.record_queries else None,
+            keys=partial(context_keys, model, request.clip_skip) if request.record_queries else None,
         )
 
 
 def start_recordings(
-    request: GenerationRequest, model: Model, conditioning: tuple[Conditioning, ...], count: int
+    request: GenerationRequest, model: Model, negative: Conditioning, prompt: Conditioning, count: int
 ) -> Recordings:
     """Empty recordings of `count` predictions, where the request wants them.
 
@@ -57,7 +59,8 @@ def start_recordings(
     """
     if not isinstance(request.record, str):
         return Recordings()
-    assert request.height is not None and request.width is not None
+    width, height = request.final_size
+    assert height is not None and width is not None
     if request.record_queries and request.record_queries[-1] >= count:
         raise RequestError(
             f"record_queries has {request.record_queries[-1]}; the predictions are 0 to {count - 1}"
@@ -66,23 +69,22 @@ def start_recordings(
         steps="steps" in request.record_extras,
         values="values" in request.record_extras,
         refined="refined" in request.record_extras,
-        points=tuple(
-            ((x + 0.5) / request.width, (y + 0.5) / request.height) for x, y in request.record_points
-        ),
+        points=tuple(((x + 0.5) / width, (y + 0.5) / height) for x, y in request.record_points),
         queries=request.record_queries,
     )
-    prompt = Recording(request.record, len(conditioning[-1].context), extras)
-    negative = None
-    if "negative" in request.record_extras and len(conditioning) > 1:
+    of_prompt = Recording(request.record, len(prompt.context), extras)
+    of_negative = None
+    if "negative" in request.record_extras and request.is_guided:
         words = replace(extras, points=(), queries=())  # places are the prompt's alone
-        negative = Recording(request.record, len(conditioning[0].context), words)
-    check_recordings([each for each in (negative, prompt) if each is not None], _sites(request, model), count)
-    return Recordings(negative, prompt)
+        of_negative = Recording(request.record, len(negative.context), words)
+    wanted = [each for each in (of_negative, of_prompt) if each is not None]
+    check_recordings(wanted, _sites(request, model), count)
+    return Recordings(of_negative, of_prompt)
 
 
 def _sites(request: GenerationRequest, model: Model) -> dict[str, SiteSize]:
     assert request.height is not None and request.width is not None
-    height, width = request.height // model.latent_factor, request.width // model.latent_factor
+    _, height, width = model.latent_shape(request.height, request.width)
     return {
         site.name: SiteSize(
             kind=site.kind,

@@ -3,22 +3,28 @@
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
+from os import PathLike
 from typing import Any, Literal
 
+from PIL import Image
+
 from pipeline.errors import RequestError, UnknownName
-from pipeline.schedulers import check_scheduler
+from pipeline.input_image import SIZE_MULTIPLE, InputImage, fit, recall
+from pipeline.schedulers import scheduler_name
 
 MAX_STEPS = 1000  # the number of timesteps that Stable Diffusion models are trained on
 MAX_SEED = 2**63 - 1  # the largest that torch.Generator reproduces on every platform
 MAX_GUIDANCE = 100.0
 MAX_PROMPT_CHARACTERS = 20_000
 MAX_COUNT = 10_000
-SIZE_MULTIPLE = 8
+MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
+MAX_HIRES_SCALE = 8.0
 BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
 
 Record = bool | Literal["grid", "site", "head"]
 RECORD_EXTRAS = ("negative", "steps", "values", "refined")
+Source = InputImage | Image.Image | str | PathLike[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +37,34 @@ class GenerationRequest:
         num_steps: scheduler steps, 1 to 1000.
         guidance_scale: classifier-free guidance, `eps_negative + scale * (eps_prompt - eps_negative)`; at 1
             or below the negative prompt has no part and is not computed (Ho & Salimans, arXiv:2207.12598).
-        scheduler: a name from `pipeline.schedulers.SCHEDULERS`.
-        record: which cross-attention maps to keep.
+        clip_skip: which layer of the text encoder the prompt is taken from: 1 is the one that the model was
+            trained with, 2 the one before it (diffusers' `clip_skip` plus 1). The negative prompt is taken
+            from the model's own layer, as in diffusers.
+        guidance_rescale: 0 to 1, how far a guided prediction takes the spread of the prompt's own
+            (Lin et al., arXiv:2305.08891, section 3.4).
+        guidance_start, guidance_end: fractions of the steps between which guidance acts; outside them the
+            negative prompt is not computed (Kynkäänniemi et al., arXiv:2404.07724).
+        scheduler: a name from `pipeline.schedulers.SCHEDULERS`, or AUTOMATIC1111's label of it.
+        image: to begin from, or to edit with a model that edits images: a PIL image, or the path of a file.
+            The picture takes its shape: without width and height its size, each side down to a multiple of 8;
+            with one of them, the other follows; with both, they must have its shape. It is resized to that.
+        mask: of the image's size; white where the picture is drawn anew, black where it stays.
+        strength: above 0, to 1, how far the image is redrawn: the part of the steps that are taken. None is
+            0.8, or 1 with a mask.
+        image_guidance_scale: how closely a model that edits images keeps to the image; None is 1.5.
+        hires_scale: draws the picture, makes it this much larger, and goes over it with `hires_strength`.
+        hires_strength: as `strength`, of the second pass; None is 0.5.
+        record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
         record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
             of each prediction), `values` (weighted by what each token contributes), `refined` (spread by
             self-attention, on grids of up to 32x32).
-        record_points: pixels (x, y) whose self-attention is kept, one row for each site.
+        record_points: pixels (x, y) of the finished picture whose self-attention is kept, one row for each
+            site.
         record_queries: predictions, from 0, whose queries are kept, to ask for words that are not in the
             prompt.
 
     Raises:
-        RequestError: a field is out of its range.
+        RequestError: a field is out of its range, or an image cannot be used.
         UnknownName: there is no such scheduler.
     """
 
@@ -54,6 +77,16 @@ class GenerationRequest:
     guidance_scale: float | None = None
     scheduler: str | None = None
     record: Record = False
+    clip_skip: int = 1
+    guidance_rescale: float = 0.0
+    guidance_start: float = 0.0
+    guidance_end: float = 1.0
+    image: Source | None = None
+    mask: Source | None = None
+    strength: float | None = None
+    image_guidance_scale: float | None = None
+    hires_scale: float | None = None
+    hires_strength: float | None = None
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
     record_queries: tuple[int, ...] = ()
@@ -65,16 +98,78 @@ class GenerationRequest:
             _check_text(name, getattr(self, name))
         _check_integer("seed", self.seed, 0, MAX_SEED)
         _check_integer("num_steps", self.num_steps, 1, MAX_STEPS)
+        _check_integer("clip_skip", self.clip_skip, 1, MAX_CLIP_SKIP)
         for name in ("width", "height"):
             _check_size(name, getattr(self, name))
-        _check_memory(self.width, self.height)
-        _check_guidance(self.guidance_scale)
+        self._take_images()
+        self._check_hires()
+        _check_memory(*self.final_size)
+        self._check_guidance()
         if self.scheduler is not None:
-            check_scheduler(self.scheduler)
+            object.__setattr__(self, "scheduler", scheduler_name(self.scheduler))
         if self.record not in (False, "grid", "site", "head"):
             raise RequestError(f"record is {self.record!r}; must be False, 'grid', 'site' or 'head'")
         for name, value in _checked_record(self).items():
             object.__setattr__(self, name, value)
+
+    def _take_images(self) -> None:
+        """Reads the images, and lets the picture's size follow from them."""
+        if self.image is None:
+            for name in ("mask", "strength", "image_guidance_scale"):
+                if getattr(self, name) is not None:
+                    raise RequestError(
+                        f"{name} is given and image is not; give an image, or leave {name} out"
+                    )
+            return
+        image = InputImage.read("image", self.image, "RGB")
+        width, height = fit(image, self.width, self.height)
+        for name, value in (("image", image), ("width", width), ("height", height)):
+            object.__setattr__(self, name, value)
+        if self.mask is not None:
+            mask = InputImage.read("mask", self.mask, "L")
+            _check_mask(mask, image)
+            object.__setattr__(self, "mask", mask)
+        if self.strength is not None:
+            _check_strength("strength", self.strength, self.num_steps)
+        if self.image_guidance_scale is not None:
+            _check_number("image_guidance_scale", self.image_guidance_scale, 1, MAX_GUIDANCE)
+
+    def _check_hires(self) -> None:
+        if self.hires_scale is None:
+            if self.hires_strength is not None:
+                raise RequestError(
+                    "hires_strength is given and hires_scale is not; give both, or leave hires_strength out"
+                )
+            return
+        _check_number("hires_scale", self.hires_scale, 1, MAX_HIRES_SCALE)
+        if self.mask is not None:
+            raise RequestError(
+                "hires_scale and mask are given; a masked picture has no second pass: give one"
+            )
+        if self.hires_strength is None:
+            object.__setattr__(self, "hires_strength", 0.5)
+        _check_strength("hires_strength", self.hires_strength, self.num_steps)
+
+    def _check_guidance(self) -> None:
+        if self.guidance_scale is not None:
+            _check_number("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE)
+        for name in ("guidance_rescale", "guidance_start", "guidance_end"):
+            _check_number(name, getattr(self, name), 0, 1)
+        if self.guidance_start >= self.guidance_end:
+            raise RequestError(
+                f"guidance_start is {self.guidance_start} and guidance_end {self.guidance_end}; "
+                "the start must be smaller (to have no guidance, set guidance_scale to 1)"
+            )
+
+    @property
+    def final_size(self) -> tuple[int | None, int | None]:
+        """Width and height of the finished picture: with a second pass, larger than those of the first."""
+        return self._enlarged(self.width), self._enlarged(self.height)
+
+    def _enlarged(self, side: int | None) -> int | None:
+        if side is None or self.hires_scale is None:
+            return side
+        return round(side * self.hires_scale / SIZE_MULTIPLE) * SIZE_MULTIPLE
 
     @property
     def is_guided(self) -> bool:
@@ -99,21 +194,33 @@ class GenerationRequest:
         return [replace(self, seed=self.seed + i) for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {k: v.to_dict() if isinstance(v, InputImage) else v for k, v in values.items()}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "GenerationRequest":
+    def from_dict(
+        cls, values: Mapping[str, Any], *, image: Source | None = None, mask: Source | None = None
+    ) -> "GenerationRequest":
         """A request from stored fields, held to the same limits as one that was typed.
 
+        Args:
+            image, mask: those that it was made with, of which it stores size and content hash alone.
+
         Raises:
-            RequestError: a field is unknown, missing or out of its range.
+            RequestError: a field is unknown, missing or out of its range, or an image is not the same.
         """
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise RequestError(f"unknown fields {unknown}; known: {', '.join(sorted(known))}")
         if "prompt" not in values:
             raise RequestError("the field prompt is missing")
-        return cls(**values)
+        images = {}
+        for name, source, mode in (("image", image, "RGB"), ("mask", mask, "L")):
+            if values.get(name) is not None:
+                images[name] = recall(name, values[name], source, mode)
+            elif source is not None:
+                raise RequestError(f"{name} is given and the picture was made without one; leave it out")
+        return cls(**(dict(values) | images))
 
 
 def _checked_record(request: GenerationRequest) -> dict[str, tuple[Any, ...]]:
@@ -133,7 +240,7 @@ def _checked_record(request: GenerationRequest) -> dict[str, tuple[Any, ...]]:
     for point in points:
         if len(point) != 2:
             raise RequestError(f"record_points has {point!r}; a point is (x, y)")
-        for name, value, size in zip("xy", point, (request.width, request.height), strict=True):
+        for name, value, size in zip("xy", point, request.final_size, strict=True):
             _check_integer(f"{name} of a point", value, 0, (size or 2**20) - 1)
     return {
         "record_extras": tuple(dict.fromkeys(extras)),
@@ -192,13 +299,29 @@ def _check_memory(width: int | None, height: int | None) -> None:
         )
 
 
-def _check_guidance(value: object) -> None:
-    if value is None:
-        return
+def _check_number(name: str, value: object, low: float, high: float) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise RequestError(f"guidance_scale is {value!r}; must be a finite number")
-    if not 0 <= value <= MAX_GUIDANCE:
-        raise RequestError(f"guidance_scale is {value}; must be from 0 to {MAX_GUIDANCE:g}")
+        raise RequestError(f"{name} is {value!r}; must be a finite number")
+    if not low <= value <= high:
+        raise RequestError(f"{name} is {value}; must be from {low:g} to {high:g}")
+
+
+def _check_strength(name: str, value: Any, num_steps: int) -> None:
+    _check_number(name, value, 0, 1)
+    if int(value * num_steps) < 1:
+        least = math.ceil(1000 / num_steps) / 1000
+        raise RequestError(
+            f"{name} is {value}, less than one step of {num_steps}; must be at least {least:g}"
+        )
+
+
+def _check_mask(mask: InputImage, image: InputImage) -> None:
+    sizes = ["x".join(map(str, each.size)) for each in (mask, image)]
+    if sizes[0] != sizes[1]:
+        raise RequestError(f"mask is {sizes[0]} and the image {sizes[1]}; must be equal")
+    brightest = mask.pixels.getextrema()[1]
+    if isinstance(brightest, int | float) and brightest < 128:
+        raise RequestError("mask has no white; paint what shall be drawn anew white, and the rest black")
 
 
 def physical_memory() -> int:

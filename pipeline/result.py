@@ -32,7 +32,8 @@ class Result:
     @property
     def file_name(self) -> str:
         """A name that is equal for equal pictures, and made of none of the prompt's characters."""
-        made_by = json.dumps([self.request.to_dict(), self.info["model"]["hash"]], sort_keys=True)
+        adapters = self.info.get("adapters", [])
+        made_by = json.dumps([self.request.to_dict(), self.info["model"]["hash"], adapters], sort_keys=True)
         return f"{hashlib.sha256(made_by.encode()).hexdigest()[:10]}-seed{self.request.seed}.png"
 
     def save(self, path: str | Path) -> Path:

@@ -5,54 +5,82 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from pipeline.errors import UnknownName
+from pipeline.errors import RequestError, UnknownName
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A diffusers scheduler class and what is changed in the model's configuration for it."""
+    """A diffusers scheduler class and what is changed in the model's configuration for it.
+
+    Attributes:
+        label: what AUTOMATIC1111's web UI calls it; empty where it has none.
+    """
 
     module: str
     cls: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
 
 
-def _dpm(**options: Any) -> Recipe:
-    return Recipe("scheduling_dpmsolver_multistep", "DPMSolverMultistepScheduler", options)
+def _dpm(label: str, **options: Any) -> Recipe:
+    return Recipe("scheduling_dpmsolver_multistep", "DPMSolverMultistepScheduler", options, label)
 
 
-def _euler(**options: Any) -> Recipe:
-    return Recipe("scheduling_euler_discrete", "EulerDiscreteScheduler", options)
+def _euler(label: str = "", **options: Any) -> Recipe:
+    return Recipe("scheduling_euler_discrete", "EulerDiscreteScheduler", options, label)
 
 
 SCHEDULERS: Mapping[str, Recipe] = {
-    "ddim": Recipe("scheduling_ddim", "DDIMScheduler"),
+    "ddim": Recipe("scheduling_ddim", "DDIMScheduler", label="DDIM"),
+    "ddim-trailing": Recipe("scheduling_ddim", "DDIMScheduler", {"timestep_spacing": "trailing"}),
     "ddpm": Recipe("scheduling_ddpm", "DDPMScheduler"),
-    "pndm": Recipe("scheduling_pndm", "PNDMScheduler", {"skip_prk_steps": True}),
-    "euler": _euler(),
-    "euler-karras": _euler(use_karras_sigmas=True),
-    "euler-a": Recipe("scheduling_euler_ancestral_discrete", "EulerAncestralDiscreteScheduler"),
-    "heun": Recipe("scheduling_heun_discrete", "HeunDiscreteScheduler"),
-    "dpm2": Recipe("scheduling_k_dpm_2_discrete", "KDPM2DiscreteScheduler"),
-    "dpm2-a": Recipe("scheduling_k_dpm_2_ancestral_discrete", "KDPM2AncestralDiscreteScheduler"),
-    "dpm++2m": _dpm(algorithm_type="dpmsolver++", use_karras_sigmas=False),
-    "dpm++2m-karras": _dpm(algorithm_type="dpmsolver++", use_karras_sigmas=True),
-    "dpm++2m-sde": _dpm(algorithm_type="sde-dpmsolver++", use_karras_sigmas=False),
+    "pndm": Recipe("scheduling_pndm", "PNDMScheduler", {"skip_prk_steps": True}, "PLMS"),
+    "euler": _euler("Euler"),
+    "euler-karras": _euler("Euler Karras", use_karras_sigmas=True),
+    "euler-trailing": _euler(
+        timestep_spacing="trailing"
+    ),  # SDXL-Lightning's, and that of other few-step models
+    "euler-a": Recipe(
+        "scheduling_euler_ancestral_discrete", "EulerAncestralDiscreteScheduler", label="Euler a"
+    ),
+    "heun": Recipe("scheduling_heun_discrete", "HeunDiscreteScheduler", label="Heun"),
+    "dpm2": Recipe("scheduling_k_dpm_2_discrete", "KDPM2DiscreteScheduler", label="DPM2"),
+    "dpm2-a": Recipe(
+        "scheduling_k_dpm_2_ancestral_discrete", "KDPM2AncestralDiscreteScheduler", label="DPM2 a"
+    ),
+    "dpm++2m": _dpm("DPM++ 2M", algorithm_type="dpmsolver++", use_karras_sigmas=False),
+    "dpm++2m-karras": _dpm("DPM++ 2M Karras", algorithm_type="dpmsolver++", use_karras_sigmas=True),
+    "dpm++2m-sde": _dpm("DPM++ 2M SDE", algorithm_type="sde-dpmsolver++", use_karras_sigmas=False),
+    "dpm++2m-sde-karras": _dpm(
+        "DPM++ 2M SDE Karras", algorithm_type="sde-dpmsolver++", use_karras_sigmas=True
+    ),
     "dpm++2s": Recipe(
         "scheduling_dpmsolver_singlestep", "DPMSolverSinglestepScheduler", {"lower_order_final": True}
     ),
     "deis": Recipe("scheduling_deis_multistep", "DEISMultistepScheduler"),
-    "unipc": Recipe("scheduling_unipc_multistep", "UniPCMultistepScheduler"),
-    "lcm": Recipe("scheduling_lcm", "LCMScheduler"),
-    "tcd": Recipe("scheduling_tcd", "TCDScheduler"),
+    "unipc": Recipe("scheduling_unipc_multistep", "UniPCMultistepScheduler", label="UniPC"),
+    "lcm": Recipe("scheduling_lcm", "LCMScheduler", label="LCM"),
+    "tcd": Recipe("scheduling_tcd", "TCDScheduler", label="TCD"),
 }
 OWN = "model"  # the scheduler that the model's folder names, as it stands there
 
 
-def check_scheduler(name: str) -> None:
-    """Raises UnknownName, with the valid names, unless `name` is one of them."""
-    if name != OWN and name not in SCHEDULERS:
-        raise UnknownName("scheduler", name, [OWN, *SCHEDULERS])
+def scheduler_name(name: str) -> str:
+    """Our name of a scheduler, from that or from AUTOMATIC1111's label ("DPM++ 2M Karras").
+
+    Raises:
+        UnknownName: it is neither; the message has the valid names.
+    """
+    by_label = {recipe.label: ours for ours, recipe in SCHEDULERS.items() if recipe.label}
+    ours = by_label.get(str(name), str(name))
+    if ours != OWN and ours not in SCHEDULERS:
+        raise UnknownName("scheduler", ours, [OWN, *SCHEDULERS])
+    return ours
+
+
+def scheduler_label(name: str) -> str:
+    """AUTOMATIC1111's label of a scheduler, or our name where it has none."""
+    return (SCHEDULERS[name].label if name in SCHEDULERS else "") or name
 
 
 def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
@@ -61,7 +89,7 @@ def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
     Args:
         config: the model's `scheduler_config.json`, which knows the betas and the prediction type.
     """
-    check_scheduler(name)
+    name = scheduler_name(name)
     if name == OWN:
         diffusers = import_module("diffusers.schedulers")
         cls_name = config.get("_class_name", "missing")
@@ -72,3 +100,20 @@ def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
     recipe = SCHEDULERS[name]
     cls = getattr(import_module(f"diffusers.schedulers.{recipe.module}"), recipe.cls)
     return cls.from_config(dict(config), **recipe.options)
+
+
+def check_steps(name: str, num_steps: int, config: Mapping[str, Any]) -> None:
+    """Raises RequestError, with the limit, if the scheduler has fewer timesteps than are asked for.
+
+    Args:
+        config: as in `make_scheduler`.
+    """
+    facts = make_scheduler(name, config).config
+    limit = facts.get("original_inference_steps")  # what LCM and TCD choose their timesteps from
+    if limit is None:
+        is_leading = facts.get("timestep_spacing", "leading") == "leading"
+        limit = facts["num_train_timesteps"] - is_leading * facts.get("steps_offset", 0)
+    if num_steps > limit:
+        raise RequestError(
+            f"num_steps is {num_steps}; the scheduler {name!r} takes at most {limit} with this model"
+        )

@@ -1,15 +1,17 @@
 """Prompts as the U-Net sees them, with the way back from every token to the characters it came from."""
 
+import re
 import warnings
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pipeline.embeddings import Embedding, LearnedRows
 from pipeline.prompt import Part, parse
 
 MAX_CACHED_PROMPTS = 256
@@ -28,11 +30,13 @@ class Token:
         text: the piece as the tokenizer knows it, `</w>` at a word's end.
         span: characters [start, end) of the prompt as typed; empty for start, end and padding.
         weight: how far it is moved from what an empty prompt has there; 1 leaves it as encoded.
+        is_learned: one vector of a textual inversion; all vectors of a word have the span of the word.
     """
 
     text: str
     span: tuple[int, int] = (0, 0)
     weight: float = 1.0
+    is_learned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,13 @@ class ClipEncoder:
 
     Attributes:
         penultimate: take the last hidden state but one, without the final norm, as SDXL does.
+        learned: word of a textual inversion, in lower case -> the ids of its vectors.
     """
 
     tokenizer: Any
     model: Any
     penultimate: bool = False
+    learned: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def length(self) -> int:
@@ -88,13 +94,9 @@ class ClipEncoder:
         return [self._framed(chunk) for chunk in chunks[:MAX_CHUNKS]]
 
     def _chunks_of(self, part: Part) -> list[_Chunk]:
-        read = self.tokenizer(part.text, return_offsets_mapping=True, add_special_tokens=False, verbose=False)
-        ids: list[int] = read["input_ids"]
-        pieces = self.tokenizer.convert_ids_to_tokens(ids)
-        tokens = [
-            Token(piece, part.span(start, end), part.weights[start])
-            for piece, (start, end) in zip(pieces, read["offset_mapping"], strict=True)
-        ]
+        pairs = [pair for start, end in self._stretches(part.text) for pair in self._read(part, start, end)]
+        ids, tokens = [id for id, _ in pairs], [token for _, token in pairs]
+        pieces = [token.text for token in tokens]
         chunks: list[_Chunk] = []
         start = 0
         while start < len(ids) or not chunks:
@@ -102,6 +104,28 @@ class ClipEncoder:
             chunks.append(_Chunk(ids[start:end], tokens[start:end]))
             start = end
         return chunks
+
+    def _stretches(self, text: str) -> Iterator[tuple[int, int]]:
+        """Words of textual inversions, and what lies between them."""
+        start = 0
+        for match in _any_of(self.learned).finditer(text) if self.learned else ():
+            yield start, match.start()
+            yield match.span()
+            start = match.end()
+        yield start, len(text)
+
+    def _read(self, part: Part, start: int, end: int) -> Iterator[tuple[int, Token]]:
+        """Ids and tokens of one stretch of a part."""
+        text = part.text[start:end]
+        if ids := self.learned.get(text.lower()):
+            for i, id in enumerate(ids):
+                piece = (text if i == 0 else f"{text}_{i}") + ("</w>" if i == len(ids) - 1 else "")
+                yield id, Token(piece, part.span(start, end), part.weights[start], is_learned=True)
+            return
+        read = self.tokenizer(text, return_offsets_mapping=True, add_special_tokens=False, verbose=False)
+        pieces = self.tokenizer.convert_ids_to_tokens(read["input_ids"])
+        for id, piece, (a, b) in zip(read["input_ids"], pieces, read["offset_mapping"], strict=True):
+            yield id, Token(piece, part.span(start + a, start + b), part.weights[start + a])
 
     def _framed(self, chunk: _Chunk) -> _Chunk:
         """The chunk with start, end and padding."""
@@ -112,28 +136,39 @@ class ClipEncoder:
             [bos, *chunk.ids, eos] + [pad] * padding, [first, *chunk.tokens, last] + [fill] * padding
         )
 
+    @property
+    def max_clip_skip(self) -> int:
+        return self.model.config.num_hidden_layers
+
     @torch.inference_mode()
-    def encode(self, prompt: str) -> Conditioning:
+    def encode(self, prompt: str, *, clip_skip: int = 1) -> Conditioning:
+        """A prompt, by the layer that the model was trained on or by one `clip_skip - 1` layers before it."""
         chunks = self.chunks(prompt)
-        encoded = [self._encode_ids(chunk.ids) for chunk in chunks]
+        encoded = [self._encode_ids(chunk.ids, clip_skip) for chunk in chunks]
         contexts = [context for context, _ in encoded]
         tokens = [token for chunk in chunks for token in chunk.tokens]
         if any(token.weight != 1 for token in tokens):
-            empty, _ = self._encode_ids(self._framed(_Chunk([], [])).ids)
+            empty, _ = self._encode_ids(self._framed(_Chunk([], [])).ids, clip_skip)
             contexts = [
                 weigh(context, empty, [token.weight for token in chunk.tokens])
                 for context, chunk in zip(contexts, chunks, strict=True)
             ]
         return Conditioning(torch.cat(contexts), encoded[0][1], tuple(tokens))
 
-    def _encode_ids(self, ids: list[int]) -> tuple[Tensor, Tensor | None]:
+    def _encode_ids(self, ids: list[int], clip_skip: int) -> tuple[Tensor, Tensor | None]:
         """Context m c and what is pooled, of one chunk."""
         out = self.model(
             torch.tensor([ids], device=self.model.device),
-            output_hidden_states=self.penultimate,
+            output_hidden_states=self.penultimate or clip_skip > 1,
             return_dict=True,
         )
-        context = out.hidden_states[-2] if self.penultimate else out.last_hidden_state
+        if self.penultimate:
+            context = out.hidden_states[-1 - clip_skip]
+        elif clip_skip > 1:
+            norm = getattr(self.model, "text_model", self.model).final_layer_norm
+            context = norm(out.hidden_states[-clip_skip])
+        else:
+            context = out.last_hidden_state
         return context[0], out.text_embeds[0] if hasattr(out, "text_embeds") else None
 
 
@@ -167,6 +202,14 @@ def _end_of_chunk(pieces: Sequence[str], start: int, room: int) -> int:
     return end
 
 
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Finds whole words, the longest first, in upper and lower case alike."""
+    longest_first = sorted(words, key=len, reverse=True)
+    return re.compile(
+        "|".join(rf"(?<!\w(?=\w)){re.escape(word)}(?!(?<=\w)\w)" for word in longest_first), re.I
+    )
+
+
 class TextEncoder:
     """One or two CLIP encoders whose embeddings stand side by side in one context.
 
@@ -179,21 +222,46 @@ class TextEncoder:
     def __init__(self, encoders: Sequence[ClipEncoder], *, zero_empty_negative: bool = False) -> None:
         self.encoders = tuple(encoders)
         self.zero_empty_negative = zero_empty_negative
-        self._cache: OrderedDict[str, Conditioning] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, int], Conditioning] = OrderedDict()
+
+    @property
+    def max_clip_skip(self) -> int:
+        return min(encoder.max_clip_skip for encoder in self.encoders)
 
     @property
     def length(self) -> int:
         """Tokens of one chunk; a context has a multiple of it."""
         return self.encoders[0].length
 
-    def prompt(self, text: str) -> Conditioning:
-        if text in self._cache:
-            self._cache.move_to_end(text)
-            return self._cache[text]
-        parts = [encoder.encode(text) for encoder in self.encoders]
+    def forget(self) -> None:
+        """Empties the cache; for when the encoders' weights have changed."""
+        self._cache.clear()
+
+    def learn(self, embeddings: Sequence[Embedding]) -> None:
+        """Makes the words of textual inversions known, those and no others."""
+        learned: dict[str, tuple[int, ...]] = {}
+        for embedding in embeddings:
+            first = sum(map(len, learned.values()))
+            ids = range(-1 - first, -1 - first - len(embedding.vectors[0]), -1)
+            learned[embedding.word.lower()] = tuple(ids)
+        for i, encoder in enumerate(self.encoders):
+            table = encoder.model.get_input_embeddings()
+            base = table.base if isinstance(table, LearnedRows) else table
+            device, dtype = encoder.model.device, encoder.model.dtype
+            rows = [embedding.vectors[i].to(device, dtype) for embedding in embeddings]
+            encoder.model.set_input_embeddings(LearnedRows(base, torch.cat(rows)) if rows else base)
+        self.encoders = tuple(replace(encoder, learned=learned) for encoder in self.encoders)
+        self.forget()
+
+    def prompt(self, text: str, *, clip_skip: int = 1) -> Conditioning:
+        key = text, clip_skip
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        parts = [encoder.encode(text, clip_skip=clip_skip) for encoder in self.encoders]
         context = torch.cat([part.context for part in parts], dim=-1)
         encoded = Conditioning(context, parts[-1].pooled, parts[0].tokens)
-        self._cache[text] = encoded
+        self._cache[key] = encoded
         if len(self._cache) > MAX_CACHED_PROMPTS:
             self._cache.popitem(last=False)
         return encoded

@@ -2,17 +2,23 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, overload
 
 import torch
 
 from attention import AttentionOrder
+from pipeline.adapter_files import AdapterFile
 from pipeline.device import choose_device, choose_dtype
 from pipeline.engine import Engine
+from pipeline.errors import AdapterError
 from pipeline.locate import locate_model
 from pipeline.model import Model, load_model
+from pipeline.offload import check_offload, take_turns
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
+from pipeline.save import save_model
+from pipeline.single_file import load_single_file
 
 
 class TextToImagePipeline:
@@ -29,6 +35,7 @@ class TextToImagePipeline:
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
         self.model = model
         self.engine = Engine(model, order, max_rows=max_rows)
+        self._streams = 0  # being drawn with the weights as they are
 
     @classmethod
     def from_pretrained(
@@ -40,13 +47,17 @@ class TextToImagePipeline:
         variant: str | None = None,
         attention: AttentionOrder | str | None = None,
         max_rows: int = 8,
+        adapters: Iterable[AdapterFile] = (),
+        offload: bool = False,
     ) -> "TextToImagePipeline":
         """A pipeline around a model that is on disk.
 
         Args:
-            name: `default`, a folder in diffusers layout, or a hub id.
+            name: `default`, a folder in diffusers layout, a single .safetensors file, or a hub id.
             device: as torch names it; None takes a GPU if there is one.
             dtype: None is float16 on a GPU and float32 on a CPU.
+            adapters: LoRAs and textual inversions to draw with; `load_lora` and `load_embedding` add more.
+            offload: keep the parts in main memory and bring each to a small GPU only while it is at work.
             variant: of the weight files, such as `fp16`.
 
         Raises:
@@ -54,11 +65,27 @@ class TextToImagePipeline:
             WeightsError: a weight file is truncated, not safetensors, or does not fit.
         """
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
-        folder, target = locate_model(name), choose_device(device)
-        model = load_model(
-            folder, name=os.fspath(name), device=target, dtype=choose_dtype(dtype, target), variant=variant
-        )
+        path, target = locate_model(name), choose_device(device)
+        if offload:
+            check_offload(target)
+        home, kind = torch.device("cpu") if offload else target, choose_dtype(dtype, target)
+        if path.is_file():
+            model = load_single_file(path, name=os.fspath(name), device=home, dtype=kind)
+        else:
+            model = load_model(path, name=os.fspath(name), device=home, dtype=kind, variant=variant)
+        for file in adapters:
+            model.adapters.add(file)
+        if offload:
+            take_turns(model, target)
         return cls(model, attention=order, max_rows=max_rows)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes the model as a folder in diffusers layout, which diffusers loads too.
+
+        Raises:
+            OutputError: there is something in `folder` already, or it cannot be written to.
+        """
+        return save_model(self.model, Path(folder))
 
     @overload
     def __call__(self, prompt: str, **fields: Any) -> Result: ...
@@ -93,4 +120,63 @@ class TextToImagePipeline:
 
     def stream(self, requests: Iterable[GenerationRequest]) -> Iterator[Step]:
         """Draws requests together, a `Step` for each prediction; stop iterating to cancel."""
-        return self.engine.run(requests)
+        self._streams += 1
+        try:
+            yield from self.engine.run(requests)
+        finally:
+            self._streams -= 1
+
+    def load_lora(
+        self, path: str | os.PathLike[str], weight: float = 1.0, *, name: str | None = None
+    ) -> None:
+        """Draws with a LoRA from now on, beside those already in use.
+
+        Args:
+            path: a .safetensors file as PEFT, diffusers or kohya's scripts write it, or a folder with one.
+            weight: multiplies its effect; -10 to 10.
+            name: to unload it by; the file's own without suffix if not given.
+
+        Raises:
+            AdapterError: it is not for this model, or pictures are being drawn.
+            WeightsError: the file is truncated, damaged, or not safetensors.
+        """
+        self._check_idle()
+        self.model.adapters.add_lora(Path(path), weight=weight, name=name)
+
+    def unload_lora(self, name: str | None = None) -> None:
+        """Draws without a LoRA, or without any; the weights are then what they were, bit for bit.
+
+        Raises:
+            AdapterError: none of that name is in use, or pictures are being drawn.
+        """
+        self._check_idle()
+        self.model.adapters.remove_lora(name)
+
+    def load_embedding(self, path: str | os.PathLike[str], *, word: str | None = None) -> str:
+        """Teaches the model the word of a textual inversion, to be typed in prompts, and returns the word.
+
+        Args:
+            path: a .safetensors file as diffusers, A1111 or trainers for SDXL write it.
+            word: the file's key if it has one, else the file's name without suffix, if not given.
+
+        Raises:
+            AdapterError: it is not for this model, or pictures are being drawn.
+            WeightsError: the file is truncated, damaged, or not safetensors.
+        """
+        self._check_idle()
+        return self.model.adapters.add_embedding(Path(path), word=word)
+
+    def unload_embedding(self, word: str | None = None) -> None:
+        """Forgets the word of a textual inversion, or all of them.
+
+        Raises:
+            AdapterError: it is not known, or pictures are being drawn.
+        """
+        self._check_idle()
+        self.model.adapters.remove_embedding(word)
+
+    def _check_idle(self) -> None:
+        if self._streams:
+            raise AdapterError(
+                f"{self._streams} streams are being drawn with these weights; finish or close them first"
+            )

@@ -6,10 +6,10 @@ from inspect import signature
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from pipeline.request import GenerationRequest
+from pipeline.canvas import Canvas
+from pipeline.guidance import Guidance
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,37 +17,24 @@ class Ask:
     """What a trajectory needs to know before it can go on.
 
     Attributes:
-        x: 1 c h w, the latent as the scheduler scales it for the U-Net.
+        x: r i h w, rows of the U-Net's input: the latent as the scheduler scales it, with what stands beside
+            it. The last row is the prompt's; those before it are for the negative prompt.
         timestep: scalar.
-        guided: whether a prediction for the negative prompt is wanted, before that for the prompt.
         index: predictions received so far; `count` of them make the picture.
-        denoised: 1 c h w, the clean latent that the last prediction pointed at; None before the first.
+        denoised: 1 c h w, the clean latent that the last prediction pointed at; before the first of a pass
+            that of the image, None where there is none.
+        recorded: whether maps are kept of this prediction; they are not of a second, larger pass.
     """
 
     x: Tensor
     timestep: Tensor
-    guided: bool
     index: int
     count: int
     denoised: Tensor | None
+    recorded: bool = True
 
 
 Trajectory = Generator[Ask, Tensor, Tensor]
-
-
-def initial_noise(seed: int, shape: tuple[int, int, int]) -> tuple[Float[Tensor, "c h w"], torch.Generator]:
-    """Noise of a seed, float32 on the CPU whatever the device, and the generator to go on drawing from."""
-    generator = torch.Generator("cpu").manual_seed(seed)
-    return torch.randn(shape, generator=generator), generator
-
-
-def guide(rows: Float[Tensor, "2 c h w"], scale: float) -> Float[Tensor, "1 c h w"]:
-    """Classifier-free guidance of the rows (negative, prompt).
-
-    Source: Ho & Salimans, arXiv:2207.12598, equation 6, with `scale` = 1 + w.
-    """
-    negative, prompt = rows.chunk(2)
-    return negative + scale * (prompt - negative)
 
 
 def denoise(x: Tensor, prediction: Tensor, alpha_bar: Tensor, prediction_type: str) -> Tensor:
@@ -67,28 +54,51 @@ def denoise(x: Tensor, prediction: Tensor, alpha_bar: Tensor, prediction_type: s
     return (x - sigma * prediction) / alpha
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Timesteps, and the scheduler that is set to them.
+
+    Attributes:
+        scheduler: a diffusers scheduler of its own, since it carries state; computes in float32.
+    """
+
+    scheduler: Any
+    timesteps: Tensor
+
+
 def sample(
-    request: GenerationRequest, scheduler: Any, shape: tuple[int, int, int], device: torch.device
+    canvas: Canvas,
+    steps: Pass,
+    guidance: Guidance,
+    generator: torch.Generator,
+    *,
+    done: int = 0,
+    more: int = 0,
 ) -> Trajectory:
     """Yields an `Ask` for each prediction, is sent rows r c h w of it, and returns the final latent 1 c h w.
 
     Args:
-        request: resolved.
-        scheduler: a diffusers scheduler of its own, since it carries state; computes in float32.
-        shape: channels, height, width of the latent.
+        generator: what a stochastic scheduler draws from.
+        done, more: predictions of passes before and after this one.
     """
-    assert request.guidance_scale is not None, "the request is not resolved"
-    noise, generator = initial_noise(request.seed, shape)
+    scheduler, timesteps, denoised = steps.scheduler, steps.timesteps, canvas.clean
     accepted = signature(scheduler.step).parameters
     options = {k: v for k, v in {"generator": generator, "eta": 0.0}.items() if k in accepted}
-    scheduler.set_timesteps(request.num_steps, device=device)
-    timesteps, denoised = scheduler.timesteps, None
-    latent = noise[None].to(device) * scheduler.init_noise_sigma
+    latent = canvas.begin(scheduler, timesteps)
     for index, timestep in enumerate(timesteps):
         x = scheduler.scale_model_input(latent, timestep)
-        rows = (yield Ask(x, timestep, request.is_guided, index, len(timesteps), denoised)).float()
-        prediction = guide(rows, request.guidance_scale) if request.is_guided else rows
-        alpha_bar = scheduler.alphas_cumprod[timestep.long().cpu()].to(device)
+        acts = guidance.acts(index, len(timesteps))
+        rows = yield Ask(
+            guidance.rows(x, canvas.beside, acts=acts),
+            timestep,
+            done + index,
+            done + len(timesteps) + more,
+            denoised,
+            recorded=not done,
+        )
+        prediction = guidance.combine(rows.float())
+        alpha_bar = scheduler.alphas_cumprod[timestep.long().cpu()].to(x.device)
         denoised = denoise(x, prediction, alpha_bar, scheduler.config.prediction_type)
         latent = scheduler.step(prediction, timestep, latent, **options, return_dict=False)[0]
+        latent = canvas.keep(latent, scheduler, timesteps[index + 1 :])
     return latent

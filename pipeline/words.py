@@ -29,12 +29,19 @@ class Word:
 def words_of(prompt: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
     """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
     words = []
-    for match in WORD.finditer(prompt):
-        start, end = match.span()
+    for start, end in _spans(prompt, tokens):
         own = tuple(i for i, token in enumerate(tokens) if _is_typed(token) and start <= token.span[0] < end)
         if own:
-            words.append(Word(match.group(), (start, end), own))
+            words.append(Word(prompt[start:end], (start, end), own))
     return tuple(words)
+
+
+def _spans(prompt: str, tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """Where words lie; a word of a textual inversion is one, with its angle brackets if it has any."""
+    learned = {token.span for token in tokens if token.is_learned}
+    plain = {match.span() for match in WORD.finditer(prompt)}
+    alone = {(a, b) for a, b in plain if not any(a < end and start < b for start, end in learned)}
+    return sorted(learned | alone)
 
 
 def parts_of(tokens: Sequence[Token]) -> tuple[Part, ...]:

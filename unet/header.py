@@ -6,7 +6,7 @@ header's length, the header as JSON, then the tensors' bytes without gaps.
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,17 +64,43 @@ class PickledWeights(WeightsError):
 
 @dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """Where one tensor lies in its file.
+    """Where one tensor lies in its file, and as what it is read.
 
     Args:
+        shape: of what is read.
         start: position in the file of its first byte.
         num_bytes: how many follow.
+        is_transposed: the file holds the transpose of what is read.
     """
 
     dtype: torch.dtype
     shape: tuple[int, ...]
     start: int
     num_bytes: int
+    is_transposed: bool = False
+
+    @property
+    def transpose(self) -> "TensorEntry":
+        return replace(self, shape=self.shape[::-1], is_transposed=not self.is_transposed)
+
+    def part(self, index: int, count: int) -> "TensorEntry":
+        """One of `count` equal parts along the first dimension.
+
+        Raises:
+            DamagedWeights: it has no such parts.
+        """
+        if not self.shape or self.shape[0] % count:
+            raise DamagedWeights(f"a tensor of shape {list(self.shape)} cannot be {count} stacked ones")
+        num_bytes = self.num_bytes // count
+        shape = (self.shape[0] // count, *self.shape[1:])
+        return TensorEntry(self.dtype, shape, self.start + index * num_bytes, num_bytes)
+
+    def without_trailing_ones(self) -> "TensorEntry":
+        """A 1x1 convolution as the linear layer that it is."""
+        shape = self.shape
+        while len(shape) > 2 and shape[-1] == 1:
+            shape = shape[:-1]
+        return replace(self, shape=shape)
 
 
 def read_header(path: str | Path) -> dict[str, TensorEntry]:
@@ -85,6 +111,11 @@ def read_header(path: str | Path) -> dict[str, TensorEntry]:
         DamagedWeights: the header is no safetensors header.
         PickledWeights: the file is a pickle or zip under another name.
     """
+    return read_header_and_notes(path)[0]
+
+
+def read_header_and_notes(path: str | Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
+    """The header as `read_header` gives it, and what the file's maker wrote beside it (`__metadata__`)."""
     path = Path(path)
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -102,7 +133,10 @@ def read_header(path: str | Path) -> dict[str, TensorEntry]:
             raise TruncatedWeights(path, expected=8 + length, found=size)
         file.seek(8)
         header = _parse(file.read(length), path)
-    return _entries(header, 8 + length, size, path)
+    notes = header.pop("__metadata__", None)
+    notes = notes if isinstance(notes, dict) else {}
+    notes = {key: value for key, value in notes.items() if isinstance(value, str)}
+    return _entries(header, 8 + length, size, path), notes
 
 
 def _refuse_known_foreigners(start: bytes, path: Path) -> None:
@@ -128,7 +162,6 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
         raise DamagedWeights(f"{path} has a header that is not JSON: {error}") from None
     if not isinstance(header, dict):
         raise DamagedWeights(f"{path} has a header of type {type(header).__name__}; needs an object")
-    header.pop("__metadata__", None)
     return header
 
 

@@ -30,6 +30,7 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         self.sites: tuple[Site, ...] = list_sites(config)
+        self.execution_device: torch.device | None = None  # None is where the weights are
         first, n = config.down[0].channels, len(config.down)
 
         self.conv_in = nn.Conv2d(
@@ -105,7 +106,8 @@ class UNet(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.conv_in.weight.device
+        """Where it computes; its weights may be elsewhere until then."""
+        return self.execution_device or self.conv_in.weight.device
 
     @property
     def dtype(self) -> torch.dtype:

@@ -7,7 +7,7 @@ from pathlib import Path
 from unet.header import CONVERT, DamagedWeights, PickledWeights, WeightsError
 
 DIFFUSERS_STEM = "diffusion_pytorch_model"  # U-Nets and VAEs; transformers' models use "model"
-_PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth")
+PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth")
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 
 
@@ -79,7 +79,7 @@ def _shards(folder: Path, stem: str, variant: str | None) -> tuple[Path, ...]:
     if variants:
         found = ", ".join(repr(name or None) for name in sorted(variants))
         raise WeightsNotFound(f"{folder} has no {wanted}.safetensors; it has variant={found}")
-    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLE_SUFFIXES)
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES)
     if pickles:
         raise PickledWeights(f"{folder} has only pickles ({', '.join(pickles[:5])}), never opened; {CONVERT}")
     raise WeightsNotFound(f"{folder} has no {wanted}.safetensors")

@@ -18,6 +18,7 @@ from unet.header import (
     TruncatedWeights,
     WeightsError,
     read_header,
+    read_header_and_notes,
 )
 from unet.weight_files import WeightsNotFound, find_weights
 
@@ -25,16 +26,26 @@ __all__ = [
     "DamagedWeights",
     "NonFiniteWeights",
     "PickledWeights",
+    "Place",
+    "TensorEntry",
     "TruncatedWeights",
     "WeightsError",
     "WeightsMismatch",
     "WeightsNotFound",
+    "check_places",
     "content_hash",
     "find_weights",
+    "load_places",
     "load_strict",
     "parameters_on_meta",
     "read_header",
+    "read_header_and_notes",
+    "read_tensor",
+    "read_tensors",
 ]
+
+
+Place = tuple[Path, TensorEntry]
 
 
 class WeightsMismatch(WeightsError):
@@ -88,9 +99,21 @@ def load_strict(
     Raises:
         WeightsError: nothing was loaded; see its subclasses for the causes.
     """
-    paths = _paths(files)
-    places = _places(paths, rename)
-    _compare(module, {name: entry for name, (_, entry) in places.items()}, paths)
+    places = _places(_paths(files), rename)
+    load_places(module, places, dtype=dtype, device=device, check_finite=check_finite)
+
+
+def load_places(
+    module: nn.Module,
+    places: Mapping[str, Place],
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    check_finite: bool = False,
+) -> None:
+    """As `load_strict`, from where each weight lies: name in the module -> its file and its place there."""
+    check_places(module, places)
+    paths = list(dict.fromkeys(path for path, _ in places.values()))
 
     state: dict[str, Tensor] = {}
     for path in paths:
@@ -106,6 +129,28 @@ def load_strict(
                     state[name] = tensor.to(device)
     module.load_state_dict(state, strict=True, assign=True)
     _settle_buffers(module, device)
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Every tensor of a safetensors file by name, as stored; for adapters, which no module has a place for.
+
+    Raises:
+        WeightsError: the file cannot be used, or a tensor has NaN or infinity.
+    """
+    path = Path(path)
+    entries = read_header(path)
+    with path.open("rb", buffering=0) as file:
+        tensors = {name: _read(file, entry, path) for name, entry in entries.items()}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not _is_finite(tensor):
+            raise NonFiniteWeights(f"{path}: {name!r} has NaN or infinity; needs finite weights")
+    return tensors
+
+
+def read_tensor(path: str | Path, entry: TensorEntry) -> Tensor:
+    """One tensor, as it is in the file."""
+    with Path(path).open("rb", buffering=0) as file:
+        return _read(file, entry, Path(path))
 
 
 def content_hash(files: str | Path | Iterable[str | Path]) -> str:
@@ -133,11 +178,9 @@ def _paths(files: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(path) for path in files]
 
 
-def _places(
-    paths: Sequence[Path], rename: Callable[[str], str | None] | None
-) -> dict[str, tuple[Path, TensorEntry]]:
+def _places(paths: Sequence[Path], rename: Callable[[str], str | None] | None) -> dict[str, Place]:
     """Name in the module -> its file and its place there."""
-    places: dict[str, tuple[Path, TensorEntry]] = {}
+    places: dict[str, Place] = {}
     for path in paths:
         for source, entry in read_header(path).items():
             name = rename(source) if rename else source
@@ -149,7 +192,11 @@ def _places(
     return places
 
 
-def _compare(module: nn.Module, entries: Mapping[str, TensorEntry], paths: Sequence[Path]) -> None:
+def check_places(module: nn.Module, places: Mapping[str, Place]) -> None:
+    """Raises WeightsMismatch unless there is a weight of the right shape for every place, and a place for
+    every weight."""
+    entries = {name: entry for name, (_, entry) in places.items()}
+    paths = list(dict.fromkeys(path for path, _ in places.values()))
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     missing = [name for name in wanted if name not in entries]
     unknown = [name for name in entries if name not in wanted]
@@ -169,7 +216,8 @@ def _compare(module: nn.Module, entries: Mapping[str, TensorEntry], paths: Seque
 
 
 def _read(file: FileIO, entry: TensorEntry, path: Path) -> Tensor:
-    tensor = torch.empty(entry.shape, dtype=entry.dtype)
+    shape = entry.shape[::-1] if entry.is_transposed else entry.shape
+    tensor = torch.empty(shape, dtype=entry.dtype)
     view = tensor.reshape(-1).view(torch.uint8).numpy().data
     file.seek(entry.start)
     while view:  # an unbuffered read may give less than asked for
@@ -178,7 +226,7 @@ def _read(file: FileIO, entry: TensorEntry, path: Path) -> Tensor:
             end = entry.start + entry.num_bytes
             raise TruncatedWeights(path, expected=end, found=end - len(view))
         view = view[count:]
-    return tensor
+    return tensor.T.contiguous() if entry.is_transposed else tensor
 
 
 def _is_finite(tensor: Tensor) -> bool:

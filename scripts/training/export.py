@@ -14,7 +14,7 @@ from scripts.training.text import TextSide
 from scripts.training.unet import scheduler, unet_config
 from scripts.training.vae_ready import trained_vae
 from scripts.world import vocabulary
-from scripts.world.captions import RELATION_PHRASES
+from scripts.world.captions import RELATION_PHRASES, every_word
 
 PAPERS = Path(__file__).parent / "papers"
 
@@ -59,7 +59,7 @@ def export(config: TrainConfig, world: World, tokenizer_folder: Path, run: Path,
 
 def words_of(config: TrainConfig) -> dict:
     """The words that the model was trained on, by what they are for."""
-    return {
+    groups = {
         "nouns": {noun.word: noun.plural for noun in vocabulary.NOUNS},
         "colours": list(vocabulary.COLOURS),
         "backgrounds": list(vocabulary.BACKGROUNDS),
@@ -68,6 +68,13 @@ def words_of(config: TrainConfig) -> dict:
         "relations": [phrase for phrases in RELATION_PHRASES.values() for phrase in phrases],
         "styles": list(config.mixture.styles),
     }
+    named = {word for words in groups.values() for phrase in words for word in phrase.split()}
+    silent = {"grey", "some", *vocabulary.STYLES} | _plurals()  # the tokenizer's, but never in a caption
+    return groups | {"others": [word for word in every_word() if word not in named | silent]}
+
+
+def _plurals() -> set[str]:
+    return {noun.plural for noun in vocabulary.NOUNS}
 
 
 def _part(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

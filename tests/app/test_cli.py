@@ -54,6 +54,28 @@ def test_replay_draws_the_same_pixels(drawn: Path, tmp_path: Path) -> None:
         assert first.tobytes() == again.tobytes()
 
 
+def test_a_picture_from_an_image_is_replayed_with_that_image_alone(drawn: Path, tmp_path: Path) -> None:
+    options = ["--seed", "5", "--steps", "4", "--strength", "0.5", "--hires", "1.5", "--scheduler", "Euler a"]
+    run = limelight(
+        "generate", "a blue star", "--image", str(drawn), *options, "-o", "star.png", cwd=tmp_path
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    with Image.open(drawn) as first, Image.open(tmp_path / "star.png") as star:
+        assert star.size == (1.5 * first.width, 1.5 * first.height)
+        assert "Sampler: Euler a, " in star.text["parameters"]
+
+    run = limelight("replay", "star.png", "-o", "again.png", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "give it again (in Python image=, on the command line --image)" in run.stderr
+    run = limelight("replay", "star.png", "--image", "star.png", "-o", "again.png", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "the picture was made from" in run.stderr
+    run = limelight("replay", "star.png", "--image", str(drawn), "-o", "again.png", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    with Image.open(tmp_path / "star.png") as star, Image.open(tmp_path / "again.png") as again:
+        assert star.tobytes() == again.tobytes()
+
+
 def test_count_draws_into_a_folder(tmp_path: Path) -> None:
     run = limelight("generate", "a cat", "--count", "2", "--seed", "1", "--steps", "2", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
@@ -89,6 +111,11 @@ def test_backends_shows_the_plan_with_the_kernel_of_every_site(tmp_path: Path) -
         (["-o", "picture.jpg"], "must be a .png file or a folder"),
         (["-o", "a.png", "--count", "2"], "give a folder"),
         (["-o", "file/folder"], "cannot write to"),
+        (["--image", "none.png"], "image none.png cannot be read: No such file or directory"),
+        (["--image", "file"], "image file is not an image that can be read; must be PNG, JPEG,"),
+        (["--strength", "0.5"], "strength is given and image is not; give an image, or leave"),
+        (["--hires", "9"], "hires_scale is 9.0; must be from 1 to 8"),
+        (["--guidance-interval", "0.8", "0.2"], "guidance_start is 0.8 and guidance_end 0.2;"),
     ],
 )
 def test_bad_input_is_refused_in_words_with_exit_code_2(

@@ -48,7 +48,7 @@ def _text_encoder(folder: Path, *, hidden: int, projection: int | None = None) -
 def _vae() -> torch.nn.Module:
     from diffusers import AutoencoderKL
 
-    return AutoencoderKL(
+    vae = AutoencoderKL(
         block_out_channels=(8, 16),
         down_block_types=("DownEncoderBlock2D",) * 2,
         up_block_types=("UpDecoderBlock2D",) * 2,
@@ -56,12 +56,16 @@ def _vae() -> torch.nn.Module:
         latent_channels=4,
         sample_size=16,
     )
+    with torch.no_grad():  # at random, images hardly show in latents, nor latents in pictures
+        vae.encoder.conv_out.weight[:4] *= 8
+        vae.decoder.conv_out.weight *= 2
+    return vae
 
 
 def _unet(context_dim: int, **options: object) -> torch.nn.Module:
     from diffusers import UNet2DConditionModel
 
-    return UNet2DConditionModel(
+    unet = UNet2DConditionModel(
         sample_size=8,
         block_out_channels=(16, 32),
         layers_per_block=1,
@@ -72,12 +76,17 @@ def _unet(context_dim: int, **options: object) -> torch.nn.Module:
         norm_num_groups=8,
         **options,
     )
+    with torch.no_grad():  # at random, prompts hardly show
+        for name, weight in unet.named_parameters():
+            if "attn2.to_v" in name:
+                weight *= 3
+    return unet
 
 
-def _scheduler(**options: object) -> object:
-    from diffusers import DDIMScheduler
+def _scheduler(cls: str = "DDIMScheduler", **options: object) -> object:
+    import diffusers
 
-    return DDIMScheduler(
+    return getattr(diffusers, cls)(
         beta_schedule="scaled_linear",
         beta_start=0.00085,
         beta_end=0.012,
@@ -89,19 +98,21 @@ def _scheduler(**options: object) -> object:
 
 @pytest.fixture(scope="session")
 def make_sd(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -> Callable[..., Path]:
-    """make_sd(prediction_type) -> folder of a tiny model of the SD1 shape."""
+    """make_sd(prediction_type, scheduler=..., **unet) -> folder of a tiny model of the SD1 shape."""
 
-    def make(prediction_type: str = "epsilon") -> Path:
+    def make(
+        prediction_type: str = "epsilon", *, scheduler: dict[str, object] | None = None, **unet: object
+    ) -> Path:
         from diffusers import StableDiffusionPipeline
         from transformers import CLIPTokenizer
 
         torch.manual_seed(0)
         pipe = StableDiffusionPipeline(
-            unet=_unet(24),
+            unet=_unet(24, **unet),
             vae=_vae(),
             text_encoder=_text_encoder(tokenizer_folder, hidden=24),
             tokenizer=CLIPTokenizer.from_pretrained(tokenizer_folder),
-            scheduler=_scheduler(prediction_type=prediction_type),
+            scheduler=_scheduler(prediction_type=prediction_type, **scheduler or {}),
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
@@ -116,6 +127,24 @@ def make_sd(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) ->
 @pytest.fixture(scope="session")
 def sd_folder(make_sd: Callable[..., Path]) -> Path:
     return make_sd()
+
+
+@pytest.fixture(scope="session")
+def inpaint_folder(make_sd: Callable[..., Path]) -> Path:
+    """Of the shape of stable-diffusion-inpainting: latent, mask, latent of the masked image."""
+    return make_sd(in_channels=9)
+
+
+@pytest.fixture(scope="session")
+def edit_folder(make_sd: Callable[..., Path]) -> Path:
+    """Of the shape of instruct-pix2pix: latent, latent of the image."""
+    return make_sd(in_channels=8)
+
+
+@pytest.fixture(scope="session")
+def lcm_folder(make_sd: Callable[..., Path]) -> Path:
+    """Of the shape of LCM_Dreamshaper: takes the guidance scale as an input."""
+    return make_sd(time_cond_proj_dim=32, scheduler={"cls": "LCMScheduler"})
 
 
 @pytest.fixture(scope="session")

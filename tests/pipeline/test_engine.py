@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from pipeline import GenerationRequest, Step, TextToImagePipeline
+from pipeline.draw import draw
 from pipeline.errors import NonFinitePicture, NonFinitePrediction
-from pipeline.trajectory import initial_noise
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +62,10 @@ def test_stochastic_schedulers_draw_from_their_own_seed(pipe: TextToImagePipelin
         assert_same_picture(result, alone)
 
 
-def test_the_initial_noise_is_the_seeds_alone() -> None:
-    expected = torch.randn((4, 8, 8), generator=torch.Generator("cpu").manual_seed(7))
-    assert torch.equal(initial_noise(7, (4, 8, 8))[0], expected)
+def test_the_initial_noise_is_the_seeds_alone(pipe: TextToImagePipeline) -> None:
+    expected = torch.randn((1, 4, 8, 8), generator=torch.Generator("cpu").manual_seed(7))
+    first = next(draw(pipe.engine.resolve(request(seed=7, guidance_scale=1.0)), pipe.model))
+    assert torch.equal(first.x, expected)
 
 
 def test_the_batch_bounds_the_rows_of_a_call(sd_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +200,18 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "guidance_scale": 7.5,
         "scheduler": "model",
         "record": False,
+        "clip_skip": 1,
+        "guidance_rescale": 0.0,
+        "guidance_start": 0.0,
+        "guidance_end": 1.0,
+        "image": None,
+        "mask": None,
+        "strength": None,
+        "image_guidance_scale": None,
+        "hires_scale": None,
+        "hires_strength": None,
     }
+    assert info["adapters"] == []
     assert info["model"]["name"] == str(sd_folder)
     assert len(info["model"]["hash"]) == 64
     assert set(info["attention"]) == {"self", "cross"}

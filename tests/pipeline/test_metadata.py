@@ -38,9 +38,23 @@ def test_any_prompt_survives(tmp_path_factory: pytest.TempPathFactory, prompt: s
 def test_the_parameters_are_those_of_other_programs() -> None:
     assert parameters_text(info("a cat\n<lora>", "blurry")) == (
         "a cat\n<lora>\nNegative prompt: blurry\n"
-        "Steps: 25, Sampler: ddim, CFG scale: 4, Seed: 7, Size: 64x48, "
+        "Steps: 25, Sampler: DDIM, CFG scale: 4, Seed: 7, Size: 64x48, "
         "Model hash: 0123456789, Model: default, Version: Limelight 1.2"
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"strength": 0.75}, "Denoising strength: 0.75, Model hash"),
+        ({"hires_scale": 2.0, "hires_strength": 0.5}, "Denoising strength: 0.5, Hires upscale: 2, Hires up"),
+        ({"scheduler": "dpm++2m-karras"}, "Sampler: DPM++ 2M Karras, CFG"),
+        ({"scheduler": "model"}, "Sampler: model, CFG"),
+    ],
+)
+def test_the_parameters_have_other_programs_names(fields: dict[str, object], text: str) -> None:
+    made = info()
+    assert text in parameters_text(made | {"request": made["request"] | fields})
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import RequestError, UnknownName
 from pipeline.request import MAX_SEED, GenerationRequest
-from pipeline.schedulers import SCHEDULERS
+from pipeline.schedulers import SCHEDULERS, scheduler_label
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,18 @@ def test_an_unknown_scheduler_is_refused_with_the_nearest_and_the_valid_ones() -
     message = str(refusal.value)
     assert message.startswith("unknown scheduler 'eular' (did you mean 'euler'?); valid: model, ")
     assert all(name in message for name in SCHEDULERS)
+
+
+@pytest.mark.parametrize("ours", SCHEDULERS)
+def test_a_scheduler_may_be_given_by_the_label_of_other_programs(ours: str) -> None:
+    request = GenerationRequest(prompt="apple", scheduler=scheduler_label(ours))
+    assert request == GenerationRequest(prompt="apple", scheduler=ours)
+
+
+def test_the_labels_are_those_of_automatic1111() -> None:
+    assert scheduler_label("dpm++2m-karras") == "DPM++ 2M Karras"
+    assert scheduler_label("euler-a") == "Euler a"
+    assert scheduler_label("model") == "model"
 
 
 def test_count_is_refused_by_the_request() -> None:

@@ -99,6 +99,12 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return save
 
 
+@pytest.fixture(scope="session")
+def contents() -> dict[str, dict[str, Any]]:
+    """Variant's name -> the content of its `config.json`."""
+    return VARIANTS
+
+
 @pytest.fixture(params=VARIANTS)
 def variant(request: pytest.FixtureRequest) -> str:
     return request.param

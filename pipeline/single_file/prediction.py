@@ -1,0 +1,99 @@
+"""What a checkpoint in one file was trained to predict, which no key name or shape decides."""
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import ModelError
+from pipeline.families import Family
+from unet import UNetConfig
+from unet.weights import TensorEntry
+
+logger = logging.getLogger(__name__)
+
+_STATED = {"epsilon": "epsilon", "eps": "epsilon", "v": "v_prediction", "v_prediction": "v_prediction"}
+# SD2's two kinds differ in no shape. What is added after the last attention's first norm is spread wider in
+# those that predict v: a rule of thumb that ComfyUI too goes by.
+_SPREAD_OF_V = 0.09
+
+
+class PredictionAssumed(UserWarning):
+    """What a checkpoint predicts was judged by a rule of thumb; the message says how to change it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """
+    Attributes:
+        type: `epsilon` or `v_prediction`.
+        zero_snr: trained down to no signal at all (Lin et al., arXiv:2305.08891).
+    """
+
+    type: str
+    zero_snr: bool = False
+
+
+def prediction_of(
+    path: Path,
+    entries: Mapping[str, TensorEntry],
+    notes: Mapping[str, str],
+    family: Family,
+    config: UNetConfig,
+    read: Callable[[str], Tensor],
+) -> Prediction:
+    """The first that tells: the marker keys `v_pred` and `ztsnr`, what the maker noted, SD2's weights.
+
+    Args:
+        entries: of the whole file.
+        read: the tensor of a name in the file.
+
+    Warns:
+        PredictionAssumed: only SD2's weights told.
+
+    Raises:
+        ModelError: it predicts something else than noise or velocity.
+    """
+    for key in ("edm_mean", "edm_vpred.sigma_max"):
+        if key in entries:
+            raise ModelError(f"{path} was trained after EDM ({key!r}); supported: noise and v prediction")
+    zero_snr = "ztsnr" in entries
+    noted = notes.get("modelspec.prediction_type", "").lower()
+    if noted and noted not in _STATED:
+        raise ModelError(f"{path} notes prediction_type {noted!r}; supported: {', '.join(sorted(_STATED))}")
+    if "v_pred" in entries:
+        told, type = "its key v_pred", "v_prediction"
+    elif noted:
+        told, type = f"its note modelspec.prediction_type={noted}", _STATED[noted]
+    elif notes.get("modelspec.architecture", "").startswith("stable-diffusion-v2-768-v"):
+        told, type = "its note modelspec.architecture", "v_prediction"
+    elif family.name == "sd2" and config.in_channels == 4:
+        return Prediction(_judged(path, read(_probe(config))), zero_snr)
+    else:
+        told, type = f"being {family.name} with nothing else noted", "epsilon"
+    logger.info("%s predicts %s%s, told by %s", path, type, " at zero SNR" if zero_snr else "", told)
+    return Prediction(type, zero_snr)
+
+
+def _judged(path: Path, bias: Tensor) -> str:
+    spread = float(torch.std(bias.float(), unbiased=False))
+    type, sign = ("v_prediction", ">") if spread > _SPREAD_OF_V else ("epsilon", "<=")
+    warnings.warn(
+        f"{path} does not say what it predicts; taken as {type}, as its weights look ({spread:.3f} {sign} "
+        f"{_SPREAD_OF_V}). If its pictures are only noise: limelight convert it, and change prediction_type "
+        "in scheduler/scheduler_config.json",
+        PredictionAssumed,
+        stacklevel=2,
+    )
+    return type
+
+
+def _probe(config: UNetConfig) -> str:
+    """The first norm's bias of the last attention layer on the way up, by its name in the file."""
+    layers = [level.depths for level in config.up for _ in range(level.num_resnets)]
+    last = max(i for i, depths in enumerate(layers) if depths)
+    return f"model.diffusion_model.output_blocks.{last}.1.transformer_blocks.0.norm1.bias"

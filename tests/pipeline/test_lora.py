@@ -1,0 +1,375 @@
+"""A LoRA draws what diffusers' pipeline draws with the same low-rank changes merged by hand, in float64."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pipeline import GenerationRequest, TextToImagePipeline
+from pipeline.errors import AdapterError
+from pipeline.lora_names import original_names, split_key
+from unet import UNet
+from unet.config import UNetConfig
+
+PARTS = ("unet", "text_encoder", "text_encoder_2")
+CLASSES = {"sd": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline"}
+REQUEST = GenerationRequest(
+    prompt="a red apple",
+    negative_prompt="blurry",
+    seed=7,
+    num_steps=4,
+    guidance_scale=5.0,
+    width=24,
+    height=16,
+)
+
+SDXL = {
+    "_class_name": "UNet2DConditionModel",
+    "block_out_channels": [320, 640, 1280],
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+    "transformer_layers_per_block": [1, 2, 10],
+    "attention_head_dim": [5, 10, 20],
+    "cross_attention_dim": 2048,
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
+
+Change = tuple[Tensor, Tensor, float | None]  # down, up, alpha
+Changes = dict[tuple[str, str], Change]  # (part, module as diffusers calls it) -> its change
+
+
+def stock(folder: Path, kind: str) -> Any:
+    import diffusers
+
+    pipe = getattr(diffusers, CLASSES[kind]).from_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def layers(pipe: Any) -> Iterator[tuple[str, str, nn.Module]]:
+    for part in PARTS:
+        if getattr(pipe, part, None) is not None:
+            for name, layer in getattr(pipe, part).named_modules():
+                if isinstance(layer, nn.Linear | nn.Conv2d):
+                    yield part, name, layer
+
+
+def random_changes(pipe: Any, seed: int, *, only: str = "", rank: int = 2, alpha: float | None) -> Changes:
+    """A change of every linear layer and convolution with `only` in its name."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def factor(*shape: int) -> Tensor:
+        return (0.4 if only else 0.1) * torch.randn(shape, generator=generator)
+
+    changes: Changes = {}
+    for part, name, layer in layers(pipe):
+        if only in f"{part}.{name}":
+            outputs, inputs, *kernel = layer.weight.shape
+            down, up = factor(rank, inputs, *kernel), factor(outputs, rank, *[1 for _ in kernel])
+            changes[part, name] = (down, up, alpha)
+    return changes
+
+
+def merge(pipe: Any, changes: Changes, weight: float) -> None:
+    for (part, name), (down, up, alpha) in changes.items():
+        layer = getattr(pipe, part).get_submodule(name)
+        product = torch.einsum("or,r...->o...", up.double().flatten(1), down.double())
+        scale = 1.0 if alpha is None else alpha / down.shape[0]
+        layer.weight.data = (layer.weight.double() + weight * scale * product).float()
+
+
+def in_file(part: str, name: str) -> str:
+    """A module's name in files: with the prefix that text encoders have lost in memory."""
+    return name if part == "unet" else f"text_model.{name.removeprefix('text_model.')}"
+
+
+def peft(changes: Changes) -> dict[str, Tensor]:
+    tensors = {}
+    for (part, name), (down, up, alpha) in changes.items():
+        assert alpha is None
+        tensors[f"{part}.{in_file(part, name)}.lora_A.weight"] = down
+        tensors[f"{part}.{in_file(part, name)}.lora_B.weight"] = up
+    return tensors
+
+
+def old_diffusers(changes: Changes) -> dict[str, Tensor]:
+    """As diffusers wrote attention layers, and those of a text encoder, before it used PEFT."""
+    tensors = {}
+    for (part, name), (down, up, _) in changes.items():
+        if part == "unet":
+            stem = name.replace("attn1.", "attn1.processor.").replace("attn2.", "attn2.processor.")
+            stem = f"unet.{stem.replace('to_out.0', 'to_out')}_lora"
+        else:
+            stem = f"{part}.{in_file(part, name)}.lora_linear_layer"
+        tensors |= {f"{stem}.down.weight": down, f"{stem}.up.weight": up}
+    return tensors
+
+
+def kohya(
+    changes: Changes, names: Mapping[str, str] | None = None, text: str = "lora_te"
+) -> dict[str, Tensor]:
+    prefixes = {"unet": "lora_unet", "text_encoder": text, "text_encoder_2": "lora_te2"}
+    tensors = {}
+    for (part, name), (down, up, alpha) in changes.items():
+        name = in_file(part, name)
+        stem = f"{prefixes[part]}_{(names or {}).get(name, name).replace('.', '_')}"
+        tensors |= {f"{stem}.lora_down.weight": down, f"{stem}.lora_up.weight": up}
+        if alpha is not None:
+            tensors[f"{stem}.alpha"] = torch.tensor(alpha)
+    return tensors
+
+
+def saved(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> Path:
+    save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, path, metadata=metadata)
+    return path
+
+
+def drawn_by(pipe: Any) -> Image.Image:
+    return pipe(
+        REQUEST.prompt,
+        negative_prompt=REQUEST.negative_prompt,
+        width=REQUEST.width,
+        height=REQUEST.height,
+        num_inference_steps=REQUEST.num_steps,
+        guidance_scale=REQUEST.guidance_scale,
+        generator=torch.Generator("cpu").manual_seed(REQUEST.seed),
+    ).images[0]
+
+
+def difference(a: Image.Image, b: Image.Image) -> int:
+    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
+
+
+def assert_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def weights(pipe: TextToImagePipeline) -> dict[str, Tensor]:
+    parts = {"unet": pipe.model.unet} | {str(i): e.model for i, e in enumerate(pipe.model.text.encoders)}
+    return {f"{part}.{k}": v.clone() for part, m in parts.items() for k, v in m.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def loaded(sd_folder: Path) -> TextToImagePipeline:
+    return TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
+
+
+@pytest.fixture
+def sd(loaded: TextToImagePipeline) -> Iterator[TextToImagePipeline]:
+    """A pipeline of the SD1 shape, which every test leaves as it found it."""
+    before = weights(loaded)
+    yield loaded
+    loaded.unload_lora()
+    assert_equal(weights(loaded), before)
+
+
+@pytest.fixture(scope="module")
+def stock_sd(sd_folder: Path) -> Any:
+    return stock(sd_folder, "sd")
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, kind: str) -> Path:
+    return request.getfixturevalue(f"{kind}_folder")
+
+
+LAYOUTS = {"peft": peft, "kohya": kohya, "sgm": kohya, "old diffusers": old_diffusers}
+
+
+@pytest.mark.parametrize(
+    ("kind", "layout", "only", "alpha"),
+    [
+        ("sd", "peft", "", None),
+        ("sd", "kohya", "", 1.0),
+        ("sd", "old diffusers", "attn", None),
+        ("sdxl", "peft", "", None),
+        ("sdxl", "kohya", "", 4.0),
+        ("sdxl", "sgm", "", 4.0),
+    ],
+    indirect=["kind"],
+)
+def test_the_picture_is_that_of_the_merged_weights(
+    folder: Path, kind: str, layout: str, only: str, alpha: float | None, tmp_path: Path
+) -> None:
+    theirs, ours = stock(folder, kind), TextToImagePipeline.from_pretrained(folder, device="cpu")
+    changes = random_changes(theirs, 1, only=only, alpha=alpha)
+    names = dict(original_names(ours.model.unet)) if layout == "sgm" else {}
+    tensors = (
+        kohya(changes, names, "lora_te1" if kind == "sdxl" else "lora_te")
+        if alpha
+        else LAYOUTS[layout](changes)
+    )
+    before, plain = weights(ours), ours(REQUEST).image
+    ours.load_lora(saved(tensors, tmp_path / "style.safetensors"), 0.8)
+    merge(theirs, changes, 0.8)
+    picture = ours(REQUEST).image
+    assert difference(picture, drawn_by(theirs)) <= 1
+    assert difference(picture, plain) > 3
+    ours.unload_lora("style")
+    assert_equal(weights(ours), before)
+    assert ours(REQUEST).image.tobytes() == plain.tobytes()
+
+
+def test_two_at_once_and_one_taken_away(sd: TextToImagePipeline, sd_folder: Path, tmp_path: Path) -> None:
+    theirs, ours = stock(sd_folder, "sd"), sd
+    first = random_changes(theirs, 1, alpha=None)
+    second = random_changes(theirs, 2, only="attn2", alpha=1.0, rank=3)
+    before = weights(ours)
+    ours.load_lora(saved(peft(first), tmp_path / "first.safetensors"), 0.7)
+    alone = weights(ours)
+    ours.load_lora(saved(kohya(second), tmp_path / "second.safetensors"), -0.5)
+    merge(theirs, first, 0.7)
+    merge(theirs, second, -0.5)
+    assert difference(ours(REQUEST).image, drawn_by(theirs)) <= 1
+    ours.unload_lora("second")
+    assert_equal(weights(ours), alone)
+    ours.unload_lora()
+    assert_equal(weights(ours), before)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_weights_are_the_same_whatever_the_order(
+    sd_folder: Path, stock_sd: Any, tmp_path: Path, dtype: str
+) -> None:
+    files = [
+        saved(peft(random_changes(stock_sd, i, only="attn1", alpha=None)), tmp_path / f"{i}.safetensors")
+        for i in range(2)
+    ]
+    ours = TextToImagePipeline.from_pretrained(sd_folder, device="cpu", dtype=dtype)
+    before = weights(ours)
+    for i in (0, 1):
+        ours.load_lora(files[i], 0.5)
+    ours.unload_lora("0")
+    ours.load_lora(files[0], 0.5)
+    ours.unload_lora("1")
+    left = weights(ours)
+    ours.unload_lora()
+    assert_equal(weights(ours), before)
+    ours.load_lora(files[0], 0.5)
+    assert_equal(weights(ours), left)
+
+
+def test_a_kernel_that_is_decomposed_too(sd: TextToImagePipeline, tmp_path: Path) -> None:
+    name = "down_blocks.0.resnets.0.conv1"
+    layer = sd.model.unet.get_submodule(name)
+    up, mid, down = torch.randn(16, 3, 1, 1), torch.randn(3, 2, 3, 3), torch.randn(2, 16, 1, 1)
+    stem = f"lora_unet_{name.replace('.', '_')}"
+    factors = {"lora_up.weight": up, "lora_mid.weight": mid, "lora_down.weight": down}
+    tensors = {f"{stem}.{role}": factor for role, factor in factors.items()}
+    before = layer.weight.clone()
+    sd.load_lora(saved(tensors | {f"{stem}.alpha": torch.tensor(1.0)}, tmp_path / "x.safetensors"))
+    x = torch.randn(1, 16, 5, 5)
+    expected = torch.conv2d(torch.conv2d(torch.conv2d(x, down), mid), up) / 2
+    torch.testing.assert_close(torch.conv2d(x, layer.weight - before), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("linear", [True, False])
+def test_a_linear_layer_and_a_1x1_convolution_are_the_same(
+    sd_folder: Path, sdxl_folder: Path, tmp_path: Path, linear: bool
+) -> None:
+    ours = TextToImagePipeline.from_pretrained(sd_folder if linear else sdxl_folder, device="cpu")
+    ones = () if linear else (1, 1)  # the file's layer is what the model's is not
+    stem = "lora_unet_down_blocks_0_attentions_0_proj_in"
+    layer = ours.model.unet.down_blocks[0].attentions[0].proj_in
+    up, down, before = torch.randn(16, 2), torch.randn(2, 16), layer.weight.clone()
+    tensors = {
+        f"{stem}.lora_up.weight": up.reshape(16, 2, *ones),
+        f"{stem}.lora_down.weight": down.reshape(2, 16, *ones),
+    }
+    ours.load_lora(saved(tensors, tmp_path / "x.safetensors"))
+    torch.testing.assert_close((layer.weight - before).flatten(1), up @ down)
+
+
+@pytest.mark.parametrize(
+    ("config", "scale"),
+    [
+        ({}, 1.0),
+        ({"r": 2, "lora_alpha": 8}, 4.0),
+        ({"r": 2, "lora_alpha": 8, "use_rslora": True}, 8 / 2**0.5),
+        ({"r": 2, "lora_alpha": 8, "alpha_pattern": {"attn1.to_q": 3}}, 1.5),
+    ],
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_the_scale_that_peft_wrote_down(
+    sd: TextToImagePipeline, tmp_path: Path, config: dict[str, Any], scale: float, beside: bool
+) -> None:
+    name = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    layer = sd.model.unet.get_submodule(name)
+    up, down, before = torch.randn(16, 2), torch.randn(2, 16), layer.weight.clone()
+    prefix = "base_model.model." if beside else "unet."
+    tensors = {f"{prefix}{name}.lora_A.weight": down, f"{prefix}{name}.lora_B.weight": up}
+    if beside:
+        saved(tensors, tmp_path / "adapter_model.safetensors")
+        (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    else:
+        text = json.dumps({f"unet.{key}": value for key, value in config.items()})
+        saved(tensors, tmp_path / "pytorch_lora_weights.safetensors", {"lora_adapter_metadata": text})
+    sd.load_lora(tmp_path, 0.5)
+    torch.testing.assert_close(layer.weight - before, 0.5 * scale * (up @ down), atol=1e-5, rtol=1e-5)
+
+
+def test_the_original_names_are_those_that_diffusers_reads() -> None:
+    """At SDXL's full size, every layer, by diffusers' own conversion."""
+    from diffusers.loaders.lora_conversion_utils import (
+        _convert_non_diffusers_lora_to_diffusers,
+        _maybe_map_sgm_blocks_to_diffusers,
+    )
+
+    with torch.device("meta"):
+        unet = UNet(UNetConfig.from_json(SDXL))
+    for ours, original in original_names(unet):
+        key = f"lora_unet_{original.replace('.', '_')}"
+        tensors = {f"{key}.lora_down.weight": torch.zeros(1), f"{key}.lora_up.weight": torch.zeros(1)}
+        mapped = _maybe_map_sgm_blocks_to_diffusers(tensors, SimpleNamespace(layers_per_block=2))
+        theirs, _ = _convert_non_diffusers_lora_to_diffusers(mapped)
+        found = {name.removeprefix("unet.") for name, _ in map(split_key, theirs)}
+        assert found == {ours}, key
+    assert len(list(original_names(unet))) == sum(
+        isinstance(m, nn.Linear | nn.Conv2d) for m in unet.modules()
+    )
+
+
+def test_the_record_names_each_file_with_its_hash_and_weight(
+    sd: TextToImagePipeline, stock_sd: Any, tmp_path: Path
+) -> None:
+    plain = sd(REQUEST)
+    path = saved(peft(random_changes(stock_sd, 1, alpha=None)), tmp_path / "style.safetensors")
+    sd.load_lora(path, 0.8, name="mine")
+    result = sd(REQUEST)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert result.info["adapters"] == [
+        {"kind": "lora", "name": "mine", "file": "style.safetensors", "sha256": sha256, "weight": 0.8}
+    ]
+    assert result.file_name != plain.file_name
+    with Image.open(result.save(tmp_path / "a.png")) as image:
+        assert f'Lora hashes: "mine: {sha256[:12]}"' in image.text["parameters"]
+
+
+def test_weights_do_not_change_under_a_picture(sd: TextToImagePipeline, tmp_path: Path) -> None:
+    stream = sd.stream([REQUEST])
+    next(stream)
+    for change in (sd.unload_lora, sd.unload_embedding, lambda: sd.load_lora(tmp_path)):
+        with pytest.raises(
+            AdapterError, match="1 streams are being drawn with these weights; finish or close"
+        ):
+            change()
+    stream.close()
+    sd.unload_lora()
