@@ -256,3 +256,18 @@ def test_two_threads_record_each_its_own_through_one_unet(stock: Stock) -> None:
             assert torch.equal(together[i].maps.site(site), alone.maps.site(site))
             assert torch.equal(together[i].maps.values.site(site), alone.maps.values.site(site))
         assert len(together[i].maps.recording.steps) == 3
+
+
+def test_a_negative_prompt_that_has_a_part_in_some_steps_is_recorded_in_those(stock: Stock) -> None:
+    maps = stock.pipe(request(num_steps=4, guidance_start=0.5)).maps
+    assert (len(maps.recording.steps), len(maps.negative.recording.steps)) == (4, 2)
+    assert maps.negative.word("car").shape == maps.size
+    with pytest.raises(NoSuchMap, match="the negative prompt had a part in 2 of 4 predictions"):
+        _ = maps.step(3).negative
+
+
+def test_points_are_those_of_the_finished_picture(stock: Stock) -> None:
+    maps = stock.pipe(request(hires_scale=2.0, width=16, height=16, record_points=((31, 0),))).maps
+    assert maps.size == (32, 32)
+    assert maps.point(31, 0).shape == (32, 32)
+    assert len(maps.recording.views["points"].steps) == 2
