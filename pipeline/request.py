@@ -194,8 +194,9 @@ class GenerationRequest:
         return [replace(self, seed=self.seed + i) for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON gives them back."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {k: v.to_dict() if isinstance(v, InputImage) else v for k, v in values.items()}
+        return {k: _as_json(v) for k, v in values.items()}
 
     @classmethod
     def from_dict(
@@ -247,6 +248,12 @@ def _checked_record(request: GenerationRequest) -> dict[str, tuple[Any, ...]]:
         "record_points": tuple(dict.fromkeys(points)),
         "record_queries": tuple(sorted(set(queries))),
     }
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, InputImage):
+        return value.to_dict()
+    return [_as_json(each) for each in value] if isinstance(value, tuple) else value
 
 
 def _as_tuple(name: str, value: object) -> tuple[Any, ...]:
