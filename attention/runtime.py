@@ -12,22 +12,39 @@ from attention.backend import Backend, Mask
 
 @runtime_checkable
 class Recorder(Protocol):
-    """Listens to cross-attention. May keep what it learns; must not change its arguments."""
+    """Listens to attention. May keep what it learns; must not change its arguments.
+
+    Each site is heard once per call, before it attends. `grid` is (height, width) of the queries in
+    positions; n == height * width, row by row.
+    """
 
     def record(
         self,
         site: str,
         q: Float[Tensor, "b h n d"],
         k: Float[Tensor, "b hk m d"],
+        v: Float[Tensor, "b hk m d"],
+        *,
+        scale: float,
+        grid: tuple[int, int],
+        out_weight: Float[Tensor, "c hd"],
+    ) -> None:
+        """Hears a cross-attention site.
+
+        Args:
+            out_weight: of the projection that the heads, side by side, are read with.
+        """
+
+    def record_self(
+        self,
+        site: str,
+        q: Float[Tensor, "b h n d"],
+        k: Float[Tensor, "b hk n d"],
         *,
         scale: float,
         grid: tuple[int, int],
     ) -> None:
-        """Called once per cross-attention site, before it attends.
-
-        Args:
-            grid: (height, width) of the queries in positions; n == height * width, row by row.
-        """
+        """Hears a self-attention site."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from attention import AttentionOrder, AttentionRuntime, Backend, Choice, get, plan
-from attention.recorder import Recording, RowRecorder, check_recording
+from attention.recorder import RowRecorder
+from attention.recording import Recording
 from pipeline.decode import decode, decode_with_notes
 from pipeline.draw import draw, fitted
 from pipeline.errors import NonFinitePrediction, PictureError, RequestError
@@ -19,6 +20,7 @@ from pipeline.faults import first_fault
 from pipeline.maps import HeatMaps
 from pipeline.model import Model
 from pipeline.record import make_record
+from pipeline.recordings import Recordings, start_recordings
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
 from pipeline.sizes import size_ids
@@ -43,7 +45,7 @@ class Job:
     plan: Plan  # of what is asked for now
     trajectory: Trajectory
     ask: Ask
-    recording: Recording | None  # of the prompt's row
+    recorded: Recordings
     retries: list[str] = field(default_factory=list)
 
     @property
@@ -59,16 +61,7 @@ class Job:
     @property
     def recordings(self) -> list[Recording | None]:
         """What each row is recorded into."""
-        return [*[None] * (len(self.ask.x) - 1), self.recording if self.ask.recorded else None]
-
-    @property
-    def maps(self) -> HeatMaps | None:
-        """A view of what is recorded so far, None where nothing is."""
-        if self.recording is None or not self.recording.steps:
-            return None
-        width, height = self.request.final_size
-        assert height is not None and width is not None
-        return HeatMaps(self.request.prompt, self.prompt.tokens, (height, width), self.recording)
+        return self.recorded.rows(len(self.ask.x)) if self.ask.recorded else [None] * len(self.ask.x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,28 +157,16 @@ class Engine:
         prompt = text.prompt(request.prompt, clip_skip=request.clip_skip)
         negative = text.negative(request.negative_prompt) if request.is_guided else prompt
         ask = next(trajectory)
-        recording = self._recording(request, len(prompt.context), ask.count)
-        return Job(id, request, negative, prompt, plan, trajectory, ask, recording)
+        recorded = start_recordings(request, self.model, negative, prompt, ask.count)
+        return Job(id, request, negative, prompt, plan, trajectory, ask, recorded)
 
     def _warn_of_unknown_words(self, prompt: str) -> None:
         vocabulary = self.model.vocabulary
         if vocabulary is not None and (unknown := vocabulary.unknown(prompt)):
             warnings.warn(vocabulary.explain(unknown), UnknownWords, stacklevel=2)
 
-    def _recording(self, request: GenerationRequest, num_tokens: int, count: int) -> Recording | None:
-        """An empty recording of `count` predictions, where the request wants one.
-
-        Raises:
-            RecordingTooLarge: it would take too much memory.
-        """
-        if not isinstance(request.record, str):
-            return None
-        assert request.width is not None and request.height is not None
-        _, height, width = self.model.latent_shape(request.height, request.width)
-        cross = [site for site in self.model.unet.sites if site.kind == "cross"]
-        sites = {site.name: (site.num_heads, site.grid(height, width)) for site in cross}
-        check_recording(request.record, sites, num_tokens, count)
-        return Recording(request.record, num_tokens)
+    def _maps(self, job: Job) -> HeatMaps | None:
+        return job.recorded.maps(job.request, job.negative, job.prompt, self.model)
 
     def _pack(self, jobs: deque[Job]) -> list[Job]:
         """Takes from `jobs` the first, and those of its size that fit beside it, in order."""
@@ -287,7 +268,9 @@ class Engine:
             return self._step(job, error=error)
         plans = self._plans_of(job.request)
         info = make_record(job.request, self.model, plans, job.retries) | notes
-        return self._step(job, result=Result(image=image, request=job.request, info=info, maps=job.maps))
+        return self._step(
+            job, result=Result(image=image, request=job.request, info=info, maps=self._maps(job))
+        )
 
     def _step(self, job: Job, *, result: Result | None = None, error: Exception | None = None) -> Step:
         ask = job.ask
@@ -297,7 +280,7 @@ class Engine:
             index=ask.index + 1 if result or error else ask.index,
             count=ask.count,
             preview=partial(decode, self.model.vae, ask.denoised) if ask.denoised is not None else None,
-            maps=job.maps,
+            maps=self._maps(job),
             result=result,
             error=error,
         )

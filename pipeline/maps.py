@@ -1,43 +1,20 @@
-"""Where each word acted: cross-attention maps of one picture, put together from a recording."""
+"""Where each word acted: attention maps of one picture, put together from a recording."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, field, replace
 
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from attention.recorder import Grid, Recording
-from pipeline.errors import UsageError
-from pipeline.text import Token
+from pipeline import map_numbers
+from pipeline.query import Keys, queried
+from pipeline.reading import NoSuchMap, Reading
+from pipeline.words import Word
 
-_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
-
-
-class NoSuchMap(UsageError):
-    """There is no map of that word, token, site, step or grid; the message names those that exist."""
+__all__ = ["HeatMaps", "NoSuchMap", "Word"]
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A word of the prompt.
-
-    Attributes:
-        text: as typed.
-        span: its characters [start, end) in the prompt.
-        tokens: positions of the context that it takes.
-    """
-
-    text: str
-    span: tuple[int, int]
-    tokens: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HeatMaps:
+class HeatMaps(Reading):
     """Cross-attention probabilities of one prompt over one picture.
 
     Every position of the picture divides its attention among all tokens, start, end and padding among them,
@@ -46,37 +23,72 @@ class HeatMaps:
     they tell words apart least.
 
     Attributes:
-        size: height and width of the picture in pixels, and of the maps.
-        steps: index of the predictions taken together; None for all.
-        grids: the grids taken together; None for all but the coarsest.
+        of_negative: the maps of the negative prompt, where they are recorded.
+        keys: encodes words that are not in the prompt, where queries are recorded.
     """
 
-    prompt: str
-    tokens: tuple[Token, ...]
-    size: tuple[int, int]
-    recording: Recording
-    steps: tuple[int, ...] | None = None
-    grids: tuple[Grid, ...] | None = None
+    of_negative: "HeatMaps | None" = field(default=None, repr=False)
+    keys: Keys | None = field(default=None, repr=False, compare=False)
 
-    def words(self) -> tuple[Word, ...]:
-        """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
-        words = []
-        for start, end in self._spans():
-            tokens = tuple(
-                i
-                for i, token in enumerate(self.tokens)
-                if token.span[0] < token.span[1] and start <= token.span[0] < end
+    @property
+    def normalised(self) -> "HeatMaps":
+        """Each map stretched from 0, where it is least, to 1, where it is most: to look at."""
+        return replace(self, is_normalised=True)
+
+    @property
+    def raw(self) -> "HeatMaps":
+        """Probabilities as they are."""
+        return replace(self, is_normalised=False)
+
+    @property
+    def values(self) -> "HeatMaps":
+        """How much tokens contribute instead of how much they are looked at.
+
+        A site's map is the length of the vector that a token adds to the layer's output; a word's, and
+        everything put together from several sites, takes each token's share of these lengths.
+
+        Raises:
+            NoSuchMap: it is not recorded.
+        """
+        return self._view("values")
+
+    @property
+    def refined(self) -> "HeatMaps":
+        """Maps spread by self-attention over positions that look alike, on the grids that have it.
+
+        Raises:
+            NoSuchMap: it is not recorded.
+        """
+        return self._view("refined")
+
+    @property
+    def negative(self) -> "HeatMaps":
+        """Where the negative prompt acted.
+
+        Raises:
+            NoSuchMap: it is not recorded.
+        """
+        if self.of_negative is None:
+            raise NoSuchMap(
+                "the negative prompt was not recorded; it needs record_extras=('negative',) and a "
+                "guidance_scale above 1"
             )
-            if tokens:
-                words.append(Word(self.prompt[start:end], (start, end), tokens))
-        return tuple(words)
+        ours, theirs = (len(maps.recording.steps) for maps in (self, self.of_negative))
+        if self.steps is not None and ours != theirs:
+            raise NoSuchMap(
+                f"the negative prompt had a part in {theirs} of {ours} predictions; "
+                "its maps are of all of them together: ask without step()"
+            )
+        taken = {name: getattr(self, name) for name in ("steps", "grids", "is_normalised", "end_share")}
+        return replace(self.of_negative, **taken)
 
-    def _spans(self) -> list[tuple[int, int]]:
-        """Where words lie; a word of a textual inversion is one, with its angle brackets if it has any."""
-        learned = {token.span for token in self.tokens if token.is_learned}
-        plain = {match.span() for match in _WORD.finditer(self.prompt)}
-        alone = {(a, b) for a, b in plain if not any(a < end and start < b for start, end in learned)}
-        return sorted(learned | alone)
+    def with_end(self, share: float = 1.0) -> "HeatMaps":
+        """Words with that share of the end token's probability, divided among them as they divide their own.
+
+        The end token has read the whole prompt, so it can lie on what is drawn and not on the ground behind.
+        Padding, which copies it, does not count: it lies on the ground just as much.
+        """
+        return replace(self, end_share=share)
 
     def word(self, text: str, occurrence: int | None = None) -> Float[Tensor, "h w"]:
         """The probability that a pixel attends to a word, its sub-tokens together.
@@ -88,11 +100,7 @@ class HeatMaps:
         Raises:
             NoSuchMap: the prompt does not have it, or not so often.
         """
-        is_one = text.casefold() in {word.text.casefold() for word in self.words()}
-        found = [self._find(part, occurrence) for part in ([text] if is_one else _WORD.findall(text))]
-        if not found:
-            raise NoSuchMap(f"{text!r} holds no word; {self._names()}")
-        return self._sum([i for tokens in found for i in tokens])
+        return self._scaled(self._words(self._tokens_of(text, occurrence)))
 
     def token(self, index: int) -> Float[Tensor, "h w"]:
         """The probability that a pixel attends to one position of the context; 0 is the start token.
@@ -102,7 +110,56 @@ class HeatMaps:
         """
         if not 0 <= index < len(self.tokens):
             raise NoSuchMap(f"token is {index}; the context has 0 to {len(self.tokens) - 1}")
-        return self._sum([index])
+        return self._scaled(self._sum([index]))
+
+    def start(self) -> Float[Tensor, "h w"]:
+        """The probability that a pixel attends to a start token: to no word in particular."""
+        return self._scaled(self._sum(self._part("start")))
+
+    def end(self) -> Float[Tensor, "h w"]:
+        """The probability that a pixel attends to an end token, which has read the whole prompt."""
+        return self._scaled(self._sum(self._part("end")))
+
+    def padding(self) -> Float[Tensor, "h w"]:
+        """The probability that a pixel attends to what fills the context behind the end."""
+        return self._scaled(self._sum(self._part("padding")))
+
+    def point(self, x: int, y: int) -> Float[Tensor, "h w"]:
+        """Where the position that pixel (x, y) lies in attends to in the picture itself; it sums to 1.
+
+        Raises:
+            NoSuchMap: self-attention of that point is not recorded.
+        """
+        fine = self._resized(self._points()._mean([self._point(x, y)])[0]).clamp(min=0)
+        return self._scaled(fine / fine.sum())
+
+    def point_at(self, name: str, x: int, y: int) -> Float[Tensor, "h w"]:
+        """As `point`, at one self-attention site, on its own grid.
+
+        Raises:
+            NoSuchMap: no such site, or self-attention of that point is not recorded.
+        """
+        return self._scaled(self._points()._site(name)[self._point(x, y)])
+
+    def query(self, text: str) -> Float[Tensor, "h w"]:
+        """The probability that a pixel would attend to words that the prompt need not have.
+
+        They are encoded as a prompt of their own, and share each pixel's attention with its start and end.
+
+        Raises:
+            NoSuchMap: no queries were recorded, or none of the steps taken.
+        """
+        kept = self.recording.queries
+        if self.keys is None or not kept:
+            raise NoSuchMap("no queries were recorded; they need record_queries=(a prediction, ...)")
+        taken = tuple(kept) if self.steps is None else tuple(step for step in self.steps if step in kept)
+        if not taken:
+            raise NoSuchMap(f"queries were recorded of predictions {', '.join(map(str, kept))} alone")
+        tokens, keys = self.keys(text)
+        maps = replace(
+            self, prompt=text, tokens=tokens, recording=queried(self.recording, taken, keys), steps=None
+        )
+        return maps.word(text)
 
     def step(self, index: int) -> "HeatMaps":
         """The maps of one prediction alone.
@@ -134,7 +191,7 @@ class HeatMaps:
             NoSuchMap: no such site, or none was recorded by itself.
         """
         maps = self._site(name)
-        return maps.mean(0) if self.recording.level == "head" else maps
+        return self._scaled(maps.mean(0) if self.recording.level == "head" else maps)
 
     def head(self, name: str, index: int) -> Float[Tensor, "m h w"]:
         """All tokens in one head of a site, on its own grid: the mean over predictions.
@@ -147,7 +204,41 @@ class HeatMaps:
         maps = self._site(name)
         if not 0 <= index < len(maps):
             raise NoSuchMap(f"head is {index}; {name} has 0 to {len(maps) - 1}")
-        return maps[index]
+        return self._scaled(maps[index])
+
+    def sites(self) -> tuple[str, ...]:
+        """Names of the sites that are recorded by themselves, in the order in which they run."""
+        return tuple(self.recording.sums)
+
+    def concentration(self, word: str) -> dict[str, float]:
+        """Site -> how concentrated a word's map is there: 0 where it is even, 1 where it is one position.
+
+        Raises:
+            NoSuchMap: the prompt does not have the word, or sites are not recorded.
+        """
+        return {site: map_numbers.concentration(map) for site, map in self._per_site(word).items()}
+
+    def overlap(self, word: str, other: str) -> dict[str, float]:
+        """Site -> what the maps of two words have in common there, 0 to 1.
+
+        Raises:
+            NoSuchMap: the prompt does not have a word, or sites are not recorded.
+        """
+        one, two = self._per_site(word), self._per_site(other)
+        return {site: map_numbers.overlap(one[site], two[site]) for site in one}
+
+    def outliers(self, threshold: float = 3.5) -> dict[str, float]:
+        """Sites whose words lie elsewhere than at the other sites, with how far; the furthest first.
+
+        Args:
+            threshold: robust z-score, in median absolute deviations, above which a site is named.
+
+        Raises:
+            NoSuchMap: sites are not recorded.
+        """
+        self._check_sites()
+        index = [i for word in self.words() for i in word.tokens]
+        return map_numbers.outliers({site: self.raw.site(site)[index] for site in self.sites()}, threshold)
 
     def at(self, x: int, y: int) -> dict[str, float]:
         """How one pixel shares its attention among the words, the largest first.
@@ -160,63 +251,31 @@ class HeatMaps:
             raise NoSuchMap(f"the point is ({x}, {y}); the picture is {width}x{height}")
         shares: dict[str, float] = {}
         for word in self.words():
-            shares[word.text] = shares.get(word.text, 0.0) + float(self._sum(word.tokens)[y, x])
+            shares[word.text] = shares.get(word.text, 0.0) + float(self._words(word.tokens)[y, x])
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
-    def probabilities(self) -> Float[Tensor, "m h w"]:
-        """Every token's map, on the finest grid that is taken."""
-        return self._mean(range(len(self.tokens)))
+    def _per_site(self, word: str) -> dict[str, Float[Tensor, "h w"]]:
+        self._check_sites()
+        index = self._tokens_of(word, None)
+        return {site: self.raw.site(site)[index].sum(0) for site in self.sites()}
 
-    def _sum(self, tokens: Sequence[int]) -> Float[Tensor, "h w"]:
-        coarse = self._mean(tokens).sum(0, keepdim=True)[None]
-        fine = F.interpolate(coarse, size=self.size, mode="bicubic", align_corners=False)
-        return fine[0, 0].clamp(0, 1)
+    def _view(self, name: str) -> "HeatMaps":
+        if name not in self.recording.views:
+            raise NoSuchMap(f"{name} is not recorded; it needs record_extras=({name!r},)")
+        view = replace(self, recording=self.recording.views[name])
+        if missing := set(self.grids or ()) - set(view._all_grids()):
+            raise NoSuchMap(f"grid is {min(missing)}; {name} is recorded on {view._all_grids()}")
+        return view
 
-    def _mean(self, tokens: Sequence[int]) -> Float[Tensor, "m h w"]:
-        """Mean over the steps and grids taken, each grid weighed alike, on the finest of them."""
-        grids = self.grids or self._fine_grids()
-        steps = self.recording.steps
-        taken = steps if self.steps is None else [steps[i] for i in self.steps]
-        if not taken:
-            raise NoSuchMap("nothing is recorded yet")
-        index = torch.tensor(list(tokens), device=taken[0][grids[0]].device)
-        maps = []
-        for grid in grids:
-            mean = torch.stack([step[grid].index_select(0, index) for step in taken]).mean(0)
-            scaled = (
-                mean if grid == grids[0] else F.interpolate(mean[None], size=grids[0], mode="bilinear")[0]
-            )
-            maps.append(scaled)
-        return torch.stack(maps).mean(0).cpu()
+    def _points(self) -> "HeatMaps":
+        if "points" not in self.recording.views:
+            raise NoSuchMap("no points were recorded; they need record_points=((x, y), ...)")
+        return replace(self, recording=self.recording.views["points"])
 
-    def _all_grids(self) -> tuple[Grid, ...]:
-        """Every recorded grid, the finest first."""
-        if not self.recording.steps:
-            raise NoSuchMap("nothing is recorded yet")
-        return tuple(sorted(self.recording.steps[0], reverse=True))
-
-    def _fine_grids(self) -> tuple[Grid, ...]:
-        grids = self._all_grids()
-        return grids[:-1] or grids
-
-    def _site(self, name: str) -> Tensor:
-        sums = self.recording.sums
-        if not sums:
-            raise NoSuchMap(f"recorded at level {self.recording.level!r}; sites need record='site' or 'head'")
-        if name not in sums:
-            near = ", ".join(get_close_matches(name, sums, n=3, cutoff=0.0))
-            raise NoSuchMap(f"no site {name!r} was recorded; the nearest are {near}")
-        return self.recording.site(name).cpu()
-
-    def _find(self, text: str, occurrence: int | None) -> tuple[int, ...]:
-        equal = [word for word in self.words() if word.text.casefold() == text.casefold()]
-        if not equal:
-            raise NoSuchMap(f"the prompt has no word {text!r}; {self._names()}")
-        if occurrence is None:
-            return tuple(i for word in equal for i in word.tokens)
-        if not 0 <= occurrence < len(equal):
-            raise NoSuchMap(f"occurrence of {text!r} is {occurrence}; the prompt has 0 to {len(equal) - 1}")
-        return equal[occurrence].tokens
-
-    def _names(self) -> str:
-        return f"its words are {', '.join(dict.fromkeys(word.text for word in self.words()))}"
+    def _point(self, x: int, y: int) -> int:
+        height, width = self.size
+        points = [(int(px * width), int(py * height)) for px, py in self.recording.extras.points]
+        if (x, y) not in points:
+            names = ", ".join(map(str, points))
+            raise NoSuchMap(f"self-attention of the point ({x}, {y}) is not recorded; that of {names} is")
+        return points.index((x, y))

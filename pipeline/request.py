@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from pipeline.errors import RequestError
+from pipeline.errors import RequestError, UnknownName
 from pipeline.input_image import SIZE_MULTIPLE, InputImage, fit, recall
 from pipeline.schedulers import scheduler_name
 
@@ -23,6 +23,7 @@ MAX_HIRES_SCALE = 8.0
 BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
 
 Record = bool | Literal["grid", "site", "head"]
+RECORD_EXTRAS = ("negative", "steps", "values", "refined")
 Source = InputImage | Image.Image | str | PathLike[str]
 
 
@@ -54,6 +55,13 @@ class GenerationRequest:
         hires_scale: draws the picture, makes it this much larger, and goes over it with `hires_strength`.
         hires_strength: as `strength`, of the second pass; None is 0.5.
         record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
+        record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
+            of each prediction), `values` (weighted by what each token contributes), `refined` (spread by
+            self-attention, on grids of up to 32x32).
+        record_points: pixels (x, y) of the finished picture whose self-attention is kept, one row for each
+            site.
+        record_queries: predictions, from 0, whose queries are kept, to ask for words that are not in the
+            prompt.
 
     Raises:
         RequestError: a field is out of its range, or an image cannot be used.
@@ -79,6 +87,9 @@ class GenerationRequest:
     image_guidance_scale: float | None = None
     hires_scale: float | None = None
     hires_strength: float | None = None
+    record_extras: tuple[str, ...] = ()
+    record_points: tuple[tuple[int, int], ...] = ()
+    record_queries: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.record is True:
@@ -98,6 +109,8 @@ class GenerationRequest:
             object.__setattr__(self, "scheduler", scheduler_name(self.scheduler))
         if self.record not in (False, "grid", "site", "head"):
             raise RequestError(f"record is {self.record!r}; must be False, 'grid', 'site' or 'head'")
+        for name, value in _checked_record(self).items():
+            object.__setattr__(self, name, value)
 
     def _take_images(self) -> None:
         """Reads the images, and lets the picture's size follow from them."""
@@ -181,8 +194,9 @@ class GenerationRequest:
         return [replace(self, seed=self.seed + i) for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON gives them back."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {k: v.to_dict() if isinstance(v, InputImage) else v for k, v in values.items()}
+        return {k: _as_json(v) for k, v in values.items()}
 
     @classmethod
     def from_dict(
@@ -208,6 +222,44 @@ class GenerationRequest:
             elif source is not None:
                 raise RequestError(f"{name} is given and the picture was made without one; leave it out")
         return cls(**(dict(values) | images))
+
+
+def _checked_record(request: GenerationRequest) -> dict[str, tuple[Any, ...]]:
+    """The fields that say what to record beside `record`, as tuples whatever they were stored as."""
+    extras, points, queries = (
+        _as_tuple(name, getattr(request, name))
+        for name in ("record_extras", "record_points", "record_queries")
+    )
+    if not request.record and (extras or points or queries):
+        raise RequestError("record is False beside record_extras, record_points or record_queries; set it")
+    for extra in extras:
+        if extra not in RECORD_EXTRAS:
+            raise UnknownName("extra", str(extra), RECORD_EXTRAS)
+    for query in queries:
+        _check_integer("record_queries", query, 0, 2 * MAX_STEPS)
+    points = tuple(_as_tuple("record_points", point) for point in points)
+    for point in points:
+        if len(point) != 2:
+            raise RequestError(f"record_points has {point!r}; a point is (x, y)")
+        for name, value, size in zip("xy", point, request.final_size, strict=True):
+            _check_integer(f"{name} of a point", value, 0, (size or 2**20) - 1)
+    return {
+        "record_extras": tuple(dict.fromkeys(extras)),
+        "record_points": tuple(dict.fromkeys(points)),
+        "record_queries": tuple(sorted(set(queries))),
+    }
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, InputImage):
+        return value.to_dict()
+    return [_as_json(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _as_tuple(name: str, value: object) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise RequestError(f"{name} is {value!r}; must be a tuple or a list")
+    return tuple(value)
 
 
 def _check_text(name: str, text: object) -> None:

@@ -4,6 +4,8 @@ Time: the backends take turns, several rounds; the median of a backend over that
 Extra memory: each backend runs in a fresh process, after a tiny warm-up; how far the peak resident size rises
 above the size just before the call (VmHWM after a reset, less VmRSS; on CUDA, the allocator's peak), less the
 result's own size. The median of three processes.
+
+`python -m scripts.benchmark recording` times what recording costs; see `scripts.benchmark_recording`.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from attention import attend, get
 from attention.spec import AttentionSpec
+from scripts import benchmark_recording
 
 Sizes = tuple[int, int, int, int, int]  # batch, heads, queries, keys, head_dim
 SHAPES: dict[str, Sizes] = {
@@ -34,6 +37,8 @@ MAX_SCORES_MIB = 1500  # math is not run beyond: it would fill the memory of a s
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["recording"]:
+        return benchmark_recording.main(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=["attention"])
     parser.add_argument("--backends", default="sdpa,tiled,math", help="names, separated by commas")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, attend
+from attention import AttentionRuntime, Recorder, attend
 
 
 class Attention(nn.Module):
@@ -42,10 +42,20 @@ class Attention(nn.Module):
         if attention is None:
             out = attend(q, k, v, scale=self.scale)
         else:
-            if self.is_cross and attention.recorder is not None:
-                attention.recorder.record(self.site, q, k, scale=self.scale, grid=grid)
+            if attention.recorder is not None:
+                self._record(attention.recorder, q, k, v, grid)
             out = attention.attend(self.site, q, k, v, scale=self.scale)
         return self.to_out(out.transpose(1, 2).flatten(2))  # b heads n d -> b n (heads d)
+
+    def keys(self, context: Float[Tensor, "b m e"]) -> Float[Tensor, "b h m d"]:
+        return self._split_heads(self.to_k(context))
+
+    def _record(self, recorder: Recorder, q: Tensor, k: Tensor, v: Tensor, grid: tuple[int, int]) -> None:
+        if self.is_cross:
+            weight = self.to_out.get_parameter("0.weight")
+            recorder.record(self.site, q, k, v, scale=self.scale, grid=grid, out_weight=weight)
+        else:
+            recorder.record_self(self.site, q, k, scale=self.scale, grid=grid)
 
     def _split_heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # b n (heads d) -> b heads n d

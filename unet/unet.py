@@ -14,6 +14,7 @@ from unet.embeddings import TimestepEmbedding, sinusoids
 from unet.inputs import check_inputs
 from unet.resnet import activation
 from unet.sites import Site, list_sites
+from unet.transformer import Attention
 from unet.weights import find_weights, load_strict, parameters_on_meta
 
 
@@ -139,6 +140,11 @@ class UNet(nn.Module):
                 compute_capability=capability,
             )
         return specs
+
+    def context_keys(self, context: Float[Tensor, "b m k"]) -> dict[str, Float[Tensor, "b h m d"]]:
+        """Cross-attention site -> the keys that it makes of a context."""
+        layers = [layer for layer in self.modules() if isinstance(layer, Attention) and layer.is_cross]
+        return {layer.site: layer.keys(context) for layer in layers}
 
     def forward(
         self,

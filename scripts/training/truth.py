@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attention import AttentionRuntime, plan
-from attention.recorder import Recording, RowRecorder
+from attention.recorder import RowRecorder
+from attention.recording import Recording
 from pipeline.maps import HeatMaps
 from pipeline.model import Model
 from scripts.training.data import Batch, World

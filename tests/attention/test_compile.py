@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter
 
 from attention import AttentionRuntime, get
-from attention.recorder import Grid, Level, Recording, RowRecorder
+from attention.recorder import RowRecorder
+from attention.recording import Grid, Level, Recording
 
 pytestmark = pytest.mark.compile
 
@@ -21,7 +22,8 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, attention: AttentionRuntime) -> Tensor:
         q, k, v = self.to_qkv(x).unflatten(-1, (3, 2, 8)).permute(2, 0, 3, 1, 4)  # b n (3 h d) -> 3 b h n d
         if attention.recorder is not None:
-            attention.recorder.record("site", q, k, scale=8**-0.5, grid=GRID)
+            weight = self.to_qkv.weight[:16]
+            attention.recorder.record("site", q, k, v, scale=8**-0.5, grid=GRID, out_weight=weight)
         return attention.attend("site", q, k, v, scale=8**-0.5).transpose(1, 2).flatten(2)
 
 

@@ -210,6 +210,9 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "image_guidance_scale": None,
         "hires_scale": None,
         "hires_strength": None,
+        "record_extras": [],
+        "record_points": [],
+        "record_queries": [],
     }
     assert info["adapters"] == []
     assert info["model"]["name"] == str(sd_folder)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from attention.recorder import Recording, RecordingTooLarge
+from attention.recording import Recording
+from attention.recording_size import RecordingTooLarge
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.maps import HeatMaps, NoSuchMap
 from pipeline.text import Token

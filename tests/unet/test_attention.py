@@ -19,15 +19,22 @@ class Calls:
         self.specs: dict[str, AttentionSpec] = {}
         self.maps: dict[str, torch.Tensor] = {}
         self.grids: dict[str, tuple[int, int]] = {}
+        self.of_self: list[str] = []
 
     def runtime(self, unet: UNet) -> AttentionRuntime:
         backend = get("math")
         return AttentionRuntime({site.name: backend for site in unet.sites}, self)
 
-    def record(self, site, q, k, *, scale, grid) -> None:
+    def record(self, site, q, k, v, *, scale, grid, out_weight) -> None:
         assert site not in self.maps
+        assert v.shape == k.shape
+        assert out_weight.shape[1] == q.shape[1] * q.shape[3]
         self.maps[site] = (q @ k.mT * scale).softmax(dim=-1).mean(dim=1)
         self.grids[site] = grid
+
+    def record_self(self, site, q, k, *, scale, grid) -> None:
+        assert q.shape == k.shape
+        self.of_self.append(site)
 
 
 def test_a_sites_name_is_its_modules_name(variant, saved):
@@ -104,6 +111,7 @@ def test_recording_does_not_change_the_prediction(saved, inputs):
             unet(**arguments, attention=AttentionRuntime(runtime.plan)), unet(**arguments, attention=runtime)
         )
     assert calls.maps.keys() == {site.name for site in unet.sites if site.kind == "cross"}
+    assert calls.of_self == [site.name for site in unet.sites if site.kind == "self"]
     for map_ in calls.maps.values():
         torch.testing.assert_close(map_.sum(-1), torch.ones(map_.shape[:2]))
 

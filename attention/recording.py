@@ -1,0 +1,165 @@
+"""What recorders keep: the maps of one prompt over the predictions of one picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Level = Literal["grid", "site", "head"]  # each keeps what the one before keeps, and more
+Grid = tuple[int, int]  # height, width in positions
+Point = tuple[float, float]  # x, y as parts of the picture's width and height, 0 to 1
+
+HISTORY = torch.float16  # of single predictions: over 77 tokens it rounds the sum of 1 by at most 5e-4
+MAX_REFINED_POSITIONS = 32 * 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """What a recording keeps beside the probabilities of its level.
+
+    Attributes:
+        steps: sites and heads of each prediction, beside the mean over them.
+        values: maps weighted by what the tokens contribute, see `attention.contributions`.
+        refined: maps spread over the positions that look alike, see `Recording.append`.
+        points: places whose self-attention is kept, one row for each site.
+        queries: which predictions' queries are kept, from 0, to ask later about other words.
+    """
+
+    steps: bool = False
+    values: bool = False
+    refined: bool = False
+    points: tuple[Point, ...] = ()
+    queries: tuple[int, ...] = ()
+
+
+PLAIN = Extras()
+
+
+@dataclass(slots=True)
+class Frame:
+    """What one prediction of one row recorded.
+
+    Attributes:
+        grids: grid -> sum over its sites of their maps, m h w; probabilities over tokens sum to 1.
+        num_sites: grid -> how many sites that is.
+        sites: site -> its map, m h w (level `site`), or every head's, heads m h w (level `head`).
+        views: name -> the frame of another kind of map: `values`, `points`.
+        mixing: grid -> sum over the self-attention sites of their probabilities, mean over heads, n n.
+        num_mixing: grid -> how many sites that is.
+        queries: cross-attention site -> queries, h n d; None unless they are wanted.
+    """
+
+    grids: dict[Grid, Tensor] = field(default_factory=dict)
+    num_sites: dict[Grid, int] = field(default_factory=dict)
+    sites: dict[str, Tensor] = field(default_factory=dict)
+    views: "dict[str, Frame]" = field(default_factory=dict)
+    mixing: dict[Grid, Tensor] = field(default_factory=dict)
+    num_mixing: dict[Grid, int] = field(default_factory=dict)
+    queries: dict[str, Tensor] | None = None
+
+    def add(
+        self, site: str, grid: Grid, mean: Float[Tensor, "n m"], kept: Float[Tensor, "*heads n m"] | None
+    ) -> None:
+        """Takes the maps of a site: what goes into its grid's mean, and what is kept of the site itself."""
+        maps = mean.mT.unflatten(-1, grid)  # n m -> m height width
+        self.grids[grid] = self.grids[grid] + maps if grid in self.grids else maps
+        self.num_sites[grid] = self.num_sites.get(grid, 0) + 1
+        if kept is not None:
+            self.sites[site] = kept.mT.unflatten(-1, grid)
+
+    def mix(self, grid: Grid, weights: Float[Tensor, "n n"]) -> None:
+        """Takes the probabilities of a self-attention site."""
+        self.mixing[grid] = self.mixing[grid] + weights if grid in self.mixing else weights
+        self.num_mixing[grid] = self.num_mixing.get(grid, 0) + 1
+
+    def means(self) -> dict[Grid, Float[Tensor, "m h w"]]:
+        """Grid -> mean over its sites."""
+        return {grid: total / self.num_sites[grid] for grid, total in self.grids.items()}
+
+
+class Recording:
+    """The maps of one prompt over the predictions of one picture.
+
+    Every level keeps the mean over sites and heads per grid, for each prediction in float16; `site` and
+    `head` keep, in addition, a running sum over the predictions for each site, in float32.
+
+    Args:
+        level: how much to keep.
+        num_tokens: length of the prompt's context; a longer one holds it several times over.
+
+    Attributes:
+        steps: for each prediction, grid -> mean over its sites.
+        site_steps: for each prediction, site -> its map, where `extras.steps` asks for them.
+        sums: site -> sum over the predictions.
+        views: name -> the recording of another kind of map: `values`, `refined`, and `points`, whose
+            "tokens" are the points.
+        queries: prediction -> cross-attention site -> queries, h n d.
+    """
+
+    def __init__(self, level: Level, num_tokens: int, extras: Extras = PLAIN) -> None:
+        self.level = level
+        self.num_tokens = num_tokens
+        self.extras = extras
+        self.steps: list[dict[Grid, Float[Tensor, "m h w"]]] = []
+        self.site_steps: list[dict[str, Tensor]] = []
+        self.sums: dict[str, Tensor] = {}
+        self.views: dict[str, Recording] = {}
+        self.queries: dict[int, dict[str, Tensor]] = {}
+        alike = Extras(steps=extras.steps)
+        if extras.values:  # the norm of a sum over heads is no mean over heads
+            self.views["values"] = Recording("grid" if level == "grid" else "site", num_tokens, alike)
+        if extras.points:
+            self.views["points"] = Recording("site", len(extras.points), alike)
+        if extras.refined:
+            self.views["refined"] = Recording("grid", num_tokens)
+
+    def frame(self) -> Frame:
+        """An empty frame for the next prediction."""
+        views = {name: Frame() for name in self.views if name != "refined"}
+        return Frame(views=views, queries={} if len(self.steps) in self.extras.queries else None)
+
+    def append(self, frame: Frame) -> None:
+        """Takes the next prediction's frame.
+
+        A refined map is `A M`: M a grid's mean map, A its mean self-attention, which takes each position to
+        those that look like it.
+
+        Source: as in DiffSegmenter, Wang et al. 2023, arXiv:2309.02773.
+        """
+        # All that stays is a copy: a compiled graph may write over its outputs in the next call, and a row
+        # would hold on to its whole batch.
+        means = frame.means()
+        if "refined" in self.views:
+            refined = {grid: _mixed(means[grid], frame, grid) for grid in frame.mixing if grid in means}
+            self.views["refined"].append(Frame(grids=refined, num_sites=dict.fromkeys(refined, 1)))
+        if frame.queries is not None:
+            self.queries[len(self.steps)] = {site: q.clone() for site, q in frame.queries.items()}
+        self.steps.append({grid: _history(mean) for grid, mean in means.items()})
+        if self.extras.steps:
+            self.site_steps.append({site: _history(maps) for site, maps in frame.sites.items()})
+        for site, maps in frame.sites.items():
+            self.sums[site] = self.sums[site] + maps if site in self.sums else maps.clone()
+        for name, view in frame.views.items():
+            self.views[name].append(view)
+
+    def site(self, name: str, steps: Sequence[int] | None = None) -> Tensor:
+        """Mean over the predictions, or over some of them, at one site: m h w, or heads m h w at `head`.
+
+        Raises:
+            KeyError: no such site was recorded.
+        """
+        if steps is None:
+            return self.sums[name] / len(self.steps)
+        return torch.stack([self.site_steps[i][name] for i in steps]).float().mean(0)
+
+
+def _history(maps: Tensor) -> Tensor:
+    return maps.to(HISTORY, memory_format=torch.contiguous_format)
+
+
+def _mixed(mean: Float[Tensor, "m h w"], frame: Frame, grid: Grid) -> Float[Tensor, "m h w"]:
+    weights = frame.mixing[grid] / frame.num_mixing[grid]  # n n
+    return (mean.flatten(1) @ weights.mT).unflatten(-1, grid)

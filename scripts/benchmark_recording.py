@@ -1,0 +1,225 @@
+"""Times recording and measures what it keeps: `python -m scripts.benchmark recording`.
+
+A U-Net of SD1.5's size with random weights predicts guided steps, (negative, prompt), of which the prompt's
+row is recorded. The ways take turns. Share: processor time inside the recorder over that of the rest of the
+same call, which other work on the machine hardly touches (on a CPU: a GPU works on after the call returns).
+Ratio: the median call over that without a recorder, by the clock. Kept: memory after all steps, divided by
+them.
+
+DAAM's rule: a running float32 sum of every head's probabilities at the sites of the way down and up, at the
+end enlarged to the latent's grid and averaged (Tang et al. 2023, arXiv:2210.04885); its sums do not grow
+with the steps. Everything: every probability of both rows, in half precision.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from attention import AttentionRuntime, Recorder, plan
+from attention.recorder import RowRecorder, probabilities
+from attention.recording import Extras, Grid, Recording
+from unet import UNet, UNetConfig
+
+MIB = 2**20
+NUM_TOKENS = 77
+SD15 = {
+    "_class_name": "UNet2DConditionModel",
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,
+    "block_out_channels": [320, 640, 1280, 1280],
+    "layers_per_block": 2,
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
+    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
+}
+EVERY = Extras(steps=True, values=True, refined=True, points=((0.5, 0.5),))
+
+
+@dataclass(slots=True)
+class Timed:
+    """A recorder around another, with the time that it takes."""
+
+    inner: Recorder
+    seconds: float = 0.0
+
+    def record(self, *arguments: Any, **options: Any) -> None:
+        start = time.process_time()
+        self.inner.record(*arguments, **options)
+        self.seconds += time.process_time() - start
+
+    def record_self(self, *arguments: Any, **options: Any) -> None:
+        start = time.process_time()
+        self.inner.record_self(*arguments, **options)
+        self.seconds += time.process_time() - start
+
+
+@dataclass(slots=True)
+class Daam:
+    """Sums as DAAM keeps them."""
+
+    sums: dict[str, Tensor] = field(default_factory=dict)
+
+    def record(
+        self, site: str, q: Tensor, k: Tensor, v: Tensor, *, scale: float, grid: Grid, out_weight: Tensor
+    ) -> None:
+        if not site.startswith("mid_block"):
+            maps = probabilities(q[-1], k[-1], scale=scale).mT.unflatten(-1, grid)  # h m height width
+            self.sums[site] = self.sums[site] + maps if site in self.sums else maps
+
+    def record_self(self, site: str, q: Tensor, k: Tensor, *, scale: float, grid: Grid) -> None:
+        pass
+
+    def finish(self) -> None:
+        side = max(maps.shape[-1] for maps in self.sums.values())
+        for maps in self.sums.values():
+            F.interpolate(maps, size=(side, side), mode="bicubic").clamp(min=0).mean(0)
+
+    def kept(self) -> int:
+        return _bytes(list(self.sums.values()))
+
+
+@dataclass(slots=True)
+class Everything:
+    """Every probability of every row and step."""
+
+    maps: list[Tensor] = field(default_factory=list)
+
+    def record(
+        self, site: str, q: Tensor, k: Tensor, v: Tensor, *, scale: float, grid: Grid, out_weight: Tensor
+    ) -> None:
+        self.maps += [probabilities(*row, scale=scale).half() for row in zip(q, k, strict=True)]
+
+    def record_self(self, site: str, q: Tensor, k: Tensor, *, scale: float, grid: Grid) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+    def kept(self) -> int:
+        return _bytes(self.maps)
+
+
+@dataclass(slots=True)
+class Limelight:
+    """A recording of the prompt's row, with a new recorder for each step."""
+
+    recording: Recording
+    rows: RowRecorder | None = None
+
+    def begin(self) -> RowRecorder:
+        self.rows = RowRecorder([None, self.recording])
+        return self.rows
+
+    def finish(self) -> None:
+        assert self.rows is not None
+        self.rows.commit()
+
+    def kept(self) -> int:
+        return _held(self.recording)
+
+
+Way = Daam | Everything | Limelight
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--size", type=int, default=256, help="of the picture, in pixels")
+    parser.add_argument("--steps", type=int, default=3, help="of which the first is not counted")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--note", default="", help="a sentence for the report, such as what else was running")
+    arguments = parser.parse_args(argv)
+    torch.set_num_threads(arguments.threads)
+    print(
+        f"SD1.5's size, {arguments.size} px, {arguments.dtype}, {arguments.device}, "
+        f"{arguments.threads} thread(s). {arguments.note}\n"
+    )
+    print("| way | share | ratio | kept, MiB per step | prediction |\n|---|--:|--:|--:|---|")
+    for line in rows(arguments):
+        print(line, flush=True)
+    return 0
+
+
+@torch.inference_mode()
+def rows(arguments: argparse.Namespace) -> list[str]:
+    torch.manual_seed(0)
+    with torch.device(arguments.device):
+        unet = UNet(UNetConfig.from_json(SD15)).to(getattr(torch, arguments.dtype)).eval()
+    side = arguments.size // 8
+    specs = unet.attention_specs(side, side, NUM_TOKENS, batch=2)
+    chosen = plan(specs, {site.name: site.kind for site in unet.sites}, None)
+    backends = {name: choice.backend for name, choice in chosen.items()}
+    options = {"device": arguments.device, "dtype": unet.dtype}
+    x, context = torch.randn(2, 4, side, side, **options), torch.randn(2, NUM_TOKENS, 768, **options)
+
+    ways: dict[str, Way | None] = {"off": None}
+    ways |= {level: Limelight(Recording(level, NUM_TOKENS)) for level in ("grid", "site", "head")}
+    ways["head, every extra"] = Limelight(Recording("head", NUM_TOKENS, EVERY))
+    ways |= {"DAAM's rule": Daam(), "everything": Everything()}
+    results: dict[str, list[Result]] = {name: [] for name in ways}
+    for step in range(arguments.steps):
+        timesteps = torch.full((2,), 900 - step, device=arguments.device)
+        for name, way in ways.items():
+
+            def call(recorder: Timed | None, timesteps: Tensor = timesteps) -> Tensor:
+                return unet(x, timesteps, context, attention=AttentionRuntime(backends, recorder))
+
+            results[name].append(measure(call, way, arguments.device))
+            print(step, name, results[name][-1], file=sys.stderr, flush=True)
+    return [row(name, way, results[name], results["off"]) for name, way in ways.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One call."""
+
+    seconds: float  # by the clock
+    share: float  # of the recorder, beside the rest
+    prediction: Tensor = field(repr=False)
+
+
+def measure(call: Callable[[Timed | None], Tensor], way: Way | None, device: str) -> Result:
+    timed = None
+    if way is not None:
+        timed = Timed(way.begin() if isinstance(way, Limelight) else way)
+    start, busy = time.perf_counter(), time.process_time()
+    prediction = call(timed)
+    finish = time.process_time()
+    if isinstance(way, Limelight):
+        way.finish()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    seconds, total = time.perf_counter() - start, time.process_time() - busy
+    inside = 0.0 if timed is None else timed.seconds + time.process_time() - finish
+    return Result(seconds, inside / (total - inside), prediction)
+
+
+def row(name: str, way: Way | None, results: list[Result], off: list[Result]) -> str:
+    once = ""
+    if isinstance(way, Daam):
+        start = time.process_time()
+        way.finish()
+        once = f", and once {time.process_time() - start:.2f} s to enlarge"
+    share = statistics.median(r.share for r in results[1:])
+    ratio = statistics.median(r.seconds for r in results[1:]) / statistics.median(r.seconds for r in off[1:])
+    kept = 0.0 if way is None else way.kept() / MIB / len(results)
+    same = all(torch.equal(r.prediction, o.prediction) for r, o in zip(results, off, strict=True))
+    return f"| {name}{once} | {share:.2%} | {ratio:.3f} | {kept:.2f} | {'the same' if same else 'ANOTHER'} |"
+
+
+def _held(recording: Recording) -> int:
+    own = [t for step in [*recording.steps, *recording.site_steps] for t in step.values()]
+    own += recording.sums.values()
+    return _bytes(own) + sum(_held(view) for view in recording.views.values())
+
+
+def _bytes(tensors: list[Tensor]) -> int:
+    return sum(t.numel() * t.element_size() for t in tensors)
