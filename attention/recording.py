@@ -1,8 +1,8 @@
 """What recorders keep: the maps of one prompt over the predictions of one picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -83,8 +83,9 @@ class Frame:
 class Recording:
     """The maps of one prompt over the predictions of one picture.
 
-    Every level keeps the mean over sites and heads per grid, for each prediction in float16; `site` and
-    `head` keep, in addition, a running sum over the predictions for each site, in float32.
+    Every level keeps, for each prediction, the mean over sites and heads of each grid, in float16. What is
+    read over all predictions comes from running sums in float32: of each grid and, at `site` and `head`, of
+    each site.
 
     Args:
         level: how much to keep.
@@ -92,6 +93,7 @@ class Recording:
 
     Attributes:
         steps: for each prediction, grid -> mean over its sites.
+        totals: grid -> sum of that over the predictions.
         site_steps: for each prediction, site -> its map, where `extras.steps` asks for them.
         sums: site -> sum over the predictions.
         views: name -> the recording of another kind of map: `values`, `refined`, and `points`, whose
@@ -104,6 +106,7 @@ class Recording:
         self.num_tokens = num_tokens
         self.extras = extras
         self.steps: list[dict[Grid, Float[Tensor, "m h w"]]] = []
+        self.totals: dict[Grid, Float[Tensor, "m h w"]] = {}
         self.site_steps: list[dict[str, Tensor]] = []
         self.sums: dict[str, Tensor] = {}
         self.views: dict[str, Recording] = {}
@@ -138,12 +141,22 @@ class Recording:
         if frame.queries is not None:
             self.queries[len(self.steps)] = {site: q.clone() for site, q in frame.queries.items()}
         self.steps.append({grid: _history(mean) for grid, mean in means.items()})
+        _add(self.totals, means)
         if self.extras.steps:
             self.site_steps.append({site: _history(maps) for site, maps in frame.sites.items()})
-        for site, maps in frame.sites.items():
-            self.sums[site] = self.sums[site] + maps if site in self.sums else maps.clone()
+        _add(self.sums, frame.sites)
         for name, view in frame.views.items():
             self.views[name].append(view)
+
+    def grid(self, grid: Grid, steps: Sequence[int] | None = None) -> Float[Tensor, "m h w"]:
+        """Mean over the predictions, or over some of them, of the sites of one grid.
+
+        Raises:
+            KeyError: no site has that grid.
+        """
+        if steps is None:
+            return self.totals[grid] / len(self.steps)
+        return torch.stack([self.steps[i][grid] for i in steps]).float().mean(0)
 
     def site(self, name: str, steps: Sequence[int] | None = None) -> Tensor:
         """Mean over the predictions, or over some of them, at one site: m h w, or heads m h w at `head`.
@@ -154,6 +167,11 @@ class Recording:
         if steps is None:
             return self.sums[name] / len(self.steps)
         return torch.stack([self.site_steps[i][name] for i in steps]).float().mean(0)
+
+
+def _add(sums: dict[Any, Tensor], maps: Mapping[Any, Tensor]) -> None:
+    for key, each in maps.items():
+        sums[key] = sums[key] + each if key in sums else each.contiguous().clone()
 
 
 def _history(maps: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ def recorded_bytes(
 
 def _maps(level: Level, sites: Sequence[SiteSize], num_tokens: int, num_steps: int, has_steps: bool) -> int:
     grids = {site.grid: site.num_positions for site in sites}
-    total = num_steps * sum(grids.values()) * HISTORY.itemsize
+    total = sum(grids.values()) * (SUM + num_steps * HISTORY.itemsize)
     if level != "grid":
         numbers = sum(site.num_positions * (site.num_heads if level == "head" else 1) for site in sites)
         total += numbers * (SUM + num_steps * has_steps * HISTORY.itemsize)

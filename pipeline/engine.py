@@ -27,6 +27,7 @@ from pipeline.sizes import size_ids
 from pipeline.text import Conditioning, repeat_to
 from pipeline.trajectory import Ask, Trajectory
 from pipeline.vocabulary import UnknownWords
+from pipeline.words import Word, words_of
 from unet.embeddings import guidance_embedding
 
 Plan = Mapping[str, Choice]  # site -> choice
@@ -153,16 +154,17 @@ class Engine:
         request = self.resolve(request)
         plan = self._plans_of(request)[0]
         trajectory, text = draw(request, self.model), self.model.text
-        self._warn_of_unknown_words(request.prompt)
         prompt = text.prompt(request.prompt, clip_skip=request.clip_skip)
+        self._warn_of_unknown_words(words_of(request.prompt, prompt.tokens))
         negative = text.negative(request.negative_prompt) if request.is_guided else prompt
         ask = next(trajectory)
         recorded = start_recordings(request, self.model, negative, prompt, ask.count)
         return Job(id, request, negative, prompt, plan, trajectory, ask, recorded)
 
-    def _warn_of_unknown_words(self, prompt: str) -> None:
+    def _warn_of_unknown_words(self, words: Sequence[Word]) -> None:
         vocabulary = self.model.vocabulary
-        if vocabulary is not None and (unknown := vocabulary.unknown(prompt)):
+        typed = [word.text for word in words if not word.is_learned]
+        if vocabulary is not None and (unknown := vocabulary.unknown(typed)):
             warnings.warn(vocabulary.explain(unknown), UnknownWords, stacklevel=2)
 
     def _maps(self, job: Job) -> HeatMaps | None:
@@ -226,16 +228,23 @@ class Engine:
         unet, num_tokens = self.model.unet, lcm(*(job.num_tokens for job in batch))
         rows = [(job, conditioning) for job in batch for conditioning in job.conditioning]
         pooled = [conditioning.pooled for _, conditioning in rows if conditioning.pooled is not None]
-        scales = torch.tensor([job.request.guidance_scale for job, _ in rows], device=unet.device)
-        cond_dim = unet.config.time_cond_dim
         return Call(
             x=torch.cat([job.ask.x for job in batch]).to(unet.dtype),
             timesteps=torch.stack([job.ask.timestep for job, _ in rows]).to(unet.device),
             context=torch.stack([repeat_to(c.context, num_tokens) for _, c in rows]).to(unet.dtype),
             pooled=torch.stack(pooled).to(unet.dtype) if pooled else None,
             size_ids=self._size_ids(batch) if pooled else None,
-            time_cond=None if cond_dim is None else guidance_embedding(scales, cond_dim).to(unet.dtype),
+            time_cond=self._time_cond(batch),
         )
+
+    def _time_cond(self, batch: Sequence[Job]) -> Tensor | None:
+        """The guidance that each row is to act out by itself, b e; None where the U-Net was not taught to."""
+        unet = self.model.unet
+        if unet.config.time_cond_dim is None:
+            return None
+        scales = [job.request.guidance_scale for job in batch for _ in job.ask.x]
+        embedded = guidance_embedding(torch.tensor(scales, device=unet.device), unet.config.time_cond_dim)
+        return embedded.to(unet.dtype)
 
     def _size_ids(self, batch: Sequence[Job]) -> Tensor:
         """What each row is told of the picture's size, b 6, or b 5 by the refiner."""

@@ -12,6 +12,9 @@ from typing import Literal
 
 from torch import nn
 
+from unet import UNet
+from unet.keys import original_names
+
 Role = Literal["down", "up", "mid", "alpha"]
 
 
@@ -87,9 +90,11 @@ def spellings(parts: Mapping[str, nn.Module]) -> dict[str, Place]:
                 for spelling in _unet_spellings(module) if part == "unet" else _text_spellings(part, module):
                     other = found.setdefault(spelling, place)
                     assert other == place, f"{spelling} means {place} and {other}"
-        if part == "unet":
-            for ours, original in original_names(root):
-                found[f"lora_unet_{original.replace('.', '_')}"] = Place(part, ours)
+        if isinstance(root, UNet):
+            weights = [f"{place.module}.weight" for place in set(found.values()) if place.part == part]
+            for original, ours in original_names(root.config, weights).items():
+                spelling = original.removesuffix(".weight").replace(".", "_")
+                found[f"lora_unet_{spelling}"] = Place(part, ours.removesuffix(".weight"))
     return found
 
 
@@ -105,63 +110,3 @@ def _text_spellings(part: str, module: str) -> Iterator[str]:
     for name in {bare, f"text_model.{bare}"}:
         yield f"{part}.{name}"
         yield from (f"{prefix}{name.replace('.', '_')}" for prefix in prefixes)
-
-
-_IN_RESNET = {
-    "conv1": "in_layers.2",
-    "conv2": "out_layers.3",
-    "time_emb_proj": "emb_layers.1",
-    "conv_shortcut": "skip_connection",
-}
-_OUTSIDE_BLOCKS = {
-    "conv_in": "input_blocks.0.0",
-    "time_embedding.linear_1": "time_embed.0",
-    "time_embedding.linear_2": "time_embed.2",
-    "add_embedding.linear_1": "label_emb.0.0",
-    "add_embedding.linear_2": "label_emb.0.2",
-    "conv_out": "out.2",
-}
-
-
-def original_names(unet: nn.Module) -> Iterator[tuple[str, str]]:
-    """Our name and the original code's for every linear layer and convolution of a U-Net.
-
-    The original code numbers what it does on the way down and on the way up, one number for a residual block
-    with its attention.
-    """
-    blocks = dict(_OUTSIDE_BLOCKS) | dict(_numbered_blocks(unet))
-    for module, layer in unet.named_modules():
-        if not isinstance(layer, nn.Linear | nn.Conv2d):
-            continue
-        prefix = next((p for p in blocks if module == p or module.startswith(f"{p}.")), None)
-        if prefix is not None:
-            rest = module.removeprefix(prefix).removeprefix(".")
-            rest = _IN_RESNET.get(rest, rest)
-            yield module, f"{blocks[prefix]}.{rest}".removesuffix(".")
-
-
-def _numbered_blocks(unet: nn.Module) -> Iterator[tuple[str, str]]:
-    children = dict(unet.named_modules())
-    number = 1  # input_blocks.0 is conv_in
-    for i in range(len(list(children["down_blocks"].children()))):
-        block = f"down_blocks.{i}"
-        for j in range(len(list(children[f"{block}.resnets"].children()))):
-            yield f"{block}.resnets.{j}", f"input_blocks.{number}.0"
-            yield f"{block}.attentions.{j}", f"input_blocks.{number}.1"
-            number += 1
-        if f"{block}.downsamplers.0" in children:
-            yield f"{block}.downsamplers.0.conv", f"input_blocks.{number}.0.op"
-            number += 1
-    yield "mid_block.resnets.0", "middle_block.0"
-    yield "mid_block.attentions.0", "middle_block.1"
-    yield "mid_block.resnets.1", "middle_block.2"
-    number = 0
-    for i in range(len(list(children["up_blocks"].children()))):
-        block = f"up_blocks.{i}"
-        has_attention = f"{block}.attentions.0" in children
-        for j in range(len(list(children[f"{block}.resnets"].children()))):
-            yield f"{block}.resnets.{j}", f"output_blocks.{number}.0"
-            yield f"{block}.attentions.{j}", f"output_blocks.{number}.1"
-            number += 1
-        upsampler = f"output_blocks.{number - 1}.{2 if has_attention else 1}"
-        yield f"{block}.upsamplers.0", upsampler

@@ -71,14 +71,9 @@ class Reading:
     def _mean(self, tokens: Sequence[int]) -> Float[Tensor, "m h w"]:
         """Mean over the steps and grids taken, each grid weighed alike, on the finest of them."""
         grids = self.grids or self._fine_grids()
-        steps = self.recording.steps
-        taken = steps if self.steps is None else [steps[i] for i in self.steps]
-        if not taken:
-            raise NoSuchMap("nothing is recorded yet")
-        index = torch.tensor(list(tokens), device=taken[0][grids[0]].device)
         maps = []
         for grid in grids:
-            mean = torch.stack([step[grid].index_select(0, index) for step in taken]).float().mean(0)
+            mean = self.recording.grid(grid, self.steps)[list(tokens)]
             scaled = (
                 mean if grid == grids[0] else F.interpolate(mean[None], size=grids[0], mode="bilinear")[0]
             )

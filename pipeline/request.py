@@ -1,7 +1,5 @@
 """What is asked for: everything that decides how one picture comes out, checked before any work."""
 
-import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from os import PathLike
@@ -9,6 +7,15 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from pipeline.checks import (
+    check_integer,
+    check_mask,
+    check_memory,
+    check_number,
+    check_size,
+    check_strength,
+    check_text,
+)
 from pipeline.errors import RequestError, UnknownName
 from pipeline.input_image import SIZE_MULTIPLE, InputImage, fit, recall
 from pipeline.schedulers import scheduler_name
@@ -16,11 +23,9 @@ from pipeline.schedulers import scheduler_name
 MAX_STEPS = 1000  # the number of timesteps that Stable Diffusion models are trained on
 MAX_SEED = 2**63 - 1  # the largest that torch.Generator reproduces on every platform
 MAX_GUIDANCE = 100.0
-MAX_PROMPT_CHARACTERS = 20_000
 MAX_COUNT = 10_000
 MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
 MAX_HIRES_SCALE = 8.0
-BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
 
 Record = bool | Literal["grid", "site", "head"]
 RECORD_EXTRAS = ("negative", "steps", "values", "refined")
@@ -95,15 +100,15 @@ class GenerationRequest:
         if self.record is True:
             object.__setattr__(self, "record", "grid")
         for name in ("prompt", "negative_prompt"):
-            _check_text(name, getattr(self, name))
-        _check_integer("seed", self.seed, 0, MAX_SEED)
-        _check_integer("num_steps", self.num_steps, 1, MAX_STEPS)
-        _check_integer("clip_skip", self.clip_skip, 1, MAX_CLIP_SKIP)
+            check_text(name, getattr(self, name))
+        check_integer("seed", self.seed, 0, MAX_SEED)
+        check_integer("num_steps", self.num_steps, 1, MAX_STEPS)
+        check_integer("clip_skip", self.clip_skip, 1, MAX_CLIP_SKIP)
         for name in ("width", "height"):
-            _check_size(name, getattr(self, name))
+            check_size(name, getattr(self, name))
         self._take_images()
         self._check_hires()
-        _check_memory(*self.final_size)
+        check_memory(*self.final_size)
         self._check_guidance()
         if self.scheduler is not None:
             object.__setattr__(self, "scheduler", scheduler_name(self.scheduler))
@@ -127,12 +132,12 @@ class GenerationRequest:
             object.__setattr__(self, name, value)
         if self.mask is not None:
             mask = InputImage.read("mask", self.mask, "L")
-            _check_mask(mask, image)
+            check_mask(mask, image)
             object.__setattr__(self, "mask", mask)
         if self.strength is not None:
-            _check_strength("strength", self.strength, self.num_steps)
+            check_strength("strength", self.strength, self.num_steps)
         if self.image_guidance_scale is not None:
-            _check_number("image_guidance_scale", self.image_guidance_scale, 1, MAX_GUIDANCE)
+            check_number("image_guidance_scale", self.image_guidance_scale, 1, MAX_GUIDANCE)
 
     def _check_hires(self) -> None:
         if self.hires_scale is None:
@@ -141,20 +146,20 @@ class GenerationRequest:
                     "hires_strength is given and hires_scale is not; give both, or leave hires_strength out"
                 )
             return
-        _check_number("hires_scale", self.hires_scale, 1, MAX_HIRES_SCALE)
+        check_number("hires_scale", self.hires_scale, 1, MAX_HIRES_SCALE)
         if self.mask is not None:
             raise RequestError(
                 "hires_scale and mask are given; a masked picture has no second pass: give one"
             )
         if self.hires_strength is None:
             object.__setattr__(self, "hires_strength", 0.5)
-        _check_strength("hires_strength", self.hires_strength, self.num_steps)
+        check_strength("hires_strength", self.hires_strength, self.num_steps)
 
     def _check_guidance(self) -> None:
         if self.guidance_scale is not None:
-            _check_number("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE)
+            check_number("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE)
         for name in ("guidance_rescale", "guidance_start", "guidance_end"):
-            _check_number(name, getattr(self, name), 0, 1)
+            check_number(name, getattr(self, name), 0, 1)
         if self.guidance_start >= self.guidance_end:
             raise RequestError(
                 f"guidance_start is {self.guidance_start} and guidance_end {self.guidance_end}; "
@@ -189,8 +194,8 @@ class GenerationRequest:
 
     def repeated(self, count: int) -> "list[GenerationRequest]":
         """`count` requests that differ in their seeds: seed, seed + 1, ..."""
-        _check_integer("count", count, 1, MAX_COUNT)
-        _check_integer("seed + count - 1", self.seed + count - 1, 0, MAX_SEED)
+        check_integer("count", count, 1, MAX_COUNT)
+        check_integer("seed + count - 1", self.seed + count - 1, 0, MAX_SEED)
         return [replace(self, seed=self.seed + i) for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
@@ -236,13 +241,13 @@ def _checked_record(request: GenerationRequest) -> dict[str, tuple[Any, ...]]:
         if extra not in RECORD_EXTRAS:
             raise UnknownName("extra", str(extra), RECORD_EXTRAS)
     for query in queries:
-        _check_integer("record_queries", query, 0, 2 * MAX_STEPS)
+        check_integer("record_queries", query, 0, 2 * MAX_STEPS)
     points = tuple(_as_tuple("record_points", point) for point in points)
     for point in points:
         if len(point) != 2:
             raise RequestError(f"record_points has {point!r}; a point is (x, y)")
         for name, value, size in zip("xy", point, request.final_size, strict=True):
-            _check_integer(f"{name} of a point", value, 0, (size or 2**20) - 1)
+            check_integer(f"{name} of a point", value, 0, (size or 2**20) - 1)
     return {
         "record_extras": tuple(dict.fromkeys(extras)),
         "record_points": tuple(dict.fromkeys(points)),
@@ -260,80 +265,3 @@ def _as_tuple(name: str, value: object) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise RequestError(f"{name} is {value!r}; must be a tuple or a list")
     return tuple(value)
-
-
-def _check_text(name: str, text: object) -> None:
-    if not isinstance(text, str):
-        raise RequestError(f"{name} is {text!r}; must be text")
-    if len(text) > MAX_PROMPT_CHARACTERS:
-        raise RequestError(f"{name} has {len(text):,} characters; at most {MAX_PROMPT_CHARACTERS:,}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise RequestError(
-            f"{name} is not valid text: character {error.start} is a lone surrogate; remove it"
-        ) from None
-
-
-def _check_integer(name: str, value: object, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise RequestError(f"{name} is {value!r}; must be a whole number")
-    if not low <= value <= high:
-        raise RequestError(f"{name} is {value}; must be from {low} to {high}")
-
-
-def _check_size(name: str, value: object) -> None:
-    if value is None:
-        return
-    _check_integer(name, value, SIZE_MULTIPLE, 2**20)
-    assert isinstance(value, int)
-    if value % SIZE_MULTIPLE:
-        nearest = max(1, (value + SIZE_MULTIPLE // 2) // SIZE_MULTIPLE) * SIZE_MULTIPLE
-        raise RequestError(
-            f"{name} is {value}; must be a multiple of {SIZE_MULTIPLE} ({nearest} is the nearest)"
-        )
-
-
-def _check_memory(width: int | None, height: int | None) -> None:
-    if width is None or height is None:
-        return
-    need, have = width * height * BYTES_PER_PIXEL, physical_memory()
-    if need > have:
-        side = int((have / BYTES_PER_PIXEL) ** 0.5) // SIZE_MULTIPLE * SIZE_MULTIPLE
-        raise RequestError(
-            f"{width}x{height} needs at least {need / 2**30:,.0f} GiB; "
-            f"this machine has {have / 2**30:,.0f} GiB (a square of {side} is the largest to try)"
-        )
-
-
-def _check_number(name: str, value: object, low: float, high: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise RequestError(f"{name} is {value!r}; must be a finite number")
-    if not low <= value <= high:
-        raise RequestError(f"{name} is {value}; must be from {low:g} to {high:g}")
-
-
-def _check_strength(name: str, value: Any, num_steps: int) -> None:
-    _check_number(name, value, 0, 1)
-    if int(value * num_steps) < 1:
-        least = math.ceil(1000 / num_steps) / 1000
-        raise RequestError(
-            f"{name} is {value}, less than one step of {num_steps}; must be at least {least:g}"
-        )
-
-
-def _check_mask(mask: InputImage, image: InputImage) -> None:
-    sizes = ["x".join(map(str, each.size)) for each in (mask, image)]
-    if sizes[0] != sizes[1]:
-        raise RequestError(f"mask is {sizes[0]} and the image {sizes[1]}; must be equal")
-    brightest = mask.pixels.getextrema()[1]
-    if isinstance(brightest, int | float) and brightest < 128:
-        raise RequestError("mask has no white; paint what shall be drawn anew white, and the rest black")
-
-
-def physical_memory() -> int:
-    """Bytes of main memory, or 64 GiB where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 64 * 2**30

@@ -5,6 +5,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 import torch
@@ -223,6 +224,7 @@ class TextEncoder:
         self.encoders = tuple(encoders)
         self.zero_empty_negative = zero_empty_negative
         self._cache: OrderedDict[tuple[str, int], Conditioning] = OrderedDict()
+        self._lock = Lock()  # engines in several threads may share a model
 
     @property
     def max_clip_skip(self) -> int:
@@ -235,7 +237,8 @@ class TextEncoder:
 
     def forget(self) -> None:
         """Empties the cache; for when the encoders' weights have changed."""
-        self._cache.clear()
+        with self._lock:
+            self._cache.clear()
 
     def learn(self, embeddings: Sequence[Embedding]) -> None:
         """Makes the words of textual inversions known, those and no others."""
@@ -255,15 +258,17 @@ class TextEncoder:
 
     def prompt(self, text: str, *, clip_skip: int = 1) -> Conditioning:
         key = text, clip_skip
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            return self._cache[key]
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
         parts = [encoder.encode(text, clip_skip=clip_skip) for encoder in self.encoders]
         context = torch.cat([part.context for part in parts], dim=-1)
         encoded = Conditioning(context, parts[-1].pooled, parts[0].tokens)
-        self._cache[key] = encoded
-        if len(self._cache) > MAX_CACHED_PROMPTS:
-            self._cache.popitem(last=False)
+        with self._lock:
+            self._cache[key] = encoded
+            if len(self._cache) > MAX_CACHED_PROMPTS:
+                self._cache.popitem(last=False)
         return encoded
 
     def negative(self, text: str) -> Conditioning:

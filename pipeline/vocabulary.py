@@ -1,15 +1,13 @@
 """The words that a small model was trained on, where it says so."""
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from pipeline.errors import ModelError
-
-_WORD = re.compile(r"[^\W\d_]+")
+from pipeline.words import WORD
 
 
 class UnknownWords(UserWarning):
@@ -40,13 +38,11 @@ class Vocabulary:
             raise ModelError(f"{path} is no vocabulary: {error}") from None
         plurals = stored["nouns"].values() if isinstance(stored.get("nouns"), dict) else ()
         spoken = [phrase for words in groups.values() for phrase in words] + [str(word) for word in plurals]
-        return cls(groups, frozenset(word for phrase in spoken for word in _WORD.findall(phrase.casefold())))
+        return cls(groups, frozenset(word for phrase in spoken for word in WORD.findall(phrase.casefold())))
 
-    def unknown(self, prompt: str) -> tuple[str, ...]:
-        """The prompt's words that the model does not know, in order, each once."""
-        return tuple(
-            dict.fromkeys(word for word in _WORD.findall(prompt) if word.casefold() not in self.words)
-        )
+    def unknown(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Those that the model does not know, in order, each once."""
+        return tuple(dict.fromkeys(word for word in words if word.casefold() not in self.words))
 
     def explain(self, unknown: tuple[str, ...]) -> str:
         """What to tell somebody who used them."""

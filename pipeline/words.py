@@ -19,11 +19,13 @@ class Word:
         text: as typed.
         span: its characters [start, end) in the prompt.
         tokens: positions of the context that it takes.
+        is_learned: a textual inversion taught it.
     """
 
     text: str
     span: tuple[int, int]
     tokens: tuple[int, ...]
+    is_learned: bool = False
 
 
 def words_of(prompt: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
@@ -32,7 +34,7 @@ def words_of(prompt: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
     for start, end in _spans(prompt, tokens):
         own = tuple(i for i, token in enumerate(tokens) if _is_typed(token) and start <= token.span[0] < end)
         if own:
-            words.append(Word(prompt[start:end], (start, end), own))
+            words.append(Word(prompt[start:end], (start, end), own, tokens[own[0]].is_learned))
     return tuple(words)
 
 

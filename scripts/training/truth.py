@@ -15,6 +15,7 @@ from attention.recorder import RowRecorder
 from attention.recording import Recording
 from pipeline.maps import HeatMaps
 from pipeline.model import Model
+from pipeline.schedulers import make_scheduler
 from scripts.training.data import Batch, World
 from scripts.training.scores import plain
 from scripts.world.composer import PIXELS
@@ -108,9 +109,7 @@ def record(
 def _predict(
     model: Model, latents: Tensor, contexts: list[Tensor], timestep: int, seed: int
 ) -> list[Recording]:
-    from diffusers import DDIMScheduler
-
-    noising = DDIMScheduler.from_config(dict(model.scheduler_config))
+    noising = make_scheduler("model", model.scheduler_config)
     generator = torch.Generator().manual_seed(seed * 1000 + timestep)
     steps = torch.full((len(latents),), timestep)
     x = noising.add_noise(latents, torch.randn(latents.shape, generator=generator), steps)

@@ -1,11 +1,14 @@
 """Tiny models with random weights, made by diffusers and saved as their users' models are."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from pipeline import TextToImagePipeline
+from tests.pipeline.lora_files import assert_equal, weights
 
 
 def _byte_alphabet() -> list[str]:
@@ -174,3 +177,17 @@ def sdxl_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path
     folder = tmp_path_factory.mktemp("sdxl")
     pipe.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def loaded_sd(sd_folder: Path) -> TextToImagePipeline:
+    return TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
+
+
+@pytest.fixture
+def sd(loaded_sd: TextToImagePipeline) -> Iterator[TextToImagePipeline]:
+    """A pipeline of the SD1 shape, which every test leaves as it found it."""
+    before = weights(loaded_sd)
+    yield loaded_sd
+    loaded_sd.unload_lora()
+    assert_equal(weights(loaded_sd), before)

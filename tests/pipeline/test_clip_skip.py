@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.errors import RequestError
+from tests.pipeline.stock import drawn_by, largest_difference, stock_pipeline
 
 REQUEST = GenerationRequest(
     prompt="a red (apple:1.0)",
@@ -23,28 +23,12 @@ REQUEST = GenerationRequest(
 )
 
 
-def difference(a: Image.Image, b: Image.Image) -> int:
-    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
-
-
 def by_diffusers(folder: Path, kind: str, clip_skip: int | None) -> Image.Image:
-    import diffusers
-
-    cls = {"sd": diffusers.StableDiffusionPipeline, "sdxl": diffusers.StableDiffusionXLPipeline}[kind]
-    pipe = cls.from_pretrained(folder)
-    pipe.set_progress_bar_config(disable=True)
+    cls = {"sd": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline"}[kind]
+    pipe = stock_pipeline(cls, folder)
     if not hasattr(pipe.text_encoder, "text_model"):  # where diffusers looks for the final norm
         object.__setattr__(pipe.text_encoder, "text_model", pipe.text_encoder)
-    return pipe(
-        "a red apple",
-        negative_prompt=REQUEST.negative_prompt,
-        width=REQUEST.width,
-        height=REQUEST.height,
-        num_inference_steps=REQUEST.num_steps,
-        guidance_scale=REQUEST.guidance_scale,
-        generator=torch.Generator("cpu").manual_seed(REQUEST.seed),
-        clip_skip=clip_skip,
-    ).images[0]
+    return drawn_by(pipe, replace(REQUEST, prompt="a red apple"), clip_skip=clip_skip)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +46,7 @@ def test_the_picture_is_diffusers(request: pytest.FixtureRequest, kind: str, cli
     folder = request.getfixturevalue(f"{kind}_folder")
     ours = request.getfixturevalue(kind)(replace(REQUEST, clip_skip=clip_skip))
     theirs = by_diffusers(folder, kind, clip_skip - 1 or None)
-    assert difference(ours.image, theirs) <= 1
+    assert largest_difference(ours.image, theirs) <= 1
     assert ours.info["request"]["clip_skip"] == clip_skip
 
 
@@ -101,10 +85,10 @@ def test_requests_drawn_together_have_each_their_own(request: pytest.FixtureRequ
     pipe = request.getfixturevalue("sd")
     asked = [replace(REQUEST, clip_skip=clip_skip) for clip_skip in (2, 1, 2)]
     first, second, third = (result.image for result in pipe(asked))
-    assert difference(first, third) <= 1
-    assert difference(first, second) > 1
+    assert largest_difference(first, third) <= 1
+    assert largest_difference(first, second) > 1
     for one, alone in ((first, asked[0]), (second, asked[1])):
-        assert difference(one, pipe(alone).image) <= 1
+        assert largest_difference(one, pipe(alone).image) <= 1
 
 
 def test_a_layer_that_the_model_does_not_have_is_refused(request: pytest.FixtureRequest) -> None:

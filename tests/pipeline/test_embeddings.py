@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline import TextToImagePipeline
+from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.errors import AdapterError
+from tests.pipeline.stock import drawn_by, largest_difference, stock_pipeline
 from unet import WeightsError
 
 FIELDS: dict[str, Any] = {
@@ -36,11 +36,8 @@ def load(folder: Path) -> TextToImagePipeline:
 
 
 def by_diffusers(folder: Path, kind: str, prompt: str, vectors: list[Tensor], word: str) -> Image.Image:
-    import diffusers
-
-    cls = {"sd": diffusers.StableDiffusionPipeline, "sdxl": diffusers.StableDiffusionXLPipeline}[kind]
-    pipe = cls.from_pretrained(folder)
-    pipe.set_progress_bar_config(disable=True)
+    cls = {"sd": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline"}[kind]
+    pipe = stock_pipeline(cls, folder)
     pipe.load_textual_inversion(
         vectors[0], token=word, tokenizer=pipe.tokenizer, text_encoder=pipe.text_encoder
     )
@@ -48,13 +45,7 @@ def by_diffusers(folder: Path, kind: str, prompt: str, vectors: list[Tensor], wo
         pipe.load_textual_inversion(
             vectors[1], token=word, tokenizer=pipe.tokenizer_2, text_encoder=pipe.text_encoder_2
         )
-    fields = dict(FIELDS)
-    generator = torch.Generator("cpu").manual_seed(fields.pop("seed"))
-    return pipe(prompt, num_inference_steps=fields.pop("num_steps"), generator=generator, **fields).images[0]
-
-
-def difference(a: Image.Image, b: Image.Image) -> int:
-    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
+    return drawn_by(pipe, GenerationRequest(prompt=prompt, **FIELDS))
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -70,8 +61,8 @@ def test_the_picture_is_diffusers(
     plain = pipe(prompt, **FIELDS)
     assert pipe.load_embedding(tmp_path / "<toy>.safetensors") == "<toy>"
     taught = pipe(prompt, **FIELDS)
-    assert difference(taught.image, by_diffusers(folder, kind, prompt, vectors, "<toy>")) <= 1
-    assert difference(taught.image, plain.image) > 3
+    assert largest_difference(taught.image, by_diffusers(folder, kind, prompt, vectors, "<toy>")) <= 1
+    assert largest_difference(taught.image, plain.image) > 3
     pipe.unload_embedding()
     again = pipe(prompt, **FIELDS)
     assert again.image.tobytes() == plain.image.tobytes()

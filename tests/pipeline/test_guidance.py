@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from PIL import Image
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.guidance import Guidance, guide, rescale
 from pipeline.schedulers import make_scheduler
+from tests.pipeline.stock import drawn_by, largest_difference, stock_pipeline
 
 
 def request(**fields: object) -> GenerationRequest:
@@ -21,32 +21,14 @@ def request(**fields: object) -> GenerationRequest:
     return GenerationRequest(**({"width": 24, "height": 16} | values | fields))
 
 
-def largest_difference(a: Image.Image, b: Image.Image) -> int:
-    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
-
-
-@cache
-def theirs_from(cls: str, folder: Path) -> Any:
-    import diffusers
-
-    pipe = getattr(diffusers, cls).from_pretrained(folder)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+theirs_from = cache(stock_pipeline)
 
 
 def by_diffusers(folder: Path, request: GenerationRequest, cls: str, **fields: object) -> Image.Image:
     pipe = theirs_from(cls, folder)
     config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
     pipe.scheduler = make_scheduler(request.scheduler or "model", config)
-    return pipe(
-        request.prompt,
-        width=request.width,
-        height=request.height,
-        num_inference_steps=request.num_steps,
-        guidance_scale=request.guidance_scale,
-        generator=torch.Generator("cpu").manual_seed(request.seed),
-        **fields,
-    ).images[0]
+    return drawn_by(pipe, request, **fields)
 
 
 def test_rescaled_guidance_has_the_prompts_standard_deviation() -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.schedulers import SCHEDULERS, make_scheduler
+from tests.pipeline.stock import drawn_by, largest_difference, stock_pipeline
 
 PROMPT = "a red apple, on a BLUE background!"
 
@@ -34,18 +35,7 @@ def request(**fields: object) -> GenerationRequest:
     return GenerationRequest(**(values | fields))
 
 
-def largest_difference(a: Image.Image, b: Image.Image) -> int:
-    assert a.size == b.size
-    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
-
-
-@cache
-def theirs_from(cls: str, folder: Path) -> Any:
-    import diffusers
-
-    pipe = getattr(diffusers, cls).from_pretrained(folder)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+theirs_from = cache(stock_pipeline)
 
 
 @cache
@@ -66,14 +56,9 @@ def by_diffusers(
 ) -> Image.Image:
     pipe = theirs_from(cls, folder)
     pipe.scheduler = make_scheduler(request.scheduler or "model", scheduler_config(folder))
-    return pipe(
-        request.prompt,
-        negative_prompt=request.negative_prompt or None,
-        num_inference_steps=request.num_steps,
-        guidance_scale=request.guidance_scale,
-        generator=generator or torch.Generator("cpu").manual_seed(request.seed),
-        **fields,
-    ).images[0]
+    if generator is not None:
+        fields["generator"] = generator
+    return drawn_by(pipe, request, **fields)
 
 
 def draw(folder: Path, request: GenerationRequest) -> Image.Image:
@@ -117,8 +102,6 @@ def test_inpainting_with_a_u_net_of_4_channels(
         image=picture(),
         mask_image=mask(),
         strength=strength or 1.0,
-        width=24,
-        height=16,
     )
     assert largest_difference(draw(sd_folder, asked), theirs) <= 1
 
@@ -137,8 +120,6 @@ def test_inpainting_with_a_u_net_of_9_channels(
         image=picture(),
         mask_image=mask(),
         strength=strength or 1.0,
-        width=24,
-        height=16,
     )
     assert largest_difference(draw(inpaint_folder, asked), theirs) <= 1
 

@@ -7,18 +7,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.errors import AdapterError
-from pipeline.lora_names import original_names, split_key
+from pipeline.lora_names import Place, spellings, split_key
+from tests.pipeline.lora_files import assert_equal, saved, weights
+from tests.pipeline.stock import drawn_by, largest_difference, stock_pipeline
 from unet import UNet
 from unet.config import UNetConfig
+from unet.keys import original_names
 
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 CLASSES = {"sd": "StableDiffusionPipeline", "sdxl": "StableDiffusionXLPipeline"}
@@ -50,20 +51,19 @@ Change = tuple[Tensor, Tensor, float | None]  # down, up, alpha
 Changes = dict[tuple[str, str], Change]  # (part, module as diffusers calls it) -> its change
 
 
-def stock(folder: Path, kind: str) -> Any:
-    import diffusers
-
-    pipe = getattr(diffusers, CLASSES[kind]).from_pretrained(folder)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
 def layers(pipe: Any) -> Iterator[tuple[str, str, nn.Module]]:
     for part in PARTS:
         if getattr(pipe, part, None) is not None:
             for name, layer in getattr(pipe, part).named_modules():
                 if isinstance(layer, nn.Linear | nn.Conv2d):
                     yield part, name, layer
+
+
+def original_layers(unet: UNet) -> dict[str, str]:
+    """Our name of every linear layer and convolution -> its name in the original layout."""
+    names = [name for name, layer in unet.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    originals = original_names(unet.config, [f"{name}.weight" for name in names])
+    return {ours.removesuffix(".weight"): name.removesuffix(".weight") for name, ours in originals.items()}
 
 
 def random_changes(pipe: Any, seed: int, *, only: str = "", rank: int = 2, alpha: float | None) -> Changes:
@@ -131,54 +131,9 @@ def kohya(
     return tensors
 
 
-def saved(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> Path:
-    save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, path, metadata=metadata)
-    return path
-
-
-def drawn_by(pipe: Any) -> Image.Image:
-    return pipe(
-        REQUEST.prompt,
-        negative_prompt=REQUEST.negative_prompt,
-        width=REQUEST.width,
-        height=REQUEST.height,
-        num_inference_steps=REQUEST.num_steps,
-        guidance_scale=REQUEST.guidance_scale,
-        generator=torch.Generator("cpu").manual_seed(REQUEST.seed),
-    ).images[0]
-
-
-def difference(a: Image.Image, b: Image.Image) -> int:
-    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
-
-
-def assert_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
-
-
-def weights(pipe: TextToImagePipeline) -> dict[str, Tensor]:
-    parts = {"unet": pipe.model.unet} | {str(i): e.model for i, e in enumerate(pipe.model.text.encoders)}
-    return {f"{part}.{k}": v.clone() for part, m in parts.items() for k, v in m.state_dict().items()}
-
-
-@pytest.fixture(scope="module")
-def loaded(sd_folder: Path) -> TextToImagePipeline:
-    return TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
-
-
-@pytest.fixture
-def sd(loaded: TextToImagePipeline) -> Iterator[TextToImagePipeline]:
-    """A pipeline of the SD1 shape, which every test leaves as it found it."""
-    before = weights(loaded)
-    yield loaded
-    loaded.unload_lora()
-    assert_equal(weights(loaded), before)
-
-
 @pytest.fixture(scope="module")
 def stock_sd(sd_folder: Path) -> Any:
-    return stock(sd_folder, "sd")
+    return stock_pipeline(CLASSES["sd"], sd_folder)
 
 
 @pytest.fixture
@@ -209,9 +164,12 @@ LAYOUTS = {"peft": peft, "kohya": kohya, "sgm": kohya, "old diffusers": old_diff
 def test_the_picture_is_that_of_the_merged_weights(
     folder: Path, kind: str, layout: str, only: str, alpha: float | None, tmp_path: Path
 ) -> None:
-    theirs, ours = stock(folder, kind), TextToImagePipeline.from_pretrained(folder, device="cpu")
+    theirs, ours = (
+        stock_pipeline(CLASSES[kind], folder),
+        TextToImagePipeline.from_pretrained(folder, device="cpu"),
+    )
     changes = random_changes(theirs, 1, only=only, alpha=alpha)
-    names = dict(original_names(ours.model.unet)) if layout == "sgm" else {}
+    names = original_layers(ours.model.unet) if layout == "sgm" else {}
     tensors = (
         kohya(changes, names, "lora_te1" if kind == "sdxl" else "lora_te")
         if alpha
@@ -221,15 +179,15 @@ def test_the_picture_is_that_of_the_merged_weights(
     ours.load_lora(saved(tensors, tmp_path / "style.safetensors"), 0.8)
     merge(theirs, changes, 0.8)
     picture = ours(REQUEST).image
-    assert difference(picture, drawn_by(theirs)) <= 1
-    assert difference(picture, plain) > 3
+    assert largest_difference(picture, drawn_by(theirs, REQUEST)) <= 1
+    assert largest_difference(picture, plain) > 3
     ours.unload_lora("style")
     assert_equal(weights(ours), before)
     assert ours(REQUEST).image.tobytes() == plain.tobytes()
 
 
 def test_two_at_once_and_one_taken_away(sd: TextToImagePipeline, sd_folder: Path, tmp_path: Path) -> None:
-    theirs, ours = stock(sd_folder, "sd"), sd
+    theirs, ours = stock_pipeline(CLASSES["sd"], sd_folder), sd
     first = random_changes(theirs, 1, alpha=None)
     second = random_changes(theirs, 2, only="attn2", alpha=1.0, rank=3)
     before = weights(ours)
@@ -238,7 +196,7 @@ def test_two_at_once_and_one_taken_away(sd: TextToImagePipeline, sd_folder: Path
     ours.load_lora(saved(kohya(second), tmp_path / "second.safetensors"), -0.5)
     merge(theirs, first, 0.7)
     merge(theirs, second, -0.5)
-    assert difference(ours(REQUEST).image, drawn_by(theirs)) <= 1
+    assert largest_difference(ours(REQUEST).image, drawn_by(theirs, REQUEST)) <= 1
     ours.unload_lora("second")
     assert_equal(weights(ours), alone)
     ours.unload_lora()
@@ -335,16 +293,16 @@ def test_the_original_names_are_those_that_diffusers_reads() -> None:
 
     with torch.device("meta"):
         unet = UNet(UNetConfig.from_json(SDXL))
-    for ours, original in original_names(unet):
+    for ours, original in original_layers(unet).items():
         key = f"lora_unet_{original.replace('.', '_')}"
         tensors = {f"{key}.lora_down.weight": torch.zeros(1), f"{key}.lora_up.weight": torch.zeros(1)}
         mapped = _maybe_map_sgm_blocks_to_diffusers(tensors, SimpleNamespace(layers_per_block=2))
         theirs, _ = _convert_non_diffusers_lora_to_diffusers(mapped)
         found = {name.removeprefix("unet.") for name, _ in map(split_key, theirs)}
         assert found == {ours}, key
-    assert len(list(original_names(unet))) == sum(
-        isinstance(m, nn.Linear | nn.Conv2d) for m in unet.modules()
-    )
+    known = spellings({"unet": unet})
+    for ours, original in original_layers(unet).items():
+        assert known[f"lora_unet_{original.replace('.', '_')}"] == Place("unet", ours)
 
 
 def test_the_record_names_each_file_with_its_hash_and_weight(

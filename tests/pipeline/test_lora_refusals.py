@@ -1,7 +1,7 @@
 """A LoRA that does not fit is refused in words, and the model stays as it was."""
 
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pipeline import TextToImagePipeline
 from pipeline.errors import AdapterError
+from tests.pipeline.lora_files import assert_equal, saved, weights
 from unet import UNet, WeightsError
 
 UNET = "unet.down_blocks.0.attentions.0.transformer_blocks.0"
@@ -19,35 +20,6 @@ PAIR = {
     f"{UNET}.attn1.to_q.lora_A.weight": torch.ones(2, 16),
     f"{UNET}.attn1.to_q.lora_B.weight": torch.ones(16, 2),
 }
-
-
-def saved(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> Path:
-    save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, path, metadata=metadata)
-    return path
-
-
-def assert_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
-
-
-def weights(pipe: TextToImagePipeline) -> dict[str, Tensor]:
-    parts = {"unet": pipe.model.unet} | {str(i): e.model for i, e in enumerate(pipe.model.text.encoders)}
-    return {f"{part}.{k}": v.clone() for part, m in parts.items() for k, v in m.state_dict().items()}
-
-
-@pytest.fixture(scope="module")
-def loaded(sd_folder: Path) -> TextToImagePipeline:
-    return TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
-
-
-@pytest.fixture
-def sd(loaded: TextToImagePipeline) -> Iterator[TextToImagePipeline]:
-    """A pipeline of the SD1 shape, which every test leaves as it found it."""
-    before = weights(loaded)
-    yield loaded
-    loaded.unload_lora()
-    assert_equal(weights(loaded), before)
 
 
 def refusal(pipe: TextToImagePipeline, path: Path, tensors: Mapping[str, Tensor], **options: Any) -> str:

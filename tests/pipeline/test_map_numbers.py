@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attention.recording import Recording
+from attention.recording import Frame, Recording
 from pipeline.map_numbers import concentration, outliers, overlap, stretched
 from pipeline.maps import HeatMaps, NoSuchMap
 from pipeline.text import Token
@@ -65,8 +65,8 @@ def heat_maps() -> HeatMaps:
     )
     recording = Recording("site", 5)
     generator = torch.Generator().manual_seed(0)
-    recording.sums = {f"site {i}": torch.rand(5, 4, 4, generator=generator).softmax(0) for i in range(3)}
-    recording.steps = [{(4, 4): sum(recording.sums.values()) / 3}]
+    sites = {f"site {i}": torch.rand(5, 4, 4, generator=generator).softmax(0) for i in range(3)}
+    recording.append(Frame(grids={(4, 4): sum(sites.values())}, num_sites={(4, 4): 3}, sites=sites))
     return HeatMaps("red car", tokens, (16, 16), recording)
 
 

@@ -3,7 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -28,6 +28,7 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["a.png"]
 
 
+@settings(deadline=None)  # the first write of a run is slow
 @given(prompt=st.text(max_size=80).filter(lambda text: "\ud800" > max(text, default="")))
 def test_any_prompt_survives(tmp_path_factory: pytest.TempPathFactory, prompt: str) -> None:
     path = tmp_path_factory.mktemp("png") / "a.png"

@@ -5,36 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.schedulers import SCHEDULERS, make_scheduler
+from tests.pipeline.stock import drawn_by, largest_difference, stock_pipeline
 
 PROMPT = "a red apple, on a BLUE background!"
-
-
-def largest_difference(a: Image.Image, b: Image.Image) -> int:
-    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
 
 
 def by_diffusers(
     folder: Path, request: GenerationRequest, cls: str = "StableDiffusionPipeline"
 ) -> Image.Image:
-    import diffusers
-
-    pipe = getattr(diffusers, cls).from_pretrained(folder)
-    pipe.set_progress_bar_config(disable=True)
+    pipe = stock_pipeline(cls, folder)
     pipe.scheduler = make_scheduler(request.scheduler or "model", pipe.scheduler.config)
-    return pipe(
-        request.prompt,
-        negative_prompt=request.negative_prompt or None,
-        width=request.width,
-        height=request.height,
-        num_inference_steps=request.num_steps,
-        guidance_scale=request.guidance_scale,
-        generator=torch.Generator("cpu").manual_seed(request.seed),
-    ).images[0]
+    return drawn_by(pipe, request)
 
 
 def request(**fields: object) -> GenerationRequest:

@@ -1,0 +1,39 @@
+"""Pictures as diffusers' own pipelines draw them, and how far two pictures are apart."""
+
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pipeline import GenerationRequest
+
+
+def largest_difference(a: Image.Image, b: Image.Image) -> int:
+    """Of any pixel, in steps of 1/255."""
+    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
+
+
+def stock_pipeline(cls: str, folder: Path) -> Any:
+    import diffusers
+
+    pipe = getattr(diffusers, cls).from_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def drawn_by(pipe: Any, request: GenerationRequest, **options: object) -> Image.Image:
+    """What a diffusers pipeline draws for a request, as far as it has the request's fields."""
+    values = {
+        "negative_prompt": request.negative_prompt or None,
+        "width": request.width,
+        "height": request.height,
+        "num_inference_steps": request.num_steps,
+        "guidance_scale": request.guidance_scale,
+        "generator": torch.Generator("cpu").manual_seed(request.seed),
+    }
+    accepted = signature(pipe.__call__).parameters
+    known = {name: value for name, value in values.items() if name in accepted}
+    return pipe(request.prompt, **(known | options)).images[0]
