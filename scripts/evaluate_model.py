@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
+from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
@@ -65,7 +66,7 @@ def draw(
     parts = [requests[start : start + 32] for start in range(0, len(requests), 32)]
     images = [
         np.asarray(result.image, np.float32) / 127.5 - 1
-        for part in track(parts, name, transient=True)
+        for part in track(parts, name, transient=True, console=Console(stderr=True))
         for result in pipe(part)
     ]
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
