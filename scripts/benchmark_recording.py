@@ -217,7 +217,7 @@ def row(name: str, way: Way | None, results: list[Result], off: list[Result]) ->
 
 def _held(recording: Recording) -> int:
     own = [t for step in [*recording.steps, *recording.site_steps] for t in step.values()]
-    own += recording.sums.values()
+    own += [*recording.totals.values(), *recording.sums.values()]
     return _bytes(own) + sum(_held(view) for view in recording.views.values())
 
 
