@@ -67,14 +67,15 @@ def describe(maps: HeatMaps) -> dict[str, Any]:
     """What was recorded: level, grids in positions, predictions, and in one sentence."""
     recording = maps.recording
     grids = sorted(recording.steps[0], reverse=True)
-    sizes = ", ".join(f"{height}x{width}" for height, width in grids)
+    sizes = " and ".join(f"{height}x{width}" for height, width in maps.taken_grids())
     return {
         "level": recording.level,
         "grids": [list(grid) for grid in grids],
+        "shown_grids": [list(grid) for grid in maps.taken_grids()],
         "steps": len(recording.steps),
         "sites": sorted(recording.sums),
         "what": f"cross-attention probabilities, mean over heads and {len(recording.steps)} predictions, "
-        f"sites of {sizes} positions",
+        f"the sites of {sizes} positions",
     }
 
 

@@ -45,6 +45,11 @@ class Reading:
         """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
         return words_of(self.prompt, self.tokens)
 
+    def taken_grids(self) -> tuple[Grid, ...]:
+        """The grids that a map is put together from, the finest first."""
+        grids = self._all_grids()
+        return self.grids or grids[:-1] or grids
+
     def probabilities(self) -> Float[Tensor, "m h w"]:
         """Every token's map, on the finest grid that is taken."""
         return self._mean(range(len(self.tokens)))
@@ -70,7 +75,7 @@ class Reading:
 
     def _mean(self, tokens: Sequence[int]) -> Float[Tensor, "m h w"]:
         """Mean over the steps and grids taken, each grid weighed alike, on the finest of them."""
-        grids = self.grids or self._fine_grids()
+        grids = self.taken_grids()
         maps = []
         for grid in grids:
             mean = self.recording.grid(grid, self.steps)[list(tokens)]
@@ -90,10 +95,6 @@ class Reading:
                 "nothing is recorded of this picture: self-attention sites have larger grids than 32x32"
             )
         return grids
-
-    def _fine_grids(self) -> tuple[Grid, ...]:
-        grids = self._all_grids()
-        return grids[:-1] or grids
 
     def _site(self, name: str) -> Tensor:
         self._check_sites()

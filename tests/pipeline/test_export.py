@@ -65,6 +65,7 @@ def test_what_is_written(result, tmp_path) -> None:
     assert about["request"] == json.loads(json.dumps(result.info["request"]))
     assert about["maps"]["word"] == words[0]
     assert about["maps"]["level"] == "site"
+    assert about["maps"]["shown_grids"] == [list(grid) for grid in result.maps.taken_grids()]
     assert about["maps"]["sites"] == sorted(result.maps.recording.sums)
     assert Image.open(paths[1]).size == (8 * 48, 8 * 32)
 
