@@ -73,9 +73,9 @@ class UNetStageConfig:
     groups: int = 16
     beta_start: float = 1e-4
     beta_end: float = 0.02
-    text_rate: float = 0.2
+    text_rate: float = 0.5
     drop_caption: float = 0.1
-    timesteps: tuple[float, float] = (1.6, 2.2)
+    timesteps: tuple[float, float] = (2.0, 2.0)
     ema: float = 0.999
     pool: PoolConfig = PoolConfig()
     stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4)

@@ -41,8 +41,8 @@ class Scene:
 class Mixture:
     """How often each kind of scene comes up; the rest of `single` and `pair` are counts of one noun."""
 
-    single: float = 0.62
-    pair: float = 0.28
+    single: float = 0.3
+    pair: float = 0.56
     coloured: float = 0.6
     sized: float = 0.12
     background_named: float = 0.85
