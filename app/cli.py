@@ -97,6 +97,9 @@ def generate(
     device: Device = None,
     dtype: Dtype = None,
     offload: Offload = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Each picture bit for bit as if it were drawn alone; slower.")
+    ] = False,
 ) -> None:
     """Draw PROMPT and say where the picture is."""
     from app.drawing import draw
@@ -132,6 +135,7 @@ def generate(
         dtype=dtype,
         adapters=_adapters(lora, embedding),
         offload=offload,
+        exact=exact,
     )
 
 

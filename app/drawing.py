@@ -25,6 +25,7 @@ def draw(
     expected_hash: str | None = None,
     adapters: Sequence[AdapterFile] = (),
     offload: bool = False,
+    exact: bool = False,
 ) -> None:
     """Draws every request and saves each picture as soon as it is done.
 
@@ -33,6 +34,7 @@ def draw(
         maps: a folder for where each word acted; the requests record.
         adapters: LoRAs and textual inversions to draw with.
         offload: bring each part of the model to the device only while it is at work.
+        exact: the same pixels bit for bit, however many are drawn.
         expected_hash: of the model's content; another one is refused before sampling.
 
     Raises:
@@ -53,6 +55,7 @@ def draw(
                 dtype=dtype,
                 adapters=adapters,
                 offload=offload,
+                exact=exact,
             )
             if expected_hash is not None and pipe.model.hash.result() != expected_hash:
                 raise UsageError(

@@ -28,10 +28,17 @@ def load_pipeline(
     dtype: str | None,
     adapters: Sequence[AdapterFile] = (),
     offload: bool = False,
+    exact: bool = False,
 ) -> TextToImagePipeline:
     with refusals():
         return TextToImagePipeline.from_pretrained(
-            model, attention=attention, device=device, dtype=dtype, adapters=adapters, offload=offload
+            model,
+            attention=attention,
+            device=device,
+            dtype=dtype,
+            adapters=adapters,
+            offload=offload,
+            exact=exact,
         )
 
 

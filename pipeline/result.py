@@ -47,7 +47,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One prediction made for one request; the last of a request brings its result, or its error.
+    """One prediction made for one request; the last of a request brings its result, or its error, or, in a
+    session that decodes later, `finish`.
 
     Attributes:
         id: position of the request among those given, from 0.
@@ -55,6 +56,8 @@ class Step:
         preview: draws the picture that the predictions so far point at, at the cost of one decoding; None
             before there is one.
         maps: where each word acted so far, a view that costs nothing; None unless the request records.
+        finish: decodes the picture, raises `PictureError` if it cannot; at home in any thread, but for one
+            model in one at a time.
     """
 
     id: int
@@ -65,3 +68,9 @@ class Step:
     maps: HeatMaps | None = None
     result: Result | None = None
     error: Exception | None = None
+    finish: Callable[[], Result] | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the request is no longer in flight."""
+        return (self.result or self.error or self.finish) is not None

@@ -27,14 +27,20 @@ class TextToImagePipeline:
     Args:
         attention: which backend each attention site takes; None leaves the choice to what runs best here.
         max_rows: predictions in one U-Net call; a guided request takes two.
+        exact: the same picture bit for bit, whatever is drawn beside it, at a U-Net call for each request.
     """
 
     def __init__(
-        self, model: Model, *, attention: AttentionOrder | str | None = None, max_rows: int = 8
+        self,
+        model: Model,
+        *,
+        attention: AttentionOrder | str | None = None,
+        max_rows: int = 8,
+        exact: bool = False,
     ) -> None:
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
         self.model = model
-        self.engine = Engine(model, order, max_rows=max_rows)
+        self.engine = Engine(model, order, max_rows=max_rows, exact=exact)
         self._streams = 0  # being drawn with the weights as they are
 
     @classmethod
@@ -47,6 +53,7 @@ class TextToImagePipeline:
         variant: str | None = None,
         attention: AttentionOrder | str | None = None,
         max_rows: int = 8,
+        exact: bool = False,
         adapters: Iterable[AdapterFile] = (),
         offload: bool = False,
     ) -> "TextToImagePipeline":
@@ -77,7 +84,7 @@ class TextToImagePipeline:
             model.adapters.add(file)
         if offload:
             take_turns(model, target)
-        return cls(model, attention=order, max_rows=max_rows)
+        return cls(model, attention=order, max_rows=max_rows, exact=exact)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Writes the model as a folder in diffusers layout, which diffusers loads too.

@@ -1,0 +1,71 @@
+"""A request in flight, and which of them can share a call."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import lcm
+
+from attention import Choice
+from attention.recording import Recording
+from pipeline.maps import HeatMaps
+from pipeline.model import Model
+from pipeline.recordings import Recordings
+from pipeline.request import GenerationRequest
+from pipeline.text import Conditioning
+from pipeline.trajectory import Ask, Trajectory
+
+Plan = Mapping[str, Choice]  # site -> choice
+# Contexts of 1, 2, 3 and 6 chunks share a call, each repeated to the common length.
+MAX_SHARED_TOKENS = 6 * 77
+
+
+@dataclass(slots=True)
+class Job:
+    """One request in flight."""
+
+    id: int
+    request: GenerationRequest
+    negative: Conditioning
+    prompt: Conditioning
+    plan: Plan  # of what is asked for now
+    trajectory: Trajectory
+    ask: Ask
+    recorded: Recordings
+    retries: list[str] = field(default_factory=list)
+
+    @property
+    def conditioning(self) -> list[Conditioning]:
+        """What each row that is asked for is drawn for; the last is the prompt's."""
+        return [*[self.negative] * (len(self.ask.x) - 1), self.prompt]
+
+    @property
+    def num_tokens(self) -> int:
+        """Length of a context that holds the prompt a whole number of times, and the negative prompt too."""
+        return lcm(*(len(conditioning.context) for conditioning in self.conditioning))
+
+    @property
+    def recordings(self) -> list[Recording | None]:
+        """What each row is recorded into."""
+        return self.recorded.rows(len(self.ask.x)) if self.ask.recorded else [None] * len(self.ask.x)
+
+    def maps(self, model: Model) -> HeatMaps | None:
+        """A view of what is recorded so far, None where nothing is."""
+        return self.recorded.maps(self.request, self.negative, self.prompt, model)
+
+
+def pack(jobs: deque[Job], max_rows: int) -> list[Job]:
+    """Takes from `jobs` the first, and those of its size that fit beside it, in order."""
+    first = jobs.popleft()
+    batch, others = [first], []
+    room, num_tokens = max_rows - len(first.ask.x), first.num_tokens
+    while jobs:
+        job = jobs.popleft()
+        together = lcm(num_tokens, job.num_tokens)
+        is_alike = job.ask.x.shape[1:] == first.ask.x.shape[1:]
+        if is_alike and len(job.ask.x) <= room and together <= MAX_SHARED_TOKENS:
+            batch.append(job)
+            room, num_tokens = room - len(job.ask.x), together
+        else:
+            others.append(job)
+    jobs.extend(others)
+    return batch

@@ -1,0 +1,112 @@
+"""One call of the U-Net for several requests, each getting its own rows back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import lcm
+
+import torch
+from torch import Tensor
+
+from attention import AttentionRuntime, Backend, get
+from attention.recorder import RowRecorder
+from pipeline.errors import NonFinitePrediction
+from pipeline.faults import first_fault
+from pipeline.job import Job
+from pipeline.model import Model
+from pipeline.sizes import size_ids
+from pipeline.text import repeat_to
+from unet.embeddings import guidance_embedding
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The arguments of one U-Net call; a row is one prediction."""
+
+    x: Tensor  # b c h w
+    timesteps: Tensor  # b
+    context: Tensor  # b m c
+    pooled: Tensor | None  # b p
+    size_ids: Tensor | None  # b 6, or b 5
+    time_cond: Tensor | None  # b e
+
+
+@torch.inference_mode()
+def predict(model: Model, batch: Sequence[Job]) -> list[Tensor | NonFinitePrediction]:
+    """Predictions r c h w for each job; those that are not finite are asked for again on `math`."""
+    runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()})
+    rows = _call(model, batch, runtime)
+    is_finite = [bool(r.isfinite().all()) for r in rows]
+    recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.ask.x])
+    return [r if ok else _retry(model, job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
+
+
+def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
+    fault = first_fault(
+        lambda runtime: _call(model, [job], runtime), {site: c.backend for site, c in job.plan.items()}
+    )
+    where = f"prediction {job.ask.index + 1} of {job.ask.count}: {fault}"
+    runtime, recorder = _runtime([job], dict.fromkeys(job.plan, get("math")))
+    (rows,) = _call(model, [job], runtime)
+    if rows.isfinite().all():
+        recorder.commit()
+        job.retries.append(f"{where}; drawn again with math")
+        return rows
+    return NonFinitePrediction(
+        f"NaN or infinity in {where}; the same with the math backend; nothing is saved"
+    )
+
+
+def _call(model: Model, batch: Sequence[Job], runtime: AttentionRuntime) -> tuple[Tensor, ...]:
+    unet, call = model.unet, _arguments(model, batch)
+    prediction = unet(
+        call.x,
+        call.timesteps,
+        call.context,
+        pooled=call.pooled,
+        size_ids=call.size_ids,
+        attention=runtime,
+        time_cond=call.time_cond,
+    )
+    return prediction.split([len(job.ask.x) for job in batch])
+
+
+def _arguments(model: Model, batch: Sequence[Job]) -> Call:
+    unet, num_tokens = model.unet, lcm(*(job.num_tokens for job in batch))
+    rows = [(job, conditioning) for job in batch for conditioning in job.conditioning]
+    pooled = [conditioning.pooled for _, conditioning in rows if conditioning.pooled is not None]
+    return Call(
+        x=torch.cat([job.ask.x for job in batch]).to(unet.dtype),
+        timesteps=torch.stack([job.ask.timestep for job, _ in rows]).to(unet.device),
+        context=torch.stack([repeat_to(c.context, num_tokens) for _, c in rows]).to(unet.dtype),
+        pooled=torch.stack(pooled).to(unet.dtype) if pooled else None,
+        size_ids=_size_ids(model, batch) if pooled else None,
+        time_cond=_time_cond(model, batch),
+    )
+
+
+def _time_cond(model: Model, batch: Sequence[Job]) -> Tensor | None:
+    """The guidance that each row is to act out by itself, b e; None where the U-Net was not taught to."""
+    unet = model.unet
+    if unet.config.time_cond_dim is None:
+        return None
+    scales = [job.request.guidance_scale for job in batch for _ in job.ask.x]
+    embedded = guidance_embedding(torch.tensor(scales, device=unet.device), unet.config.time_cond_dim)
+    return embedded.to(unet.dtype)
+
+
+def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
+    """What each row is told of the picture's size, b 6, or b 5 by the refiner."""
+    facts, factor = model.family.single_file, model.latent_factor
+    rows = []
+    for job in batch:
+        height, width = (side * factor for side in job.ask.x.shape[2:])
+        scored = facts is not None and facts.num_sizes == 5
+        last = len(job.ask.x) - 1
+        rows += [size_ids(height, width, scored=scored, is_negative=i < last) for i in range(last + 1)]
+    return torch.tensor(rows, device=model.unet.device)
+
+
+def _runtime(batch: Sequence[Job], backends: Mapping[str, Backend]) -> tuple[AttentionRuntime, RowRecorder]:
+    """What a call does its attention with, and who listens, if any of its requests wants maps."""
+    recorder = RowRecorder([recording for job in batch for recording in job.recordings])
+    return AttentionRuntime(backends, recorder if recorder.is_needed else None), recorder
