@@ -12,6 +12,7 @@ import torch
 from pipeline.adapters import Adapters
 from pipeline.errors import ModelError
 from pipeline.families import Family, family_of
+from pipeline.preview import Preview
 from pipeline.text import ClipEncoder, TextEncoder
 from pipeline.vocabulary import Vocabulary
 from unet import UNet
@@ -30,6 +31,7 @@ class Model:
         hash: of the content of all weights, computed in the background: it reads every file once.
         vocabulary: the words it was trained on, where they are few and it says so.
         adapters: what it draws with beside its own weights; none at first.
+        preview: reads latents roughly.
     """
 
     name: str
@@ -41,9 +43,11 @@ class Model:
     hash: Future[str]
     vocabulary: Vocabulary | None = None
     adapters: Adapters = field(init=False)
+    preview: Preview = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adapters", Adapters(self.unet, self.text))
+        object.__setattr__(self, "preview", Preview(self.vae))
 
     @property
     def latent_factor(self) -> int:
