@@ -47,7 +47,7 @@ def decode_with_notes(vae: Any, latent: Float[Tensor, "1 c h w"]) -> tuple[Image
     retry = None
     if vae.dtype != torch.float32 and not pixels.isfinite().all():
         retry = "float32"
-        with _in_float32(vae):
+        with in_float32(vae):
             pixels, is_tiled = _pixels(vae, z)
     if not pixels.isfinite().all():
         half = f"{_name(vae.dtype)} and then in " if retry else ""
@@ -84,7 +84,7 @@ def _tiled(vae: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _in_float32(vae: Any) -> Iterator[None]:
+def in_float32(vae: Any) -> Iterator[None]:
     """Within it the VAE computes in float32; afterwards its weights are what they were, bit for bit."""
     dtype = vae.dtype
     vae.to(dtype=torch.float32)

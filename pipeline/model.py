@@ -12,6 +12,7 @@ import torch
 from pipeline.adapters import Adapters
 from pipeline.errors import ModelError
 from pipeline.families import Family, family_of
+from pipeline.preview import Preview
 from pipeline.prompt_cache import PromptCache
 from pipeline.text import ClipEncoder, TextEncoder
 from pipeline.vocabulary import Vocabulary
@@ -31,6 +32,7 @@ class Model:
         hash: of the content of all weights, computed in the background: it reads every file once.
         vocabulary: the words it was trained on, where they are few and it says so.
         adapters: what it draws with beside its own weights; none at first.
+        preview: reads latents roughly.
         prompt_cache: keys and values of prompts, for every engine that draws with it.
     """
 
@@ -43,10 +45,12 @@ class Model:
     hash: Future[str]
     vocabulary: Vocabulary | None = None
     adapters: Adapters = field(init=False)
+    preview: Preview = field(init=False)
     prompt_cache: PromptCache = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adapters", Adapters(self.unet, self.text))
+        object.__setattr__(self, "preview", Preview(self.vae))
         object.__setattr__(self, "prompt_cache", PromptCache(self.unet, self.adapters))
 
     @property

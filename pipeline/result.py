@@ -53,7 +53,7 @@ class Step:
     Attributes:
         id: position of the request among those given, from 0.
         index: predictions made so far, 1 to `count`; schedulers of second order need up to two per step.
-        preview: draws the picture that the predictions so far point at, at the cost of one decoding; None
+        preview: draws the picture that the predictions so far point at, roughly and at next to no cost; None
             before there is one.
         maps: where each word acted so far, a view that costs nothing; None unless the request records.
         finish: decodes the picture, raises `PictureError` if it cannot; at home in any thread, but for one

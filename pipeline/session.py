@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from pipeline.decode import decode, decode_with_notes
+from pipeline.decode import decode_with_notes
 from pipeline.draw import draw
 from pipeline.errors import NonFinitePrediction, PictureError
 from pipeline.job import Job, pack
@@ -136,7 +136,7 @@ class Session:
             request=job.request,
             index=index,
             count=job.ask.count,
-            preview=partial(decode, model.vae, denoised) if denoised is not None else None,
+            preview=partial(model.preview.draw, denoised) if denoised is not None else None,
             maps=job.maps(model),
             **outcome,
         )

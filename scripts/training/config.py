@@ -90,7 +90,7 @@ class TrainConfig:
     text: TextConfig = field(default_factory=TextConfig)
     vae: VaeConfig = field(default_factory=VaeConfig)
     unet: UNetStageConfig = field(default_factory=UNetStageConfig)
-    judge: StageConfig = StageConfig(steps=4000, batch=64, learning_rate=2e-3)
+    judge: StageConfig = StageConfig(steps=6000, batch=64, learning_rate=2e-3)
 
 
 SHIPPED = TrainConfig()

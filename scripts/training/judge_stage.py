@@ -16,7 +16,7 @@ from scripts.world.composer import SIZES, Layout
 from scripts.world.scene import Mixture, sample_scene
 from scripts.world.vocabulary import BACKGROUNDS
 
-MIXTURE = Mixture(single=0.45, pair=0.35)
+MIXTURE = Mixture(single=0.3, pair=0.5)
 UNNAMED = -100
 
 

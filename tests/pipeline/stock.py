@@ -1,14 +1,17 @@
 """Pictures as diffusers' own pipelines draw them, and how far two pictures are apart."""
 
 from inspect import signature
+from math import lcm
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from pipeline import GenerationRequest
+from pipeline.model import Model
 
 
 def largest_difference(a: Image.Image, b: Image.Image) -> int:
