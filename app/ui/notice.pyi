@@ -14,7 +14,6 @@ watch("value", show);
 show();
 """
 
-
 class Notice(gr.HTML):
     """Its value is {"text", "kind"}; the kind is "" or "error"."""
 

@@ -13,7 +13,6 @@ import(new URL("static/viewer.js", document.baseURI))
 // Events that it triggers: "weigh", "restore", "recall", "stop".
 """
 
-
 class Viewer(gr.HTML):
     """Shows what `Frames` tells. Its value is such a message; None shows an empty stage."""
 
