@@ -183,7 +183,7 @@ def convert(
 
 @app.command()
 def inspect(file: Path) -> None:
-    """Show what made FILE, a PNG saved by Limelight."""
+    """Show what made FILE, a PNG saved by Limelight or by AUTOMATIC1111's web UI."""
     from pipeline.metadata import read_record
 
     report.show_record(read_record(file))
@@ -212,15 +212,17 @@ def replay(
     dtype: Dtype = None,
     offload: Offload = False,
 ) -> None:
-    """Draw FILE, a PNG saved by Limelight, again."""
+    """Draw FILE, a PNG saved by Limelight, again; one by AUTOMATIC1111's web UI as far as it can be."""
     from app.drawing import draw
-    from pipeline.metadata import read_record
+    from pipeline.metadata import is_foreign, read_record, request_of
 
     record = read_record(file)
-    request = GenerationRequest.from_dict(record["request"], image=image, mask=mask)
+    request = request_of(record, image=image, mask=mask)
     made_by = record.get("model", {})
     if model is None and made_by.get("name") != "default":
         raise UsageError(f"{file} was drawn with {made_by.get('name')!r}; say where it is with --model")
+    if is_foreign(record):
+        report.tell_foreign(file, record)
     draw(
         [request],
         output,
@@ -228,7 +230,7 @@ def replay(
         attention=attention,
         device=device,
         dtype=dtype or record.get("dtype"),
-        expected_hash=made_by.get("hash"),
+        expected_hash=None if is_foreign(record) else made_by.get("hash"),
         adapters=recorded_files(record.get("adapters", []), _adapters(lora, embedding)),
         offload=offload,
     )
