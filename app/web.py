@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.ui import handlers
+from app.ui.api import add_endpoints
 from app.ui.backends import backend_choices, refusals_html
 from app.ui.controls import Controls
 from app.ui.notice import Notice
@@ -44,6 +45,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Column(elem_id="stage-column"):
                 page.viewer.render()
         _wire(blocks, page, studio)
+        add_endpoints(studio)
     return blocks
 
 

@@ -77,6 +77,7 @@ class Frames:
                 "maps": all_maps(result.maps, self.studio.limits.max_map_bytes) if result.maps else None,
                 "settings": info["request"] | {"seed": str(result.request.seed)},
                 "attention": info["attention"],
+                "sites": self.studio.timing.sites(self.studio.engine(ticket.model, ticket.attention), result),
                 "file_name": result.file_name,
             }
         if step is None or step.preview is None:

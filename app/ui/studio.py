@@ -11,6 +11,7 @@ from app.ui.fair_queue import FairQueue
 from app.ui.limits import Limits
 from app.ui.results import Results
 from app.ui.ticket import Ticket
+from app.ui.timing import Timing
 from attention import AttentionOrder
 from pipeline.engine import Engine
 from pipeline.errors import PictureError
@@ -42,6 +43,7 @@ class Studio:
         self.pipelines = pipelines
         self.limits = limits
         self.results = Results(limits.max_kept)
+        self.timing = Timing()
         self._engines: dict[tuple[str, str], Engine] = {}
         self._queue: FairQueue[Ticket] = FairQueue(limits.max_waiting, limits.max_waiting_per_visitor)
         self._desks: dict[tuple[str, str], Desk] = {}  # the worker's alone
