@@ -33,6 +33,7 @@ class Notice(gr.HTML):
         """Only ever written."""
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component

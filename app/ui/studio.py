@@ -85,6 +85,11 @@ class Studio:
         with self._changed:
             return self._queue.position(ticket)
 
+    @property
+    def num_drawing(self) -> int:
+        """How many pictures are between the queue and their end."""
+        return len(self._drawing)
+
     def stop(self, visitor: str) -> int:
         """Stops all of a visitor's pictures, at the end of the step under way; says how many."""
         with self._changed:

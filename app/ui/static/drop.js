@@ -29,6 +29,7 @@ export async function restore(viewer, file) {
     return;
   }
   const reader = new FileReader();
-  reader.onload = () => viewer.send("restore", { name: file.name, data: String(reader.result).split(",")[1] ?? "" });
+  reader.onload = () =>
+    viewer.send("restore", { name: file.name, data: String(reader.result).split(",")[1] ?? "" });
   reader.readAsDataURL(file);
 }
