@@ -13,6 +13,7 @@ from pipeline.adapters import Adapters
 from pipeline.errors import ModelError
 from pipeline.families import Family, family_of
 from pipeline.preview import Preview
+from pipeline.prompt_cache import PromptCache
 from pipeline.text import ClipEncoder, TextEncoder
 from pipeline.vocabulary import Vocabulary
 from unet import UNet
@@ -32,6 +33,7 @@ class Model:
         vocabulary: the words it was trained on, where they are few and it says so.
         adapters: what it draws with beside its own weights; none at first.
         preview: reads latents roughly.
+        prompt_cache: keys and values of prompts, for every engine that draws with it.
     """
 
     name: str
@@ -44,10 +46,12 @@ class Model:
     vocabulary: Vocabulary | None = None
     adapters: Adapters = field(init=False)
     preview: Preview = field(init=False)
+    prompt_cache: PromptCache = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adapters", Adapters(self.unet, self.text))
         object.__setattr__(self, "preview", Preview(self.vae))
+        object.__setattr__(self, "prompt_cache", PromptCache(self.unet, self.adapters))
 
     @property
     def latent_factor(self) -> int:

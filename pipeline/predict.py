@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import lcm
 
 import torch
 from torch import Tensor
@@ -14,7 +13,6 @@ from pipeline.faults import first_fault
 from pipeline.job import Job
 from pipeline.model import Model
 from pipeline.sizes import size_ids
-from pipeline.text import repeat_to
 from unet.embeddings import guidance_embedding
 
 
@@ -24,7 +22,6 @@ class Call:
 
     x: Tensor  # b c h w
     timesteps: Tensor  # b
-    context: Tensor  # b m c
     pooled: Tensor | None  # b p
     size_ids: Tensor | None  # b 6, or b 5
     time_cond: Tensor | None  # b e
@@ -33,7 +30,7 @@ class Call:
 @torch.inference_mode()
 def predict(model: Model, batch: Sequence[Job]) -> list[Tensor | NonFinitePrediction]:
     """Predictions r c h w for each job; those that are not finite are asked for again on `math`."""
-    runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()})
+    runtime, recorder = _runtime(model, batch, {site: c.backend for site, c in batch[0].plan.items()})
     rows = _call(model, batch, runtime)
     is_finite = [bool(r.isfinite().all()) for r in rows]
     recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.ask.x])
@@ -41,11 +38,10 @@ def predict(model: Model, batch: Sequence[Job]) -> list[Tensor | NonFinitePredic
 
 
 def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
-    fault = first_fault(
-        lambda runtime: _call(model, [job], runtime), {site: c.backend for site, c in job.plan.items()}
-    )
+    planned, _ = _runtime(model, [job], {site: c.backend for site, c in job.plan.items()})
+    fault = first_fault(lambda runtime: _call(model, [job], runtime), planned)
     where = f"prediction {job.ask.index + 1} of {job.ask.count}: {fault}"
-    runtime, recorder = _runtime([job], dict.fromkeys(job.plan, get("math")))
+    runtime, recorder = _runtime(model, [job], dict.fromkeys(job.plan, get("math")))
     (rows,) = _call(model, [job], runtime)
     if rows.isfinite().all():
         recorder.commit()
@@ -61,7 +57,7 @@ def _call(model: Model, batch: Sequence[Job], runtime: AttentionRuntime) -> tupl
     prediction = unet(
         call.x,
         call.timesteps,
-        call.context,
+        None,  # the runtime has its keys and values
         pooled=call.pooled,
         size_ids=call.size_ids,
         attention=runtime,
@@ -71,13 +67,12 @@ def _call(model: Model, batch: Sequence[Job], runtime: AttentionRuntime) -> tupl
 
 
 def _arguments(model: Model, batch: Sequence[Job]) -> Call:
-    unet, num_tokens = model.unet, lcm(*(job.num_tokens for job in batch))
+    unet = model.unet
     rows = [(job, conditioning) for job in batch for conditioning in job.conditioning]
     pooled = [conditioning.pooled for _, conditioning in rows if conditioning.pooled is not None]
     return Call(
         x=torch.cat([job.ask.x for job in batch]).to(unet.dtype),
         timesteps=torch.stack([job.ask.timestep for job, _ in rows]).to(unet.device),
-        context=torch.stack([repeat_to(c.context, num_tokens) for _, c in rows]).to(unet.dtype),
         pooled=torch.stack(pooled).to(unet.dtype) if pooled else None,
         size_ids=_size_ids(model, batch) if pooled else None,
         time_cond=_time_cond(model, batch),
@@ -106,7 +101,10 @@ def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
     return torch.tensor(rows, device=model.unet.device)
 
 
-def _runtime(batch: Sequence[Job], backends: Mapping[str, Backend]) -> tuple[AttentionRuntime, RowRecorder]:
+def _runtime(
+    model: Model, batch: Sequence[Job], backends: Mapping[str, Backend]
+) -> tuple[AttentionRuntime, RowRecorder]:
     """What a call does its attention with, and who listens, if any of its requests wants maps."""
     recorder = RowRecorder([recording for job in batch for recording in job.recordings])
-    return AttentionRuntime(backends, recorder if recorder.is_needed else None), recorder
+    context = model.prompt_cache.rows([each for job in batch for each in job.conditioning])
+    return AttentionRuntime(backends, recorder if recorder.is_needed else None, context), recorder

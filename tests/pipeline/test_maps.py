@@ -13,6 +13,7 @@ from attention.recording_size import RecordingTooLarge
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.maps import HeatMaps, NoSuchMap
 from pipeline.text import Token
+from tests.pipeline.stock import contexts_of
 
 
 class Probabilities:
@@ -115,7 +116,8 @@ def oracle(pipe, stock, kept, one: GenerationRequest, monkeypatch) -> dict[str, 
         patch.setattr(pipe.model.unet, "forward", lambda *a, **k: (calls.append((a, k)), forward(*a, **k))[1])
         pipe(one)
     totals: dict[str, Tensor] = {}
-    for (x, t, context), options in calls:
+    for (x, t, _), options in calls:
+        context = contexts_of(one, pipe.model, len(x))
         added = (
             {"text_embeds": options["pooled"], "time_ids": options["size_ids"]}
             if options["pooled"] is not None
