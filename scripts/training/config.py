@@ -74,6 +74,7 @@ class UNetStageConfig:
     beta_start: float = 1e-4
     beta_end: float = 0.02
     text_rate: float = 0.5
+    relation_weight: float = 0.1
     drop_caption: float = 0.1
     timesteps: tuple[float, float] = (2.0, 2.0)
     ema: float = 0.999
