@@ -79,7 +79,7 @@ class UNetStageConfig:
     timesteps: tuple[float, float] = (2.0, 2.0)
     ema: float = 0.999
     pool: PoolConfig = PoolConfig()
-    stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4)
+    stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4, decay=0.25)
 
 
 @dataclass(frozen=True, kw_only=True)
