@@ -8,6 +8,7 @@ Shape letters in this package (no image height exists here, so h is heads):
 from attention.backend import Backend, BackendRefused
 from attention.capability import Capability
 from attention.context import ContextRows, KeysValues, RowGroup, split_rows
+from attention.multihead import MultiHeadAttention
 from attention.order import AttentionOrder, BadOrder
 from attention.plan import Choice, plan
 from attention.registry import UnknownBackend, attend, backends, get
@@ -25,6 +26,7 @@ __all__ = [
     "Choice",
     "ContextRows",
     "KeysValues",
+    "MultiHeadAttention",
     "Recorder",
     "RowByRow",
     "RowGroup",

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, KeysValues, Recorder, RowByRow, attend, split_rows
+from attention import AttentionRuntime, MultiHeadAttention, Recorder, RowByRow, attend, split_rows
 
 
-class Attention(nn.Module):
+class Attention(MultiHeadAttention):
     """Attention from image positions to a context; the context is the image itself for self-attention.
 
     Args:
@@ -20,24 +20,18 @@ class Attention(nn.Module):
     """
 
     def __init__(self, dim: int, context_dim: int | None, num_heads: int, site: str) -> None:
-        super().__init__()
+        super().__init__(dim, num_heads=num_heads, context_dim=context_dim)
         self.is_cross = context_dim is not None
-        self.num_heads = num_heads
-        self.scale = (dim // num_heads) ** -0.5
         self.site = site
-        self.to_q = nn.Linear(dim, dim, bias=False)
-        self.to_k = nn.Linear(context_dim or dim, dim, bias=False)
-        self.to_v = nn.Linear(context_dim or dim, dim, bias=False)
-        self.to_out = nn.Sequential(nn.Linear(dim, dim))  # Sequential: checkpoints call it to_out.0
 
-    def forward(
+    def forward(  # type: ignore[override]  # each site has its backend, and may be listened to
         self,
         x: Float[Tensor, "b n c"],
         context: Float[Tensor, "b m e"] | None,
         attention: AttentionRuntime | None,
         grid: tuple[int, int],
     ) -> Float[Tensor, "b n c"]:
-        q = self._split_heads(self.to_q(x))
+        q = self.queries(x)
         if self.is_cross and attention is not None and attention.context is not None:
             if attention.recorder is not None:
                 self._record(attention.recorder, q, *split_rows(attention.context, self.site), grid)
@@ -52,10 +46,7 @@ class Attention(nn.Module):
                 if attention.recorder is not None:
                     self._record(attention.recorder, q, k, v, grid)
                 out = attention.attend(self.site, q, k, v, scale=self.scale)
-        return self.to_out(out.transpose(1, 2).flatten(2))  # b heads n d -> b n (heads d)
-
-    def keys_values(self, source: Float[Tensor, "b m e"]) -> KeysValues:
-        return self._split_heads(self.to_k(source)), self._split_heads(self.to_v(source))
+        return self.project_out(out)
 
     def _record(self, recorder: Recorder, q: Tensor, k: RowByRow, v: RowByRow, grid: tuple[int, int]) -> None:
         if self.is_cross:
@@ -64,9 +55,6 @@ class Attention(nn.Module):
         else:
             assert isinstance(k, Tensor)
             recorder.record_self(self.site, q, k, scale=self.scale, grid=grid)
-
-    def _split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # b n (heads d) -> b heads n d
 
 
 class GEGLU(nn.Module):
