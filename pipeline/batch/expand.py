@@ -85,7 +85,8 @@ def expand(values: Mapping[str, Any], matrix: Matrix) -> Iterator[dict[str, Any]
 def alternatives(text: str) -> list[str]:
     r"""`a {red|blue} car` as `a red car` and `a blue car`; groups multiply, and may hold groups.
 
-    Equal ones count once. Braces without a bar between them are what they are; so is a brace or a bar after a backslash, which goes.
+    Equal ones count once. Braces without a bar between them are what they are; so is a brace or a bar after a
+    backslash, which goes.
 
     Raises:
         ValueError: there are more than `MAX_EXPANSION`.

@@ -44,9 +44,9 @@ def join(asked: int | None) -> Team:
     if asked is not None and asked != size:
         were = "process was" if size == 1 else "processes were"
         raise WorldError(
-            f"workers is {asked} and {size} {were} started; start them with accelerate launch --num_processes "
-            f"{asked}, or torchrun --nproc-per-node {asked} (accelerate may start one alone, and not say so, "
-            "where it is told neither --multi_gpu nor --cpu)"
+            f"workers is {asked} and {size} {were} started; start them with "
+            f"accelerate launch --num_processes {asked}, or torchrun --nproc-per-node {asked} "
+            "(accelerate may start one alone, and not say so, where it is told neither --multi_gpu nor --cpu)"
         )
     if size == 1:
         return Team(run=secrets.token_hex(8))

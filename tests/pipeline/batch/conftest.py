@@ -1,6 +1,7 @@
 """Runs of manifests in processes that share one import of torch."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -10,30 +11,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.batch import BatchOptions, batch
+from app.batch import BatchOptions
 
 Draw = Callable[..., BaseProcess]
 
 
 @pytest.fixture(scope="session")
 def start() -> Draw:
-    """start(manifest, output, **options) -> a process that draws; its exit code is the command's."""
+    """start(manifest, output, **options) -> a process that draws; its exit code is the command's, except that
+    a usage error is 1. What it tells goes into `told` beside the output."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other cost more than they do
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [
-            "app.batch",
-            "app.loading",
-            "pipeline.batch.run",
-            "pipeline.text_to_image",
-            "transformers",
-            "diffusers",
-        ]
-    )
+    context.set_forkserver_preload(["tests.pipeline.batch.warm"])
 
     def run(manifest: Path, output: Path, **options: Any) -> BaseProcess:
-        process = context.Process(
-            target=batch, args=(BatchOptions(manifest=manifest, output=output, **options),), daemon=True
-        )
+        from tests.pipeline.batch import warm
+
+        given = BatchOptions(manifest=manifest, output=output, device="cpu", **options)
+        process = context.Process(target=warm.run, args=(given, output.parent / "told"), daemon=True)
         process.start()
         return process
 
@@ -41,15 +36,16 @@ def start() -> Draw:
 
 
 @pytest.fixture(scope="session")
-def draw(start: Draw) -> Callable[..., int]:
-    """draw(manifest, output, **options) -> exit code."""
+def draw(start: Draw) -> Callable[..., tuple[int, str]]:
+    """draw(manifest, output, **options) -> exit code, and what it told."""
 
-    def run(*arguments: Any, **options: Any) -> int:
-        process = start(*arguments, **options)
+    def run(manifest: Path, output: Path, **options: Any) -> tuple[int, str]:
+        (output.parent / "told").unlink(missing_ok=True)
+        process = start(manifest, output, **options)
         process.join(120)
         code = process.exitcode
         assert code is not None, "did not end"
-        return code
+        return code, (output.parent / "told").read_text()
 
     return run
 
