@@ -229,8 +229,40 @@ def convert(
 
 
 @app.command()
+def ui(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="A model that the page offers, the first by default; may be repeated."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of them.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
+    auth: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--auth", help="USER:PASSWORD, who may come in; may be repeated.", envvar="LIMELIGHT_AUTH"
+        ),
+    ] = None,
+    attention: Attention = None,
+    device: Device = None,
+    dtype: Dtype = None,
+) -> None:
+    """Open the page: pictures that form, and words that light up."""
+    from app.serving import serve
+
+    serve(
+        model or ["default"],
+        host=host,
+        port=port,
+        auth=auth or [],
+        attention=attention,
+        device=device,
+        dtype=dtype,
+    )
+
+
+@app.command()
 def inspect(file: Path) -> None:
-    """Show what made FILE, a PNG saved by Limelight."""
+    """Show what made FILE, a PNG saved by Limelight or by AUTOMATIC1111's web UI."""
     from pipeline.metadata import read_record
 
     report.show_record(read_record(file))
@@ -259,15 +291,17 @@ def replay(
     dtype: Dtype = None,
     offload: Offload = False,
 ) -> None:
-    """Draw FILE, a PNG saved by Limelight, again."""
+    """Draw FILE, a PNG saved by Limelight, again; one by AUTOMATIC1111's web UI as far as it can be."""
     from app.drawing import draw
-    from pipeline.metadata import read_record
+    from pipeline.metadata import is_foreign, read_record, request_of
 
     record = read_record(file)
-    request = GenerationRequest.from_dict(record["request"], image=image, mask=mask)
+    request = request_of(record, image=image, mask=mask)
     made_by = record.get("model", {})
     if model is None and made_by.get("name") != "default":
         raise UsageError(f"{file} was drawn with {made_by.get('name')!r}; say where it is with --model")
+    if is_foreign(record):
+        report.tell_foreign(file, record)
     draw(
         [request],
         output,
@@ -275,7 +309,7 @@ def replay(
         attention=attention,
         device=device,
         dtype=dtype or record.get("dtype"),
-        expected_hash=made_by.get("hash"),
+        expected_hash=None if is_foreign(record) else made_by.get("hash"),
         adapters=recorded_files(record.get("adapters", []), _adapters(lora, embedding)),
         offload=offload,
     )

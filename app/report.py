@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO
 
@@ -73,6 +74,15 @@ class Progress:
             completed=sum(self._done.values()),
             total=step.count * self._num_pictures,
         )
+
+
+def tell_foreign(file: Path, record: Mapping[str, Any]) -> None:
+    """What to expect of a picture that another program made, and what of its settings has no counterpart."""
+    left = "; ".join(f"{key}: {value}" for key, value in record["ignored"].items()) or "nothing"
+    complain(
+        f"{file} was made by another program (version {record['version']}), whose noise is another: expect a "
+        f"picture of the same kind, not the same pixels. Left out: {_plain(left)}"
+    )
 
 
 def show_record(record: Mapping[str, Any]) -> None:

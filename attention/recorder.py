@@ -12,6 +12,7 @@ from torch import Tensor
 
 from attention.contributions import contribution_norms
 from attention.recording import MAX_REFINED_POSITIONS, Grid, Point, Recording
+from attention.runtime import RowByRow
 
 
 class RowRecorder:
@@ -35,8 +36,8 @@ class RowRecorder:
         self,
         site: str,
         q: Float[Tensor, "b h n d"],
-        k: Float[Tensor, "b hk m d"],
-        v: Float[Tensor, "b hk m d"],
+        k: RowByRow,
+        v: RowByRow,
         *,
         scale: float,
         grid: Grid,
@@ -50,7 +51,7 @@ class RowRecorder:
             mean = heads.mean(0)
             frame.add(site, grid, mean, {"grid": None, "site": mean, "head": heads}[recording.level])
             if "values" in frame.views:
-                values = v[row, :, : recording.num_tokens].detach()
+                values = v[row][:, : recording.num_tokens].detach()
                 norms = contribution_norms(heads, values, out_weight.detach())
                 kept = None if recording.level == "grid" else norms
                 # Layers differ in scale: in a grid's mean each of them counts by shares.

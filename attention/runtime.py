@@ -1,6 +1,6 @@
 """What a model is handed, for one generation, to do its attention with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -8,6 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attention.backend import Backend, Mask
+from attention.context import ContextRows
+
+RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk m d"]]  # rows may differ in length
 
 
 @runtime_checkable
@@ -22,8 +25,8 @@ class Recorder(Protocol):
         self,
         site: str,
         q: Float[Tensor, "b h n d"],
-        k: Float[Tensor, "b hk m d"],
-        v: Float[Tensor, "b hk m d"],
+        k: RowByRow,
+        v: RowByRow,
         *,
         scale: float,
         grid: tuple[int, int],
@@ -49,10 +52,15 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AttentionRuntime:
-    """One backend per site, and who is listening. Made per generation, never shared."""
+    """One backend per site, and who is listening. Made per generation, never shared.
+
+    Args:
+        context: what cross-attention reads, computed ahead; None has it project the context it is given.
+    """
 
     plan: Mapping[str, Backend]
     recorder: Recorder | None = None
+    context: ContextRows | None = None
 
     def attend(
         self,
@@ -71,3 +79,21 @@ class AttentionRuntime:
             BackendRefused: the call differs from the one planned for, and the backend cannot run it.
         """
         return self.plan[site].attend(q, k, v, mask=mask, scale=scale)
+
+    def attend_ahead(
+        self, site: str, q: Float[Tensor, "b h n d"], groups: ContextRows, *, scale: float
+    ) -> Float[Tensor, "b h n d"]:
+        """Attention at `site` to keys and values computed ahead, one call for each length of context.
+
+        Raises:
+            KeyError, BackendRefused: as `attend`.
+        """
+        if groups[0].rows is None:
+            return self.attend(site, q, *groups[0].at(site), scale=scale)
+        b, h, n, d = q.shape
+        out = q.new_empty(b, n, h, d).transpose(1, 2)
+        for group in groups:
+            assert group.rows is not None  # a group of all rows is the only one
+            part = self.attend(site, q[group.rows], *group.at(site), scale=scale)
+            out.index_copy_(0, group.rows, part)
+        return out

@@ -73,6 +73,7 @@ class Engine:
         Args:
             later: leave the decoding of finished pictures to whoever takes their last step (`Step.finish`).
         """
+        self.model.hash.start()  # it goes into every picture's record, and is there by then
         return Session(self, later=later)
 
     def run(self, requests: Iterable[GenerationRequest]) -> Iterator[Step]:

@@ -1,6 +1,6 @@
 """Finds where in a U-Net NaN or infinity first appears."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,15 +9,16 @@ from torch import Tensor
 from attention import AttentionRuntime, Backend
 
 
-def first_fault(call: Callable[[AttentionRuntime], Any], backends: Mapping[str, Backend]) -> str:
+def first_fault(call: Callable[[AttentionRuntime], Any], runtime: AttentionRuntime) -> str:
     """Repeats a U-Net call, looking at what goes in and out of every attention site, and says what it saw.
 
     Args:
         call: the U-Net call, given what it does its attention with.
-        backends: site -> backend.
+        runtime: what it did it with.
     """
     faults: list[str] = []
-    call(AttentionRuntime({site: _watched(site, backend, faults) for site, backend in backends.items()}))
+    watched = {site: _watched(site, backend, faults) for site, backend in runtime.plan.items()}
+    call(replace(runtime, plan=watched, recorder=None))
     return faults[0] if faults else "after the last attention site"
 
 

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import lcm
 
 from attention import Choice
 from attention.recording import Recording
@@ -15,8 +14,6 @@ from pipeline.text import Conditioning
 from pipeline.trajectory import Ask, Trajectory
 
 Plan = Mapping[str, Choice]  # site -> choice
-# Contexts of 1, 2, 3 and 6 chunks share a call, each repeated to the common length.
-MAX_SHARED_TOKENS = 6 * 77
 
 
 @dataclass(slots=True)
@@ -39,11 +36,6 @@ class Job:
         return [*[self.negative] * (len(self.ask.x) - 1), self.prompt]
 
     @property
-    def num_tokens(self) -> int:
-        """Length of a context that holds the prompt a whole number of times, and the negative prompt too."""
-        return lcm(*(len(conditioning.context) for conditioning in self.conditioning))
-
-    @property
     def recordings(self) -> list[Recording | None]:
         """What each row is recorded into."""
         return self.recorded.rows(len(self.ask.x)) if self.ask.recorded else [None] * len(self.ask.x)
@@ -57,14 +49,13 @@ def pack(jobs: deque[Job], max_rows: int) -> list[Job]:
     """Takes from `jobs` the first, and those of its size that fit beside it, in order."""
     first = jobs.popleft()
     batch, others = [first], []
-    room, num_tokens = max_rows - len(first.ask.x), first.num_tokens
+    room = max_rows - len(first.ask.x)
     while jobs:
         job = jobs.popleft()
-        together = lcm(num_tokens, job.num_tokens)
         is_alike = job.ask.x.shape[1:] == first.ask.x.shape[1:]
-        if is_alike and len(job.ask.x) <= room and together <= MAX_SHARED_TOKENS:
+        if is_alike and len(job.ask.x) <= room:
             batch.append(job)
-            room, num_tokens = room - len(job.ask.x), together
+            room -= len(job.ask.x)
         else:
             others.append(job)
     jobs.extend(others)

@@ -1,19 +1,21 @@
-"""The record inside a PNG: JSON for machines, and the `parameters` text that other programs read."""
+"""The record inside a PNG: JSON for machines, and the `parameters` text that other programs know."""
 
+import io
 import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import OutputError, UsageError
-from pipeline.schedulers import scheduler_label
+from pipeline.parameters import BadParameters, parameters_text, record_of
+from pipeline.request import GenerationRequest, Source
 from pipeline.whole import write_whole
 
-KEY = "limelight"
+KEY, PARAMETERS = "limelight", "parameters"
 MAX_RECORD_CHARACTERS = 1_000_000
 
 
@@ -21,43 +23,14 @@ class NoRecord(UsageError):
     """A file holds no record of what made it, or one that cannot be read."""
 
 
-def parameters_text(info: Mapping[str, Any]) -> str:
-    """The record in the manner of AUTOMATIC1111's web UI, which most galleries show and search."""
-    request = info["request"]
-    settings = {
-        "Steps": request["num_steps"],
-        "Sampler": scheduler_label(request["scheduler"]),
-        "CFG scale": f"{request['guidance_scale']:g}",
-        "Seed": request["seed"],
-        "Size": f"{request['width']}x{request['height']}",
-        **_denoising(request),
-        "Model hash": info["model"]["hash"][:10],
-        "Model": info["model"]["name"],
-    }
-    if request.get("clip_skip", 1) > 1:
-        settings["Clip skip"] = request["clip_skip"]
-    for kind, key in (("lora", "Lora hashes"), ("embedding", "TI hashes")):
-        used = [one for one in info.get("adapters", []) if one["kind"] == kind]
-        if used:
-            settings[key] = '"' + ", ".join(f"{one['name']}: {one['sha256'][:12]}" for one in used) + '"'
-    settings["Version"] = f"Limelight {info['limelight']}"
-    lines = [request["prompt"]]
-    if request["negative_prompt"]:
-        lines.append(f"Negative prompt: {request['negative_prompt']}")
-    return "\n".join([*lines, ", ".join(f"{key}: {value}" for key, value in settings.items())])
-
-
-def _denoising(request: Mapping[str, Any]) -> dict[str, str]:
-    """What stands there of a picture made from an image, or in two passes."""
-    if request["hires_scale"] is not None:
-        return {
-            "Denoising strength": f"{request['hires_strength']:g}",
-            "Hires upscale": f"{request['hires_scale']:g}",
-            "Hires upscaler": "Lanczos",
-        }
-    if request["strength"] is not None:
-        return {"Denoising strength": f"{request['strength']:g}"}
-    return {}
+def png_bytes(image: Image.Image, info: Mapping[str, Any]) -> bytes:
+    """The PNG of a picture and its record."""
+    chunks = PngInfo()
+    chunks.add_itxt(PARAMETERS, parameters_text(info))
+    chunks.add_itxt(KEY, json.dumps(info, ensure_ascii=False, sort_keys=True))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", pnginfo=chunks)
+    return buffer.getvalue()
 
 
 def save_png(image: Image.Image, info: Mapping[str, Any], path: Path) -> Path:
@@ -66,10 +39,7 @@ def save_png(image: Image.Image, info: Mapping[str, Any], path: Path) -> Path:
     Raises:
         OutputError: the place cannot be written to, or is full.
     """
-    chunks = PngInfo()
-    chunks.add_itxt("parameters", parameters_text(info))
-    chunks.add_itxt(KEY, json.dumps(info, ensure_ascii=False, sort_keys=True))
-    return write_whole(path, lambda file: image.save(file, format="PNG", pnginfo=chunks))
+    return write_whole(path, lambda file: file.write(png_bytes(image, info)))
 
 
 def check_writable(folder: Path) -> None:
@@ -82,29 +52,72 @@ def check_writable(folder: Path) -> None:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path | IO[bytes], *, name: str = "") -> dict[str, Any]:
     """The record in a PNG; the pixels are not decoded.
+
+    Of a picture by AUTOMATIC1111's web UI or its like it is what `pipeline.parameters.record_of` reads, with
+    `ignored` in it.
+
+    Args:
+        name: what messages call it; the path if none is given.
 
     Raises:
         NoRecord: there is no such file, it is no PNG, or it holds no record.
     """
+    name = name or str(path)
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            text = image.info.get(KEY)
+            text, parameters = image.info.get(KEY), image.info.get(PARAMETERS)
     except FileNotFoundError:
-        raise NoRecord(f"{path} does not exist") from None
+        raise NoRecord(f"{name} does not exist") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise NoRecord(f"{path} cannot be read as a PNG: {error}") from None
-    if text is None:
-        raise NoRecord(f"{path} holds no Limelight record; only pictures saved by Limelight do")
-    if len(text) > MAX_RECORD_CHARACTERS:
+        raise NoRecord(f"{name} cannot be read as a PNG: {error}") from None
+    found = text if text is not None else parameters
+    if not isinstance(found, str):
         raise NoRecord(
-            f"the record in {path} has {len(text):,} characters; at most {MAX_RECORD_CHARACTERS:,}"
+            f"{name} holds no record; pictures saved by Limelight and by AUTOMATIC1111's web UI do, until "
+            "another program saves them again"
         )
+    if len(found) > MAX_RECORD_CHARACTERS:
+        raise NoRecord(
+            f"the record in {name} has {len(found):,} characters; at most {MAX_RECORD_CHARACTERS:,}"
+        )
+    return _from_json(found, name) if text is not None else _from_parameters(found, name)
+
+
+def _from_parameters(text: str, name: str) -> dict[str, Any]:
+    try:
+        return record_of(text)
+    except BadParameters as error:
+        raise NoRecord(f"{name}: {error}") from None
+
+
+def _from_json(text: str, name: str) -> dict[str, Any]:
     try:
         record = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        raise NoRecord(f"the record in {path} is not valid JSON: {error}") from None
+        raise NoRecord(f"the record in {name} is not valid JSON: {error}") from None
     if not isinstance(record, dict) or not isinstance(record.get("request"), dict):
-        raise NoRecord(f"the record in {path} has no request")
+        raise NoRecord(f"the record in {name} has no request")
     return record
+
+
+def is_foreign(record: Mapping[str, Any]) -> bool:
+    """Whether a record is of another program's picture."""
+    return "ignored" in record
+
+
+def request_of(
+    record: Mapping[str, Any], *, image: Source | None = None, mask: Source | None = None
+) -> GenerationRequest:
+    """What a record asks for.
+
+    Args:
+        image, mask: those that the picture was made with, which no record contains.
+
+    Raises:
+        RequestError: a field is unknown or out of its range, or an image is missing or not the same.
+    """
+    if is_foreign(record):
+        return GenerationRequest(**record["request"], image=image, mask=mask)
+    return GenerationRequest.from_dict(record["request"], image=image, mask=mask)

@@ -1,8 +1,7 @@
 """A model: its parts, loaded strictly from a folder in diffusers layout."""
 
 import json
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -10,13 +9,15 @@ from typing import Any, Literal
 import torch
 
 from pipeline.adapters import Adapters
+from pipeline.content_hash import ContentHash
 from pipeline.errors import ModelError
 from pipeline.families import Family, family_of
 from pipeline.preview import Preview
+from pipeline.prompt_cache import PromptCache
 from pipeline.text import ClipEncoder, TextEncoder
 from pipeline.vocabulary import Vocabulary
 from unet import UNet
-from unet.weights import content_hash, find_weights, load_strict, parameters_on_meta, read_header
+from unet.weights import find_weights, load_strict, parameters_on_meta, read_header
 
 Kind = Literal["draw", "inpaint", "edit"]
 _TEXT_MODELS = {"CLIPTextModel", "CLIPTextModelWithProjection"}
@@ -28,10 +29,11 @@ class Model:
 
     Attributes:
         name: as the caller gave it, or the folder's own name; goes into the picture's record.
-        hash: of the content of all weights, computed in the background: it reads every file once.
+        hash: of the content of all weights.
         vocabulary: the words it was trained on, where they are few and it says so.
         adapters: what it draws with beside its own weights; none at first.
         preview: reads latents roughly.
+        prompt_cache: keys and values of prompts, for every engine that draws with it.
     """
 
     name: str
@@ -40,14 +42,16 @@ class Model:
     vae: Any
     text: TextEncoder
     scheduler_config: Mapping[str, Any]
-    hash: Future[str]
+    hash: ContentHash
     vocabulary: Vocabulary | None = None
     adapters: Adapters = field(init=False)
     preview: Preview = field(init=False)
+    prompt_cache: PromptCache = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adapters", Adapters(self.unet, self.text))
         object.__setattr__(self, "preview", Preview(self.vae))
+        object.__setattr__(self, "prompt_cache", PromptCache(self.unet, self.adapters))
 
     @property
     def latent_factor(self) -> int:
@@ -118,7 +122,6 @@ def load_model(
         )
     vae_config = _read_json(folder / "vae" / "config.json")
     kind_of(unet_config.get("in_channels", 4), vae_config.get("latent_channels", 4))
-    digest = hash_in_background(files)
     return Model(
         name=name,
         family=family,
@@ -129,16 +132,9 @@ def load_model(
             zero_empty_negative=bool(index.get("force_zeros_for_empty_prompt", False)),
         ),
         scheduler_config=_read_json(folder / "scheduler" / "scheduler_config.json"),
-        hash=digest,
+        hash=ContentHash(files),
         vocabulary=Vocabulary.read(folder),
     )
-
-
-def hash_in_background(files: Iterable[Path]) -> Future[str]:
-    executor = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
-    digest = executor.submit(content_hash, list(files))
-    executor.shutdown(wait=False)
-    return digest
 
 
 def _is_named(index: Mapping[str, Any], part: str) -> bool:

@@ -1,20 +1,19 @@
 """One call of the U-Net for several requests, each getting its own rows back."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from math import lcm
 
 import torch
 from torch import Tensor
 
-from attention import AttentionRuntime, Backend, get
+from attention import AttentionRuntime, Backend, ContextRows, get
 from attention.recorder import RowRecorder
 from pipeline.errors import NonFinitePrediction
 from pipeline.faults import first_fault
 from pipeline.job import Job
 from pipeline.model import Model
 from pipeline.sizes import size_ids
-from pipeline.text import repeat_to
 from unet.embeddings import guidance_embedding
 
 
@@ -24,7 +23,6 @@ class Call:
 
     x: Tensor  # b c h w
     timesteps: Tensor  # b
-    context: Tensor  # b m c
     pooled: Tensor | None  # b p
     size_ids: Tensor | None  # b 6, or b 5
     time_cond: Tensor | None  # b e
@@ -33,20 +31,21 @@ class Call:
 @torch.inference_mode()
 def predict(model: Model, batch: Sequence[Job]) -> list[Tensor | NonFinitePrediction]:
     """Predictions r c h w for each job; those that are not finite are asked for again on `math`."""
-    runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()})
-    rows = _call(model, batch, runtime)
+    with _context(model, batch) as context:
+        runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()}, context)
+        rows = _call(model, batch, runtime)
     is_finite = [bool(r.isfinite().all()) for r in rows]
     recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.ask.x])
     return [r if ok else _retry(model, job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
 
 
 def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
-    fault = first_fault(
-        lambda runtime: _call(model, [job], runtime), {site: c.backend for site, c in job.plan.items()}
-    )
+    with _context(model, [job]) as context:
+        planned, _ = _runtime([job], {site: c.backend for site, c in job.plan.items()}, context)
+        fault = first_fault(lambda runtime: _call(model, [job], runtime), planned)
+        runtime, recorder = _runtime([job], dict.fromkeys(job.plan, get("math")), context)
+        (rows,) = _call(model, [job], runtime)
     where = f"prediction {job.ask.index + 1} of {job.ask.count}: {fault}"
-    runtime, recorder = _runtime([job], dict.fromkeys(job.plan, get("math")))
-    (rows,) = _call(model, [job], runtime)
     if rows.isfinite().all():
         recorder.commit()
         job.retries.append(f"{where}; drawn again with math")
@@ -61,7 +60,7 @@ def _call(model: Model, batch: Sequence[Job], runtime: AttentionRuntime) -> tupl
     prediction = unet(
         call.x,
         call.timesteps,
-        call.context,
+        None,  # the runtime has its keys and values
         pooled=call.pooled,
         size_ids=call.size_ids,
         attention=runtime,
@@ -71,13 +70,12 @@ def _call(model: Model, batch: Sequence[Job], runtime: AttentionRuntime) -> tupl
 
 
 def _arguments(model: Model, batch: Sequence[Job]) -> Call:
-    unet, num_tokens = model.unet, lcm(*(job.num_tokens for job in batch))
+    unet = model.unet
     rows = [(job, conditioning) for job in batch for conditioning in job.conditioning]
     pooled = [conditioning.pooled for _, conditioning in rows if conditioning.pooled is not None]
     return Call(
         x=torch.cat([job.ask.x for job in batch]).to(unet.dtype),
         timesteps=torch.stack([job.ask.timestep for job, _ in rows]).to(unet.device),
-        context=torch.stack([repeat_to(c.context, num_tokens) for _, c in rows]).to(unet.dtype),
         pooled=torch.stack(pooled).to(unet.dtype) if pooled else None,
         size_ids=_size_ids(model, batch) if pooled else None,
         time_cond=_time_cond(model, batch),
@@ -106,7 +104,14 @@ def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
     return torch.tensor(rows, device=model.unet.device)
 
 
-def _runtime(batch: Sequence[Job], backends: Mapping[str, Backend]) -> tuple[AttentionRuntime, RowRecorder]:
+def _context(model: Model, batch: Sequence[Job]) -> AbstractContextManager[ContextRows]:
+    """What the rows of a call read of their prompts."""
+    return model.prompt_cache.rows([each for job in batch for each in job.conditioning])
+
+
+def _runtime(
+    batch: Sequence[Job], backends: Mapping[str, Backend], context: ContextRows
+) -> tuple[AttentionRuntime, RowRecorder]:
     """What a call does its attention with, and who listens, if any of its requests wants maps."""
     recorder = RowRecorder([recording for job in batch for recording in job.recordings])
-    return AttentionRuntime(backends, recorder if recorder.is_needed else None), recorder
+    return AttentionRuntime(backends, recorder if recorder.is_needed else None, context), recorder

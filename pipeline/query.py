@@ -28,8 +28,8 @@ def context_keys(model: Model, clip_skip: int, text: str) -> tuple[tuple[Token, 
         )
     num_tokens = 2 + sum(token.span[0] < token.span[1] for token in conditioning.tokens)
     context = conditioning.context[None, :num_tokens].to(model.unet.dtype)
-    keys = model.unet.context_keys(context)
-    return conditioning.tokens[:num_tokens], {site: k[0] for site, k in keys.items()}
+    found = model.unet.keys_values(context)
+    return conditioning.tokens[:num_tokens], {site: k[0] for site, (k, _) in found.items()}
 
 
 @torch.inference_mode()

@@ -62,6 +62,13 @@ SCHEDULERS: Mapping[str, Recipe] = {
     "lcm": Recipe("scheduling_lcm", "LCMScheduler", label="LCM"),
     "tcd": Recipe("scheduling_tcd", "TCDScheduler", label="TCD"),
 }
+_BY_LABEL = {recipe.label: ours for ours, recipe in SCHEDULERS.items() if recipe.label}
+_AUTOMATIC = {  # the schedule that AUTOMATIC1111's web UI chooses where it is not plain
+    "DPM++ 2M": "Karras",
+    "DPM++ 2M SDE": "Exponential",
+    "DPM2": "Karras",
+    "DPM2 a": "Karras",
+}
 OWN = "model"  # the scheduler that the model's folder names, as it stands there
 
 
@@ -71,8 +78,7 @@ def scheduler_name(name: str) -> str:
     Raises:
         UnknownName: it is neither; the message has the valid names.
     """
-    by_label = {recipe.label: ours for ours, recipe in SCHEDULERS.items() if recipe.label}
-    ours = by_label.get(str(name), str(name))
+    ours = _BY_LABEL.get(str(name), str(name))
     if ours != OWN and ours not in SCHEDULERS:
         raise UnknownName("scheduler", ours, [OWN, *SCHEDULERS])
     return ours
@@ -81,6 +87,18 @@ def scheduler_name(name: str) -> str:
 def scheduler_label(name: str) -> str:
     """AUTOMATIC1111's label of a scheduler, or our name where it has none."""
     return (SCHEDULERS[name].label if name in SCHEDULERS else "") or name
+
+
+def scheduler_for_label(label: str, schedule: str = "") -> str | None:
+    """Our name of what AUTOMATIC1111's web UI calls `label`, or None where there is no such scheduler here.
+
+    Args:
+        schedule: its "Schedule type"; versions before 1.9 have it in the label.
+    """
+    if schedule == "Automatic":
+        schedule = _AUTOMATIC.get(label, "")
+    plain = schedule in ("Uniform", "Normal")
+    return _BY_LABEL.get(label if plain else f"{label} {schedule}".strip())
 
 
 def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:

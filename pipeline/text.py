@@ -5,6 +5,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from threading import Lock
 from typing import Any
 
@@ -42,7 +43,21 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """A prompt, encoded: the text embeddings, those pooled (SDXL), and the tokens they belong to."""
+    """A prompt, encoded: the text embeddings, those pooled (SDXL), and the tokens they belong to.
+
+    Attributes:
+        keys: for each chunk, the hash of its embeddings: equal where they are, bit for bit.
+    """
+
+    context: Float[Tensor, "m c"]
+    pooled: Float[Tensor, " p"] | None
+    tokens: tuple[Token, ...]
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """What one encoder makes of a prompt."""
 
     context: Float[Tensor, "m c"]
     pooled: Float[Tensor, " p"] | None
@@ -142,7 +157,7 @@ class ClipEncoder:
         return self.model.config.num_hidden_layers
 
     @torch.inference_mode()
-    def encode(self, prompt: str, *, clip_skip: int = 1) -> Conditioning:
+    def encode(self, prompt: str, *, clip_skip: int = 1) -> _Encoded:
         """A prompt, by the layer that the model was trained on or by one `clip_skip - 1` layers before it."""
         chunks = self.chunks(prompt)
         encoded = [self._encode_ids(chunk.ids, clip_skip) for chunk in chunks]
@@ -154,7 +169,7 @@ class ClipEncoder:
                 weigh(context, empty, [token.weight for token in chunk.tokens])
                 for context, chunk in zip(contexts, chunks, strict=True)
             ]
-        return Conditioning(torch.cat(contexts), encoded[0][1], tuple(tokens))
+        return _Encoded(torch.cat(contexts), encoded[0][1], tuple(tokens))
 
     def _encode_ids(self, ids: list[int], clip_skip: int) -> tuple[Tensor, Tensor | None]:
         """Context m c and what is pooled, of one chunk."""
@@ -184,12 +199,16 @@ def weigh(
     return torch.lerp(empty, context, w)
 
 
-def repeat_to(context: Float[Tensor, "m c"], length: int) -> Float[Tensor, "n c"]:
-    """The context several times over, `length` tokens long, which attention reads as if it were there once.
+def content_keys(context: Float[Tensor, "m c"], length: int) -> tuple[bytes, ...]:
+    """The hash of every `length` tokens of a context."""
+    return tuple(
+        sha256(f"{chunk.dtype} {tuple(chunk.shape)}".encode() + _bytes(chunk)).digest()
+        for chunk in context.split(length)
+    )
 
-    Every key has the same number of copies, so each copy takes an equal part of the key's probability.
-    """
-    return context.repeat(length // len(context), 1)
+
+def _bytes(x: Tensor) -> bytes:
+    return x.contiguous().cpu().view(torch.uint8).numpy().tobytes()
 
 
 def _end_of_chunk(pieces: Sequence[str], start: int, room: int) -> int:
@@ -264,7 +283,8 @@ class TextEncoder:
                 return self._cache[key]
         parts = [encoder.encode(text, clip_skip=clip_skip) for encoder in self.encoders]
         context = torch.cat([part.context for part in parts], dim=-1)
-        encoded = Conditioning(context, parts[-1].pooled, parts[0].tokens)
+        keys = content_keys(context, self.length)
+        encoded = Conditioning(context, parts[-1].pooled, parts[0].tokens, keys)
         with self._lock:
             self._cache[key] = encoded
             if len(self._cache) > MAX_CACHED_PROMPTS:
@@ -276,4 +296,5 @@ class TextEncoder:
         if text or not self.zero_empty_negative:
             return encoded
         pooled = None if encoded.pooled is None else torch.zeros_like(encoded.pooled)
-        return Conditioning(torch.zeros_like(encoded.context), pooled, encoded.tokens)
+        zeros = torch.zeros_like(encoded.context)
+        return Conditioning(zeros, pooled, encoded.tokens, content_keys(zeros, self.length))

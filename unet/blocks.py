@@ -50,7 +50,7 @@ class DownBlock(nn.Module):
         self,
         x: Float[Tensor, "b i h w"],
         temb: Float[Tensor, "b e"],
-        context: Float[Tensor, "b m k"],
+        context: Float[Tensor, "b m k"] | None,
         attention: AttentionRuntime | None,
     ) -> tuple[Float[Tensor, "b c h2 w2"], list[Tensor]]:
         """Returns the features for the next level and the skips, all features that the way up will want."""
@@ -80,7 +80,7 @@ class MidBlock(nn.Module):
         self,
         x: Float[Tensor, "b c h w"],
         temb: Float[Tensor, "b e"],
-        context: Float[Tensor, "b m k"],
+        context: Float[Tensor, "b m k"] | None,
         attention: AttentionRuntime | None,
     ) -> Float[Tensor, "b c h w"]:
         x = self.resnets[0](x, temb)
@@ -122,7 +122,7 @@ class UpBlock(nn.Module):
         self,
         x: Float[Tensor, "b i h w"],
         temb: Float[Tensor, "b e"],
-        context: Float[Tensor, "b m k"],
+        context: Float[Tensor, "b m k"] | None,
         attention: AttentionRuntime | None,
         skips: list[Tensor],
     ) -> Float[Tensor, "b c h2 w2"]:

@@ -11,7 +11,7 @@ def check_inputs(
     dtype: torch.dtype,
     x: Tensor,
     timesteps: Tensor,
-    context: Tensor,
+    context: Tensor | None,
     pooled: Tensor | None,
     size_ids: Tensor | None,
     time_cond: Tensor | None,
@@ -36,7 +36,9 @@ def check_inputs(
         raise ValueError(
             f"timesteps is {tuple(timesteps.shape)}; needs one per row, ({batch},): timesteps.expand({batch})"
         )
-    if context.ndim != 3 or context.shape[0] != batch or context.shape[2] != config.context_dim:
+    if context is not None and (
+        context.ndim != 3 or context.shape[0] != batch or context.shape[2] != config.context_dim
+    ):
         raise ValueError(
             f"context is {tuple(context.shape)}; needs ({batch}, tokens, {config.context_dim}), "
             "from the text encoder that belongs to this model"

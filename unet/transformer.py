@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, Recorder, attend
+from attention import AttentionRuntime, MultiHeadAttention, Recorder, RowByRow, attend, split_rows
 
 
-class Attention(nn.Module):
+class Attention(MultiHeadAttention):
     """Attention from image positions to a context; the context is the image itself for self-attention.
 
     Args:
@@ -20,45 +20,41 @@ class Attention(nn.Module):
     """
 
     def __init__(self, dim: int, context_dim: int | None, num_heads: int, site: str) -> None:
-        super().__init__()
+        super().__init__(dim, num_heads=num_heads, context_dim=context_dim)
         self.is_cross = context_dim is not None
-        self.num_heads = num_heads
-        self.scale = (dim // num_heads) ** -0.5
         self.site = site
-        self.to_q = nn.Linear(dim, dim, bias=False)
-        self.to_k = nn.Linear(context_dim or dim, dim, bias=False)
-        self.to_v = nn.Linear(context_dim or dim, dim, bias=False)
-        self.to_out = nn.Sequential(nn.Linear(dim, dim))  # Sequential: checkpoints call it to_out.0
 
-    def forward(
+    def forward(  # type: ignore[override]  # each site has its backend, and may be listened to
         self,
         x: Float[Tensor, "b n c"],
-        context: Float[Tensor, "b m e"],
+        context: Float[Tensor, "b m e"] | None,
         attention: AttentionRuntime | None,
         grid: tuple[int, int],
     ) -> Float[Tensor, "b n c"]:
-        source = context if self.is_cross else x
-        q, k, v = (self._split_heads(y) for y in (self.to_q(x), self.to_k(source), self.to_v(source)))
-        if attention is None:
-            out = attend(q, k, v, scale=self.scale)
-        else:
+        q = self.queries(x)
+        if self.is_cross and attention is not None and attention.context is not None:
             if attention.recorder is not None:
-                self._record(attention.recorder, q, k, v, grid)
-            out = attention.attend(self.site, q, k, v, scale=self.scale)
-        return self.to_out(out.transpose(1, 2).flatten(2))  # b heads n d -> b n (heads d)
+                self._record(attention.recorder, q, *split_rows(attention.context, self.site), grid)
+            out = attention.attend_ahead(self.site, q, attention.context, scale=self.scale)
+        else:
+            source = context if self.is_cross else x
+            assert source is not None  # UNet.forward has refused what has neither
+            k, v = self.keys_values(source)
+            if attention is None:
+                out = attend(q, k, v, scale=self.scale)
+            else:
+                if attention.recorder is not None:
+                    self._record(attention.recorder, q, k, v, grid)
+                out = attention.attend(self.site, q, k, v, scale=self.scale)
+        return self.project_out(out)
 
-    def keys(self, context: Float[Tensor, "b m e"]) -> Float[Tensor, "b h m d"]:
-        return self._split_heads(self.to_k(context))
-
-    def _record(self, recorder: Recorder, q: Tensor, k: Tensor, v: Tensor, grid: tuple[int, int]) -> None:
+    def _record(self, recorder: Recorder, q: Tensor, k: RowByRow, v: RowByRow, grid: tuple[int, int]) -> None:
         if self.is_cross:
             weight = self.to_out.get_parameter("0.weight")
             recorder.record(self.site, q, k, v, scale=self.scale, grid=grid, out_weight=weight)
         else:
+            assert isinstance(k, Tensor)
             recorder.record_self(self.site, q, k, scale=self.scale, grid=grid)
-
-    def _split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # b n (heads d) -> b heads n d
 
 
 class GEGLU(nn.Module):
@@ -106,7 +102,7 @@ class TransformerBlock(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b n c"],
-        context: Float[Tensor, "b m e"],
+        context: Float[Tensor, "b m e"] | None,
         attention: AttentionRuntime | None,
         grid: tuple[int, int],
     ) -> Float[Tensor, "b n c"]:
@@ -155,7 +151,7 @@ class SpatialTransformer(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b c h w"],
-        context: Float[Tensor, "b m e"],
+        context: Float[Tensor, "b m e"] | None,
         attention: AttentionRuntime | None,
     ) -> Float[Tensor, "b c h w"]:
         grid = (x.shape[2], x.shape[3])

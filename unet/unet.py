@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, AttentionSpec
+from attention import AttentionRuntime, AttentionSpec, KeysValues
 from unet.blocks import DownBlock, MidBlock, UpBlock
 from unet.config import UNetConfig, UNetConfigError
 from unet.embeddings import TimestepEmbedding, sinusoids
@@ -141,16 +141,34 @@ class UNet(nn.Module):
             )
         return specs
 
-    def context_keys(self, context: Float[Tensor, "b m k"]) -> dict[str, Float[Tensor, "b h m d"]]:
-        """Cross-attention site -> the keys that it makes of a context."""
-        layers = [layer for layer in self.modules() if isinstance(layer, Attention) and layer.is_cross]
-        return {layer.site: layer.keys(context) for layer in layers}
+    def cross_attentions(self) -> list[Attention]:
+        """The layers that read the context, in the order in which they run."""
+        layers = {layer.site: layer for layer in self.modules() if isinstance(layer, Attention)}
+        return [layers[site.name] for site in self.sites if site.kind == "cross"]
+
+    def keys_values(self, context: Float[Tensor, "b m k"]) -> dict[str, KeysValues]:
+        """Cross-attention site -> the keys and values that it makes of a context.
+
+        They are computed where the layer's projections are, and returned where the U-Net computes.
+        """
+        found = {}
+        for layer in self.cross_attentions():
+            k, v = layer.keys_values(context.to(layer.to_k.weight.device))
+            found[layer.site] = k.to(self.device), v.to(self.device)
+        return found
+
+    def park_projections(self, device: str | torch.device) -> None:
+        """Moves what makes keys and values of contexts elsewhere, such as out of a GPU's memory (of SDXL
+        0.7 GB in float16); where the calls bring keys and values, it is not needed."""
+        for layer in self.cross_attentions():
+            layer.to_k.to(device)
+            layer.to_v.to(device)
 
     def forward(
         self,
         x: Float[Tensor, "b c h w"],
         timesteps: Shaped[Tensor, " b"],
-        context: Float[Tensor, "b m k"],
+        context: Float[Tensor, "b m k"] | None,
         pooled: Float[Tensor, "b p"] | None = None,
         size_ids: Shaped[Tensor, "b s"] | None = None,
         attention: AttentionRuntime | None = None,
@@ -162,7 +180,7 @@ class UNet(nn.Module):
         Args:
             x: noisy latents; inpainting and image-editing models take their extra channels here too.
             timesteps: one per row.
-            context: text embeddings.
+            context: text embeddings; None where `attention` has their keys and values.
             pooled: pooled text embedding (SDXL).
             size_ids: original size, crop and target size, or for the refiner its score (SDXL).
             attention: backend per site and recorder; None chooses a backend at each call and records nothing.
@@ -171,6 +189,8 @@ class UNet(nn.Module):
         Raises:
             ValueError: an input does not fit this U-Net; the message says what does.
         """
+        if context is None and (attention is None or attention.context is None):
+            raise ValueError("context is missing; give it, or an attention runtime with its keys and values")
         check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, time_cond)
         temb = self._time_embedding(timesteps, pooled, size_ids, time_cond, x.dtype)
 

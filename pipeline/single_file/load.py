@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from pipeline.model import Model, hash_in_background, kind_of
+from pipeline.content_hash import ContentHash
+from pipeline.model import Model, kind_of
 from pipeline.single_file.build import build_text, build_unet, build_vae, unet_config
 from pipeline.single_file.parts import Entries, find_parts
 from pipeline.single_file.prediction import prediction_of
@@ -61,7 +62,7 @@ def load_single_file(
         vae=vae.module.eval(),
         text=TextEncoder(encoders, zero_empty_negative=parts.facts.zero_empty_negative),
         scheduler_config=scheduler_config(parts.facts, prediction),
-        hash=hash_in_background([path]),
+        hash=ContentHash([path]),
     )
 
 

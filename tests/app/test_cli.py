@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pipeline.metadata import read_record
 
@@ -133,7 +134,25 @@ def test_a_picture_without_a_record_cannot_be_replayed(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
     run = limelight("replay", "plain.png", cwd=tmp_path)
     assert run.returncode == 2
-    assert "holds no Limelight record" in run.stderr
+    assert "holds no record" in run.stderr
+
+
+def test_a_picture_by_another_program_is_shown_and_drawn_in_kind(tmp_path: Path) -> None:
+    chunks = PngInfo()
+    chunks.add_text(
+        "parameters",
+        "a red apple\nSteps: 2, Sampler: Euler a, CFG scale: 4, Seed: 3, Size: 64x48, "
+        "Model: default, ENSD: 31337",
+    )
+    Image.new("RGB", (8, 8)).save(tmp_path / "theirs.png", pnginfo=chunks)
+    shown = limelight("inspect", "theirs.png", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "ignored ENSD" in shown.stdout
+    run = limelight("replay", "theirs.png", "-o", "ours.png", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "not the same pixels. Left out: ENSD: 31337" in run.stderr
+    request = read_record(tmp_path / "ours.png")["request"]
+    assert (request["scheduler"], request["seed"], request["width"]) == ("euler-a", 3, 64)
 
 
 @pytest.mark.parametrize("module", ["torch", "diffusers", "transformers", "gradio"])

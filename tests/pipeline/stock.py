@@ -1,14 +1,17 @@
 """Pictures as diffusers' own pipelines draw them, and how far two pictures are apart."""
 
 from inspect import signature
+from math import lcm
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from pipeline import GenerationRequest
+from pipeline.model import Model
 
 
 def largest_difference(a: Image.Image, b: Image.Image) -> int:
@@ -37,3 +40,15 @@ def drawn_by(pipe: Any, request: GenerationRequest, **options: object) -> Image.
     accepted = signature(pipe.__call__).parameters
     known = {name: value for name, value in values.items() if name in accepted}
     return pipe(request.prompt, **(known | options)).images[0]
+
+
+def contexts_of(request: GenerationRequest, model: Model, num_rows: int) -> Tensor:
+    """What a stock U-Net reads for a request, b m c: the last row is the prompt's.
+
+    Each context is repeated to a common length, which attention reads as if it were there once.
+    """
+    prompt = model.text.prompt(request.prompt, clip_skip=request.clip_skip).context
+    negative = model.text.negative(request.negative_prompt).context
+    rows = [*[negative] * (num_rows - 1), prompt]
+    length = lcm(*map(len, rows))
+    return torch.stack([row.repeat(length // len(row), 1) for row in rows])

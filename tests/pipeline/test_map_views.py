@@ -12,6 +12,7 @@ from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.engine import Engine
 from pipeline.errors import RequestError, UsageError
 from pipeline.maps import NoSuchMap
+from tests.pipeline.stock import contexts_of
 
 EXTRAS = ("negative", "steps", "values", "refined")
 
@@ -49,7 +50,8 @@ class Stock:
         forward = unet.forward
 
         def keep(*arguments, **options):
-            x, t, context = arguments
+            x, t, _ = arguments
+            context = contexts_of(one, self.pipe.model, len(x))
             added = {"text_embeds": options["pooled"], "time_ids": options["size_ids"]}
             self.unet(x, t, context, added_cond_kwargs=added if options["pooled"] is not None else None)
             seen.append({site: dict(values) for site, values in self.kept.items()})

@@ -9,7 +9,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import OutputError
-from pipeline.metadata import NoRecord, check_writable, parameters_text, read_record, save_png
+from pipeline.metadata import NoRecord, check_writable, read_record, save_png
 from pipeline.request import GenerationRequest
 
 
@@ -34,28 +34,6 @@ def test_any_prompt_survives(tmp_path_factory: pytest.TempPathFactory, prompt: s
     path = tmp_path_factory.mktemp("png") / "a.png"
     save_png(Image.new("RGB", (1, 1)), info(prompt), path)
     assert read_record(path)["request"]["prompt"] == prompt
-
-
-def test_the_parameters_are_those_of_other_programs() -> None:
-    assert parameters_text(info("a cat\n<lora>", "blurry")) == (
-        "a cat\n<lora>\nNegative prompt: blurry\n"
-        "Steps: 25, Sampler: DDIM, CFG scale: 4, Seed: 7, Size: 64x48, "
-        "Model hash: 0123456789, Model: default, Version: Limelight 1.2"
-    )
-
-
-@pytest.mark.parametrize(
-    ("fields", "text"),
-    [
-        ({"strength": 0.75}, "Denoising strength: 0.75, Model hash"),
-        ({"hires_scale": 2.0, "hires_strength": 0.5}, "Denoising strength: 0.5, Hires upscale: 2, Hires up"),
-        ({"scheduler": "dpm++2m-karras"}, "Sampler: DPM++ 2M Karras, CFG"),
-        ({"scheduler": "model"}, "Sampler: model, CFG"),
-    ],
-)
-def test_the_parameters_have_other_programs_names(fields: dict[str, object], text: str) -> None:
-    made = info()
-    assert text in parameters_text(made | {"request": made["request"] | fields})
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(
@@ -100,7 +78,7 @@ def test_what_is_no_png_is_refused(tmp_path: Path, content: bytes | None, messag
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "holds no Limelight record"),
+        (None, "holds no record"),
         ("{", "is not valid JSON"),
         ("[" * 100_000, "is not valid JSON"),
         ("[]", "has no request"),

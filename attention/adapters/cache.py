@@ -1,0 +1,54 @@
+"""Our decoding caches as a `Cache` of transformers."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attention.caches.decoding import DecodingCache
+
+
+def transformers_cache(cache: DecodingCache, num_layers: int) -> Any:
+    """A `transformers.Cache`, for `generate(past_key_values=...)`, that keeps its keys and values in `cache`.
+
+    Args:
+        num_layers: of the model.
+    """
+    from transformers.cache_utils import Cache, DynamicLayer
+
+    class Layer(DynamicLayer):
+        is_croppable = False
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+            self.is_initialized = True
+
+        def update(
+            self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
+        ) -> tuple[Tensor, Tensor]:
+            self.keys, self.values = cache.append(self.index, key_states, value_states)
+            return self.keys, self.values
+
+        def get_seq_length(self) -> int:
+            return cache.length(self.index)
+
+        def crop(self, *_: Any) -> None:
+            raise NotImplementedError(
+                "this cache takes no token back; use transformers' DynamicCache for that"
+            )
+
+    class Adapter(Cache):
+        def reset(self) -> None:
+            cache.reset()
+
+        def reorder_cache(self, beam_idx: Tensor) -> None:
+            cache.select(beam_idx)
+
+        def batch_repeat_interleave(self, repeats: int) -> None:
+            cache.select(torch.arange(cache.batch).repeat_interleave(repeats))
+
+        def batch_select_indices(self, indices: Tensor) -> None:
+            cache.select(indices)
+
+    return Adapter(layers=[Layer(index) for index in range(num_layers)])
