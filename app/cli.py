@@ -151,6 +151,53 @@ def generate(
 
 
 @app.command()
+def batch(
+    manifest: Annotated[Path, typer.Argument(help=".csv, .tsv, .jsonl, .parquet, or .txt with prompts.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A folder; to go on, the same again.")],
+    model: Model = "default",
+    matrix: Annotated[
+        list[str] | None,
+        typer.Option(help="FIELD=V1,V2,... or FIELD=1..9: every row with every value; may be repeated."),
+    ] = None,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also where each word acted, into OUTPUT/maps.")
+    ] = False,
+    max_batch: Annotated[
+        int | None, typer.Option(help="Pictures sampled together; as memory allows if not given.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="How many processes a launcher was to start; checked.")
+    ] = None,
+    lora: Loras = None,
+    embedding: Embeddings = None,
+    attention: Attention = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    offload: Offload = False,
+) -> None:
+    """Draw every row of MANIFEST, each once whatever happens; run the same again to go on."""
+    from app.batch import BatchOptions
+    from app.batch import batch as draw_batch
+
+    draw_batch(
+        BatchOptions(
+            manifest=manifest,
+            output=output,
+            matrix=matrix or (),
+            maps=maps,
+            max_batch=max_batch,
+            workers=workers,
+            model=model,
+            attention=attention,
+            device=device,
+            dtype=dtype,
+            adapters=_adapters(lora, embedding),
+            offload=offload,
+        )
+    )
+
+
+@app.command()
 def backends(
     model: Annotated[
         str | None, typer.Option(help="Also show the plan for this model, site by site.")
