@@ -22,6 +22,9 @@ class Expansions:
         """Lets the language model in the box go on with a prompt, in words that the image model knows."""
         with self._lock:
             if self._expander is None:
+                from transformers.utils import logging
+
+                logging.disable_progress_bar()  # the server's log has no use for it
                 self._expander = Expander.from_pretrained()
             expansion = self._expander.knowing(vocabulary).expand(prompt, seed=seed)
             self._last[visitor] = expansion
