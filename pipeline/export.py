@@ -35,10 +35,7 @@ def export_maps(result: Result, folder: Path) -> list[Path]:
         raise UsageError("nothing was recorded; ask for maps with record='grid', 'site' or 'head'")
     maps, stem = result.maps, Path(result.file_name).stem
     words, about = lit_words(maps), describe(maps)
-    title = result.request.prompt or "(an empty prompt)"
-    made_by = f"{result.info['model']['name']}, seed {result.request.seed}"
-    note = f"{made_by}; {about['what']}; each map from 0 to its own largest value"
-    sheet = contact_sheet(result.image, words, title, note)
+    sheet, title = draw_sheet(result, maps), title_of(result)
     written = [save_png(sheet, dict(result.info) | {"maps": about}, folder / f"{stem}-maps.png")]
     picture = enlarge(result.image)
     for index, lit in enumerate(words):
@@ -51,7 +48,7 @@ def export_maps(result: Result, folder: Path) -> list[Path]:
             )
         )
     record = json.dumps(dict(result.info) | {"maps": about}, ensure_ascii=False, sort_keys=True)
-    written.append(write_whole(folder / f"{stem}-maps.npz", lambda file: _write_numbers(file, maps, record)))
+    written.append(write_whole(folder / f"{stem}-maps.npz", lambda file: write_numbers(file, maps, record)))
     tops = [lit.top for lit in words]
     frames = [
         contact_sheet(result.image, lit_words(maps.step(i), tops), title, f"step {i + 1}", tile=FRAME_TILE)
@@ -61,6 +58,17 @@ def export_maps(result: Result, folder: Path) -> list[Path]:
         write_whole(folder / f"{stem}-steps.webp", lambda file: _write_frames(file, frames, record))
     )
     return written
+
+
+def title_of(result: Result) -> str:
+    return result.request.prompt or "(an empty prompt)"
+
+
+def draw_sheet(result: Result, maps: HeatMaps) -> Image.Image:
+    """The contact sheet of a picture and its maps."""
+    made_by = f"{result.info['model']['name']}, seed {result.request.seed}"
+    note = f"{made_by}; {describe(maps)['what']}; each map from 0 to its own largest value"
+    return contact_sheet(result.image, lit_words(maps), title_of(result), note)
 
 
 def describe(maps: HeatMaps) -> dict[str, Any]:
@@ -79,7 +87,7 @@ def describe(maps: HeatMaps) -> dict[str, Any]:
     }
 
 
-def _write_numbers(file: IO[bytes], maps: HeatMaps, record: str) -> None:
+def write_numbers(file: IO[bytes], maps: HeatMaps, record: str) -> None:
     """`maps` (words, h, w) on the finest grid; `grid_HxW` (steps, tokens, h, w); no pickles."""
     words = maps.words()
     tokens = maps.probabilities()

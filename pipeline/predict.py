@@ -1,12 +1,13 @@
 """One call of the U-Net for several requests, each getting its own rows back."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from attention import AttentionRuntime, Backend, get
+from attention import AttentionRuntime, Backend, ContextRows, get
 from attention.recorder import RowRecorder
 from pipeline.errors import NonFinitePrediction
 from pipeline.faults import first_fault
@@ -30,19 +31,21 @@ class Call:
 @torch.inference_mode()
 def predict(model: Model, batch: Sequence[Job]) -> list[Tensor | NonFinitePrediction]:
     """Predictions r c h w for each job; those that are not finite are asked for again on `math`."""
-    runtime, recorder = _runtime(model, batch, {site: c.backend for site, c in batch[0].plan.items()})
-    rows = _call(model, batch, runtime)
+    with _context(model, batch) as context:
+        runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()}, context)
+        rows = _call(model, batch, runtime)
     is_finite = [bool(r.isfinite().all()) for r in rows]
     recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.ask.x])
     return [r if ok else _retry(model, job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
 
 
 def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
-    planned, _ = _runtime(model, [job], {site: c.backend for site, c in job.plan.items()})
-    fault = first_fault(lambda runtime: _call(model, [job], runtime), planned)
+    with _context(model, [job]) as context:
+        planned, _ = _runtime([job], {site: c.backend for site, c in job.plan.items()}, context)
+        fault = first_fault(lambda runtime: _call(model, [job], runtime), planned)
+        runtime, recorder = _runtime([job], dict.fromkeys(job.plan, get("math")), context)
+        (rows,) = _call(model, [job], runtime)
     where = f"prediction {job.ask.index + 1} of {job.ask.count}: {fault}"
-    runtime, recorder = _runtime(model, [job], dict.fromkeys(job.plan, get("math")))
-    (rows,) = _call(model, [job], runtime)
     if rows.isfinite().all():
         recorder.commit()
         job.retries.append(f"{where}; drawn again with math")
@@ -101,10 +104,14 @@ def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
     return torch.tensor(rows, device=model.unet.device)
 
 
+def _context(model: Model, batch: Sequence[Job]) -> AbstractContextManager[ContextRows]:
+    """What the rows of a call read of their prompts."""
+    return model.prompt_cache.rows([each for job in batch for each in job.conditioning])
+
+
 def _runtime(
-    model: Model, batch: Sequence[Job], backends: Mapping[str, Backend]
+    batch: Sequence[Job], backends: Mapping[str, Backend], context: ContextRows
 ) -> tuple[AttentionRuntime, RowRecorder]:
     """What a call does its attention with, and who listens, if any of its requests wants maps."""
     recorder = RowRecorder([recording for job in batch for recording in job.recordings])
-    context = model.prompt_cache.rows([each for job in batch for each in job.conditioning])
     return AttentionRuntime(backends, recorder if recorder.is_needed else None, context), recorder

@@ -32,6 +32,12 @@ class BlockPool:
         self.v = torch.empty(shape, dtype=dtype, device=device)
 
     @property
+    def facts(self) -> tuple[tuple[int, ...], torch.dtype, torch.device]:
+        """Of a block as keys have it: hk block_size d, dtype, device."""
+        _, block_size, num_kv_heads, head_dim = self.k.shape
+        return (num_kv_heads, block_size, head_dim), self.k.dtype, self.k.device
+
+    @property
     def num_bytes(self) -> int:
         return self.k.nbytes + self.v.nbytes
 

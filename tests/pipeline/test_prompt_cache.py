@@ -47,8 +47,8 @@ def test_two_prompts_alternated_1000_times_never_read_each_other(pipe: TextToIma
     right = [expected(unet, prompt, site) for prompt in prompts]
     assert not torch.equal(right[0][0], right[1][0])
     for turn in range(1000):
-        (group,) = cache.rows([prompts[turn % 2]])
-        k, v = group.at(site)
+        with cache.rows([prompts[turn % 2]]) as (group,):
+            k, v = group.at(site)
         assert torch.equal(k, right[turn % 2][0])
         assert torch.equal(v, right[turn % 2][1])
 
@@ -67,8 +67,9 @@ def test_the_prediction_is_the_same_bit_for_bit(folder: str, request: pytest.Fix
         **arguments, context=torch.stack([p.context for p in prompts]), attention=AttentionRuntime(backends)
     )
     for _ in range(2):  # computed, then kept
-        ahead = AttentionRuntime(backends, context=model.prompt_cache.rows(prompts))
-        assert torch.equal(unet(**arguments, context=None, attention=ahead), plain)
+        with model.prompt_cache.rows(prompts) as rows:
+            ahead = AttentionRuntime(backends, context=rows)
+            assert torch.equal(unet(**arguments, context=None, attention=ahead), plain)
 
 
 @torch.inference_mode()
@@ -77,9 +78,9 @@ def test_rows_of_unequal_length_read_their_own_tokens(pipe: TextToImagePipeline)
     prompts = [text.prompt(prompt) for prompt in ("a BREAK b", "a", "b BREAK c BREAK d", "e", "b BREAK a")]
     x, timesteps = torch.randn(5, 4, 8, 8), torch.full((5,), 500)
     backends = {site.name: get("math") for site in unet.sites}
-    rows = pipe.model.prompt_cache.rows(prompts)
-    assert [None if group.rows is None else group.rows.tolist() for group in rows] == [[0, 4], [1, 3], [2]]
-    together = unet(x, timesteps, None, attention=AttentionRuntime(backends, context=rows))
+    with pipe.model.prompt_cache.rows(prompts) as rows:
+        assert [group.rows.tolist() for group in rows if group.rows is not None] == [[0, 4], [1, 3], [2]]
+        together = unet(x, timesteps, None, attention=AttentionRuntime(backends, context=rows))
     for row, prompt in enumerate(prompts):
         alone = unet(x[row : row + 1], timesteps[:1], prompt.context[None])
         torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
@@ -100,40 +101,24 @@ def test_a_chunk_is_projected_once_for_all_steps_runs_seeds_and_rows(
     assert made.count == 5
 
 
-@torch.inference_mode()
-def test_what_was_used_longest_ago_makes_room(
-    pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unet, text = pipe.model.unet, pipe.model.text
-    one = sum(k.nbytes + v.nbytes for k, v in unet.keys_values(text.prompt("a").context[None]).values())
-    cache = PromptCache(unet, pipe.model.adapters, max_bytes=2 * one)
-    made = Projections(unet, monkeypatch)
-    for prompt, count in (("a", 1), ("b", 2), ("a", 2), ("c", 3), ("a", 3), ("b", 4)):
-        cache.rows([text.prompt(prompt)])
-        assert made.count == count
-        assert cache.num_bytes <= 2 * one
-    cache.forget()
-    assert cache.num_bytes == 0
-
-
 def test_loras_have_keys_and_values_of_their_own(sd_folder: Path, tmp_path: Path) -> None:
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
     site = pipe.model.unet.cross_attentions()[0].site
     prompt = pipe.model.text.prompt("a cat")
-    (group,) = pipe.model.prompt_cache.rows([prompt])
-    before = group.at(site)
+    with pipe.model.prompt_cache.rows([prompt]) as (group,):
+        before = group.at(site)
     layer = pipe.model.unet.get_submodule(f"{site}.to_k")
     down, up = torch.randn(2, layer.in_features), torch.randn(layer.out_features, 2)
     name = f"unet.{site}.to_k"
     lora = {f"{name}.lora_A.weight": down, f"{name}.lora_B.weight": up}
     pipe.load_lora(saved(lora, tmp_path / "lora.safetensors"))
     prompt = pipe.model.text.prompt("a cat")
-    (group,) = pipe.model.prompt_cache.rows([prompt])
-    assert torch.equal(group.at(site)[0], expected(pipe.model.unet, prompt, site)[0])
-    assert not torch.equal(group.at(site)[0], before[0])
+    with pipe.model.prompt_cache.rows([prompt]) as (group,):
+        assert torch.equal(group.at(site)[0], expected(pipe.model.unet, prompt, site)[0])
+        assert not torch.equal(group.at(site)[0], before[0])
     pipe.unload_lora()
-    (group,) = pipe.model.prompt_cache.rows([pipe.model.text.prompt("a cat")])
-    assert torch.equal(group.at(site)[0], before[0])
+    with pipe.model.prompt_cache.rows([pipe.model.text.prompt("a cat")]) as (group,):
+        assert torch.equal(group.at(site)[0], before[0])
 
 
 def test_projections_are_not_needed_once_their_work_is_kept(sd_folder: Path) -> None:
@@ -142,3 +127,4 @@ def test_projections_are_not_needed_once_their_work_is_kept(sd_folder: Path) -> 
     first = pipe(asked)
     pipe.model.unet.park_projections("meta")  # where nothing can be computed
     assert pipe(asked).image.tobytes() == first.image.tobytes()
+    assert pipe.model.prompt_cache.pages.num_held == 0

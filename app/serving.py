@@ -1,0 +1,93 @@
+"""Serves the page, for the command line: models first, then the server, then where it is."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from app import report
+from app.loading import load_pipeline
+from pipeline.errors import UsageError
+from pipeline.locate import locate_model
+
+
+def serve(
+    models: Sequence[str],
+    *,
+    host: str,
+    port: int,
+    auth: Sequence[str],
+    attention: str | None,
+    device: str | None,
+    dtype: str | None,
+) -> None:
+    """Serves the page until it is interrupted.
+
+    Args:
+        models: those that the page offers; the first is taken if a visitor names none.
+        auth: USER:PASSWORD of those who may come in; none for everybody.
+
+    Raises:
+        UsageError: a model, the address or a user cannot be used as given.
+    """
+    users = [_user(each) for each in auth]
+    for model in models:
+        locate_model(model)
+    _check_address(host, port)
+    if not users and not _is_local(host):
+        report.complain(f"{host} can be reached from elsewhere, and nobody has to log in; see --auth")
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+    from app.ui.limits import Limits
+    from app.ui.server import Server, build_app
+    from app.ui.studio import Studio
+    from app.web import build_page
+
+    pipelines = {
+        name: load_pipeline(model, attention=attention, device=device, dtype=dtype)
+        for name, model in _names(models).items()
+    }
+    studio = Studio(pipelines, Limits())
+    try:
+        server = Server(
+            build_app(build_page(studio), studio, auth=users or None),
+            host=host,
+            port=port,
+            say=lambda url: report.say(f"Limelight is at {url}"),
+        )
+        server.run()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        studio.close()
+
+
+def _names(models: Sequence[str]) -> dict[str, str]:
+    """What the page calls each model: the end of its name, or all of it where two have the same."""
+    ends = [Path(model).name or model for model in models]
+    return {end if ends.count(end) == 1 else model: model for end, model in zip(ends, models, strict=True)}
+
+
+def _user(text: str) -> tuple[str, str]:
+    name, colon, password = text.partition(":")
+    if not (name and colon and password):
+        raise UsageError("a user is not USER:PASSWORD; give both, with a colon between them")
+    return name, password
+
+
+def _check_address(host: str, port: int) -> None:
+    try:
+        with socket.create_server((host, port), reuse_port=False):
+            pass
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"cannot listen at {host}:{port}: {reason}; choose another --host or --port"
+        ) from None
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,57 @@
+"""Files of finished pictures that the browser cannot make: the maps as numbers, and the contact sheet."""
+
+import io
+import json
+
+from fastapi import APIRouter
+from starlette.responses import PlainTextResponse, Response
+
+from app.ui.errors import Forgotten
+from app.ui.pictures import plain_info
+from app.ui.results import Results
+from pipeline.export import describe, draw_sheet, write_numbers
+from pipeline.maps import HeatMaps
+from pipeline.metadata import png_bytes
+from pipeline.result import Result
+
+
+def downloads(results: Results) -> APIRouter:
+    """Routes to them. A picture's id cannot be guessed, and is all that is asked for."""
+    router = APIRouter(prefix="/made")
+
+    @router.get("/{id}/maps.npz")
+    def maps(id: str) -> Response:
+        return _file(results, id, "maps.npz")
+
+    @router.get("/{id}/sheet.png")
+    def sheet(id: str) -> Response:
+        return _file(results, id, "sheet.png")
+
+    return router
+
+
+def _file(results: Results, id: str, kind: str) -> Response:
+    try:
+        result = results.get(id)
+    except Forgotten as error:
+        return PlainTextResponse(str(error), status_code=404)
+    if result.maps is None:
+        return PlainTextResponse("nothing was recorded of that picture", status_code=404)
+    data = _numbers(result, result.maps) if kind == "maps.npz" else _sheet(result, result.maps)
+    name = result.file_name.removesuffix(".png")
+    return Response(
+        data,
+        media_type="image/png" if kind == "sheet.png" else "application/octet-stream",
+        headers={"content-disposition": f'attachment; filename="{name}-{kind}"'},
+    )
+
+
+def _numbers(result: Result, maps: HeatMaps) -> bytes:
+    record = json.dumps(plain_info(result) | {"maps": describe(maps)}, ensure_ascii=False, sort_keys=True)
+    buffer = io.BytesIO()
+    write_numbers(buffer, maps, record)
+    return buffer.getvalue()
+
+
+def _sheet(result: Result, maps: HeatMaps) -> bytes:
+    return png_bytes(draw_sheet(result, maps), plain_info(result) | {"maps": describe(maps)})

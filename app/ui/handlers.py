@@ -1,0 +1,132 @@
+"""What happens when somebody does something on the page. Plain functions: they know no component."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.ui import restore as restoring
+from app.ui.fair_queue import QueueFull
+from app.ui.frames import Frames, refusal
+from app.ui.settings import Settings, model_of, requests_of, seed_of
+from app.ui.studio import Studio, checked
+from app.ui.ticket import Ticket
+from app.ui.weights import reweigh
+from pipeline.errors import UsageError
+from pipeline.words import WORD
+
+
+async def draw(studio: Studio, visitor: str, settings: Settings) -> AsyncIterator[dict[str, Any]]:
+    """Tells of a run until it is over; closing the iterator stops it.
+
+    What cannot be drawn is told in a message, and nothing waits.
+    """
+    changed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def notify() -> None:
+        loop.call_soon_threadsafe(changed.set)
+
+    try:
+        tickets = await asyncio.to_thread(_tickets, studio, visitor, settings, notify)
+        studio.submit(tickets)
+    except (ValueError, QueueFull) as error:  # every refusal is a ValueError that says what to change
+        yield refusal(str(error))
+        return
+    frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=unknown_words(studio, tickets[0]))
+    try:
+        while True:
+            changed.clear()
+            message = await asyncio.to_thread(frames.message)
+            yield message
+            if message["is_over"]:
+                return
+            await asyncio.sleep(studio.limits.live_seconds)
+            await _changed_or_queued(changed, tickets)
+    finally:
+        for ticket in tickets:
+            studio.stop_one(ticket)
+
+
+async def _changed_or_queued(changed: asyncio.Event, tickets: list[Ticket]) -> None:
+    """Waits for news; places in the queue change without any, so they are looked up every second."""
+    is_queued = any(ticket.state == "waiting" for ticket in tickets)
+    try:
+        await asyncio.wait_for(changed.wait(), timeout=1.0 if is_queued else None)
+    except TimeoutError:
+        return
+
+
+def _tickets(studio: Studio, visitor: str, settings: Settings, notify: Any) -> list[Ticket]:
+    model = model_of(settings, list(studio.pipelines))
+    height, width = studio.pipelines[model].model.native_size
+    requests = requests_of(settings, studio.limits, (width, height))
+    checked(studio, requests[0], model, settings.attention)
+    tickets = [Ticket(visitor, model, settings.attention, request, notify) for request in requests]
+    studio.results.forget(visitor)
+    return tickets
+
+
+def unknown_words(studio: Studio, ticket: Ticket) -> str:
+    """What to tell of words that a small model was not trained on; empty where there are none."""
+    vocabulary = studio.pipelines[ticket.model].model.vocabulary
+    words = WORD.findall(ticket.request.prompt)
+    if vocabulary is None or not (unknown := vocabulary.unknown(words)):
+        return ""
+    return vocabulary.explain(unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an event does to the controls, and what is said of it."""
+
+    text: str
+    settings: Mapping[str, Any]
+    kind: str = ""
+
+
+def restore(event: Any, studio: Studio) -> Change:
+    """Brings back the settings of a PNG that was dropped on the page."""
+    try:
+        data = restoring.decoded(_field(event, "data"), studio.limits)
+        found = restoring.settings_of_png(data, studio.limits)
+    except ValueError as error:
+        return Change(str(error), {}, "error")
+    return Change("The settings of that picture are back.", found)
+
+
+def recall(event: Any, studio: Studio) -> Change:
+    """Brings back settings, or the seed alone, from the browser's history."""
+    stored = _field(event, "settings")
+    try:
+        if not isinstance(stored, Mapping):
+            raise UsageError("there are no settings with it")
+        if _field(event, "kind") == "seed":
+            seed = str(seed_of(stored.get("seed")))
+            return Change(f"Seed {seed} is kept.", {"seed": seed})
+        found = restoring.settings_of_record(stored, studio.limits)
+    except ValueError as error:
+        return Change(str(error), {}, "error")
+    return Change("The settings of that picture are back.", found)
+
+
+async def weigh(studio: Studio, visitor: str, event: Any) -> AsyncIterator[dict[str, Any]]:
+    """Draws a picture again with another weight of one word, as `draw` does."""
+    try:
+        stored, span, weight = (_field(event, name) for name in ("settings", "span", "weight"))
+        if not isinstance(stored, Mapping):
+            raise UsageError("there are no settings with it")
+        start, end = (int(each) for each in span)
+        again = dict(stored) | {"prompt": reweigh(str(stored.get("prompt")), (start, end), float(weight))}
+        settings = Settings(
+            **restoring.settings_of_record(again, studio.limits), model=_field(event, "model")
+        )
+    except (ValueError, TypeError) as error:
+        yield refusal(str(error))
+        return
+    async for message in draw(studio, visitor, settings):
+        yield message
+
+
+def _field(event: Any, name: str) -> Any:
+    return event.get(name) if isinstance(event, Mapping) else None

@@ -1,0 +1,95 @@
+"""The web server around the page: its own files, headers, limits of what is sent to it."""
+
+from typing import Any
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.ui.downloads import downloads
+from app.ui.studio import Studio
+from app.ui.theme import theme
+from app.ui.viewer import STATIC
+
+# Everything comes from here. Gradio's own page builds functions and styles at run time.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+HEADERS = {
+    b"content-security-policy": POLICY.encode(),
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+}
+
+
+class Guard:
+    """Sets headers on every answer, and refuses bodies that are too large before they are read."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if int(length) > self.max_body_bytes if length.isdigit() else True:
+            message = (
+                f"the request has {length.decode('latin-1')[:20]} bytes; at most {self.max_body_bytes:,}"
+            )
+            await PlainTextResponse(message, status_code=413)(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *HEADERS.items()]
+            await send(message)
+
+        await self.app(scope, receive, send_guarded)
+
+
+def build_app(page: gr.Blocks, studio: Studio, *, auth: list[tuple[str, str]] | None = None) -> FastAPI:
+    """The page with everything it needs, as an ASGI application."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(downloads(studio.results))
+    app.mount("/limelight", StaticFiles(directory=STATIC), name="limelight")
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        auth=auth,
+        theme=theme(),
+        css_paths=[STATIC / "page.css", STATIC / "viewer.css"],
+        head=(STATIC / "head.html").read_text(encoding="utf-8"),
+        favicon_path=str(STATIC / "icon.png"),
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        pwa=False,
+        max_file_size=studio.limits.max_file_bytes,
+    )
+    app.add_middleware(Guard, max_body_bytes=studio.limits.max_body_bytes)
+    return app
+
+
+class Server(uvicorn.Server):
+    """Says where the page is as soon as it is there."""
+
+    def __init__(self, app: FastAPI, *, host: str, port: int, say: Any) -> None:
+        super().__init__(
+            uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
+        )
+        self._say = say
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            self._say(f"http://{self.config.host}:{port}")

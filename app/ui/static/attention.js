@@ -1,0 +1,170 @@
+// For the curious: one word at every site and step, the heads of a site, and what computed them.
+
+import { MEAN, concentration, field, rangeOf } from "./maps.js";
+import { shortSite } from "./lens.js";
+import { tile } from "./paint.js";
+
+const COLUMNS = 9;
+
+export class Attention {
+  constructor(element, viewer) {
+    this.element = element;
+    this.viewer = viewer;
+    this.site = null;
+  }
+
+  refresh() {
+    if (!this.element.hidden && this.viewer.picture) this.render(this.viewer.picture, this.viewer.maps());
+  }
+
+  render(picture, maps) {
+    const view = maps?.views.get("attention");
+    const sites = view?.layers.filter((layer) => layer.kind === "heads") ?? [];
+    if (picture.state !== "done" || !sites.length) {
+      this.element.replaceChildren(note("Draw a picture with maps of sites to see where each of them looks."));
+      return;
+    }
+    const words = view.chips.map((chip, i) => ({ ...chip, i })).filter((chip) => chip.part === "word");
+    const chosen = [...this.viewer.lens.selected].filter((i) => i < view.chips.length);
+    const chips = chosen.length ? chosen : [this.longest(words)];
+    if (!sites.some((layer) => layer.name === this.site)) this.site = sites.at(-1).name;
+    this.element.replaceChildren(
+      this.choose(words, chips),
+      this.steps(maps, view, sites, chips),
+      this.heads(maps, view, sites, chips),
+      this.plan(picture),
+    );
+  }
+
+  longest(words) {
+    return words.reduce((best, word) => (word.text.length > best.text.length ? word : best), words[0])?.i ?? 0;
+  }
+
+  choose(words, chips) {
+    const row = document.createElement("div");
+    row.className = "words";
+    row.setAttribute("role", "toolbar");
+    row.setAttribute("aria-label", "Word that is shown");
+    row.append(
+      ...words.map((word) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "word";
+        button.textContent = word.text;
+        button.setAttribute("aria-pressed", chips.includes(word.i));
+        button.addEventListener("click", () => {
+          this.viewer.lens.selected = new Set([word.i]);
+          this.viewer.chips.mark();
+          this.viewer.lens.paint();
+          this.refresh();
+        });
+        return button;
+      }),
+    );
+    return row;
+  }
+
+  steps(maps, view, sites, chips) {
+    const section = part("Sites and steps", "Every row is a cross-attention site in the order in which they run, every column a step. Each tile goes from 0 to its own most.");
+    const count = Math.max(...view.layers.find((layer) => layer.kind === "grid").frames) + 1;
+    const shown = columns(count);
+    const table = document.createElement("div");
+    table.className = "multiples";
+    table.style.setProperty("--columns", shown.length + 1);
+    table.append(label(""), ...shown.map((step) => label(`step ${step + 1}`)), label("all"));
+    for (const { name } of sites) {
+      const row = document.createElement("button");
+      row.type = "button";
+      row.className = "site-name";
+      row.textContent = shortSite(name);
+      row.title = name;
+      row.setAttribute("aria-pressed", name === this.site);
+      row.addEventListener("click", () => {
+        this.site = name;
+        this.refresh();
+      });
+      table.append(row);
+      for (const frame of [...shown, MEAN]) table.append(this.tile(field(maps, view, name, frame, chips)));
+    }
+    section.append(table);
+    return section;
+  }
+
+  heads(maps, view, sites, chips) {
+    const layer = sites.find((each) => each.name === this.site);
+    const section = part(`Heads of ${shortSite(this.site)}`, "How concentrated each head is on the word: 0 is even, 1 is a single position (1 minus the entropy over that of an even map).");
+    const row = document.createElement("div");
+    row.className = "head-tiles";
+    for (const head of layer.frames.filter((frame) => frame !== MEAN)) {
+      const one = field(maps, view, this.site, MEAN, chips, head);
+      const figure = document.createElement("figure");
+      const caption = document.createElement("figcaption");
+      caption.textContent = `Head ${head + 1} · ${concentration(one.values).toFixed(2)}`;
+      figure.append(this.tile(one), caption);
+      row.append(figure);
+    }
+    section.append(row);
+    return section;
+  }
+
+  tile(one) {
+    const canvas = document.createElement("canvas");
+    canvas.className = "tile";
+    if (one) tile(canvas, one, 0, rangeOf(one.values)[1]);
+    return canvas;
+  }
+
+  plan(picture) {
+    const section = part("Backends", "What computes each site, and how long one call of it takes by itself on this machine.");
+    const table = document.createElement("table");
+    const head = document.createElement("tr");
+    for (const text of ["Site", "Kind", "Positions", "Heads", "Backend", "Kernel", "Time"]) head.append(cell("th", text));
+    table.append(head);
+    for (const site of picture.sites ?? []) {
+      const row = document.createElement("tr");
+      const time = site.milliseconds === null ? "" : `${site.milliseconds.toFixed(2)} ms`;
+      for (const text of [shortSite(site.name), site.kind, site.positions, site.heads, site.backend, site.kernel, time])
+        row.append(cell("td", String(text)));
+      row.title = site.name;
+      table.append(row);
+    }
+    const scroll = document.createElement("div");
+    scroll.className = "scroll";
+    scroll.append(table);
+    section.append(scroll);
+    return section;
+  }
+}
+
+function columns(count) {
+  const most = Math.min(COLUMNS, count);
+  return [...new Set(Array.from({ length: most }, (_, i) => Math.round((i * (count - 1)) / Math.max(1, most - 1))))];
+}
+
+function part(title, text) {
+  const section = document.createElement("section");
+  const heading = document.createElement("h3");
+  heading.textContent = title;
+  section.append(heading, note(text));
+  return section;
+}
+
+function note(text) {
+  const line = document.createElement("p");
+  line.className = "note";
+  line.textContent = text;
+  return line;
+}
+
+function label(text) {
+  const span = document.createElement("span");
+  span.className = "column-name";
+  span.textContent = text;
+  return span;
+}
+
+function cell(kind, text) {
+  const one = document.createElement(kind);
+  one.textContent = text;
+  return one;
+}

@@ -1,0 +1,147 @@
+"""Keys and values of pieces of contexts, in pages that every row with the same piece reads.
+
+Source: Kwon et al. 2023, arXiv:2309.06180, for blocks, tables and reference counts.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from threading import Lock
+
+import torch
+from torch import Tensor
+
+from attention.caches.pager import Pager, Table
+from attention.caches.pool import BlockPool
+from attention.context import ContextRows, KeysValues, RowGroup
+
+Make = Callable[[], Mapping[str, KeysValues]]
+FIRST_BLOCKS = 4
+
+
+class PagedContexts:
+    """Pieces of contexts by key, one block each, at every site; the one used longest ago makes room.
+
+    A piece is as long as every other, such as a chunk of 77 tokens: a block has no empty places, and what two
+    prompts have in common they share. Blocks that a call reads are held until it ends.
+
+    Args:
+        max_bytes: size of the pools; what calls in flight hold is there whatever it takes.
+    """
+
+    def __init__(self, *, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._kept: OrderedDict[Hashable, Table] = OrderedDict()
+        self._pools: dict[str, BlockPool] = {}
+        self._pager = Pager(FIRST_BLOCKS, 1)
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        """How many pieces are kept."""
+        return len(self._kept)
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the pools."""
+        return sum(pool.num_bytes for pool in self._pools.values())
+
+    @property
+    def num_held(self) -> int:
+        """How many blocks calls in flight hold."""
+        return sum(self._pager.references(table.blocks[0]) > 1 for table in self._kept.values())
+
+    def forget(self) -> None:
+        """Lets go of everything; calls in flight go on with what they hold."""
+        with self._lock:
+            self._forget()
+
+    @contextmanager
+    def rows(self, rows: Sequence[Sequence[tuple[Hashable, Make]]]) -> Iterator[ContextRows]:
+        """What each row of a call reads, piece behind piece; valid until the end of the `with`.
+
+        Args:
+            rows: for each, the pieces' keys, and what makes keys and values 1 hk m d of one that is not kept.
+        """
+        held: list[tuple[Pager, Table]] = []
+        try:
+            with self._lock, torch.inference_mode():
+                blocks = [[self._hold(key, make, held) for key, make in row] for row in rows]
+                groups = self._grouped(blocks)
+            yield groups
+        finally:
+            with self._lock:
+                for pager, table in held:
+                    pager.free(table)
+
+    def _grouped(self, blocks: Sequence[Sequence[int]]) -> ContextRows:
+        """Rows of equally many blocks together."""
+        device = next(iter(self._pools.values())).k.device
+        groups = []
+        for count in dict.fromkeys(map(len, blocks)):
+            rows = [row for row, each in enumerate(blocks) if len(each) == count]
+            at = partial(_read, self._pools, torch.tensor([blocks[row] for row in rows], device=device))
+            is_all = len(rows) == len(blocks)
+            groups.append(RowGroup(at, None if is_all else torch.tensor(rows, device=device)))
+        return tuple(groups)
+
+    def _hold(self, key: Hashable, make: Make, held: list[tuple[Pager, Table]]) -> int:
+        """The block of a piece, which is the caller's until it is freed."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        else:
+            self._keep(key, make())
+        table = self._pager.fork(self._kept[key])
+        held.append((self._pager, table))
+        return table.blocks[0]
+
+    def _keep(self, key: Hashable, made: Mapping[str, KeysValues]) -> None:
+        self._fit(made)
+        self._make_room()
+        table = Table()
+        self._pager.extend(table, self._pager.block_size)
+        for site, (k, v) in made.items():
+            self._pools[site].write(table, 0, k[0], v[0])
+        self._kept[key] = table
+
+    def _fit(self, made: Mapping[str, KeysValues]) -> None:
+        """Makes the pools for the first piece, and anew where pieces have another shape, dtype or device."""
+        facts = {site: (k.shape[1:], k.dtype, k.device) for site, (k, _) in made.items()}
+        if facts == {site: pool.facts for site, pool in self._pools.items()}:
+            return
+        self._forget()
+        block_size = next(iter(made.values()))[0].shape[2]
+        self._pager = Pager(FIRST_BLOCKS, block_size)
+        self._pools = {
+            site: BlockPool(FIRST_BLOCKS, block_size, k.shape[1], k.shape[3], dtype=k.dtype, device=k.device)
+            for site, (k, _) in made.items()
+        }
+
+    def _make_room(self) -> None:
+        """Sees to it that a block is free."""
+        num_blocks = self._pager.num_blocks
+        most = self.max_bytes * num_blocks // self.num_bytes
+        if self._pager.num_free:
+            return
+        if num_blocks < most:
+            return self._grow(min(2 * num_blocks, most))
+        for key, table in self._kept.items():
+            if self._pager.references(table.blocks[0]) == 1:
+                self._pager.free(self._kept.pop(key))
+                return None
+        return self._grow(num_blocks + max(1, num_blocks // 4))  # calls in flight hold all of it
+
+    def _grow(self, num_blocks: int) -> None:
+        self._pager.grow(num_blocks)
+        for pool in self._pools.values():
+            pool.grow(num_blocks)
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._pools = {}
+        self._pager = Pager(FIRST_BLOCKS, 1)
+
+
+def _read(pools: Mapping[str, BlockPool], blocks: Tensor, site: str) -> KeysValues:
+    pool = pools[site]
+    return pool.read(blocks, blocks.shape[1] * pool.block_size)
