@@ -31,7 +31,9 @@ class Notice(gr.HTML):
 
     def preprocess(self, payload: Any) -> None:
         """Only ever written."""
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
 
     if TYPE_CHECKING:
