@@ -11,6 +11,7 @@ import typer
 from app import report
 from pipeline.adapter_files import AdapterFile, parse_embedding, parse_lora, recorded_files
 from pipeline.errors import UsageError
+from pipeline.expansion import Expansion
 from pipeline.request import MAX_SEED, GenerationRequest
 
 app = typer.Typer(
@@ -55,6 +56,13 @@ def generate(
         Path, typer.Option("-o", "--output", help="A .png file, or a folder for files named by content.")
     ] = Path("outputs"),
     model: Model = "default",
+    expand: Annotated[
+        bool,
+        typer.Option("--expand", help="Let a language model add to PROMPT first, by SEED, and say what."),
+    ] = False,
+    expander: Annotated[
+        str, typer.Option(help="For --expand: `default`, a folder of a causal language model, or a hub id.")
+    ] = "default",
     negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     steps: Annotated[int, typer.Option(help="Scheduler steps.")] = 25,
     guidance: Annotated[
@@ -104,10 +112,13 @@ def generate(
     """Draw PROMPT and say where the picture is."""
     from app.drawing import draw
 
+    seed = random.randrange(min(2**32, MAX_SEED)) if seed is None else seed
+    expansion = _expanded(prompt, seed, expander, model) if expand else None
     request = GenerationRequest(
-        prompt=prompt,
+        prompt=prompt if expansion is None else expansion.text,
+        expansion=expansion,
         negative_prompt=negative,
-        seed=random.randrange(min(2**32, MAX_SEED)) if seed is None else seed,
+        seed=seed,
         width=width,
         height=height,
         num_steps=steps,
@@ -136,6 +147,53 @@ def generate(
         adapters=_adapters(lora, embedding),
         offload=offload,
         exact=exact,
+    )
+
+
+@app.command()
+def batch(
+    manifest: Annotated[Path, typer.Argument(help=".csv, .tsv, .jsonl, .parquet, or .txt with prompts.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A folder; to go on, the same again.")],
+    model: Model = "default",
+    matrix: Annotated[
+        list[str] | None,
+        typer.Option(help="FIELD=V1,V2,... or FIELD=1..9: every row with every value; may be repeated."),
+    ] = None,
+    maps: Annotated[
+        bool, typer.Option("--maps", help="Also where each word acted, into OUTPUT/maps.")
+    ] = False,
+    max_batch: Annotated[
+        int | None, typer.Option(help="Pictures sampled together; as memory allows if not given.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="How many processes a launcher was to start; checked.")
+    ] = None,
+    lora: Loras = None,
+    embedding: Embeddings = None,
+    attention: Attention = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    offload: Offload = False,
+) -> None:
+    """Draw every row of MANIFEST, each once whatever happens; run the same again to go on."""
+    from app.batch import BatchOptions
+    from app.batch import batch as draw_batch
+
+    draw_batch(
+        BatchOptions(
+            manifest=manifest,
+            output=output,
+            matrix=matrix or (),
+            maps=maps,
+            max_batch=max_batch,
+            workers=workers,
+            model=model,
+            attention=attention,
+            device=device,
+            dtype=dtype,
+            adapters=_adapters(lora, embedding),
+            offload=offload,
+        )
     )
 
 
@@ -266,6 +324,13 @@ def replay(
         adapters=recorded_files(record.get("adapters", []), _adapters(lora, embedding)),
         offload=offload,
     )
+
+
+def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
+    from app.expanding import expand
+
+    GenerationRequest(prompt=prompt, seed=seed)  # refuses what is not to be drawn before a model is loaded
+    return expand(prompt, seed=seed, expander=expander, model=model)
 
 
 def _adapters(loras: list[str] | None, embeddings: list[str] | None) -> list[AdapterFile]:

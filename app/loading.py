@@ -29,6 +29,7 @@ def load_pipeline(
     adapters: Sequence[AdapterFile] = (),
     offload: bool = False,
     exact: bool = False,
+    max_rows: int = 8,
 ) -> TextToImagePipeline:
     with refusals():
         return TextToImagePipeline.from_pretrained(
@@ -39,6 +40,7 @@ def load_pipeline(
             adapters=adapters,
             offload=offload,
             exact=exact,
+            max_rows=max_rows,
         )
 
 

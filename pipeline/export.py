@@ -21,8 +21,8 @@ MILLISECONDS = 160
 FRAME_TILE = 128
 
 
-def export_maps(result: Result, folder: Path) -> list[Path]:
-    """Writes into `folder`, under the picture's own name, and returns what it wrote:
+def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> list[Path]:
+    """Writes into `folder`, under `stem` or the picture's own name, and returns what it wrote:
 
     `-maps.png`, the contact sheet; `-word00.png` and so on, one a word in the prompt's order; `-maps.npz`,
     the numbers; `-steps.webp`, the sheet step by step. What made them is inside each.
@@ -33,7 +33,7 @@ def export_maps(result: Result, folder: Path) -> list[Path]:
     """
     if result.maps is None:
         raise UsageError("nothing was recorded; ask for maps with record='grid', 'site' or 'head'")
-    maps, stem = result.maps, Path(result.file_name).stem
+    maps, stem = result.maps, stem or Path(result.file_name).stem
     words, about = lit_words(maps), describe(maps)
     sheet, title = draw_sheet(result, maps), title_of(result)
     written = [save_png(sheet, dict(result.info) | {"maps": about}, folder / f"{stem}-maps.png")]

@@ -8,6 +8,7 @@ from torch import nn
 from transformers import CLIPTextModel
 
 from scripts.training import checkpoint
+from scripts.training.relation import relation_head
 
 
 def adopt(model: Path, run: Path) -> None:
@@ -25,7 +26,8 @@ def adopt(model: Path, run: Path) -> None:
     _save(run / "clip.pt", encoder=encoder)
     _save(run / "vae.pt", vae=vae)
     both = nn.ModuleDict({"unet": unet, "encoder": encoder})
-    _save(run / "unet.pt", model=both, averaged=torch.optim.swa_utils.AveragedModel(both))
+    averaged, head = torch.optim.swa_utils.AveragedModel(both), relation_head(encoder.config.hidden_size)
+    _save(run / "unet.pt", model=both, averaged=averaged, relation=head)
 
 
 def _save(path: Path, **modules: nn.Module) -> None:

@@ -74,11 +74,12 @@ class UNetStageConfig:
     beta_start: float = 1e-4
     beta_end: float = 0.02
     text_rate: float = 0.5
+    relation_weight: float = 0.1
     drop_caption: float = 0.1
-    timesteps: tuple[float, float] = (2.0, 2.0)
+    timesteps: tuple[float, float] = (2.4, 1.8)
     ema: float = 0.999
     pool: PoolConfig = PoolConfig()
-    stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4)
+    stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4, decay=0.25)
 
 
 @dataclass(frozen=True, kw_only=True)

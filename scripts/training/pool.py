@@ -1,7 +1,7 @@
 """Latents of scenes, made once and used a few times: the denoiser never waits for the composer."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from scripts.training.config import PoolConfig
 from scripts.training.data import Sketch, Sketches, World
+from scripts.training.relation import told
 from scripts.training.text import TextSide
 
 
@@ -22,10 +23,11 @@ class Chunk:
     mean: Float[Tensor, "n c h w"]
     std: Float[Tensor, "n c h w"]
     ids: Int[Tensor, "n m"]
+    told: Int[Tensor, "n m"]
 
     @classmethod
     def of(cls, parts: list["Chunk"]) -> "Chunk":
-        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("mean", "std", "ids")))
+        return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
 class LatentPool:
@@ -42,8 +44,10 @@ class LatentPool:
         self.chunks: list[Chunk] = []
         self.newest = -1
 
-    def draw(self, step: int, size: int) -> tuple[Float[Tensor, "b c h w"], Int[Tensor, "b m"]]:
-        """Latents and token ids of a training batch; steps may only go up."""
+    def draw(
+        self, step: int, size: int
+    ) -> tuple[Float[Tensor, "b c h w"], Int[Tensor, "b m"], Int[Tensor, "b m"]]:
+        """Latents, token ids and the relations told by them of a training batch; steps may only go up."""
         chunk, window = self.config.chunk, self.config.window
         self._slide(window - 1 + step * size // (chunk * self.config.uses))
         device = self.world.device
@@ -52,7 +56,7 @@ class LatentPool:
         mean, std = self.all.mean[picks], self.all.std[picks]
         generator = torch.Generator(device).manual_seed(step)
         noise = torch.randn(mean.shape, generator=generator, device=device)
-        return mean + std * noise, self.all.ids[picks]
+        return mean + std * noise, self.all.ids[picks], self.all.told[picks]
 
     def _slide(self, newest: int) -> None:
         if newest == self.newest:
@@ -74,8 +78,10 @@ class LatentPool:
         images = self.world.paint(sketch).images
         with torch.no_grad(), torch.autocast(self.world.device, dtype=torch.bfloat16):
             posteriors = [self.vae.encode(part).latent_dist for part in images.split(self.config.encode)]
+        ids = self.text.ids(sketch.captions)
         return Chunk(
             torch.cat([posterior.mean.float() for posterior in posteriors]),
             torch.cat([posterior.std.float() for posterior in posteriors]),
-            self.text.ids(sketch.captions),
+            ids,
+            told(sketch, self.text, ids),
         )

@@ -16,7 +16,9 @@ from scripts.training.config import TrainConfig
 from scripts.training.data import World
 from scripts.training.grid import save_grid
 from scripts.training.loop import Stage
+from scripts.training.margins import margins
 from scripts.training.pool import LatentPool
+from scripts.training.relation import UNSAID, relation_head, relation_loss
 from scripts.training.text import TextSide
 from scripts.training.vae import HELD_OUT_STEP
 from scripts.training.vae_ready import trained_vae
@@ -117,8 +119,12 @@ def unet_stage(
         unet.compile()
     pool, noising = LatentPool(config.unet.pool, world, vae, text, workers), scheduler(config)
     empty = text.ids([""])
+    head = relation_head(config.text.width).to(world.device)
 
-    def loss_of(step: int, latents: Tensor, ids: Tensor, parts: nn.ModuleDict) -> Tensor:
+    def loss_of(
+        step: int, latents: Tensor, ids: Tensor, parts: nn.ModuleDict
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The denoiser's loss, the context, and whose caption was dropped."""
         rng = np.random.default_rng([world.seed, 3, step])
         timesteps = torch.from_numpy(_timesteps(rng, len(latents), *config.unet.timesteps)).to(world.device)
         generator = torch.Generator(world.device).manual_seed(2**40 + step * size + rank)
@@ -129,26 +135,34 @@ def unet_stage(
             predicted = parts["unet"](
                 noising.add_noise(latents, noise, timesteps), timesteps, context.float()
             )
-        return (predicted.float() - noising.get_velocity(latents, noise, timesteps)).square().mean()
+        loss = (predicted.float() - noising.get_velocity(latents, noise, timesteps)).square().mean()
+        return loss, context, dropped
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        latents, ids = pool.draw(step, config.unet.stage.batch // size)
-        return loss_of(step, latents, ids, model), {}
+        latents, ids, answers = pool.draw(step, config.unet.stage.batch // size)
+        denoising, context, dropped = loss_of(step, latents, ids, model)
+        relation = relation_loss(head, context, answers.masked_fill(dropped[:, None], UNSAID))
+        return denoising + config.unet.relation_weight * relation, {"relation": relation.item()}
 
     @torch.no_grad()
     def report(step: int) -> dict[str, float]:
         held_out = world.batch(HELD_OUT_STEP + 1, 256)
         latents = vae.encode(held_out.images).latent_dist.mean
-        value = loss_of(HELD_OUT_STEP, latents, text.ids(held_out.captions), averaged.module)
+        value, *_ = loss_of(HELD_OUT_STEP, latents, text.ids(held_out.captions), averaged.module)
         images = sample(averaged.module, vae, text, scheduler(config), list(SHOWN))
         save_grid(images, run / "samples" / f"unet-{step:06d}.png", 8)
-        return {"held_out_loss": value.item()}
+        heeded = margins(averaged.module, world, vae, text, noising, 96)
+        return {"held_out_loss": value.item(), **heeded}
 
     return Stage(
         name="unet",
         config=config.unet.stage,
-        groups=[(list(unet.parameters()), 1.0), (list(text.encoder.parameters()), config.unet.text_rate)],
-        modules={"model": model, "averaged": averaged},
+        groups=[
+            (list(unet.parameters()), 1.0),
+            (list(text.encoder.parameters()), config.unet.text_rate),
+            (list(head.parameters()), 1.0),
+        ],
+        modules={"model": model, "averaged": averaged, "relation": head},
         loss=loss,
         report=report,
         after=lambda: averaged.update_parameters(model),

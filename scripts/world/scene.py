@@ -39,10 +39,12 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """How often each kind of scene comes up; the rest of `single` and `pair` are counts of one noun."""
+    """How often each kind of scene comes up; the rest of `single` and `pair` are counts of one noun. Of the
+    pairs `related` say how they stand."""
 
-    single: float = 0.3
-    pair: float = 0.56
+    single: float = 0.22
+    pair: float = 0.66
+    related: float = 0.85
     coloured: float = 0.6
     sized: float = 0.12
     background_named: float = 0.85
@@ -102,5 +104,5 @@ def _pair(rng: np.random.Generator, mixture: Mixture) -> tuple[tuple[Thing, ...]
     if rng.random() < mixture.sized:
         sizes = ("small", "big") if rng.random() < 0.5 else ("big", "small")
         first, second = replace(first, size=sizes[0]), replace(second, size=sizes[1])
-    related = rng.random() < 0.7
+    related = rng.random() < mixture.related
     return (first, second), RELATIONS[rng.integers(len(RELATIONS))] if related else None

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from attention.recording import Frame, Recording
 from attention.recording_size import RecordingTooLarge
 from pipeline import GenerationRequest, TextToImagePipeline
+from pipeline.clip import Token
 from pipeline.maps import HeatMaps, NoSuchMap
-from pipeline.text import Token
 from tests.pipeline.stock import contexts_of
 
 
@@ -42,22 +43,26 @@ def stock_unet(folder: Path) -> tuple[torch.nn.Module, dict[str, Tensor]]:
     return unet.eval(), kept
 
 
-def request(**fields: object) -> GenerationRequest:
+def asked_for(**fields: object) -> GenerationRequest:
     return GenerationRequest(
         **({"prompt": "a red apple, a Red car", "seed": 3, "num_steps": 2, "record": "head"} | fields)
     )
 
 
+def picture() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8))
+
+
 CASES = {
-    "plain": [request()],
-    "guidance off": [request(guidance_scale=1.0)],
-    "not square": [request(width=32, height=16)],
-    "several pictures": request().repeated(3),
+    "plain": [asked_for()],
+    "guidance off": [asked_for(guidance_scale=1.0)],
+    "not square": [asked_for(width=32, height=16)],
+    "several pictures": asked_for().repeated(3),
     "several prompts, lengths and sizes": [
-        request(prompt="a blue car"),
-        request(prompt="a BREAK b"),
-        request(prompt="(c:1.5) " * 40, guidance_scale=1.0),
-        request(width=24, height=24),
+        asked_for(prompt="a blue car"),
+        asked_for(prompt="a BREAK b"),
+        asked_for(prompt="(c:1.5) " * 40, guidance_scale=1.0),
+        asked_for(width=24, height=24),
     ],
 }
 
@@ -70,7 +75,29 @@ def test_every_site_and_head_equals_the_stock_unets(
     folder = sd_folder if family == "sd" else sdxl_folder
     pipe = TextToImagePipeline.from_pretrained(folder, device="cpu")
     stock, kept = stock_unet(folder)
-    asked = CASES[case]
+    assert_maps_are_the_stock_unets(pipe, CASES[case], stock, kept, monkeypatch)
+
+
+@pytest.mark.parametrize("kind", ["lcm", "edit", "inpaint"])
+def test_other_kinds_of_models_map_as_the_stock_unets_do(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = request.getfixturevalue(f"{kind}_folder")
+    pipe = TextToImagePipeline.from_pretrained(folder, device="cpu")
+    fields = {"lcm": {"scheduler": "lcm"}, "edit": {"image": picture()}}
+    fields["inpaint"] = {"image": picture(), "mask": picture()}
+    asked = asked_for(num_steps=3, **fields[kind])
+    others = [asked_for(num_steps=3, prompt="a blue car", **fields[kind])]
+    assert_maps_are_the_stock_unets(pipe, [asked, *others], *stock_unet(folder), monkeypatch)
+
+
+def assert_maps_are_the_stock_unets(
+    pipe: TextToImagePipeline,
+    asked: list[GenerationRequest],
+    stock: torch.nn.Module,
+    kept: dict[str, Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for result, one in zip(pipe(asked), asked, strict=True):
         expected = oracle(pipe, stock, kept, one, monkeypatch)
         assert set(expected) == set(result.maps.recording.sums)
@@ -97,7 +124,7 @@ def oracle(pipe, stock, kept, one: GenerationRequest, monkeypatch) -> dict[str, 
             else None
         )
         with torch.no_grad():
-            stock(x, t, context, added_cond_kwargs=added)
+            stock(x, t, context, timestep_cond=options["time_cond"], added_cond_kwargs=added)
         for site, weights in kept.items():
             rows = weights[-1].float()  # heads n m of the prompt
             factor = (x.shape[2] * x.shape[3] // rows.shape[1]) ** 0.5
@@ -111,15 +138,15 @@ def oracle(pipe, stock, kept, one: GenerationRequest, monkeypatch) -> dict[str, 
 
 def test_recording_changes_no_pixel(sd_folder: Path) -> None:
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
-    plain = pipe(request(record=False))
+    plain = pipe(asked_for(record=False))
     for level in ("grid", "site", "head"):
-        assert pipe(request(record=level)).image.tobytes() == plain.image.tobytes()
+        assert pipe(asked_for(record=level)).image.tobytes() == plain.image.tobytes()
     assert plain.maps is None
 
 
 def test_a_recording_that_would_not_fit_is_refused_before_the_first_step(sd_folder: Path) -> None:
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
-    large = request(width=2048, height=2048, record="head", prompt="a " * 590)
+    large = asked_for(width=2048, height=2048, record="head", prompt="a " * 590)
     with pytest.raises(
         RecordingTooLarge, match=r"recording 'head' for 4 sites, 616 tokens and 2 steps takes"
     ):
@@ -128,7 +155,7 @@ def test_a_recording_that_would_not_fit_is_refused_before_the_first_step(sd_fold
 
 def test_steps_carry_the_maps_so_far(sd_folder: Path) -> None:
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
-    lengths = [len(step.maps.recording.steps) for step in pipe.stream([request(num_steps=3)])]
+    lengths = [len(step.maps.recording.steps) for step in pipe.stream([asked_for(num_steps=3)])]
     assert lengths == [1, 2, 3]
 
 

@@ -9,7 +9,7 @@ from PIL.PngImagePlugin import PngInfo
 
 pytestmark = pytest.mark.browser
 SECONDS = 1000
-LONGEST = 120 * SECONDS
+LONGEST = 90 * SECONDS
 DROP = """([data, name]) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
   const transfer = new DataTransfer();

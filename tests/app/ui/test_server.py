@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import time
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_downloads_are_the_pictures_own(served):
     ticket = Ticket("a", "default", "", request, lambda: None)
     served.studio.submit([ticket])
     while not ticket.is_over:
-        pass
+        time.sleep(0.02)
     status, headers, body = _get(served.url, f"/made/{ticket.id}/maps.npz")
     assert status == 200
     assert headers["content-disposition"].endswith('-maps.npz"')

@@ -1,0 +1,144 @@
+"""`limelight batch`: draws a manifest into a folder, and tells how far it is."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from app import report
+from app.batch_progress import BatchProgress
+from app.loading import load_pipeline, refusals
+from pipeline.adapter_files import AdapterFile
+from pipeline.batch.errors import OutputLost
+from pipeline.batch.expand import parse_matrix
+from pipeline.batch.rows import read_rows
+from pipeline.batch.stop import Stop, Stopped
+from pipeline.batch.team import Team, join, place_of_process
+
+if TYPE_CHECKING:  # the module loads torch
+    from pipeline.batch.run import Run
+
+SHOWN = 10  # rows named one by one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """What the command line asks for."""
+
+    manifest: Path
+    output: Path
+    matrix: Sequence[str] = ()
+    maps: bool = False
+    max_batch: int | None = None
+    workers: int | None = None
+    model: str = "default"
+    attention: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    adapters: Sequence[AdapterFile] = ()
+    offload: bool = False
+
+
+def batch(options: BatchOptions) -> None:
+    """Draws every row that has no picture yet.
+
+    Raises:
+        UsageError: the manifest, the folder or the model cannot be used; nothing was drawn.
+        SystemExit: 3 when rows failed, 4 when stopped; running the same again goes on.
+    """
+    stop = Stop()
+    with stop.listening():
+        try:
+            _run(options, stop)
+        except Stopped:
+            _stopped()
+
+
+def _run(options: BatchOptions, stop: Stop) -> None:
+    matrix = parse_matrix(options.matrix)
+    manifest = read_rows(options.manifest, matrix=matrix, maps=options.maps)
+    is_first = place_of_process() == 0
+    from pipeline.batch.run import Run, open_output
+
+    team = join(options.workers)
+    if is_first and manifest.num_twins:
+        report.complain(f"{manifest.num_twins} rows ask for what another does; each gets its own picture")
+    seat = open_output(options.output, team)
+    try:
+        if seat.recovered is not None:
+            report.complain(f"process {seat.recovered.pid} left without finishing; going on from there")
+        with BatchProgress(len(manifest.rows), is_shown=is_first) as progress:
+            pipe = load_pipeline(
+                options.model,
+                attention=options.attention,
+                device=device_of(options.device, team),
+                dtype=options.dtype,
+                adapters=options.adapters,
+                offload=options.offload,
+                max_rows=2 * (options.max_batch or 8),
+            )
+            with refusals():
+                run = Run.begin(manifest, options.output, team, seat, pipe.engine)
+            if is_first:
+                _tell_beginning(run)
+            progress.begin(run.num_done)
+            started, before = time.monotonic(), run.num_done
+            try:
+                run.draw(stop, lambda left: progress.show(left, len(run.failed)))
+            except OutputLost as error:
+                report.fail(
+                    f"stopped: {error}; make room, or give the folder back, and run the same again", code=4
+                )
+        drawn = run.num_done - before
+        if stop.is_asked:
+            _stopped(f"{run.num_done} of {len(run.rows)} pictures are whole")
+        _tell_end(run, drawn, time.monotonic() - started)
+    finally:
+        seat.leave()
+
+
+def device_of(device: str | None, team: Team) -> str | None:
+    """Each process on a machine takes a GPU of its own, where there are any."""
+    import torch
+
+    if device is None and team.size > 1 and torch.cuda.is_available():
+        return f"cuda:{team.local_place % torch.cuda.device_count()}"
+    return device
+
+
+def _stopped(what: str = "nothing was drawn") -> NoReturn:
+    report.fail(f"stopped; {what}; run the same again to go on", code=4)
+
+
+def _tell_beginning(run: "Run") -> None:
+    if run.num_missing:
+        report.complain(f"{run.num_missing} pictures are gone or were changed; they are drawn again")
+    if run.ledger.num_torn:
+        report.complain(f"{run.ledger.num_torn} lines of the journal were torn and are left out")
+    if run.removed:
+        names = [str(line["file"]) for line in run.removed.values()]
+        report.complain(
+            f"{len(names)} pictures are of rows that the manifest no longer has; they stay: {_listed(names)}"
+        )
+
+
+def _tell_end(run: "Run", drawn: int, seconds: float) -> None:
+    if run.constant:
+        names = [run.ledger.done[key]["file"] for key in run.constant]
+        report.complain(f"{len(names)} pictures are of one colour: {_listed(names)}")
+    failed = run.failed
+    for key, why in list(failed.items())[:SHOWN]:
+        report.complain(f"line {run.rows[key].line}: {why}")
+    if len(failed) > SHOWN:
+        report.complain(f"and {len(failed) - SHOWN} more failed")
+    report.say(
+        f"{run.num_done} of {len(run.rows)} pictures in {run.output}; {drawn} drawn in {seconds:.1f} s"
+    )
+    if failed:
+        raise SystemExit(3)
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + rest

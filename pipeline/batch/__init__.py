@@ -1,0 +1,1 @@
+"""Many pictures from one manifest, each drawn once whatever happens on the way."""

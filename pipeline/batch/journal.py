@@ -1,0 +1,160 @@
+"""What has happened in a folder: append-only files of JSON lines, one for each worker.
+
+    {"begin": run, ...}    a worker of a run begins; claims and failures before it no longer count
+    {"claim": [key, ...]}  it will draw these
+    {"done": key, "file": ..., "bytes": ..., ...}    the picture is there, whole and on disk
+    {"failed": key, "error": ...}    there is no picture; the next run tries again
+    {"dead": worker, "run": run}    its claims in that run no longer count
+
+A process may die, or a disk be full, in the middle of a line. Such a line is no JSON and stands for nothing;
+whoever appends next begins a new one.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, Self
+
+from pipeline.batch.errors import OutputLost
+
+
+class Journal:
+    """One worker's own file, to append to from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            size = os.fstat(self._file).st_size
+            torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+        except OSError as error:
+            raise OutputLost(f"cannot write {path}: {error.strerror}") from None
+        self.path = path
+        self._lock = Lock()
+        if torn:
+            self._write(b"\n")
+
+    def append(self, line: Mapping[str, Any], *, flush: bool = False) -> None:
+        """Adds a line; the death of this process cannot take it away, and with `flush` that of the machine
+        cannot.
+
+        Raises:
+            OutputLost: the disk is full, or the folder is gone.
+        """
+        self._write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        if flush:
+            self.flush()
+
+    def flush(self) -> None:
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            raise OutputLost(f"cannot write {self.path}: {error.strerror}") from None
+
+    def _write(self, data: bytes) -> None:
+        try:
+            with self._lock:
+                if os.fstat(self._file).st_nlink == 0:
+                    raise OutputLost(f"{self.path} is gone; somebody removed the folder")
+                while data:
+                    data = data[os.write(self._file, data) :]
+        except OSError as error:
+            raise OutputLost(f"cannot write {self.path}: {error.strerror}") from None
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All journals of a folder, added up, and again whenever they have grown.
+
+    Attributes:
+        run: whose claims and failures count.
+        done: key -> line, of all runs.
+        failed: key -> why.
+        claims: worker -> keys, settled ones too; of none that is known to be dead.
+        num_torn: lines that stand for nothing.
+    """
+
+    folder: Path
+    run: str
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    claims: dict[str, set[str]] = field(default_factory=dict)
+    dead: set[str] = field(default_factory=set)
+    num_torn: int = 0
+    _offsets: dict[str, int] = field(default_factory=dict)
+    _runs: dict[str, str] = field(default_factory=dict)  # worker -> run
+
+    def read(self) -> None:
+        """Takes in what was added since the last time. A last line without its end is left for later."""
+        for path in sorted(self.folder.glob("*.jsonl")):
+            for line in self._new_lines(path):
+                self._take(path.stem, line)
+
+    def is_settled(self, key: str) -> bool:
+        return key in self.done or key in self.failed
+
+    def is_taken(self, key: str) -> bool:
+        """Whether there is nothing to be done about it, or somebody is doing it."""
+        return self.is_settled(key) or any(key in keys for keys in self.claims.values())
+
+    def _new_lines(self, path: Path) -> Iterator[dict[str, Any]]:
+        offset = self._offsets.get(path.name, 0)
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        whole, end, _ = data.rpartition(b"\n")
+        self._offsets[path.name] = offset + len(whole) + len(end)
+        for line in whole.split(b"\n") if end else ():
+            try:
+                values = json.loads(line)
+            except ValueError:
+                values = None
+            if isinstance(values, dict):
+                yield values
+            elif line:
+                self.num_torn += 1
+
+    def _take(self, worker: str, line: Mapping[str, Any]) -> None:
+        if "begin" in line:
+            self._runs[worker] = line["begin"]
+            self.claims.pop(worker, None)
+        elif "done" in line:
+            self.done[line["done"]] = dict(line)
+            self.failed.pop(line["done"], None)
+        elif line.get("run", self._runs.get(worker)) != self.run:
+            return
+        elif "claim" in line and worker not in self.dead:
+            self.claims.setdefault(worker, set()).update(line["claim"])
+        elif "failed" in line:
+            self.failed[line["failed"]] = str(line["error"])
+        elif "dead" in line:
+            self.dead.add(line["dead"])
+            self.claims.pop(line["dead"], None)
+
+    def forget_missing(self, output: Path) -> int:
+        """Drops pictures that are no longer there as they were written, and returns how many."""
+        missing = [key for key, line in self.done.items() if not _is_there(output, line)]
+        for key in missing:
+            del self.done[key]
+        return len(missing)
+
+
+def _is_there(output: Path, line: Mapping[str, Any]) -> bool:
+    try:
+        return os.stat(output / line["file"]).st_size == line["bytes"]
+    except (OSError, KeyError):
+        return False

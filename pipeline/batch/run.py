@@ -1,0 +1,148 @@
+"""One worker's part in a run: what is there already, what is left, and drawing it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch.errors import Fault, ManifestError
+from pipeline.batch.journal import Journal, Ledger
+from pipeline.batch.rows import Manifest, Row
+from pipeline.batch.seat import Owner, Seat
+from pipeline.batch.share import Share
+from pipeline.batch.stop import Stop
+from pipeline.batch.team import Team
+from pipeline.batch.worker import Worker
+from pipeline.batch.writer import Writer
+from pipeline.engine import Engine
+from pipeline.errors import OutputError, RequestError
+from pipeline.metadata import check_writable
+from pipeline.model import Model
+
+JOURNAL = "journal"
+_FREE = {"prompt", "negative_prompt", "seed"}  # fields that no model refuses
+
+
+@dataclass(slots=True)
+class Run:
+    """A manifest, a folder, and a model to draw the one into the other.
+
+    Attributes:
+        rows: by key, in the order in which they are drawn best: those of one size together.
+        ledger: of the folder.
+        num_missing: pictures of earlier runs that somebody took away or changed.
+    """
+
+    manifest: Manifest
+    output: Path
+    team: Team
+    seat: Seat
+    engine: Engine
+    rows: Mapping[str, Row]
+    ledger: Ledger
+    num_missing: int
+
+    @classmethod
+    def begin(cls, manifest: Manifest, output: Path, team: Team, seat: Seat, engine: Engine) -> "Run":
+        """Checks every row against the model, and looks up what is done.
+
+        Raises:
+            ManifestError: the model cannot do what rows ask for; all are named.
+            BackendRefused: their attention cannot be computed.
+        """
+        rows = keyed(_by_size(manifest, engine), made_by(engine.model))
+        ledger = Ledger(output / JOURNAL, team.run)
+        ledger.read()
+        missing = ledger.forget_missing(output)
+        return cls(manifest, output, team, seat, engine, rows, ledger, missing)
+
+    @property
+    def num_done(self) -> int:
+        return len(self.ledger.done.keys() & self.rows.keys())
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Why, of each row that has no picture."""
+        return {key: why for key, why in self.ledger.failed.items() if key in self.rows}
+
+    @property
+    def constant(self) -> list[str]:
+        """Rows whose pictures are of one colour."""
+        return [key for key in self.rows if self.ledger.done.get(key, {}).get("is_constant")]
+
+    @property
+    def removed(self) -> dict[str, Mapping[str, Any]]:
+        """Pictures in the folder that are of no row (any more)."""
+        return {key: line for key, line in self.ledger.done.items() if key not in self.rows}
+
+    def draw(self, stop: Stop, report: Callable[[int], None]) -> None:
+        """Draws until no row is left, here or at other workers, or until it is asked to stop.
+
+        Raises:
+            OutputLost: the folder is full, or gone.
+        """
+        with Journal(self.output / JOURNAL / f"{self.team.worker}.jsonl") as journal:
+            owner = Owner.me(self.team.run)
+            journal.append({"begin": self.team.run, "pid": owner.pid, "host": owner.host}, flush=True)
+            share = Share(self.ledger, journal, self.seat, self.team, list(self.rows))
+            writer = Writer(self.output, journal)
+            try:
+                Worker(self.engine, self.rows, share, self.ledger, writer, stop, self.output, report).run()
+            finally:
+                journal.flush()
+                self.ledger.read()
+
+
+def open_output(output: Path, team: Team) -> Seat:
+    """Takes a place in the folder, which is made if it is missing.
+
+    Raises:
+        OutputError: it cannot be written to.
+        OutputInUse: another run draws into it.
+    """
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"output is {output}, a file; give a folder")
+    check_writable(output / JOURNAL)
+    return Seat(output / JOURNAL, team.worker, team.run)
+
+
+def made_by(model: Model) -> str:
+    """The content hash of everything that draws."""
+    return json.dumps([model.hash.result(), model.adapters.record()], sort_keys=True)
+
+
+def keyed(rows: Sequence[Row], made_by: str) -> dict[str, Row]:
+    return {row.key(made_by): row for row in rows}
+
+
+def _by_size(manifest: Manifest, engine: Engine) -> list[Row]:
+    """The rows, those of one size together, in the manifest's order otherwise."""
+    sizes: dict[str, tuple[int, ...]] = {}
+    faults: list[Fault] = []
+    ranks: list[tuple[int, ...]] = []
+    for row in manifest.rows:
+        kind = _kind(row)
+        if kind not in sizes:
+            request = row.request()
+            try:
+                engine.plan(request)
+                resolved = engine.resolve(request)
+            except RequestError as error:
+                faults.append(Fault(row.line, str(error)))
+                continue
+            sizes[kind] = tuple(side or 0 for side in (*resolved.final_size, resolved.width, resolved.height))
+        ranks.append(sizes[kind])
+    if faults:
+        raise ManifestError(manifest.path.name, faults)
+    order = sorted(
+        range(len(ranks)), key=lambda i: ranks[i], reverse=True
+    )  # largest first: memory fails early
+    return [manifest.rows[i] for i in order]
+
+
+def _kind(row: Row) -> str:
+    """Equal for rows that a model refuses or draws alike."""
+    text = repr(sorted((name, value) for name, value in row.values.items() if name not in _FREE))
+    return hashlib.sha256(text.encode()).hexdigest()

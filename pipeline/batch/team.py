@@ -1,0 +1,60 @@
+"""The processes of one run, as accelerate or torchrun started them."""
+
+import os
+import secrets
+from dataclasses import dataclass
+
+from pipeline.batch.errors import WorldError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """One process among those of a run.
+
+    Attributes:
+        place: from 0.
+        size: processes of the run.
+        run: names it, the same for all.
+        worker: names the process in the run's journal.
+        local_place: among the processes on this machine; the number of its GPU.
+    """
+
+    place: int = 0
+    size: int = 1
+    run: str
+    worker: str = "0000"
+    local_place: int = 0
+
+
+def place_of_process() -> int:
+    """This process's place as its launcher set it, before anything is loaded."""
+    return int(os.environ.get("RANK", 0))
+
+
+def join(asked: int | None) -> Team:
+    """Meets the other processes once, to agree on the run's name; later the death of one hinders nobody.
+
+    Args:
+        asked: how many processes there should be; None takes those that there are.
+
+    Raises:
+        WorldError: there are more or fewer.
+    """
+    size = int(os.environ.get("WORLD_SIZE", 1))
+    if asked is not None and asked != size:
+        were = "process was" if size == 1 else "processes were"
+        raise WorldError(
+            f"workers is {asked} and {size} {were} started; start them with "
+            f"accelerate launch --num_processes {asked}, or torchrun --nproc-per-node {asked} "
+            "(accelerate may start one alone, and not say so, where it is told neither --multi_gpu nor --cpu)"
+        )
+    if size == 1:
+        return Team(run=secrets.token_hex(8))
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    state = PartialState(cpu=True)
+    (run,) = broadcast_object_list([secrets.token_hex(8)])
+    place, local = state.process_index, state.local_process_index
+    state.destroy_process_group()
+    return Team(place=place, size=size, run=run, worker=f"{place:04}", local_place=local)

@@ -1,0 +1,114 @@
+"""Keeps an engine full of the rows that a worker claims."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.batch.journal import Ledger
+from pipeline.batch.rows import Row, file_name
+from pipeline.batch.share import Share
+from pipeline.batch.stop import Stop
+from pipeline.batch.writer import Finished, Writer
+from pipeline.engine import Engine
+from pipeline.errors import PictureError
+from pipeline.result import Result, Step
+
+PAUSE = 0.2  # seconds between looks at what others do
+REPORT = 0.5  # seconds between reports
+
+
+@dataclass(slots=True)
+class Worker:
+    """Draws what its share gives it, until nothing is left in any share.
+
+    Attributes:
+        rows: of the manifest, by key.
+        report: is called with the number of rows that are still to be drawn, by anybody.
+    """
+
+    engine: Engine
+    rows: Mapping[str, Row]
+    share: Share
+    ledger: Ledger
+    writer: Writer
+    stop: Stop
+    output: Path
+    report: Callable[[int], None]
+    _reported: float = 0.0
+
+    def run(self) -> None:
+        """Returns when all rows are settled, or when it is asked to stop.
+
+        Raises:
+            OutputLost: the folder is full, or gone.
+        """
+        with self.stop.deferred():
+            try:
+                self._draw()
+                if not self.stop.is_asked:
+                    self.writer.drain()
+            finally:
+                self.writer.stop()
+        if self.writer.error is not None:
+            raise self.writer.error
+
+    def _draw(self) -> None:
+        session, waiting, flying = (
+            self.engine.session(later=True),
+            deque[str](),
+            dict[int, tuple[str, float]](),
+        )
+        is_alone_with_vae = not any(self._decodes_while_sampling(row) for row in self.rows.values())
+        is_exhausted = False
+        while not self.stop.is_asked and self.writer.error is None:
+            self._tell()
+            if not waiting and session.free_rows > 0 and not (is_exhausted and session.is_busy):
+                waiting += self.share.claim(max(1, self.engine.max_rows // 2))
+                is_exhausted = not waiting
+            while waiting and session.free_rows > 0:
+                key = waiting.popleft()
+                try:
+                    flying[session.add(self.rows[key].request())] = key, time.monotonic()
+                except PictureError as error:
+                    self.writer.fail(key, error)
+            if not session.is_busy:
+                if not waiting and self.writer.is_idle and not self.share.num_unsettled():
+                    return
+                if not waiting:
+                    time.sleep(PAUSE if is_exhausted else 0)
+                continue
+            for step in session.step():
+                if step.is_last:
+                    self._settle(step, *flying.pop(step.id), decode_here=not is_alone_with_vae)
+
+    def _settle(self, step: Step, key: str, begun: float, *, decode_here: bool) -> None:
+        if step.error is not None:
+            self.writer.fail(key, step.error)
+            return
+        finish = step.finish
+        assert finish is not None
+        if decode_here:
+            try:
+                result = finish()
+            except PictureError as error:
+                self.writer.fail(key, error)
+                return
+            finish = _already(result)
+        file = file_name(self.rows[key], key, len(self.rows))
+        self.writer.put(Finished(self.rows[key], key, file, finish, begun))
+
+    @staticmethod
+    def _decodes_while_sampling(row: Row) -> bool:
+        """Whether the VAE, which is one thread's at a time, is needed to begin or to continue."""
+        return bool(row.values.get("image") or row.values.get("hires_scale"))
+
+    def _tell(self) -> None:
+        if (now := time.monotonic()) - self._reported >= REPORT:
+            self._reported = now
+            self.report(self.share.num_unsettled())
+
+
+def _already(result: Result) -> Callable[[], Result]:
+    return lambda: result

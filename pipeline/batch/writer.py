@@ -1,0 +1,106 @@
+"""Decodes and saves finished pictures in a thread of its own, while the next are sampled."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+from pipeline.batch.errors import OutputLost
+from pipeline.batch.journal import Journal
+from pipeline.batch.rows import Row
+from pipeline.batch.seat import check_still_there, folder_identity
+from pipeline.errors import OutputError, PictureError
+from pipeline.export import export_maps
+from pipeline.metadata import save_png
+from pipeline.result import Result
+
+MAX_WAITING = 16  # pictures
+GRACE = 1.5  # seconds for what is being written when the run is stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A picture that is sampled."""
+
+    row: Row
+    key: str
+    file: str
+    finish: Callable[[], Result]
+    begun: float  # of time.monotonic
+
+
+class Writer:
+    """Takes pictures to disk and then into the journal, one after another.
+
+    Attributes:
+        error: what stopped it: `OutputLost`, or a bug.
+    """
+
+    def __init__(self, output: Path, journal: Journal) -> None:
+        self.error: BaseException | None = None
+        self._output, self._identity, self._journal = output, folder_identity(output), journal
+        self._queue: Queue[Finished] = Queue(MAX_WAITING)
+        self._is_stopped = False
+        self._thread = Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def put(self, finished: Finished) -> None:
+        """Waits while `MAX_WAITING` others do."""
+        while self.error is None and self._queue.unfinished_tasks >= MAX_WAITING:
+            time.sleep(0.002)
+        self._queue.put(finished)
+
+    @property
+    def is_idle(self) -> bool:
+        return self._queue.unfinished_tasks == 0
+
+    def drain(self) -> None:
+        """Waits until everything is written, or cannot be."""
+        while not self.is_idle and self.error is None:
+            time.sleep(0.002)
+
+    def stop(self) -> None:
+        """Lets go of what has not been begun, and waits a little for what has."""
+        self._is_stopped = True
+        self._thread.join(GRACE)
+
+    def fail(self, key: str, error: Exception) -> None:
+        """Notes that a row has no picture."""
+        self._journal.append({"failed": key, "error": str(error)})
+
+    def _run(self) -> None:
+        while not self._is_stopped and self.error is None:
+            try:
+                finished = self._queue.get(timeout=0.05)
+            except Empty:
+                continue
+            try:
+                self._write(finished)
+            except BaseException as error:  # taken up by the main thread
+                self.error = error
+            finally:
+                self._queue.task_done()
+
+    def _write(self, finished: Finished) -> None:
+        key, path = finished.key, self._output / finished.file
+        try:
+            result = finished.finish()
+        except PictureError as error:
+            return self.fail(key, error)
+        check_still_there(self._output, self._identity)
+        row = {"id": finished.row.id, "key": key, "line": finished.row.line, "columns": finished.row.columns}
+        try:
+            if result.maps is not None:
+                export_maps(result, self._output / "maps", stem=path.stem)
+            save_png(result.image, dict(result.info) | {"row": row}, path)
+            size = path.stat().st_size
+        except (OutputError, OSError) as error:
+            self.fail(key, error)
+            raise OutputLost(str(error)) from None
+        done: dict[str, Any] = {"done": key, "file": finished.file, "bytes": size}
+        if result.info["is_constant"]:
+            done["is_constant"] = True
+        self._journal.append(done | {"seconds": round(time.monotonic() - finished.begun, 3)})

@@ -1,0 +1,64 @@
+"""Runs of manifests in processes that share one import of torch."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.batch import BatchOptions
+
+Draw = Callable[..., BaseProcess]
+
+
+@pytest.fixture(scope="session")
+def start() -> Draw:
+    """start(manifest, output, **options) -> a process that draws; its exit code is the command's, except that
+    a usage error is 1. What it tells goes into `told` beside the output."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other cost more than they do
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.pipeline.batch.warm"])
+
+    def run(manifest: Path, output: Path, **options: Any) -> BaseProcess:
+        from tests.pipeline.batch import warm
+
+        given = BatchOptions(manifest=manifest, output=output, device="cpu", **options)
+        process = context.Process(target=warm.run, args=(given, output.parent / "told"), daemon=True)
+        process.start()
+        return process
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def draw(start: Draw) -> Callable[..., tuple[int, str]]:
+    """draw(manifest, output, **options) -> exit code, and what it told."""
+
+    def run(manifest: Path, output: Path, **options: Any) -> tuple[int, str]:
+        (output.parent / "told").unlink(missing_ok=True)
+        process = start(manifest, output, **options)
+        process.join(120)
+        code = process.exitcode
+        assert code is not None, "did not end"
+        return code, (output.parent / "told").read_text()
+
+    return run
+
+
+def pictures(folder: Path) -> dict[str, np.ndarray]:
+    """Pixels by name of all pictures; a torn one raises."""
+    found = {}
+    for path in sorted(folder.rglob("*.png")):
+        with Image.open(path) as image:
+            found[str(path.relative_to(folder))] = np.asarray(image.convert("RGB"), dtype=int)
+    return found
+
+
+def write_rows(path: Path, rows: Sequence[str], header: str = "prompt,seed,num_steps") -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path

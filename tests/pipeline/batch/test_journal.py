@@ -1,0 +1,115 @@
+"""Journals that were cut anywhere, and folders that two want."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.batch.errors import OutputInUse, OutputLost
+from pipeline.batch.journal import Journal, Ledger
+from pipeline.batch.seat import Owner, Seat
+
+
+def ledger(folder: Path, run: str = "r") -> Ledger:
+    read = Ledger(folder, run)
+    read.read()
+    return read
+
+
+def test_a_journal_cut_at_any_byte_loses_its_last_line_alone(tmp_path: Path) -> None:
+    path = tmp_path / "0000.jsonl"
+    with Journal(path) as journal:
+        for key in "abc":
+            journal.append({"done": key, "file": f"{key} é.png", "bytes": 1})
+    whole = path.read_bytes()
+    ends = [i for i, byte in enumerate(whole) if byte == ord("\n")]
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        with Journal(path) as journal:
+            journal.append({"done": "d", "file": "d.png", "bytes": 1})
+        found = ledger(tmp_path)
+        count = sum(end <= cut for end in ends)  # a line that lacks nothing but its end counts
+        assert set(found.done) == set("abc"[:count]) | {"d"}
+        assert found.num_torn == (cut > 0 and cut not in ends and cut - 1 not in ends)
+
+
+def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    line = json.dumps({"done": "a", "file": "a.png", "bytes": 1}).encode() + b"\n"
+    (tmp_path / "0000.jsonl").write_bytes(line[:10])
+    found = ledger(tmp_path)
+    assert not found.done
+    (tmp_path / "0000.jsonl").write_bytes(line)
+    found.read()
+    assert set(found.done) == {"a"} and not found.num_torn
+
+
+def test_claims_and_failures_are_of_one_run_and_pictures_of_all(tmp_path: Path) -> None:
+    with Journal(tmp_path / "0000.jsonl") as journal:
+        journal.append({"begin": "before"})
+        journal.append({"claim": ["a", "b", "c"]})
+        journal.append({"done": "a", "file": "a.png", "bytes": 1})
+        journal.append({"failed": "b", "error": "no"})
+        assert ledger(tmp_path, "before").claims == {"0000": {"a", "b", "c"}}
+        found = ledger(tmp_path, "now")
+        assert (set(found.done), found.failed, found.claims) == ({"a"}, {}, {})
+        journal.append({"begin": "now"})
+        journal.append({"claim": ["c"]})
+        found.read()
+        assert found.claims == {"0000": {"c"}}
+    with Journal(tmp_path / "0001.jsonl") as other:
+        other.append({"dead": "0000", "run": "now"})
+    assert ledger(tmp_path, "now").claims == {}
+
+
+def test_a_picture_that_is_gone_or_changed_is_not_done(tmp_path: Path) -> None:
+    for name, content in (("a", b"1234"), ("b", b"123")):
+        (tmp_path / f"{name}.png").write_bytes(content)
+    with Journal(tmp_path / "0000.jsonl") as journal:
+        for name in "abc":
+            journal.append({"done": name, "file": f"{name}.png", "bytes": 4})
+    found = ledger(tmp_path)
+    assert found.forget_missing(tmp_path) == 2
+    assert set(found.done) == {"a"}
+
+
+def test_a_journal_whose_folder_is_gone_says_so(tmp_path: Path) -> None:
+    with Journal(tmp_path / "0000.jsonl") as journal:
+        (tmp_path / "0000.jsonl").unlink()
+        with pytest.raises(OutputLost, match="is gone"):
+            journal.append({"done": "a"})
+
+
+def test_a_folder_is_one_runs_at_a_time(tmp_path: Path) -> None:
+    first = Seat(tmp_path, "0000", "one")
+    for worker in ("0000", "0001"):
+        with pytest.raises(
+            OutputInUse, match=r"is being drawn into by process \d+ on .*; wait until it is done"
+        ):
+            Seat(tmp_path, worker, "two")
+    beside = Seat(tmp_path, "0001", "one")
+    assert beside.is_held("0000") and not beside.is_dead("0000")
+    first.leave()
+    assert beside.is_dead("0000")
+    beside.leave()
+    Seat(tmp_path, "0000", "two").leave()
+
+
+def test_a_lock_that_nobody_holds_is_stale_if_its_owner_was_here(tmp_path: Path) -> None:
+    me = Owner.me("before")
+
+    def left_by(**changes: object) -> None:
+        values = {name: getattr(me, name) for name in Owner.__slots__} | changes
+        (tmp_path / "0000.owner").write_text(json.dumps(values))
+
+    for changes in ({}, {"boot": "another"}, {"host": "another"}):
+        left_by(**changes)
+        seat = Seat(tmp_path, "0000", "now")
+        assert seat.recovered is not None and seat.recovered.run == "before"
+        seat.leave()
+    left_by(host="another", boot="another", pid=77)
+    with pytest.raises(
+        OutputInUse, match=r"process 77 on another; if it is gone for good, remove .*0000.owner"
+    ):
+        Seat(tmp_path, "0000", "now")
+    (tmp_path / "0000.owner").write_text("{torn")
+    Seat(tmp_path, "0000", "now").leave()
