@@ -45,6 +45,7 @@ class Frames:
             "maps": before.get("maps"),
         }
         picture |= self._drawn(ticket)
+        picture["index"] = max(picture["index"], before.get("index", 0))  # of one that was stopped
         self._made[ticket.id] = version, picture
         return picture
 

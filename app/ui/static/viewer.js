@@ -132,7 +132,7 @@ class Viewer {
   }
 
   busy(is) {
-    document.documentElement.dataset.busy = is;
+    document.querySelector("#desk").dataset.busy = is;
   }
 
   strip() {
@@ -183,7 +183,7 @@ class Viewer {
       this.send("recall", { settings: this.picture.settings, kind: "all" }),
     );
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && document.documentElement.dataset.busy === "true") this.send("stop", {});
+      if (event.key === "Escape" && document.querySelector("#desk").dataset.busy === "true") this.send("stop", {});
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector("#draw")?.click();
     });
   }
