@@ -99,7 +99,10 @@ def _run(options: BatchOptions, stop: Stop) -> None:
             )
     if stop.is_asked:
         _stopped(f"{run.num_done} of {len(run.rows)} pictures are whole")
-    _tell_end(run, run.num_done - before, time.monotonic() - started)
+    if is_first:
+        _tell_end(run, run.num_done - before, time.monotonic() - started)
+    if run.failed:
+        raise SystemExit(3)
 
 
 def _read(options: BatchOptions) -> Manifest:

@@ -3,6 +3,7 @@
 The journal in that folder is the truth about what is done; Ray starts workers, and tells which have died.
 """
 
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Cluster:
         """
         ray = _ray()
         try:
-            ray.init(address=self.address, ignore_reinit_error=True, log_to_driver=False)
+            ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UsageError(f"no Ray cluster can be used at {self.address!r}: {error}") from None
         try:
