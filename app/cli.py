@@ -11,6 +11,7 @@ import typer
 from app import report
 from pipeline.adapter_files import AdapterFile, parse_embedding, parse_lora, recorded_files
 from pipeline.errors import UsageError
+from pipeline.expansion import Expansion
 from pipeline.request import MAX_SEED, GenerationRequest
 
 app = typer.Typer(
@@ -55,6 +56,13 @@ def generate(
         Path, typer.Option("-o", "--output", help="A .png file, or a folder for files named by content.")
     ] = Path("outputs"),
     model: Model = "default",
+    expand: Annotated[
+        bool,
+        typer.Option("--expand", help="Let a language model add to PROMPT first, by SEED, and say what."),
+    ] = False,
+    expander: Annotated[
+        str, typer.Option(help="For --expand: `default`, a folder of a causal language model, or a hub id.")
+    ] = "default",
     negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
     steps: Annotated[int, typer.Option(help="Scheduler steps.")] = 25,
     guidance: Annotated[
@@ -104,10 +112,13 @@ def generate(
     """Draw PROMPT and say where the picture is."""
     from app.drawing import draw
 
+    seed = random.randrange(min(2**32, MAX_SEED)) if seed is None else seed
+    expansion = _expanded(prompt, seed, expander, model) if expand else None
     request = GenerationRequest(
-        prompt=prompt,
+        prompt=prompt if expansion is None else expansion.text,
+        expansion=expansion,
         negative_prompt=negative,
-        seed=random.randrange(min(2**32, MAX_SEED)) if seed is None else seed,
+        seed=seed,
         width=width,
         height=height,
         num_steps=steps,
@@ -321,6 +332,13 @@ def replay(
         adapters=recorded_files(record.get("adapters", []), _adapters(lora, embedding)),
         offload=offload,
     )
+
+
+def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
+    from app.expanding import expand
+
+    GenerationRequest(prompt=prompt, seed=seed)  # refuses what is not to be drawn before a model is loaded
+    return expand(prompt, seed=seed, expander=expander, model=model)
 
 
 def _adapters(loras: list[str] | None, embeddings: list[str] | None) -> list[AdapterFile]:

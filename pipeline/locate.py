@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.errors import ModelError, UnknownName
 
 DEFAULT_MODEL = Path(__file__).parent / "default_model"
-_HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 _HUB_FILES = ["*.json", "*/*.json", "*/*.safetensors", "*/*.txt"]
 
 
@@ -33,8 +33,8 @@ def locate_model(name: str | os.PathLike[str]) -> Path:
         return path
     if path.is_file():
         return path
-    if _HUB_ID.fullmatch(str(name)):
-        return _from_hub(str(name))
+    if HUB_ID.fullmatch(str(name)):
+        return from_hub(str(name))
     raise UnknownName(
         "model",
         str(name),
@@ -42,7 +42,12 @@ def locate_model(name: str | os.PathLike[str]) -> Path:
     )
 
 
-def _from_hub(repo: str) -> Path:
+def from_hub(repo: str) -> Path:
+    """The folder of a hub model: in the local cache, or downloaded (safetensors only).
+
+    Raises:
+        ModelError: it cannot be had.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -55,5 +60,5 @@ def _from_hub(repo: str) -> Path:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"{repo!r} is no folder here, is not in the hub's local cache, and could not be downloaded "
-            f"({type(error).__name__}); use `default`, or the path of a folder in diffusers layout"
+            f"({type(error).__name__}); use `default`, or the path of a folder"
         ) from None

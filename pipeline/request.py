@@ -17,6 +17,7 @@ from pipeline.checks import (
     check_text,
 )
 from pipeline.errors import RequestError, UnknownName
+from pipeline.expansion import Expansion
 from pipeline.input_image import SIZE_MULTIPLE, InputImage, fit, recall
 from pipeline.schedulers import scheduler_name
 
@@ -67,6 +68,7 @@ class GenerationRequest:
             site.
         record_queries: predictions, from 0, whose queries are kept, to ask for words that are not in the
             prompt.
+        expansion: what the prompt was, and how a language model came to make it longer; for the record.
 
     Raises:
         RequestError: a field is out of its range, or an image cannot be used.
@@ -95,6 +97,7 @@ class GenerationRequest:
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
     record_queries: tuple[int, ...] = ()
+    expansion: Expansion | None = None
 
     def __post_init__(self) -> None:
         if self.record is True:
@@ -116,6 +119,10 @@ class GenerationRequest:
             raise RequestError(f"record is {self.record!r}; must be False, 'grid', 'site' or 'head'")
         for name, value in _checked_record(self).items():
             object.__setattr__(self, name, value)
+        if self.expansion is not None:
+            expansion = Expansion.of(self.expansion)
+            expansion.check(self.prompt)
+            object.__setattr__(self, "expansion", expansion)
 
     def _take_images(self) -> None:
         """Reads the images, and lets the picture's size follow from them."""
@@ -256,7 +263,7 @@ def _checked_record(request: GenerationRequest) -> dict[str, tuple[Any, ...]]:
 
 
 def _as_json(value: Any) -> Any:
-    if isinstance(value, InputImage):
+    if isinstance(value, InputImage | Expansion):
         return value.to_dict()
     return [_as_json(each) for each in value] if isinstance(value, tuple) else value
 

@@ -179,3 +179,18 @@ def test_maps_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
     assert "(where each word acted)" in run.stdout
     kinds = sorted(path.name.partition("seed7-")[2] for path in (tmp_path / "maps").iterdir())
     assert kinds == ["maps.npz", "maps.png", "steps.webp", "word00.png", "word01.png", "word02.png"]
+
+
+def test_expand_says_what_it_added_and_records_it(tmp_path: Path) -> None:
+    run = limelight(
+        "generate", "apple", "--expand", "--seed", "7", "--steps", "2", "-o", "a.png", cwd=tmp_path
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    request = read_record(tmp_path / "a.png")["request"]
+    assert run.stdout.startswith(f"prompt: {request['prompt']}\n")
+    assert request["expansion"]["typed"] == "apple"
+    assert request["prompt"] == "apple" + request["expansion"]["added"] != "apple"
+    again = limelight("replay", "a.png", "-o", "b.png", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
+    with Image.open(tmp_path / "a.png") as first, Image.open(tmp_path / "b.png") as second:
+        assert first.tobytes() == second.tobytes()

@@ -201,6 +201,7 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "record_extras": [],
         "record_points": [],
         "record_queries": [],
+        "expansion": None,
     }
     assert info["adapters"] == []
     assert info["model"]["name"] == str(sd_folder)

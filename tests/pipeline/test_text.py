@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from pipeline import TextToImagePipeline
-from pipeline.text import PromptCut, TextEncoder
+from pipeline.clip import PromptCut
+from pipeline.text import TextEncoder
 
 
 @pytest.fixture(scope="module")
