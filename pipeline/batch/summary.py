@@ -24,7 +24,7 @@ Entry = dict[str, Any]
 
 def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list[Path]:
     """Writes `index.parquet` (`index.csv` where there is no pyarrow), `index.html` with more pages if there
-    are many pictures, and `contact-sheet.png` of the first; each is there whole or not at all.
+    are many pictures, and `contact-sheet.jpg` of the first; each is there whole or not at all.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -41,7 +41,11 @@ def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list
         written.append(write_whole(output / page_name(number), partial(_write, data=text)))
     if drawn:
         sheet = contact_sheet(output, drawn[:SHEET])
-        written.append(write_whole(output / "contact-sheet.png", lambda file: sheet.save(file, format="PNG")))
+        written.append(
+            write_whole(
+                output / "contact-sheet.jpg", lambda file: sheet.save(file, format="JPEG", quality=90)
+            )
+        )
     return written
 
 
