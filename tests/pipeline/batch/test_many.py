@@ -31,7 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, draw: Callable[..., tuple[in
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", SCRIPT]
 ACCELERATE = [
-    sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+    sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
     "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", SCRIPT,
 ]  # fmt: skip
 RAY = [sys.executable, "-m", "app.cli", "batch", "--engine", "ray"]
