@@ -183,7 +183,8 @@ class Viewer {
       this.send("recall", { settings: this.picture.settings, kind: "all" }),
     );
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && document.querySelector("#desk").dataset.busy === "true") this.send("stop", {});
+      if (event.key === "Escape" && document.querySelector("#desk").dataset.busy === "true")
+        this.send("stop", {});
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector("#draw")?.click();
     });
   }
