@@ -171,6 +171,7 @@ def test_a_dropped_picture_brings_back_its_settings_and_the_history_survives(ope
     page.evaluate(DROP, [png, "x.png"])
     page.wait_for_function("document.querySelector('#prompt textarea').value === 'two yellow stars'")
     assert page.input_value("#seed input, #seed textarea") == str(2**63 - 1)
+    page.get_by_text("Steps and guidance").click()
     assert page.input_value("#steps input[type=number]") == "4"
 
 
