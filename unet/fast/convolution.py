@@ -1,0 +1,88 @@
+"""Convolutions in channels-last order, each in the way that is fastest for its size."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unet.fast import winograd
+from unet.fast.linear import is_usable, linear
+from unet.fast.timings import Timings
+
+_Run = Callable[[Tensor], Tensor]
+
+
+class FastConv2d(nn.Conv2d):
+    """A convolution that shares the parameters of the one it takes the place of; its weights lie channels last.
+
+    Attributes:
+        tiles: m of the Winograd filters that it may keep beside its weights, in order of size.
+    """
+
+    timings: Timings
+    tiles: tuple[int, ...]
+
+    @classmethod
+    def of(cls, layer: nn.Conv2d, timings: Timings, tiles: tuple[int, ...] = ()) -> "FastConv2d":
+        fast = cls(
+            layer.in_channels,
+            layer.out_channels,
+            layer.kernel_size,  # type: ignore[arg-type]
+            layer.stride,  # type: ignore[arg-type]
+            layer.padding,  # type: ignore[arg-type]
+            bias=layer.bias is not None,
+            device="meta",
+        )
+        fast.weight, fast.bias = layer.weight, layer.bias
+        fast.weight.data = fast.weight.data.contiguous(memory_format=torch.channels_last)
+        fast.timings, fast.tiles = timings, tiles
+        fast._filters: dict[int, tuple[object, winograd.Filters]] = {}
+        fast._ways: dict[tuple[int, ...], str] = {}
+        return fast.train(layer.training)
+
+    def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
+        if not is_usable(x, self.weight, self.bias):
+            return super().forward(x)
+        if self.kernel_size == (1, 1):
+            return self._as_linear(x)
+        b, _, h, w = x.shape
+        size = (1 << (b - 1).bit_length(), h, w, torch.get_num_threads())
+        if size not in self._ways:
+            case = (
+                f"convolution {self.in_channels} {self.out_channels} {self.kernel_size[0]} {self.stride[0]} "
+                f"{self.tiles}, {size[:3]}"
+            )
+            self._ways[size] = self.timings.fastest(
+                case, lambda: {name: lambda run=run: run(x) for name, run in self._runs().items()}
+            )
+            for m in list(self._filters):
+                if f"winograd {m}" not in self._ways.values():
+                    del self._filters[m]
+        return self._runs()[self._ways[size]](x)
+
+    def _runs(self) -> dict[str, _Run]:
+        runs: dict[str, _Run] = {"direct": super().forward, "columns": self._of_columns}
+        return runs | {f"winograd {m}": lambda x, m=m: self._by_winograd(x, m) for m in self.tiles}  # type: ignore[misc]
+
+    def _as_linear(self, x: Tensor) -> Tensor:
+        y = linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
+        return y.permute(0, 3, 1, 2)
+
+    def _of_columns(self, x: Tensor) -> Tensor:
+        """One product with the neighbourhoods of all positions laid side by side."""
+        (kh, kw), (sh, sw), (ph, pw) = self.kernel_size, self.stride, self.padding
+        x = F.pad(x.permute(0, 2, 3, 1), (0, 0, int(pw), int(pw), int(ph), int(ph))).contiguous()  # b h w i
+        b, height, width, i = x.shape
+        h, w = (height - kh) // sh + 1, (width - kw) // sw + 1
+        s = x.stride()
+        windows = x.as_strided((b, h, w, kh, kw, i), (s[0], sh * s[1], sw * s[2], s[1], s[2], 1))
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)  # a view, as the weights lie
+        return linear(windows.reshape(b, h, w, kh * kw * i), weight, self.bias).permute(0, 3, 1, 2)
+
+    def _by_winograd(self, x: Tensor, m: int) -> Tensor:
+        of = (self.weight.data_ptr(), self.weight._version, self.bias._version if self.bias is not None else 0)
+        if m not in self._filters or self._filters[m][0] != of:  # new, or the weights have changed
+            self._filters[m] = of, winograd.pack(self.weight.detach(), self.bias, m)
+        return winograd.convolve(x, self._filters[m][1])
