@@ -1,6 +1,7 @@
 """Convolutions in channels-last order, each in the way that is fastest for its size."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -18,11 +19,14 @@ class FastConv2d(nn.Conv2d):
     """A convolution that shares the parameters of the one it takes the place of; its weights lie channels last.
 
     Attributes:
-        tiles: m of the Winograd filters that it may keep beside its weights, in order of size.
+        tiles: what it may keep beside its weights: 1 for a copy in oneDNN's own order, m = 2 and 4 for Winograd
+            filters. It keeps those that are fastest for a size that it has met.
     """
 
     timings: Timings
     tiles: tuple[int, ...]
+    _kept: dict[int, tuple[object, Tensor | winograd.Filters]]  # by m, with what it was made of
+    _ways: dict[tuple[int, ...], str]
 
     @classmethod
     def of(cls, layer: nn.Conv2d, timings: Timings, tiles: tuple[int, ...] = ()) -> "FastConv2d":
@@ -38,14 +42,14 @@ class FastConv2d(nn.Conv2d):
         fast.weight, fast.bias = layer.weight, layer.bias
         fast.weight.data = fast.weight.data.contiguous(memory_format=torch.channels_last)
         fast.timings, fast.tiles = timings, tiles
-        fast._filters: dict[int, tuple[object, winograd.Filters]] = {}
-        fast._ways: dict[tuple[int, ...], str] = {}
+        fast._kept = {}
+        fast._ways = {}
         return fast.train(layer.training)
 
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
         if not is_usable(x, self.weight, self.bias):
             return super().forward(x)
-        if self.kernel_size == (1, 1):
+        if self.kernel_size == (1, 1) and self.stride == (1, 1):
             return self._as_linear(x)
         b, _, h, w = x.shape
         size = (1 << (b - 1).bit_length(), h, w, torch.get_num_threads())
@@ -55,16 +59,15 @@ class FastConv2d(nn.Conv2d):
                 f"{self.tiles}, {size[:3]}"
             )
             self._ways[size] = self.timings.fastest(
-                case, lambda: {name: lambda run=run: run(x) for name, run in self._runs().items()}
+                case, lambda: {name: partial(run, x) for name, run in self._runs().items()}
             )
-            for m in list(self._filters):
-                if f"winograd {m}" not in self._ways.values():
-                    del self._filters[m]
+            for m in [m for m in self._kept if f"tiles of {m}" not in self._ways.values()]:
+                del self._kept[m]
         return self._runs()[self._ways[size]](x)
 
     def _runs(self) -> dict[str, _Run]:
         runs: dict[str, _Run] = {"direct": super().forward, "columns": self._of_columns}
-        return runs | {f"winograd {m}": lambda x, m=m: self._by_winograd(x, m) for m in self.tiles}  # type: ignore[misc]
+        return runs | {f"tiles of {m}": partial(self._by_tiles, m=m) for m in self.tiles}
 
     def _as_linear(self, x: Tensor) -> Tensor:
         y = linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
@@ -81,8 +84,26 @@ class FastConv2d(nn.Conv2d):
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)  # a view, as the weights lie
         return linear(windows.reshape(b, h, w, kh * kw * i), weight, self.bias).permute(0, 3, 1, 2)
 
-    def _by_winograd(self, x: Tensor, m: int) -> Tensor:
-        of = (self.weight.data_ptr(), self.weight._version, self.bias._version if self.bias is not None else 0)
-        if m not in self._filters or self._filters[m][0] != of:  # new, or the weights have changed
-            self._filters[m] = of, winograd.pack(self.weight.detach(), self.bias, m)
-        return winograd.convolve(x, self._filters[m][1])
+    def _by_tiles(self, x: Tensor, m: int) -> Tensor:
+        assert self.bias is not None  # no convolution of a U-Net lacks it
+        of = (_state(self.weight), _state(self.bias))
+        if m not in self._kept or self._kept[m][0] != of:  # new, or the weights have changed
+            self._kept[m] = of, self._pack(x, m)
+        packed = self._kept[m][1]
+        if isinstance(packed, winograd.Filters):
+            return winograd.convolve(x, packed)
+        return torch.ops.mkldnn._convolution_pointwise(
+            x, packed, self.bias, self.padding, self.stride, self.dilation, 1, "none", [], ""
+        )
+
+    def _pack(self, x: Tensor, m: int) -> Tensor | winograd.Filters:
+        if m > 1:
+            return winograd.pack(self.weight.detach(), self.bias, m)
+        return torch.ops.mkldnn._reorder_convolution_weight(
+            self.weight, self.padding, self.stride, self.dilation, 1, list(x.shape)
+        )
+
+
+def _state(weight: Tensor) -> tuple[int, int]:
+    """Differs when the weight has changed; those made in inference mode cannot."""
+    return weight.data_ptr(), 0 if weight.is_inference() else weight._version

@@ -15,6 +15,7 @@ from unet.transformer import FeedForward
 from unet.unet import UNet
 
 EXTRA_MEMORY = 0.36
+_SMALL = 2**26  # bytes of filters that are no matter, whatever the model
 
 
 class FastUNet(UNet):
@@ -74,15 +75,16 @@ def optimize(
 
 
 def _tiles(unet: UNet, extra_memory: float) -> dict[int, tuple[int, ...]]:
-    """The Winograd filters that each convolution may keep: m = 4 first at the largest grids, where a byte of
-    them saves most, as far as the memory goes; then m = 2."""
-    weights = sum(parameter.nbytes for parameter in unet.parameters())
-    left, tiles = extra_memory * weights, {}
+    """What each convolution may keep, as far as the memory goes: largest grids first, where a byte of filters
+    saves most."""
+    left = max(extra_memory * sum(p.nbytes for p in unet.parameters()), _SMALL if extra_memory else 0)
+    tiles = {}
     for conv in _by_grid(unet):
-        for m, times in ((4, 4.0), (2, 16 / 9)):
-            if (size := times * conv.weight.nbytes) <= left:
+        for allowed in ((1, 2, 4), (1, 2), (1,)):
+            size = (allowed[-1] + 2) ** 2 / 9 * conv.weight.nbytes
+            if size <= left:
                 left -= size
-                tiles[id(conv)] = (2, 4) if m == 4 else (2,)
+                tiles[id(conv)] = allowed
                 break
     return tiles
 
