@@ -32,6 +32,7 @@ class Page:
     controls: Controls
     draw: gr.Button
     stop: gr.Button
+    expand: gr.Button
 
 
 def build_page(studio: Studio) -> gr.Blocks:
@@ -54,6 +55,7 @@ def _desk(studio: Studio) -> Page:
     with gr.Row():
         draw = gr.Button("Draw", variant="primary", elem_id="draw")
         stop = gr.Button("Stop", variant="secondary", elem_id="stop")
+        expand = gr.Button("Add words", variant="secondary", elem_id="expand")
     notice = Notice()
     with gr.Row(elem_id="examples"):
         for example in EXAMPLES[1:]:
@@ -62,7 +64,7 @@ def _desk(studio: Studio) -> Page:
             )
     controls = Controls.build(studio, prompt, backend_choices(studio))
     gr.HTML(refusals_html(studio), apply_default_css=False)
-    return Page(Viewer(render=False), notice, controls, draw, stop)
+    return Page(Viewer(render=False), notice, controls, draw, stop, expand)
 
 
 def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
@@ -76,6 +78,10 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     async def weigh(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
         async for message in handlers.weigh(studio, visitor_of(request), event._data):
             yield message
+
+    def expand(request: gr.Request, *values: Any) -> list[Any]:
+        settings = Settings(**dict(zip(names, values, strict=True)))
+        return _updates(handlers.expand(studio, visitor_of(request), settings))
 
     def stop(request: gr.Request) -> None:
         studio.stop(visitor_of(request))
@@ -92,6 +98,7 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     live: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
     quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     gr.on([page.draw.click, page.controls.prompt.submit], draw, inputs, page.viewer, **live)
+    page.expand.click(expand, inputs, [page.notice, *inputs], **live)
     page.viewer.weigh(weigh, None, page.viewer, **live)
     page.stop.click(stop, None, None, **quick)
     page.viewer.stop(stop, None, None, **quick)

@@ -77,6 +77,10 @@ class Expander:
         model = model.to(device).eval()
         return cls(model, tokenizer, name=str(name), hash=content_hash(weights), vocabulary=vocabulary)
 
+    def knowing(self, vocabulary: Vocabulary | None) -> "Expander":
+        """The same language model for an image model that knows these words."""
+        return Expander(self.model, self.tokenizer, name=self.name, hash=self.hash, vocabulary=vocabulary)
+
     @torch.inference_mode()
     def expand(self, prompt: str, *, seed: int) -> Expansion:
         """Goes on with a prompt, which stays as it is; the same seed adds the same words."""

@@ -30,17 +30,27 @@ class Expansion:
         """The longer prompt."""
         return self.typed + self.added
 
+    def check(self, prompt: str) -> None:
+        """Raises RequestError unless this is how `prompt` came about."""
+        if self.text != prompt:
+            raise RequestError(
+                f"prompt is {prompt[:60]!r} and its expansion makes {self.text[:60]!r}; "
+                "must be the same: leave expansion out where the prompt is another"
+            )
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, stored: Any) -> "Expansion":
-        """As it was stored.
+    def of(cls, value: Any) -> "Expansion":
+        """An expansion, or one as it was stored.
 
         Raises:
             RequestError: it is something else.
         """
+        if isinstance(value, cls):
+            return value
         kinds = {field.name: int if field.name == "seed" else str for field in fields(cls)}
-        if not isinstance(stored, Mapping) or {k: type(v) for k, v in stored.items()} != kinds:
-            raise RequestError(f"expansion is {stored!r}; must have {', '.join(kinds)}")
-        return cls(**stored)
+        if not isinstance(value, Mapping) or {k: type(v) for k, v in value.items()} != kinds:
+            raise RequestError(f"expansion is {value!r}; must have {', '.join(kinds)}")
+        return cls(**value)

@@ -9,12 +9,13 @@ from typing import Any, Literal
 import torch
 
 from pipeline.adapters import Adapters
+from pipeline.clip import ClipEncoder
 from pipeline.content_hash import ContentHash
 from pipeline.errors import ModelError
 from pipeline.families import Family, family_of
 from pipeline.preview import Preview
 from pipeline.prompt_cache import PromptCache
-from pipeline.text import ClipEncoder, TextEncoder
+from pipeline.text import TextEncoder
 from pipeline.vocabulary import Vocabulary
 from unet import UNet, optimize
 from unet.weights import find_weights, load_strict, parameters_on_meta, read_header

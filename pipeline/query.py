@@ -7,9 +7,9 @@ from torch import Tensor
 
 from attention.recorder import probabilities
 from attention.recording import Grid, Recording
+from pipeline.clip import Token
 from pipeline.errors import UsageError
 from pipeline.model import Model
-from pipeline.text import Token
 
 Keys = Callable[[str], tuple[tuple[Token, ...], Mapping[str, Tensor]]]  # text -> tokens, site -> h m d
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from attention.recording import Grid, Recording
 from pipeline import map_numbers
+from pipeline.clip import Token
 from pipeline.errors import UsageError
-from pipeline.text import Token
 from pipeline.words import WORD, Part, Word, parts_of, words_of
 
 

@@ -119,11 +119,10 @@ class GenerationRequest:
             raise RequestError(f"record is {self.record!r}; must be False, 'grid', 'site' or 'head'")
         for name, value in _checked_record(self).items():
             object.__setattr__(self, name, value)
-        if self.expansion is not None and self.expansion.text != self.prompt:
-            raise RequestError(
-                f"prompt is {self.prompt[:60]!r} and its expansion makes {self.expansion.text[:60]!r}; "
-                "must be the same: leave expansion out where the prompt is another"
-            )
+        if self.expansion is not None:
+            expansion = Expansion.of(self.expansion)
+            expansion.check(self.prompt)
+            object.__setattr__(self, "expansion", expansion)
 
     def _take_images(self) -> None:
         """Reads the images, and lets the picture's size follow from them."""
@@ -234,8 +233,6 @@ class GenerationRequest:
                 images[name] = recall(name, values[name], source, mode)
             elif source is not None:
                 raise RequestError(f"{name} is given and the picture was made without one; leave it out")
-        if values.get("expansion") is not None:
-            values = dict(values) | {"expansion": Expansion.from_dict(values["expansion"])}
         return cls(**(dict(values) | images))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.text import Token
+from pipeline.clip import Token
 
 WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 Part = Literal["start", "word", "end", "padding"]

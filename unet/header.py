@@ -156,6 +156,9 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
     brackets = raw.count(b"{") + raw.count(b"[")  # each tensor has one of the first, two of the second
     if brackets > 3 * MAX_TENSORS:
         raise DamagedWeights(f"{path} has a header with {brackets:,} brackets; at most {3 * MAX_TENSORS:,}")
+    keys = raw.count(b'":')  # four for each tensor, and what its maker noted
+    if keys > 5 * MAX_TENSORS:
+        raise DamagedWeights(f"{path} has a header with {keys:,} keys; at most {5 * MAX_TENSORS:,}")
     try:
         header = json.loads(raw.decode("utf-8"), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:

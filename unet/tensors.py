@@ -1,13 +1,10 @@
 """Tensors of safetensors files, read straight into the memory that they stay in."""
 
 import hashlib
-import mmap
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +14,6 @@ from unet.weight_files import find_weights
 
 Place = tuple[Path, TensorEntry]
 
-_ALIGNMENT = 64  # bytes, as torch's own allocator on CPUs
 _PIECE = 4 * 2**20  # bytes read at once: what is converted is still in the processor's cache
 
 
@@ -30,8 +26,9 @@ def read_places(
 ) -> dict[str, Tensor]:
     """The tensor at every place, by its name.
 
-    Files are read from their beginning to their end by a few threads. There is never more in memory than the
-    tensors themselves and a few megabytes.
+    Files are read from their beginning to their end, by a few threads: to hand out fresh memory takes
+    longer than to fill it, and each does both. There is never more in memory than the tensors and a few
+    megabytes.
 
     Args:
         dtype: of floating-point tensors; None keeps each as it is in the file.
@@ -39,15 +36,14 @@ def read_places(
     Raises:
         TruncatedWeights: a file ends too early.
     """
-    device = torch.device(device)
-    targets = _targets([entry for _, entry in places.values()], dtype, device)
-    jobs = [(path, entry, target) for (path, entry), target in zip(places.values(), targets, strict=True)]
+    targets = {name: _target(entry, dtype, device) for name, (_, entry) in places.items()}
+    jobs = [(*place, targets[name]) for name, place in places.items()]
     jobs.sort(key=lambda job: (job[0], job[1].start))
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
         list(threads.map(lambda job: _fill(*job), jobs))
     return {
-        name: target.T.contiguous() if entry.is_transposed else target
-        for (name, (_, entry)), target in zip(places.items(), targets, strict=True)
+        name: target.T.contiguous() if places[name][1].is_transposed else target
+        for name, target in targets.items()
     }
 
 
@@ -106,36 +102,11 @@ def paths_of(files: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(path) for path in files]
 
 
-def _targets(entries: list[TensorEntry], dtype: torch.dtype | None, device: torch.device) -> list[Tensor]:
-    """A tensor to fill for every entry, in the shape that the file holds."""
-    dtypes = [dtype if dtype and entry.dtype.is_floating_point else entry.dtype for entry in entries]
-    shapes = [entry.shape[::-1] if entry.is_transposed else entry.shape for entry in entries]
-    if device.type != "cpu":
-        return [torch.empty(s, dtype=t, device=device) for s, t in zip(shapes, dtypes, strict=True)]
-    starts, end = [], 0
-    for shape, kind in zip(shapes, dtypes, strict=True):
-        starts.append(end)
-        end += -(-torch.Size(shape).numel() * kind.itemsize // _ALIGNMENT) * _ALIGNMENT
-    memory = _memory(end)
-    return [
-        torch.frombuffer(memory, dtype=kind, count=count, offset=start).view(shape)
-        if (count := torch.Size(shape).numel())
-        else torch.empty(shape, dtype=kind)
-        for shape, kind, start in zip(shapes, dtypes, starts, strict=True)
-    ]
-
-
-def _memory(num_bytes: int) -> Any:
-    """Fresh memory for all tensors together, in large pages where there are such.
-
-    In pages of 4 kB, handing them out takes as long as reading the file does.
-    """
-    if not hasattr(mmap, "MADV_HUGEPAGE"):  # not Linux
-        return mmap.mmap(-1, max(1, num_bytes))
-    memory = mmap.mmap(-1, max(1, num_bytes), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel without large pages
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return memory
+def _target(entry: TensorEntry, dtype: torch.dtype | None, device: str | torch.device) -> Tensor:
+    """A tensor to fill, in the shape that the file holds."""
+    shape = entry.shape[::-1] if entry.is_transposed else entry.shape
+    kind = dtype if dtype and entry.dtype.is_floating_point else entry.dtype
+    return torch.empty(shape, dtype=kind, device=device)
 
 
 def _fill(path: Path, entry: TensorEntry, target: Tensor) -> None:

@@ -62,6 +62,7 @@ def _tickets(studio: Studio, visitor: str, settings: Settings, notify: Any) -> l
     height, width = studio.pipelines[model].model.native_size
     requests = requests_of(settings, studio.limits, (width, height))
     checked(studio, requests[0], model, settings.attention)
+    requests = studio.expansions.noted(visitor, requests)
     tickets = [Ticket(visitor, model, settings.attention, request, notify) for request in requests]
     studio.results.forget(visitor)
     return tickets
@@ -83,6 +84,24 @@ class Change:
     text: str
     settings: Mapping[str, Any]
     kind: str = ""
+
+
+def expand(studio: Studio, visitor: str, settings: Settings) -> Change:
+    """Lets a language model go on with the prompt; the seed that it was drawn by is kept."""
+    try:
+        model = studio.pipelines[model_of(settings, list(studio.pipelines))].model
+        height, width = model.native_size
+        request = requests_of(settings, studio.limits, (width, height), record=False)[0]
+        expansion = studio.expansions.expand(
+            visitor, request.prompt, seed=request.seed, vocabulary=model.vocabulary
+        )
+    except ValueError as error:
+        return Change(str(error), {}, "error")
+    if not expansion.added:
+        return Change("Nothing came to mind; another seed may do better.", {})
+    return Change(
+        f"Added: {expansion.added.strip(' ,')}", {"prompt": expansion.text, "seed": str(request.seed)}
+    )
 
 
 def restore(event: Any, studio: Studio) -> Change:

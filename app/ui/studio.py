@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Condition, Thread
 
+from app.ui.expansions import Expansions
 from app.ui.fair_queue import FairQueue
 from app.ui.limits import Limits
 from app.ui.results import Results
@@ -42,6 +43,7 @@ class Studio:
         self.pipelines = pipelines
         self.limits = limits
         self.results = Results(limits.max_kept)
+        self.expansions = Expansions()
         self._engines: dict[tuple[str, str], Engine] = {}
         self._queue: FairQueue[Ticket] = FairQueue(limits.max_waiting, limits.max_waiting_per_visitor)
         self._desks: dict[tuple[str, str], Desk] = {}  # the worker's alone
@@ -105,6 +107,7 @@ class Studio:
         with self._changed:
             self.stop(visitor)
             self.results.forget(visitor)
+            self.expansions.forget(visitor)
 
     def close(self) -> None:
         """Stops everything, and returns when the worker has ended."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from pipeline.clip import ClipEncoder
 from pipeline.content_hash import ContentHash
 from pipeline.model import Model, kind_of
 from pipeline.single_file.build import build_text, build_unet, build_vae, unet_config
@@ -13,7 +14,7 @@ from pipeline.single_file.prediction import prediction_of
 from pipeline.single_file.schedule import scheduler_config
 from pipeline.single_file.text import padding
 from pipeline.single_file.tokenizer import clip_tokenizer
-from pipeline.text import ClipEncoder, TextEncoder
+from pipeline.text import TextEncoder
 from unet import optimize
 from unet.header import CONVERT, DamagedWeights, PickledWeights, read_header_and_notes
 from unet.weight_files import PICKLE_SUFFIXES

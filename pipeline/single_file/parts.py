@@ -93,10 +93,11 @@ def _family(path: Path, entries: Entries, unet: Entries) -> Family:
     try:
         linear, bottom = has_linear_projection(shapes), attends_at_the_bottom(shapes)
     except UNetConfigError:
+        kind, remedy = kind_of(entries)
         raise ModelError(
-            f"{path} is {kind_of(entries)}; needs a whole checkpoint of a known family "
+            f"{path} is {kind}; needs a whole checkpoint of a known family "
             f"({', '.join(family.name for family in FAMILIES if family.single_file)}): U-Net, VAE and text "
-            f"encoders in one file. {_first_keys(entries)}"
+            f"encoders in one file{f' (or {remedy})' if remedy else ''}. {_first_keys(entries)}"
         ) from None
     added = "label_emb.0.0.weight" in unet
     for family in FAMILIES:

@@ -1,11 +1,14 @@
 """A planned layer is one graph, and stays it."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter
 
 from attention import AttentionRuntime, get
+from attention.caches.contexts import PagedContexts
 from attention.recorder import RowRecorder
 from attention.recording import Grid, Level, Recording
 
@@ -61,3 +64,26 @@ def test_recording_compiles_once_for_all_steps(level: Level, request: pytest.Fix
     assert set(of_compiled.sums) == ({"site"} if level != "grid" else set())
     for site, maps in of_layer.sums.items():
         torch.testing.assert_close(of_compiled.sums[site], maps)
+
+
+@torch.inference_mode()
+def test_prompts_in_pages_compile_nothing_anew(request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--jaxtyping-packages", default=None):
+        pytest.skip("shape checks do not compile; run without --jaxtyping-packages")
+    torch._dynamo.reset()
+    pages, counter = PagedContexts(max_bytes=2**24), CompileCounter()
+
+    def attend(q: Tensor, attention: AttentionRuntime) -> Tensor:
+        assert attention.context is not None
+        return attention.attend_ahead("site", q, attention.context, scale=0.3)
+
+    def piece(number: int) -> dict[str, tuple[Tensor, Tensor]]:
+        return {"site": (torch.full((1, 2, 5, 8), float(number)), torch.full((1, 2, 5, 8), float(number)))}
+
+    compiled = torch.compile(attend, fullgraph=True, backend=counter)
+    for first, second in ((1, 2), (3, 4), (2, 2), (4, 1)):
+        q = torch.randn(2, 2, 6, 8)
+        with pages.rows([[(n, partial(piece, n))] for n in (first, second)]) as context:
+            attention = AttentionRuntime({"site": get("sdpa")}, context=context)
+            torch.testing.assert_close(compiled(q, attention), attend(q, attention))
+    assert counter.frame_count == 1

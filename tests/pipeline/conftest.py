@@ -68,17 +68,17 @@ def _vae() -> torch.nn.Module:
 def _unet(context_dim: int, **options: object) -> torch.nn.Module:
     from diffusers import UNet2DConditionModel
 
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=context_dim,
-        attention_head_dim=2,
-        norm_num_groups=8,
-        **options,
-    )
+    shape = {
+        "sample_size": 8,
+        "block_out_channels": (16, 32),
+        "layers_per_block": 1,
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+        "cross_attention_dim": context_dim,
+        "attention_head_dim": 2,
+        "norm_num_groups": 8,
+    }
+    unet = UNet2DConditionModel(**(shape | options))
     with torch.no_grad():  # at random, prompts hardly show
         for name, weight in unet.named_parameters():
             if "attn2.to_v" in name:
@@ -151,32 +151,42 @@ def lcm_folder(make_sd: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sdxl_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -> Path:
-    from diffusers import StableDiffusionXLPipeline
-    from transformers import CLIPTokenizer
+def make_sdxl(tmp_path_factory: pytest.TempPathFactory, tokenizer_folder: Path) -> Callable[..., Path]:
+    """make_sdxl(**unet) -> folder of a tiny model of SDXL's shape."""
 
-    torch.manual_seed(0)
-    pipe = StableDiffusionXLPipeline(
-        unet=_unet(
-            24 + 16,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=8,
-            transformer_layers_per_block=(1, 2),
-            projection_class_embeddings_input_dim=6 * 8 + 16,
-            use_linear_projection=True,
-        ),
-        vae=_vae(),
-        text_encoder=_text_encoder(tokenizer_folder, hidden=24),
-        text_encoder_2=_text_encoder(tokenizer_folder, hidden=16, projection=16),
-        tokenizer=CLIPTokenizer.from_pretrained(tokenizer_folder),
-        tokenizer_2=CLIPTokenizer.from_pretrained(tokenizer_folder),
-        scheduler=_scheduler(),
-        force_zeros_for_empty_prompt=True,
-        add_watermarker=False,
-    )
-    folder = tmp_path_factory.mktemp("sdxl")
-    pipe.save_pretrained(folder)
-    return folder
+    def make(**unet: object) -> Path:
+        from diffusers import StableDiffusionXLPipeline
+        from transformers import CLIPTokenizer
+
+        torch.manual_seed(0)
+        shape = {
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 8,
+            "transformer_layers_per_block": (1, 2),
+            "projection_class_embeddings_input_dim": 6 * 8 + 16,
+            "use_linear_projection": True,
+        }
+        pipe = StableDiffusionXLPipeline(
+            unet=_unet(24 + 16, **(shape | unet)),
+            vae=_vae(),
+            text_encoder=_text_encoder(tokenizer_folder, hidden=24),
+            text_encoder_2=_text_encoder(tokenizer_folder, hidden=16, projection=16),
+            tokenizer=CLIPTokenizer.from_pretrained(tokenizer_folder),
+            tokenizer_2=CLIPTokenizer.from_pretrained(tokenizer_folder),
+            scheduler=_scheduler(),
+            force_zeros_for_empty_prompt=True,
+            add_watermarker=False,
+        )
+        folder = tmp_path_factory.mktemp("sdxl")
+        pipe.save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def sdxl_folder(make_sdxl: Callable[..., Path]) -> Path:
+    return make_sdxl()
 
 
 @pytest.fixture(scope="module")

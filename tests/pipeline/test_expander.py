@@ -111,3 +111,5 @@ def test_a_request_keeps_where_its_prompt_came_from() -> None:
         RequestError, match=r"expansion is \{'typed': 3\}; must have typed, added, seed, model"
     ):
         GenerationRequest.from_dict({"prompt": "apple", "expansion": {"typed": 3}})
+    with pytest.raises(RequestError, match="expansion is 'apple'; must have"):
+        GenerationRequest(prompt="apple", expansion="apple")

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attention.recording import Frame, Recording
+from pipeline.clip import Token
 from pipeline.map_numbers import concentration, outliers, overlap, stretched
 from pipeline.maps import HeatMaps, NoSuchMap
-from pipeline.text import Token
 from pipeline.words import parts_of
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from attention.recording import Frame, Recording
 from attention.recording_size import RecordingTooLarge
 from pipeline import GenerationRequest, TextToImagePipeline
+from pipeline.clip import Token
 from pipeline.maps import HeatMaps, NoSuchMap
-from pipeline.text import Token
 from tests.pipeline.stock import contexts_of
 
 

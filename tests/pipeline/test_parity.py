@@ -62,5 +62,50 @@ def test_sdxl(sdxl_folder: Path, negative_prompt: str) -> None:
     assert largest_difference(pipe(asked).image, theirs) <= 1
 
 
+DISTILLED: dict[str, tuple[str, dict[str, object]]] = {
+    "small-sd": ("sd", {}),  # one layer per block, as all models of these tests
+    "tiny-sd": (
+        "sd",
+        {
+            "mid_block_type": None,
+            "down_block_types": ("CrossAttnDownBlock2D",) * 2,
+            "up_block_types": ("CrossAttnUpBlock2D",) * 2,
+        },
+    ),
+    "SSD-1B": (
+        "sdxl",
+        {
+            "layers_per_block": 2,
+            "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+            "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+            "transformer_layers_per_block": [0, [2, 2]],
+            "reverse_transformer_layers_per_block": [[2, 2, 3], 1],
+            "mid_block_type": "UNetMidBlock2D",
+        },
+    ),
+    "Vega": (
+        "sdxl",
+        {
+            "layers_per_block": 2,
+            "down_block_types": ("CrossAttnDownBlock2D",) * 2,
+            "up_block_types": ("CrossAttnUpBlock2D",) * 2,
+            "transformer_layers_per_block": [[1, 1], [2, 2]],
+            "reverse_transformer_layers_per_block": [[2, 2, 2], [2, 1, 1]],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DISTILLED)
+def test_distilled_models(make_sd: Callable[..., Path], make_sdxl: Callable[..., Path], name: str) -> None:
+    kind, unet = DISTILLED[name]
+    folder = make_sd(**unet) if kind == "sd" else make_sdxl(**unet)
+    cls = "StableDiffusionPipeline" if kind == "sd" else "StableDiffusionXLPipeline"
+    asked = request(negative_prompt="blurry")
+    picture = TextToImagePipeline.from_pretrained(folder, device="cpu")(asked).image
+    assert np.asarray(picture).std() > 5
+    assert largest_difference(picture, by_diffusers(folder, asked, cls)) <= 1
+
+
 def test_the_pictures_of_the_parity_tests_are_not_constant(sd: TextToImagePipeline) -> None:
     assert np.asarray(sd(request()).image).std() > 5

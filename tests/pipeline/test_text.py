@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from pipeline import TextToImagePipeline
-from pipeline.text import PromptCut, TextEncoder
+from pipeline.clip import PromptCut
+from pipeline.text import TextEncoder
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,25 @@ def test_weights_move_between_the_empty_prompt_and_beyond(text: TextEncoder) -> 
     torch.testing.assert_close(weighted[at], (empty + 1.5 * (plain - empty))[at])
     assert sum(at) == 3
     assert torch.equal(weighted[~torch.tensor(at)], plain[~torch.tensor(at)])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("a red apple on a table", "a red apple on a table"),
+        ("a (red:1.3) apple", "a (red)1.3 apple"),
+        ("a (red) ((apple)) on it", "a red+ apple++ on it"),
+        ("(a red apple:1.5) on (a table:1.2)", "(a red apple)1.5 on (a table)1.2"),
+    ],
+)
+def test_weights_of_one_and_above_are_those_of_compel(text: TextEncoder, ours: str, theirs: str) -> None:
+    """Below one it blends in a prompt without the words, which is another definition."""
+    compel = pytest.importorskip("compel")
+    encoder = text.encoders[0]
+    expected = compel.Compel(tokenizer=encoder.tokenizer, text_encoder=encoder.model)(theirs)[0]
+    found = text.prompt(ours)
+    end = 1 + max(i for i, token in enumerate(found.tokens) if token.span[1])  # it masks the padding
+    torch.testing.assert_close(found.context[: end + 1], expected[: end + 1])
 
 
 def test_weights_of_one_change_nothing(text: TextEncoder) -> None:

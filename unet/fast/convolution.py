@@ -16,11 +16,11 @@ _Run = Callable[[Tensor], Tensor]
 
 
 class FastConv2d(nn.Conv2d):
-    """A convolution that shares the parameters of the one it takes the place of; its weights lie channels last.
+    """A convolution that shares the parameters of the one whose place it takes; they lie channels last.
 
     Attributes:
-        tiles: what it may keep beside its weights: 1 for a copy in oneDNN's own order, m = 2 and 4 for Winograd
-            filters. It keeps those that are fastest for a size that it has met.
+        tiles: what it may keep beside its weights: 1 for a copy in oneDNN's own order, m = 2 and 4
+            for Winograd filters. It keeps those that are fastest for a size that it has met.
     """
 
     timings: Timings
@@ -75,8 +75,9 @@ class FastConv2d(nn.Conv2d):
 
     def _of_columns(self, x: Tensor) -> Tensor:
         """One product with the neighbourhoods of all positions laid side by side."""
-        (kh, kw), (sh, sw), (ph, pw) = self.kernel_size, self.stride, self.padding
-        x = F.pad(x.permute(0, 2, 3, 1), (0, 0, int(pw), int(pw), int(ph), int(ph))).contiguous()  # b h w i
+        (kh, kw), (sh, sw) = self.kernel_size, self.stride
+        ph, pw = map(int, self.padding)
+        x = F.pad(x.permute(0, 2, 3, 1), (0, 0, pw, pw, ph, ph)).contiguous()  # b h w i
         b, height, width, i = x.shape
         h, w = (height - kh) // sh + 1, (width - kw) // sw + 1
         s = x.stride()

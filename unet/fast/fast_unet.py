@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from attention import AttentionRuntime
+from unet.blocks import DownBlock
 from unet.fast import rows
 from unet.fast.convolution import FastConv2d
 from unet.fast.linear import FastFeedForward, FastLinear, linear_pays
@@ -31,6 +32,7 @@ class FastUNet(UNet):
         x = self.conv_in(x[shared.first])
         skips, is_shared = [x[shared.place]], True
         for down in self.down_blocks:
+            assert isinstance(down, DownBlock)
             if not is_shared:
                 x, new = down(x, temb, context, attention)
             elif down.attentions:
@@ -42,9 +44,7 @@ class FastUNet(UNet):
         return self.rise(x, temb, context, attention, skips)
 
 
-def optimize(
-    unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Path | None = None
-) -> UNet:
+def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Path | None = None) -> UNet:
     """`unet`, made fast where that pays: in float32 on a CPU where oneDNN multiplies faster than MKL does or
     its convolutions win; elsewhere `unet` as it is.
 
@@ -78,7 +78,7 @@ def _tiles(unet: UNet, extra_memory: float) -> dict[int, tuple[int, ...]]:
     """What each convolution may keep, as far as the memory goes: largest grids first, where a byte of filters
     saves most."""
     left = max(extra_memory * sum(p.nbytes for p in unet.parameters()), _SMALL if extra_memory else 0)
-    tiles = {}
+    tiles: dict[int, tuple[int, ...]] = {}
     for conv in _by_grid(unet):
         for allowed in ((1, 2, 4), (1, 2), (1,)):
             size = (allowed[-1] + 2) ** 2 / 9 * conv.weight.nbytes

@@ -1,5 +1,7 @@
 """Linear layers and the gated feed-forward layer on oneDNN, from the weights as they are."""
 
+from collections.abc import Callable, Mapping
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ def linear_pays(timings: Timings) -> bool:
     """Whether oneDNN multiplies faster here than what torch calls, MKL, which holds back on other makers'
     CPUs."""
 
-    def ways() -> dict[str, object]:
+    def ways() -> Mapping[str, Callable[[], object]]:
         x, weight, bias = torch.randn(512, 320), torch.randn(320, 320), torch.randn(320)
         return {
             "torch": lambda: nn.functional.linear(x, weight, bias),
@@ -57,8 +59,10 @@ class FastFeedForward(FeedForward):
 
     @classmethod
     def of(cls, layer: FeedForward) -> "FastFeedForward":
+        out = layer.net[2]
+        assert isinstance(out, nn.Linear)
         with torch.device("meta"):
-            fast = cls(layer.net[2].out_features)
+            fast = cls(out.out_features)
         fast.net = layer.net
         return fast.train(layer.training)
 

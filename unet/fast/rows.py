@@ -1,15 +1,15 @@
-"""What is the same in several rows of a call, computed once: rows differ only once they read their contexts."""
+"""What is the same in several rows of a call, computed once, until they read their contexts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attention import AttentionRuntime, Recorder
 from attention.runtime import RowByRow
 from unet.blocks import DownBlock
-from unet.transformer import SpatialTransformer
+from unet.transformer import SpatialTransformer, TransformerBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,11 @@ class SharedRecorder:
     def record(self, site: str, q: Tensor, k: RowByRow, v: RowByRow, **facts: object) -> None:
         raise AssertionError(f"{site} reads the context, so its rows differ")
 
-    def record_self(
-        self, site: str, q: Tensor, k: Tensor, *, scale: float, grid: tuple[int, int]
-    ) -> None:
+    def record_self(self, site: str, q: Tensor, k: Tensor, *, scale: float, grid: tuple[int, int]) -> None:
         self.recorder.record_self(site, q[self.place], k[self.place], scale=scale, grid=grid)
 
 
-def down(
-    block: DownBlock, x: Tensor, temb: Tensor, shared: SharedRows
-) -> tuple[Tensor, list[Tensor]]:
+def down(block: DownBlock, x: Tensor, temb: Tensor, shared: SharedRows) -> tuple[Tensor, list[Tensor]]:
     """`block`, which has no attention, for the distinct rows alone; skips are of all rows."""
     x, skips = block(x, temb[shared.first], None, None)
     return x, [skip[shared.place] for skip in skips]
@@ -94,6 +90,7 @@ def _transform(
     if attention is not None and attention.recorder is not None:
         alone = replace(attention, recorder=SharedRecorder(attention.recorder, shared.place))
     first, *others = layer.transformer_blocks
+    assert isinstance(first, TransformerBlock)  # can_share has seen it
     y = (y + first.attn1(first.norm1(y), None, alone, grid))[shared.place]
     y = first.look_at_context(y, context, attention, grid)
     for block in others:
@@ -101,11 +98,10 @@ def _transform(
     return x[shared.place] + layer.leave(y, grid)
 
 
-def can_share(blocks: Sequence[DownBlock]) -> bool:
+def can_share(blocks: Iterable[nn.Module]) -> bool:
     """Whether the first attention layer looks at the image before it reads the context."""
-    for block in blocks:
-        if len(block.attentions):
-            return len(block.attentions[0].transformer_blocks) > 0 and not (
-                block.attentions[0].transformer_blocks[0].attn1.is_cross
-            )
+    for layer in (layer for block in blocks for layer in block.modules()):
+        if isinstance(layer, SpatialTransformer):
+            first = next(iter(layer.transformer_blocks), None)
+            return isinstance(first, TransformerBlock) and not first.attn1.is_cross
     return False

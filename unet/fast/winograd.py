@@ -1,7 +1,7 @@
 """3x3 convolutions with fewer products: Winograd's minimal filtering, in channels-last order.
 
-A tile of m x m outputs comes of (m + 2)^2 products per pair of channels, not 9 m^2: 2.25 times fewer for m = 2,
-4 times for m = 4. In float32 m = 2 is as exact as the direct sum, m = 4 errs by about 1e-5 of the maximum.
+A tile of m x m outputs comes of (m + 2)^2 products per pair of channels, not 9 m^2: 2.25 times fewer for
+m = 2, 4 times for m = 4. In float32 m = 2 is as exact as the direct sum, m = 4 errs by 1e-5 of the maximum.
 
 Source: Lavin & Gray 2015, arXiv:1509.09308, sections 4.1 to 4.3; letters as there: g filter, d input tile,
 U = G g GT, V = BT d B, output AT (U * V) A.

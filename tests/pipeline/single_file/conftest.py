@@ -225,11 +225,11 @@ def _make_sd2(prediction_type: str = "epsilon") -> tuple[Any, dict[str, Tensor]]
     return pipe, open_clip_tensors(pipe.text_encoder, "cond_stage_model.model.", unread_layers=1)
 
 
-def _make_sdxl() -> tuple[Any, dict[str, Tensor]]:
+def _make_sdxl(**options: Any) -> tuple[Any, dict[str, Tensor]]:
     import diffusers
 
     pipe = diffusers.StableDiffusionXLPipeline(
-        unet=diffusers.UNet2DConditionModel(**SDXL_UNET),
+        unet=diffusers.UNet2DConditionModel(**SDXL_UNET | options),
         vae=_vae(scaling_factor=0.13025),
         text_encoder=_encoder(hidden=64, act="quick_gelu"),
         text_encoder_2=_encoder(hidden=128, projection=96),
@@ -270,7 +270,13 @@ _MAKERS: dict[str, Callable[[], tuple[Any, dict[str, Tensor]]]] = {
     "sd1-instruct-pix2pix": lambda: _make_sd1(in_channels=8),
     "sd2": _make_sd2,
     "sd2-v": lambda: _make_sd2("v_prediction"),
+    "sd1-without-middle": lambda: _make_sd1(mid_block_type=None),
     "sdxl": _make_sdxl,
+    "sdxl-distilled": lambda: _make_sdxl(  # as SSD-1B and Vega are
+        transformer_layers_per_block=[0, [1, 1]],
+        reverse_transformer_layers_per_block=[[1, 1, 2], 1],
+        mid_block_type="UNetMidBlock2D",
+    ),
     "sdxl-refiner": _make_refiner,
 }
 
@@ -299,4 +305,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Chec
 @pytest.fixture(scope="session")
 def original_layout() -> Any:
     """The renaming of this file, for modules of any size."""
-    return SimpleNamespace(unet_names=unet_names, vae_tensors=vae_tensors, clip_tensors=clip_tensors)
+    return SimpleNamespace(
+        unet_names=unet_names,
+        vae_tensors=vae_tensors,
+        clip_tensors=clip_tensors,
+        open_clip_tensors=open_clip_tensors,
+    )

@@ -78,6 +78,24 @@ def test_another_kind_of_file_is_named_with_what_is_needed_and_its_first_keys(
 
 
 @pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("x.lora_up.weight", "(or give it with --lora beside a model)"),
+        ("emb_params", "(or give it with --embedding beside a model)"),
+        (
+            "down_blocks.0.resnets.0.time_emb_proj.weight",
+            "(or put it into a model's folder in diffusers layout, as unet/diffusion_pytorch_model.",
+        ),
+    ],
+)
+def test_what_can_be_done_with_another_kind_of_file_is_told(tmp_path: Path, name: str, remedy: str) -> None:
+    save_file({name: torch.zeros(1)}, tmp_path / "m.safetensors")
+    with pytest.raises(ModelError) as refused:
+        load(tmp_path / "m.safetensors")
+    assert remedy in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("kind", "dropped", "message"),
     [
         (

@@ -1,0 +1,43 @@
+"""Prompts that visitors had made longer."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Lock
+
+from pipeline.expander import Expander
+from pipeline.expansion import Expansion
+from pipeline.request import GenerationRequest
+from pipeline.vocabulary import Vocabulary
+
+
+class Expansions:
+    """The last expansion of each visitor, which goes into the record of what is drawn with that prompt."""
+
+    def __init__(self) -> None:
+        self._expander: Expander | None = None
+        self._last: dict[str, Expansion] = {}
+        self._lock = Lock()  # handlers run in threads
+
+    def expand(self, visitor: str, prompt: str, *, seed: int, vocabulary: Vocabulary | None) -> Expansion:
+        """Lets the language model in the box go on with a prompt, in words that the image model knows."""
+        with self._lock:
+            if self._expander is None:
+                from transformers.utils import logging
+
+                logging.disable_progress_bar()  # the server's log has no use for it
+                self._expander = Expander.from_pretrained()
+            expansion = self._expander.knowing(vocabulary).expand(prompt, seed=seed)
+            self._last[visitor] = expansion
+        return expansion
+
+    def noted(self, visitor: str, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
+        """The requests, with how their prompt came about where it is the visitor's last expansion."""
+        last = self._last.get(visitor)
+        return [
+            replace(request, expansion=last) if last is not None and request.prompt == last.text else request
+            for request in requests
+        ]
+
+    def forget(self, visitor: str) -> None:
+        """For when they leave."""
+        self._last.pop(visitor, None)
