@@ -1,13 +1,12 @@
 """Times the U-Net beside diffusers' on a CPU: `python -m scripts.benchmark unet`.
 
 SD1.5's size with random weights, float32, a guided prediction (two rows of one latent). The ways take turns;
-what is counted is processor time of the one thread, which other work on the machine disturbs little; the least
-of all rounds is kept. The difference is the largest of the predictions, over the largest of diffusers' own.
+what counts is processor time of the one thread, which other work on the machine disturbs little; the least of
+all rounds is kept. The difference is the largest of the predictions, over the largest of diffusers' own.
 """
 
 import argparse
 import platform
-import resource
 import shlex
 import sys
 import time
@@ -22,7 +21,6 @@ from unet import UNet, UNetConfig, optimize
 from unet.weights import parameters_on_meta
 
 SD1 = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}
-GIB = 2**30
 
 
 def main(arguments: list[str]) -> int:
@@ -62,10 +60,7 @@ def _report(options: argparse.Namespace, arguments: list[str]) -> list[str]:
     for size in map(int, options.sizes.split(",")):
         x = torch.randn(1, 4, size // 8, size // 8, generator=torch.Generator().manual_seed(0))
         lines += _rows(size, x.repeat(2, 1, 1, 1), theirs, fast, options.rounds)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    weights = sum(weight.nbytes for weight in fast.parameters())
-    return [*lines, "", f"Peak memory of both models together {peak / GIB:.2f} GiB; weights, shared but for the "
-            f"convolutions', {weights / GIB:.2f} GiB."]  # fmt: skip
+    return lines
 
 
 @torch.inference_mode()
