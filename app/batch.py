@@ -1,9 +1,12 @@
 """`limelight batch`: draws a manifest into a folder, and tells how far it is."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, NoReturn
 
 from app import report
@@ -12,13 +15,16 @@ from app.loading import load_pipeline, refusals
 from pipeline.adapter_files import AdapterFile
 from pipeline.batch.errors import OutputLost
 from pipeline.batch.expand import parse_matrix
-from pipeline.batch.rows import read_rows
+from pipeline.batch.rows import Manifest, read_rows
 from pipeline.batch.stop import Stop, Stopped
 from pipeline.batch.team import Team, join, place_of_process
+from pipeline.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:  # the module loads torch
     from pipeline.batch.run import Run
 
+ENGINES = ("local", "ray")
+MAX_BATCH = 1024  # pictures
 SHOWN = 10  # rows named one by one
 
 
@@ -32,6 +38,8 @@ class BatchOptions:
     maps: bool = False
     max_batch: int | None = None
     workers: int | None = None
+    engine: str = "local"
+    address: str | None = None
     model: str = "default"
     attention: str | None = None
     device: str | None = None
@@ -47,6 +55,10 @@ def batch(options: BatchOptions) -> None:
         UsageError: the manifest, the folder or the model cannot be used; nothing was drawn.
         SystemExit: 3 when rows failed, 4 when stopped; running the same again goes on.
     """
+    if options.engine not in ENGINES:
+        raise UnknownName("engine", options.engine, ENGINES)
+    if options.max_batch is not None and not 1 <= options.max_batch <= MAX_BATCH:
+        raise UsageError(f"max-batch is {options.max_batch}; must be from 1 to {MAX_BATCH}")
     stop = Stop()
     with stop.listening():
         try:
@@ -56,46 +68,95 @@ def batch(options: BatchOptions) -> None:
 
 
 def _run(options: BatchOptions, stop: Stop) -> None:
-    matrix = parse_matrix(options.matrix)
-    manifest = read_rows(options.manifest, matrix=matrix, maps=options.maps)
+    manifest = _read(options)
     is_first = place_of_process() == 0
-    from pipeline.batch.run import Run, open_output
-
-    team = join(options.workers)
     if is_first and manifest.num_twins:
         report.complain(f"{manifest.num_twins} rows ask for what another does; each gets its own picture")
+    on_cluster = options.engine == "ray"
+    # What does not draw itself must not refuse a backend that others have.
+    here = replace(options, attention=None, device="cpu", dtype=None) if on_cluster else options
+    team = Team(run=token_hex(8), worker="driver") if on_cluster else join(options.workers)
+    with (
+        BatchProgress(len(manifest.rows), is_shown=is_first) as progress,
+        _begun(here, manifest, team) as run,
+    ):
+        if is_first:
+            _tell_beginning(run)
+        progress.begin(run.num_done)
+        started, before = time.monotonic(), run.num_done
+
+        def show(left: int) -> None:
+            progress.show(left, len(run.failed))
+
+        try:
+            if on_cluster:
+                _draw_on_cluster(options, run, stop, show)
+            else:
+                run.draw(stop, show)
+        except OutputLost as error:
+            report.fail(
+                f"stopped: {error}; make room, or give the folder back, and run the same again", code=4
+            )
+    if stop.is_asked:
+        _stopped(f"{run.num_done} of {len(run.rows)} pictures are whole")
+    if is_first:
+        _tell_end(run, run.num_done - before, time.monotonic() - started)
+    if run.failed:
+        raise SystemExit(3)
+
+
+def _read(options: BatchOptions) -> Manifest:
+    return read_rows(options.manifest, matrix=parse_matrix(options.matrix), maps=options.maps)
+
+
+@contextmanager
+def _begun(options: BatchOptions, manifest: Manifest, team: Team) -> Iterator["Run"]:
+    """A place in the folder, and a model that can draw the manifest."""
+    from pipeline.batch.capacity import find_max_rows
+    from pipeline.batch.run import Run, open_output
+
     seat = open_output(options.output, team)
     try:
         if seat.recovered is not None:
             report.complain(f"process {seat.recovered.pid} left without finishing; going on from there")
-        with BatchProgress(len(manifest.rows), is_shown=is_first) as progress:
-            pipe = load_pipeline(
-                options.model,
-                attention=options.attention,
-                device=device_of(options.device, team),
-                dtype=options.dtype,
-                adapters=options.adapters,
-                offload=options.offload,
-                max_rows=2 * (options.max_batch or 8),
-            )
-            with refusals():
-                run = Run.begin(manifest, options.output, team, seat, pipe.engine)
-            if is_first:
-                _tell_beginning(run)
-            progress.begin(run.num_done)
-            started, before = time.monotonic(), run.num_done
-            try:
-                run.draw(stop, lambda left: progress.show(left, len(run.failed)))
-            except OutputLost as error:
-                report.fail(
-                    f"stopped: {error}; make room, or give the folder back, and run the same again", code=4
-                )
-        drawn = run.num_done - before
-        if stop.is_asked:
-            _stopped(f"{run.num_done} of {len(run.rows)} pictures are whole")
-        _tell_end(run, drawn, time.monotonic() - started)
+        pipe = load_pipeline(
+            options.model,
+            attention=options.attention,
+            device=device_of(options.device, team),
+            dtype=options.dtype,
+            adapters=options.adapters,
+            offload=options.offload,
+            max_rows=2 * (options.max_batch or 1),
+        )
+        with refusals():
+            run = Run.begin(manifest, options.output, team, seat, pipe.engine)
+        if options.max_batch is None and run.num_done < len(run.rows):
+            pipe.engine.max_rows = find_max_rows(pipe.engine, next(iter(run.rows.values())).request())
+        yield run
     finally:
         seat.leave()
+
+
+def _draw_on_cluster(options: BatchOptions, run: "Run", stop: Stop, show: Callable[[int], None]) -> None:
+    from pipeline.batch.cluster import Cluster
+    from pipeline.batch.journal import Journal
+
+    absolute = replace(options, manifest=options.manifest.resolve(), output=options.output.resolve())
+    with Journal(run.seat.journal / "driver.jsonl") as journal:
+        Cluster(
+            address=options.address,
+            size=options.workers,
+            run=run.team.run,
+            draw=partial(draw_part, absolute),
+            ledger=run.ledger,
+            journal=journal,
+        ).work(stop, lambda: show(len(run.rows) - run.num_done - len(run.failed)))
+
+
+def draw_part(options: BatchOptions, team: Team) -> None:
+    """One worker's part of a run on a cluster."""
+    with _begun(options, _read(options), team) as run:
+        run.draw(Stop(), lambda left: None)
 
 
 def device_of(device: str | None, team: Team) -> str | None:

@@ -166,7 +166,13 @@ def batch(
         int | None, typer.Option(help="Pictures sampled together; as memory allows if not given.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="How many processes a launcher was to start; checked.")
+        int | None,
+        typer.Option(help="How many processes a launcher was to start, checked; or Ray's workers."),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray: workers on a cluster.")] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of the Ray cluster, ray://HOST:PORT or auto; this machine if not given."),
     ] = None,
     lora: Loras = None,
     embedding: Embeddings = None,
@@ -187,6 +193,8 @@ def batch(
             maps=maps,
             max_batch=max_batch,
             workers=workers,
+            engine=engine,
+            address=address,
             model=model,
             attention=attention,
             device=device,

@@ -44,3 +44,7 @@ class NonFinitePrediction(PictureError):
 
 class NonFinitePicture(PictureError):
     """The VAE returned NaN or infinity."""
+
+
+class OutOfMemory(PictureError):
+    """There is not enough memory for a picture, also by itself."""

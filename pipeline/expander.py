@@ -93,6 +93,8 @@ class Expander:
             added = ""
         elif prompt.endswith(" "):
             added = added.lstrip()
+        elif plain and ids[-1] in self.tokenizer.all_special_ids and added[0].isalnum():
+            added = f" {added}"  # behind a word that the model has no token for, it begins anew
         return Expansion(typed=prompt, added=added, seed=seed, model=self.name, hash=self.hash)
 
     def _ids(self, text: str) -> list[int]:

@@ -1,5 +1,6 @@
 """Requests in flight: they join and leave between steps, and share U-Net calls on the way."""
 
+import logging
 import warnings
 from collections import deque
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from pipeline.decode import decode_with_notes
 from pipeline.draw import draw
-from pipeline.errors import NonFinitePrediction, PictureError
+from pipeline.errors import NonFinitePrediction, OutOfMemory, PictureError
 from pipeline.job import Job, pack
 from pipeline.predict import predict
 from pipeline.record import make_record
@@ -23,6 +24,8 @@ from pipeline.words import Word, words_of
 
 if TYPE_CHECKING:
     from pipeline.engine import Engine
+
+logger = logging.getLogger(__name__)
 
 
 class Session:
@@ -80,10 +83,15 @@ class Session:
     def step(self) -> list[Step]:
         """Makes one U-Net call and returns a step for each request in it.
 
-        A request that fails brings its error in its last step, and the others go on.
+        A request that fails brings its error in its last step, and the others go on. Where memory is too
+        small for the call, nothing is lost: the requests stay as they are, the engine's `max_rows` is halved,
+        and no step is returned; a request for which there is no memory by itself fails.
         """
         batch = pack(self._jobs, 1 if self.engine.exact else self.engine.max_rows)
-        rows = predict(self.engine.model, batch)
+        try:
+            rows = predict(self.engine.model, batch)
+        except torch.OutOfMemoryError as error:
+            return self._shrink(batch, str(error))
         steps = []
         for job, prediction in zip(batch, rows, strict=True):
             step = self._advance(job, prediction)
@@ -91,6 +99,21 @@ class Session:
                 self._jobs.append(job)
             steps.append(step)
         return steps
+
+    def _shrink(self, batch: Sequence[Job], reason: str) -> list[Step]:
+        if len(batch) == 1:
+            brief = reason.partition("\n")[0]
+            error = OutOfMemory(
+                f"not enough memory for one picture of this size: {brief}; draw a smaller one"
+            )
+            return [self._last(batch[0], error=error)]
+        self._jobs.extendleft(reversed(batch))
+        num_rows = sum(len(job.ask.x) for job in batch)
+        self.engine.max_rows = max(1, num_rows // 2)
+        logger.warning(
+            "not enough memory for %d predictions; going on with %d", num_rows, self.engine.max_rows
+        )
+        return []
 
     def _warn_of_unknown_words(self, words: Sequence[Word]) -> None:
         vocabulary = self.engine.model.vocabulary

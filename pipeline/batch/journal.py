@@ -4,6 +4,7 @@
     {"claim": [key, ...]}  it will draw these
     {"done": key, "file": ..., "bytes": ..., ...}    the picture is there, whole and on disk
     {"failed": key, "error": ...}    there is no picture; the next run tries again
+    {"summary": run}       index and gallery of the run are written
     {"dead": worker, "run": run}    its claims in that run no longer count
 
 A process may die, or a disk be full, in the middle of a line. Such a line is no JSON and stands for nothing;
@@ -91,6 +92,7 @@ class Ledger:
     failed: dict[str, str] = field(default_factory=dict)
     claims: dict[str, set[str]] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
+    is_summed_up: bool = False
     num_torn: int = 0
     _offsets: dict[str, int] = field(default_factory=dict)
     _runs: dict[str, str] = field(default_factory=dict)  # worker -> run
@@ -135,6 +137,8 @@ class Ledger:
         elif "done" in line:
             self.done[line["done"]] = dict(line)
             self.failed.pop(line["done"], None)
+        elif "summary" in line:
+            self.is_summed_up |= line["summary"] == self.run
         elif line.get("run", self._runs.get(worker)) != self.run:
             return
         elif "claim" in line and worker not in self.dead:

@@ -10,9 +10,10 @@ from typing import Any
 from pipeline.batch.errors import Fault, ManifestError
 from pipeline.batch.journal import Journal, Ledger
 from pipeline.batch.rows import Manifest, Row
-from pipeline.batch.seat import Owner, Seat
+from pipeline.batch.seat import Owner, Seat, mutex
 from pipeline.batch.share import Share
 from pipeline.batch.stop import Stop
+from pipeline.batch.summary import write_summary
 from pipeline.batch.team import Team
 from pipeline.batch.worker import Worker
 from pipeline.batch.writer import Writer
@@ -22,6 +23,7 @@ from pipeline.metadata import check_writable
 from pipeline.model import Model
 
 JOURNAL = "journal"
+SUMMARY_PATIENCE = 3600.0  # seconds; of a million pictures it takes minutes
 _FREE = {"prompt", "negative_prompt", "seed"}  # fields that no model refuses
 
 
@@ -91,8 +93,17 @@ class Run:
             try:
                 Worker(self.engine, self.rows, share, self.ledger, writer, stop, self.output, report).run()
             finally:
-                journal.flush()
                 self.ledger.read()
+            if not stop.is_asked:
+                self._sum_up(journal)
+
+    def _sum_up(self, journal: Journal) -> None:
+        """Once a run, by the first worker that finds everything settled, while the others wait."""
+        with mutex(self.seat.journal, patience=SUMMARY_PATIENCE):
+            self.ledger.read()
+            if not self.ledger.is_summed_up:
+                write_summary(self.output, self.rows, self.ledger)
+                journal.append({"summary": self.team.run}, flush=True)
 
 
 def open_output(output: Path, team: Team) -> Seat:

@@ -114,9 +114,9 @@ class Seat:
         self._lock.release()
 
 
-def mutex(journal: Path) -> FileLock:
+def mutex(journal: Path, *, patience: float = PATIENCE) -> FileLock:
     """What only one worker may hold at a time; a context manager."""
-    return FileLock(journal / "all.lock", timeout=PATIENCE)
+    return FileLock(journal / "all.lock", timeout=patience)
 
 
 def check_still_there(folder: Path, identity: tuple[int, int]) -> None:

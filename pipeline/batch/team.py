@@ -45,8 +45,8 @@ def join(asked: int | None) -> Team:
         were = "process was" if size == 1 else "processes were"
         raise WorldError(
             f"workers is {asked} and {size} {were} started; start them with "
-            f"accelerate launch --num_processes {asked}, or torchrun --nproc-per-node {asked} "
-            "(accelerate may start one alone, and not say so, where it is told neither --multi_gpu nor --cpu)"
+            f"accelerate launch --multi_gpu --num_processes {asked}, or torchrun --nproc-per-node {asked} "
+            "(accelerate starts one alone, and does not say so, where it is not told --multi_gpu)"
         )
     if size == 1:
         return Team(run=secrets.token_hex(8))

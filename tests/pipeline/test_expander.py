@@ -27,12 +27,13 @@ def expander(vocabulary: Vocabulary) -> Expander:
 
 
 def test_a_prompt_stays_and_known_words_come_behind_it(expander: Expander, vocabulary: Vocabulary) -> None:
-    for prompt in ("apple", "a (frog:1.3)", "a castle", "two cats "):
+    for prompt in ("apple", "a (frog:1.3)", "dragon", "two cats "):
         for seed in range(8):
             expansion = expander.expand(prompt, seed=seed)
             assert expansion.text.startswith(prompt)
             assert vocabulary.unknown(WORD.findall(expansion.added)) == ()
             assert "  " not in expansion.text
+            assert prompt.endswith(" ") or not expansion.added[:1].isalnum()
     assert len({expander.expand("apple", seed=seed).added for seed in range(8)}) > 3
 
 
