@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +132,11 @@ def _given(values: dict[str, Any], folder: Path, maps: bool) -> dict[str, Any]:
 
 
 def _digest(request: GenerationRequest) -> bytes:
-    text = json.dumps(request.to_dict(), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).digest()
+    """Of the fields that are not at their defaults, so that a field which is new one day changes nothing."""
+    defaults = {field.name: field.default for field in fields(request)}
+    stored = request.to_dict()
+    said = {name: stored[name] for name, usual in defaults.items() if getattr(request, name) != usual}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).digest()
 
 
 def file_name(row: Row, key: str, num_rows: int) -> str:

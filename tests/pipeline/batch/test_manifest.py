@@ -1,5 +1,6 @@
 """What manifests may hold, and how each fault of one is told with its line."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -177,6 +178,17 @@ def test_identity_is_that_of_the_picture(tmp_path: Path) -> None:
     keys = {row.key("model") for row in (first, same, other, renamed)}
     assert len(keys) == 4
     assert first.key("another model") not in keys
+
+
+def test_what_is_at_its_default_is_no_part_of_the_identity(tmp_path: Path) -> None:
+    plain, spelt, true = read(
+        tmp_path,
+        "prompt,seed,num_steps,clip_skip,record\na,,,,\na,0,25,1,false\na,,,,true\n",
+    )
+    assert spelt.parameters == plain.parameters and (plain.twin, spelt.twin) == (0, 1)
+    assert true.parameters != plain.parameters
+    said = json.dumps({"prompt": "a"}, sort_keys=True).encode()
+    assert plain.parameters == hashlib.sha256(said).digest()  # whatever fields there will be
 
 
 @given(prompt=st.text(max_size=300), id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", fullmatch=True))
