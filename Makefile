@@ -14,6 +14,7 @@ image: .venv/installed ## draw PROMPT with the model in the box
 	@$(BIN)/limelight generate -- "$$PROMPT"
 
 test: .venv/installed-dev ## all tests but the slow ones and those that need a GPU or real weights
+	@scripts/install_chromium.sh
 	$(BIN)/python -m pytest -q
 
 test-slow: .venv/installed-dev ## the slow tests: full-size models
@@ -24,6 +25,7 @@ check: .venv/installed-dev ## format, lint, types, import contract
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/biome check app/ui/static
 
 wheel: .venv/installed-dev ## the wheel, into dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

@@ -7,12 +7,13 @@ from typing import Any
 import gradio as gr
 
 from app.ui import handlers
+from app.ui.api import add_endpoints
 from app.ui.backends import backend_choices, refusals_html
 from app.ui.controls import Controls
-from app.ui.notice import Notice
+from app.ui.notice import make_notice
 from app.ui.settings import Settings
 from app.ui.studio import Studio
-from app.ui.viewer import STATIC, Viewer
+from app.ui.viewer import STATIC, make_viewer
 
 EXAMPLES = (
     "a red apple on a blue background",
@@ -27,8 +28,8 @@ EXAMPLES = (
 class Page:
     """The parts of the page that events go between."""
 
-    viewer: Viewer
-    notice: Notice
+    viewer: gr.HTML
+    notice: gr.HTML
     controls: Controls
     draw: gr.Button
     stop: gr.Button
@@ -45,6 +46,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Column(elem_id="stage-column"):
                 page.viewer.render()
         _wire(blocks, page, studio)
+        add_endpoints(studio)
     return blocks
 
 
@@ -56,7 +58,7 @@ def _desk(studio: Studio) -> Page:
         draw = gr.Button("Draw", variant="primary", elem_id="draw")
         stop = gr.Button("Stop", variant="secondary", elem_id="stop")
         expand = gr.Button("Add words", variant="secondary", elem_id="expand")
-    notice = Notice()
+    notice = make_notice()
     with gr.Row(elem_id="examples"):
         for example in EXAMPLES[1:]:
             gr.Button(example, size="sm").click(
@@ -64,7 +66,7 @@ def _desk(studio: Studio) -> Page:
             )
     controls = Controls.build(studio, prompt, backend_choices(studio))
     gr.HTML(refusals_html(studio), apply_default_css=False)
-    return Page(Viewer(render=False), notice, controls, draw, stop, expand)
+    return Page(make_viewer(), notice, controls, draw, stop, expand)
 
 
 def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:

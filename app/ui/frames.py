@@ -45,6 +45,7 @@ class Frames:
             "maps": before.get("maps"),
         }
         picture |= self._drawn(ticket)
+        picture["index"] = max(picture["index"], before.get("index", 0))  # of one that was stopped
         self._made[ticket.id] = version, picture
         return picture
 
@@ -77,6 +78,7 @@ class Frames:
                 "maps": all_maps(result.maps, self.studio.limits.max_map_bytes) if result.maps else None,
                 "settings": info["request"] | {"seed": str(result.request.seed)},
                 "attention": info["attention"],
+                "sites": self.studio.timing.sites(self.studio.engine(ticket.model, ticket.attention), result),
                 "file_name": result.file_name,
             }
         if step is None or step.preview is None:

@@ -1,7 +1,5 @@
 """A line that says what happened to the controls; as text, whatever it holds."""
 
-from typing import Any
-
 import gradio as gr
 
 _LOAD = """
@@ -15,20 +13,10 @@ show();
 """
 
 
-class Notice(gr.HTML):
+def make_notice() -> gr.HTML:
     """Its value is {"text", "kind"}; the kind is "" or "error"."""
-
-    def __init__(self, value: dict[str, str] | None = None, **options: Any) -> None:
-        super().__init__(
-            value,
-            html_template='<div class="notice" role="status" aria-live="polite"></div>',
-            js_on_load=_LOAD,
-            apply_default_css=False,
-            **options,
-        )
-
-    def postprocess(self, value: dict[str, str] | None) -> dict[str, str] | None:
-        return value
-
-    def preprocess(self, payload: Any) -> None:
-        """Only ever written."""
+    return gr.HTML(
+        html_template='<div class="notice" role="status" aria-live="polite"></div>',
+        js_on_load=_LOAD,
+        apply_default_css=False,
+    )

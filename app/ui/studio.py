@@ -12,6 +12,7 @@ from app.ui.fair_queue import FairQueue
 from app.ui.limits import Limits
 from app.ui.results import Results
 from app.ui.ticket import Ticket
+from app.ui.timing import Timing
 from attention import AttentionOrder
 from pipeline.engine import Engine
 from pipeline.errors import PictureError
@@ -43,6 +44,7 @@ class Studio:
         self.pipelines = pipelines
         self.limits = limits
         self.results = Results(limits.max_kept)
+        self.timing = Timing()
         self.expansions = Expansions()
         self._engines: dict[tuple[str, str], Engine] = {}
         self._queue: FairQueue[Ticket] = FairQueue(limits.max_waiting, limits.max_waiting_per_visitor)
@@ -84,6 +86,11 @@ class Studio:
         """1 for the one that is next; None once it is drawn."""
         with self._changed:
             return self._queue.position(ticket)
+
+    @property
+    def num_drawing(self) -> int:
+        """How many pictures are between the queue and their end."""
+        return len(self._drawing)
 
     def stop(self, visitor: str) -> int:
         """Stops all of a visitor's pictures, at the end of the step under way; says how many."""

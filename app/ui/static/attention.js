@@ -1,7 +1,7 @@
 // For the curious: one word at every site and step, the heads of a site, and what computed them.
 
-import { MEAN, concentration, field, rangeOf } from "./maps.js";
 import { shortSite } from "./lens.js";
+import { concentration, field, MEAN, rangeOf } from "./maps.js";
 import { tile } from "./paint.js";
 
 const COLUMNS = 9;
@@ -21,7 +21,9 @@ export class Attention {
     const view = maps?.views.get("attention");
     const sites = view?.layers.filter((layer) => layer.kind === "heads") ?? [];
     if (picture.state !== "done" || !sites.length) {
-      this.element.replaceChildren(note("Draw a picture with maps of sites to see where each of them looks."));
+      this.element.replaceChildren(
+        note("Draw a picture with maps of sites to see where each of them looks."),
+      );
       return;
     }
     const words = view.chips.map((chip, i) => ({ ...chip, i })).filter((chip) => chip.part === "word");
@@ -37,7 +39,9 @@ export class Attention {
   }
 
   longest(words) {
-    return words.reduce((best, word) => (word.text.length > best.text.length ? word : best), words[0])?.i ?? 0;
+    return (
+      words.reduce((best, word) => (word.text.length > best.text.length ? word : best), words[0])?.i ?? 0
+    );
   }
 
   choose(words, chips) {
@@ -65,7 +69,10 @@ export class Attention {
   }
 
   steps(maps, view, sites, chips) {
-    const section = part("Sites and steps", "Every row is a cross-attention site in the order in which they run, every column a step. Each tile goes from 0 to its own most.");
+    const section = part(
+      "Sites and steps",
+      "Every row is a cross-attention site in the order in which they run, every column a step. Each tile goes from 0 to its own most.",
+    );
     const count = Math.max(...view.layers.find((layer) => layer.kind === "grid").frames) + 1;
     const shown = columns(count);
     const table = document.createElement("div");
@@ -92,7 +99,10 @@ export class Attention {
 
   heads(maps, view, sites, chips) {
     const layer = sites.find((each) => each.name === this.site);
-    const section = part(`Heads of ${shortSite(this.site)}`, "How concentrated each head is on the word: 0 is even, 1 is a single position (1 minus the entropy over that of an even map).");
+    const section = part(
+      `Heads of ${shortSite(this.site)}`,
+      "How concentrated each head is on the word: 0 is even, 1 is a single position (1 minus the entropy over that of an even map).",
+    );
     const row = document.createElement("div");
     row.className = "head-tiles";
     for (const head of layer.frames.filter((frame) => frame !== MEAN)) {
@@ -115,15 +125,27 @@ export class Attention {
   }
 
   plan(picture) {
-    const section = part("Backends", "What computes each site, and how long one call of it takes by itself on this machine.");
+    const section = part(
+      "Backends",
+      "What computes each site, and how long one call of it takes by itself on this machine.",
+    );
     const table = document.createElement("table");
     const head = document.createElement("tr");
-    for (const text of ["Site", "Kind", "Positions", "Heads", "Backend", "Kernel", "Time"]) head.append(cell("th", text));
+    for (const text of ["Site", "Kind", "Positions", "Heads", "Backend", "Kernel", "Time"])
+      head.append(cell("th", text));
     table.append(head);
     for (const site of picture.sites ?? []) {
       const row = document.createElement("tr");
       const time = site.milliseconds === null ? "" : `${site.milliseconds.toFixed(2)} ms`;
-      for (const text of [shortSite(site.name), site.kind, site.positions, site.heads, site.backend, site.kernel, time])
+      for (const text of [
+        shortSite(site.name),
+        site.kind,
+        site.positions,
+        site.heads,
+        site.backend,
+        site.kernel,
+        time,
+      ])
         row.append(cell("td", String(text)));
       row.title = site.name;
       table.append(row);
@@ -138,7 +160,9 @@ export class Attention {
 
 function columns(count) {
   const most = Math.min(COLUMNS, count);
-  return [...new Set(Array.from({ length: most }, (_, i) => Math.round((i * (count - 1)) / Math.max(1, most - 1))))];
+  return [
+    ...new Set(Array.from({ length: most }, (_, i) => Math.round((i * (count - 1)) / Math.max(1, most - 1)))),
+  ];
 }
 
 function part(title, text) {

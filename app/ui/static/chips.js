@@ -25,7 +25,13 @@ export class Chips {
     const box = $(this.element, ".words");
     const view = maps?.views.get(this.lens.view);
     const special = $(this.element, ".special").checked;
-    const key = JSON.stringify([picture.prompt, view?.chips ?? null, special, picture.state === "done", this.lens.view]);
+    const key = JSON.stringify([
+      picture.prompt,
+      view?.chips ?? null,
+      special,
+      picture.state === "done",
+      this.lens.view,
+    ]);
     if (key !== this.key) {
       this.key = key;
       box.classList.toggle("is-negative", this.lens.view === "negative");
@@ -55,7 +61,8 @@ export class Chips {
     button.addEventListener("pointerleave", () => this.hover(null));
     button.addEventListener("click", (event) => this.click(i, event));
     button.addEventListener("keydown", (event) => this.keys(event, button, chip));
-    if (chip.part === "word" && picture.state === "done" && this.lens.view !== "negative") this.drag(button, chip, badge);
+    if (chip.part === "word" && picture.state === "done" && this.lens.view !== "negative")
+      this.drag(button, chip, badge);
     return button;
   }
 

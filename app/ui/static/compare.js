@@ -27,7 +27,8 @@ export class Compare {
     const [left, right] = this.sides;
     const hint = document.createElement("p");
     hint.className = "hint";
-    hint.textContent = "Choose two pictures of the history, one after the other. Drag a word under a picture to compare it with another weight.";
+    hint.textContent =
+      "Choose two pictures of the history, one after the other. Drag a word under a picture to compare it with another weight.";
     if (!left || !right) {
       this.element.replaceChildren(hint, ...[left, right].filter(Boolean).map((each) => figure(each)));
       return;
@@ -73,7 +74,8 @@ function caption(picture, other) {
   prompt.textContent = picture.prompt;
   const differences = document.createElement("p");
   const names = Object.keys(picture.settings).filter(
-    (name) => name !== "prompt" && JSON.stringify(picture.settings[name]) !== JSON.stringify(other.settings[name]),
+    (name) =>
+      name !== "prompt" && JSON.stringify(picture.settings[name]) !== JSON.stringify(other.settings[name]),
   );
   const about = names.map((name) => `${name.replaceAll("_", " ")} ${picture.settings[name]}`);
   differences.textContent = [...about, ...backends(picture, other)].join(" · ") || `seed ${picture.seed}`;
@@ -83,5 +85,7 @@ function caption(picture, other) {
 
 function backends(picture, other) {
   const [mine, theirs] = [picture, other].map((each) => JSON.stringify(each.attention));
-  return mine === theirs ? [] : Object.entries(picture.attention).map(([kind, names]) => `${kind} ${names.join(", ")}`);
+  return mine === theirs
+    ? []
+    : Object.entries(picture.attention).map(([kind, names]) => `${kind} ${names.join(", ")}`);
 }

@@ -3,7 +3,7 @@
 const MAX_BYTES = 16 * 2 ** 20;
 
 export function listenForDrops(viewer) {
-  const page = document.documentElement;
+  const page = document.querySelector("#main");
   const carriesFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
   const isForField = (event) => event.target.closest?.(".image-field");
   document.addEventListener("dragover", (event) => {
@@ -29,6 +29,7 @@ export async function restore(viewer, file) {
     return;
   }
   const reader = new FileReader();
-  reader.onload = () => viewer.send("restore", { name: file.name, data: String(reader.result).split(",")[1] ?? "" });
+  reader.onload = () =>
+    viewer.send("restore", { name: file.name, data: String(reader.result).split(",")[1] ?? "" });
   reader.readAsDataURL(file);
 }

@@ -7,7 +7,8 @@ const MOST = 60;
 function open() {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(DATABASE, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" }).createIndex("at", "at");
+    request.onupgradeneeded = () =>
+      request.result.createObjectStore(STORE, { keyPath: "id" }).createIndex("at", "at");
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
@@ -60,7 +61,9 @@ export class History {
 
   render() {
     this.element.hidden = !this.entries.length;
-    this.element.querySelector(".history-list").replaceChildren(...this.entries.map((entry) => this.item(entry)));
+    this.element
+      .querySelector(".history-list")
+      .replaceChildren(...this.entries.map((entry) => this.item(entry)));
   }
 
   item({ picture }) {

@@ -1,7 +1,7 @@
 // The picture with the light over it, and what the inspector says of it.
 
-import { MEAN, field, placeField, rangeOf, valueAt } from "./maps.js";
-import { Painter, legend } from "./paint.js";
+import { field, MEAN, placeField, rangeOf, valueAt } from "./maps.js";
+import { legend, Painter } from "./paint.js";
 
 const $ = (root, selector) => root.querySelector(selector);
 const percent = (value) => `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)} %`;
@@ -145,12 +145,23 @@ export class Lens {
     $(this.element, ".head-row").hidden = !site || site.frames.length < 2;
     options(
       $(this.element, ".head"),
-      (site?.frames ?? [MEAN]).map((head) => [String(head), head === MEAN ? "All heads" : `Head ${head + 1}`]),
+      (site?.frames ?? [MEAN]).map((head) => [
+        String(head),
+        head === MEAN ? "All heads" : `Head ${head + 1}`,
+      ]),
     );
-    const names = { attention: "Attention", values: "Contribution", refined: "Refined by self-attention", negative: "Negative prompt" };
+    const names = {
+      attention: "Attention",
+      values: "Contribution",
+      refined: "Refined by self-attention",
+      negative: "Negative prompt",
+    };
     const views = [...maps.views.keys()];
     $(this.element, ".view-row").hidden = views.length < 2;
-    options($(this.element, ".view"), views.map((name) => [name, names[name]]));
+    options(
+      $(this.element, ".view"),
+      views.map((name) => [name, names[name]]),
+    );
     $(this.element, ".view").value = this.view;
   }
 
@@ -240,7 +251,8 @@ function options(select, pairs) {
 /** A site's name for people: "down 1 · block 1". */
 export function shortSite(name) {
   const part = /^(down|up)_blocks\.(\d+)\.attentions\.(\d+)\.transformer_blocks\.(\d+)/.exec(name);
-  if (part) return `${part[1] === "down" ? "Down" : "Up"} ${part[2]} · layer ${part[3]}${part[4] === "0" ? "" : `.${part[4]}`}`;
+  if (part)
+    return `${part[1] === "down" ? "Down" : "Up"} ${part[2]} · layer ${part[3]}${part[4] === "0" ? "" : `.${part[4]}`}`;
   return name.startsWith("mid_block") ? "Middle" : name;
 }
 

@@ -77,7 +77,10 @@ export function placeField(points, x, y) {
   const [height, width] = points.grid;
   const size = height * width;
   const unit = points.tops[best] / 255;
-  const values = Float32Array.from(points.data.subarray(best * size, (best + 1) * size), (level) => level * unit);
+  const values = Float32Array.from(
+    points.data.subarray(best * size, (best + 1) * size),
+    (level) => level * unit,
+  );
   return { values, height, width, place: points.places[best] };
 }
 

@@ -39,7 +39,7 @@ const smooth = (low, high, t) => {
   return u * u * (3 - 2 * u);
 };
 // How much of the picture is seen under the spotlight.
-const seen = (t) => smooth(0.12, 0.85, t);
+const seen = (t) => smooth(0.2, 0.8, t);
 
 const TABLES = {
   spotlight: table((t) => [5, 8, 16, 255 * (1 - seen(t))]),

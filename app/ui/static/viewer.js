@@ -3,10 +3,10 @@
 import { Attention } from "./attention.js";
 import { Chips } from "./chips.js";
 import { Compare } from "./compare.js";
+import { listenForDrops } from "./drop.js";
 import { History } from "./history.js";
 import { Lens } from "./lens.js";
-import { MEAN, unpack } from "./maps.js";
-import { listenForDrops } from "./drop.js";
+import { unpack } from "./maps.js";
 
 export function mount(element, gradio) {
   if (element.dataset.mounted) return;
@@ -113,7 +113,8 @@ class Viewer {
     bar.dataset.state = state;
     $(bar, "i").style.width = `${count ? (100 * index) / count : 0}%`;
     const finished = this.message.pictures.filter((each) => each.state === "done").length;
-    const many = this.message.pictures.length > 1 ? ` · ${finished} of ${this.message.pictures.length} done` : "";
+    const many =
+      this.message.pictures.length > 1 ? ` · ${finished} of ${this.message.pictures.length} done` : "";
     const lines = {
       waiting: position === 1 ? "Next in the queue" : `Number ${position ?? "…"} in the queue`,
       drawing: `Step ${index} of ${count}${left === null ? "" : ` · ${seconds(left)} left`}`,
@@ -131,7 +132,7 @@ class Viewer {
   }
 
   busy(is) {
-    document.documentElement.dataset.busy = is;
+    document.querySelector("#desk").dataset.busy = is;
   }
 
   strip() {
@@ -164,7 +165,10 @@ class Viewer {
     const save = $(actions, ".save");
     save.href = picture.image;
     save.download = picture.file_name;
-    for (const [selector, kind] of [[".save-maps", "maps.npz"], [".save-sheet", "sheet.png"]]) {
+    for (const [selector, kind] of [
+      [".save-maps", "maps.npz"],
+      [".save-sheet", "sheet.png"],
+    ]) {
       const link = $(actions, selector);
       link.hidden = !picture.maps;
       link.href = new URL(`made/${picture.id}/${kind}`, document.baseURI);
@@ -172,12 +176,15 @@ class Viewer {
   }
 
   buttons() {
-    $(this.element, ".keep-seed").addEventListener("click", () => this.send("recall", { settings: { seed: this.picture.seed }, kind: "seed" }));
+    $(this.element, ".keep-seed").addEventListener("click", () =>
+      this.send("recall", { settings: { seed: this.picture.seed }, kind: "seed" }),
+    );
     $(this.element, ".use-settings").addEventListener("click", () =>
       this.send("recall", { settings: this.picture.settings, kind: "all" }),
     );
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && document.documentElement.dataset.busy === "true") this.send("stop", {});
+      if (event.key === "Escape" && document.querySelector("#desk").dataset.busy === "true")
+        this.send("stop", {});
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector("#draw")?.click();
     });
   }
@@ -227,7 +234,10 @@ class Viewer {
       const image = new Image();
       image.src = url;
       if (this.images.size > 8) this.images.delete(this.images.keys().next().value);
-      this.images.set(url, image.decode().then(() => image));
+      this.images.set(
+        url,
+        image.decode().then(() => image),
+      );
     }
     return this.images.get(url);
   }
@@ -236,5 +246,3 @@ class Viewer {
 function seconds(number) {
   return number < 90 ? `${Math.max(1, Math.round(number))} s` : `${Math.round(number / 60)} min`;
 }
-
-export { MEAN };

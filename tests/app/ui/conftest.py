@@ -1,9 +1,10 @@
 import contextlib
-import json
+import shutil
 import threading
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from app.ui.limits import Limits
 from app.ui.studio import Studio
@@ -46,13 +47,26 @@ def serving(studio: Studio, **options):
 
 
 @pytest.fixture(scope="session")
-def page_url(pipe: TextToImagePipeline):
+def served(pipe: TextToImagePipeline):
+    """A page that all tests share: its address, and the studio behind it."""
     studio = Studio({"default": pipe}, Limits())
     with serving(studio) as url:
-        yield url
+        yield SimpleNamespace(url=url, studio=studio)
     studio.close()
 
 
-@pytest.fixture
-def read_json():
-    return lambda path: json.loads(Path(path).read_text())
+@pytest.fixture(scope="session")
+def page_url(served) -> str:
+    return served.url
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium of this machine."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("no Chromium here; scripts/install_chromium.sh installs it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()

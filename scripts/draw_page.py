@@ -1,0 +1,94 @@
+"""Pictures of the page, for the documentation: `python -m scripts.draw_page docs/images`."""
+
+import argparse
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+from app.ui.limits import Limits
+from app.ui.server import Server, build_app
+from app.ui.studio import Studio
+from app.web import build_page
+from pipeline import TextToImagePipeline
+
+PROMPT, SEED, WORD = "a red apple on a blue background", "7", "apple"
+DESK, PHONE = {"width": 1360, "height": 940}, {"width": 390, "height": 844}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    studio = Studio({"default": TextToImagePipeline.from_pretrained("default")}, Limits())
+    told, urls = threading.Event(), []
+
+    def say(url: str) -> None:
+        urls.append(url)
+        told.set()
+
+    server = Server(build_app(build_page(studio), studio), host="127.0.0.1", port=0, say=say)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        told.wait()
+        take_pictures(urls[0], folder)
+    finally:
+        server.should_exit = True
+        thread.join()
+        studio.close()
+
+
+def take_pictures(url: str, folder: Path) -> None:
+    """Draws one prompt in each dress of the page, lights up a word, and takes its picture."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, size, mode in (
+            ("light", DESK, "light"),
+            ("dark", DESK, "dark"),
+            ("phone", PHONE, "light"),
+        ):
+            context = browser.new_context(viewport=size, color_scheme=mode, device_scale_factor=1)
+            page = _drawn(context, url)
+            _save(page, folder / f"page-{name}.png", full=name == "phone")
+            if name == "light":
+                page.click("#tab-attention")
+                _save(page, folder / "page-attention.png", full=True)
+            context.close()
+        browser.close()
+
+
+def _drawn(context: Any, url: str) -> Any:
+    page = context.new_page()
+    page.set_default_timeout(180_000)
+    page.goto(url)
+    page.wait_for_function("window.limelight")
+    for prompt, seed in (
+        ("a green frog on a yellow background", "3"),
+        ("two yellow stars", "1"),
+        (PROMPT, SEED),
+    ):
+        page.fill("#prompt textarea", prompt)
+        page.fill("#seed input, #seed textarea", seed)
+        page.click("#draw")
+        page.wait_for_function(
+            "seed => limelight.picture?.state === 'done' && limelight.picture.seed === seed", arg=seed
+        )
+    page.locator(".words .word", has_text=WORD).click()
+    box = page.locator("canvas.picture").bounding_box()
+    page.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.55 * box["height"])
+    page.wait_for_timeout(700)
+    return page
+
+
+def _save(page: Any, path: Path, *, full: bool) -> None:
+    page.wait_for_timeout(300)
+    page.screenshot(path=path, full_page=full)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The page in a browser. What it draws is looked at in `docs/images`; here is what it does."""
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+pytestmark = pytest.mark.browser
+SECONDS = 1000
+LONGEST = 90 * SECONDS
+DROP = """([data, name]) => {
+  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name, {type: "image/png"}));
+  const options = {bubbles: true, cancelable: true, dataTransfer: transfer};
+  document.body.dispatchEvent(new DragEvent("drop", options));
+}"""
+# The pixels change within the click's own task: what is measured is all that the browser does for it.
+CLICK = """() => {
+  const canvas = document.querySelector("canvas.picture");
+  const pixels = () => canvas.toDataURL();
+  return [...document.querySelectorAll(".words .word")].slice(1, 6).map((word) => {
+    const before = pixels();
+    const start = performance.now();
+    word.click();
+    return {milliseconds: performance.now() - start, changed: pixels() !== before};
+  });
+}"""
+
+
+@pytest.fixture
+def open_page(browser, served):
+    """Opens the page; whatever it complains of, or fetches from elsewhere, fails the test."""
+    faults, contexts = [], []
+
+    def open_it(context=None, **options):
+        context = context or browser.new_context(**{"viewport": {"width": 1360, "height": 900}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(LONGEST)
+        page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: _note_request(faults, request.url, served.url))
+        page.goto(served.url)
+        page.wait_for_function("window.limelight")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def _note_request(faults, url, home):
+    if not url.startswith((home, "data:", "blob:")):
+        faults.append(f"a request to {url}")
+
+
+def _draw(page, prompt="a red apple on a blue background"):
+    page.fill("#prompt textarea", prompt)
+    page.click("#draw")
+    _wait_for(page, "done")
+
+
+def _wait_for(page, state):
+    page.wait_for_function(f"window.limelight.picture?.state === '{state}'")
+
+
+def _set_steps(page, steps):
+    page.get_by_text("Steps and guidance").click()
+    page.fill("#steps input[type=number]", str(steps))
+    page.press("#steps input[type=number]", "Tab")
+
+
+def _png(**text):
+    chunks, buffer = PngInfo(), io.BytesIO()
+    for key, value in text.items():
+        chunks.add_itxt(key, value)
+    Image.new("RGB", (8, 8)).save(buffer, format="PNG", pnginfo=chunks)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_a_picture_forms_and_a_word_lights_up_at_once(open_page):
+    page = open_page()
+    _draw(page)
+    assert page.evaluate("window.limelight.liveFrames") >= 3
+    assert page.locator(".words .word").all_inner_texts() == "a red apple on a blue background".split()
+    clicks = page.evaluate(CLICK)
+    assert all(click["changed"] for click in clicks)
+    # The least: what else the machine does at the same time only adds to it.
+    assert min(click["milliseconds"] for click in clicks) < 50
+
+    page.locator(".words .word", has_text="apple").click()
+    assert page.locator(".legend-title").inner_text() == "apple"
+    mean = page.locator(".legend-top").inner_text()
+    page.locator(".step").fill("1")
+    assert page.locator(".step-value").inner_text() == "1 of 25"
+    assert page.locator(".legend-top").inner_text() != mean
+    assert "Lit: apple, most in the" in page.locator("canvas.picture").get_attribute("aria-label")
+
+    page.mouse.move(*_middle(page))
+    assert page.locator(".bar-list li").count() == 7
+    page.mouse.click(*_middle(page))
+    assert page.locator(".legend-title").inner_text() == "where this place looks"
+
+    page.click("#tab-attention")
+    assert page.locator(".multiples .tile").count() == 7 * 10
+    assert page.locator("#pane-attention tr").count() == 1 + 14
+    assert page.evaluate("!!document.querySelector('#pane-attention td:last-child').textContent.match(/ms$/)")
+
+
+def _middle(page):
+    box = page.locator("canvas.picture").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_weighed_word_draws_again_with_the_same_seed_and_compares(open_page):
+    page = open_page()
+    _set_steps(page, 4)
+    _draw(page, "a red apple")
+    seed = page.evaluate("window.limelight.picture.seed")
+    word = page.locator(".words .word", has_text="apple")
+    box = word.bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 80, box["y"] + 10, steps=4)
+    page.mouse.up()
+    page.wait_for_selector(".compare-captions")
+    assert page.evaluate("window.limelight.picture.seed") == seed
+    assert page.locator(".compare-captions").inner_text().startswith("a red apple\n")
+    assert "a red (apple:1.5)" in page.locator(".compare-captions").inner_text()
+
+
+def test_stop_ends_within_a_step_and_a_closed_tab_too(open_page, served):
+    page = open_page()
+    _set_steps(page, 100)
+    page.click("#draw")
+    page.wait_for_function("window.limelight.picture?.image")
+    page.click("#stop")
+    _wait_for(page, "stopped")
+    assert 0 < page.evaluate("window.limelight.picture.index") < 100
+    page.click("#draw")
+    page.wait_for_function("window.limelight.picture?.image && window.limelight.picture.state === 'drawing'")
+    assert served.studio.num_drawing == 1
+    page.close()
+    other = open_page()
+    for _ in range(600):
+        if served.studio.num_drawing == 0:
+            break
+        other.wait_for_timeout(100)
+    assert served.studio.num_drawing == 0
+
+
+def test_a_dropped_picture_brings_back_its_settings_and_the_history_survives(open_page):
+    page = open_page()
+    _set_steps(page, 4)
+    page.fill("#seed input, #seed textarea", str(2**63 - 1))
+    _draw(page, "two yellow stars")
+    png = page.evaluate("window.limelight.picture.image").partition(",")[2]
+    context = page.context
+    page.close()
+
+    page = open_page(context)
+    page.wait_for_selector(".history-list button")
+    page.click(".history-list button")
+    page.locator(".words .word", has_text="stars").click()
+    assert page.locator(".legend-title").inner_text() == "stars"
+    page.evaluate(DROP, [png, "x.png"])
+    page.wait_for_function("document.querySelector('#prompt textarea').value === 'two yellow stars'")
+    assert page.input_value("#seed input, #seed textarea") == str(2**63 - 1)
+    page.get_by_text("Steps and guidance").click()
+    assert page.input_value("#steps input[type=number]") == "4"
+
+
+@pytest.mark.parametrize(
+    ("png", "message"),
+    [
+        (_png(), "holds no record"),
+        (base64.b64encode(b"<svg onload=alert(1)>").decode(), "cannot be read as a PNG"),
+        (_png(limelight='{"request": {"prompt": "a", "num_steps": 1000000}}'), "at most 100 here"),
+        (
+            _png(limelight='{"request": {"prompt": "a", "scheduler": "<img src=x onerror=alert(1)>"}}'),
+            "<img src=x",
+        ),
+    ],
+)
+def test_a_bad_picture_is_refused_in_words(open_page, png, message):
+    page = open_page()
+    page.evaluate(DROP, [png, "x.png"])
+    page.wait_for_function("document.querySelector('.notice')?.dataset.kind === 'error'")
+    assert message in page.locator(".notice").inner_text()
+
+
+def test_html_is_text(open_page):
+    page = open_page()
+    _set_steps(page, 2)
+    _draw(page, "<img src=x onerror=alert(1)>")
+    page.hover(".words .word")
+    assert page.locator(".stage img").count() == 0
+    page.evaluate(DROP, [_png(limelight='{"request": {"prompt": "<b onclick=alert(1)>bold</b>"}}'), "x.png"])
+    page.wait_for_function("document.querySelector('#prompt textarea').value.startsWith('<b ')")
+
+
+def test_what_the_page_does_not_offer_is_told(open_page):
+    page = open_page()
+    page.fill("#prompt textarea", "a" * 1_000_000)
+    page.click("#draw")
+    page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")
+    assert "has 1,000,000 characters; at most 2,000 here" in page.locator(".status").inner_text()
+
+
+def test_it_fits_a_phone_and_the_dark(open_page):
+    page = open_page(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 16, 20)"
+    page.click("#mode")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(244, 245, 241)"
+    easel, settings = (
+        page.locator(each).first.bounding_box()["y"] for each in (".frame", "#desk .accordion")
+    )
+    assert easel < settings

@@ -1,0 +1,67 @@
+"""The server around the page, over HTTP."""
+
+import http.client
+import io
+import time
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.ui.ticket import Ticket
+from pipeline import GenerationRequest
+from pipeline.metadata import read_record
+
+
+def _get(url: str, path: str, method: str = "GET", headers=None):
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    connection.request(method, path, headers=headers or {})
+    answer = connection.getresponse()
+    return answer.status, dict(answer.getheaders()), answer.read()
+
+
+def test_everything_comes_from_here_and_says_so(page_url):
+    status, headers, body = _get(page_url, "/")
+    assert status == 200
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert b"fonts.googleapis.com" not in body
+
+
+@pytest.mark.parametrize("name", ["viewer.js", "maps.js", "page.js"])
+def test_the_pages_own_files_are_served(page_url, name):
+    status, headers, _ = _get(page_url, f"/limelight/{name}")
+    assert status == 200
+    assert "javascript" in headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/limelight/../server.py", "/limelight/%2e%2e/server.py", "/gradio_api/file=/etc/passwd"]
+)
+def test_nothing_else_is(page_url, path):
+    assert _get(page_url, path)[0] in (403, 404)
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(page_url):
+    status, _, body = _get(page_url, "/gradio_api/queue/join", "POST", {"content-length": str(10**9)})
+    assert status == 413
+    assert b"at most 33,554,432" in body
+
+
+def test_downloads_are_the_pictures_own(served):
+    request = GenerationRequest(prompt="a red apple", num_steps=2, record="grid")
+    ticket = Ticket("a", "default", "", request, lambda: None)
+    served.studio.submit([ticket])
+    while not ticket.is_over:
+        time.sleep(0.02)
+    status, headers, body = _get(served.url, f"/made/{ticket.id}/maps.npz")
+    assert status == 200
+    assert headers["content-disposition"].endswith('-maps.npz"')
+    with np.load(io.BytesIO(body)) as arrays:
+        assert arrays["words"].tolist() == ["a", "red", "apple"]
+    status, _, body = _get(served.url, f"/made/{ticket.id}/sheet.png")
+    assert Image.open(io.BytesIO(body)).width > 500
+    assert read_record(io.BytesIO(body))["request"]["prompt"] == "a red apple"
+    served.studio.leave("a")
+    assert _get(served.url, f"/made/{ticket.id}/sheet.png")[0] == 404
