@@ -17,7 +17,7 @@ from pipeline.preview import Preview
 from pipeline.prompt_cache import PromptCache
 from pipeline.text import TextEncoder
 from pipeline.vocabulary import Vocabulary
-from unet import UNet
+from unet import UNet, optimize
 from unet.weights import find_weights, load_strict, parameters_on_meta, read_header
 
 Kind = Literal["draw", "inpaint", "edit"]
@@ -126,7 +126,7 @@ def load_model(
     return Model(
         name=name,
         family=family,
-        unet=UNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant).eval(),
+        unet=optimize(UNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant)),
         vae=_load_vae(folder / "vae", dtype, device, variant),
         text=TextEncoder(
             [_load_clip(folder, part, family, dtype, device, variant) for part in text_parts],

@@ -6,6 +6,7 @@ above the size just before the call (VmHWM after a reset, less VmRSS; on CUDA, t
 result's own size. The median of three processes.
 
 `python -m scripts.benchmark recording` times what recording costs; see `scripts.benchmark_recording`.
+`python -m scripts.benchmark unet` times the U-Net beside diffusers'; see `scripts.benchmark_unet`.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from attention import attend, get
 from attention.spec import AttentionSpec
-from scripts import benchmark_recording
+from scripts import benchmark_recording, benchmark_unet
 
 Sizes = tuple[int, int, int, int, int]  # batch, heads, queries, keys, head_dim
 SHAPES: dict[str, Sizes] = {
@@ -39,6 +40,8 @@ MATH_COPIES = 3  # of all scores, which math holds at once: scores, those with n
 def main() -> int:
     if sys.argv[1:2] == ["recording"]:
         return benchmark_recording.main(sys.argv[2:])
+    if sys.argv[1:2] == ["unet"]:
+        return benchmark_unet.main(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=["attention"])
     parser.add_argument("--backends", default="sdpa,tiled,math", help="names, separated by commas")

@@ -107,6 +107,16 @@ class TransformerBlock(nn.Module):
         grid: tuple[int, int],
     ) -> Float[Tensor, "b n c"]:
         x = x + self.attn1(self.norm1(x), context, attention, grid)
+        return self.look_at_context(x, context, attention, grid)
+
+    def look_at_context(
+        self,
+        x: Float[Tensor, "b n c"],
+        context: Float[Tensor, "b m e"] | None,
+        attention: AttentionRuntime | None,
+        grid: tuple[int, int],
+    ) -> Float[Tensor, "b n c"]:
+        """What comes behind `attn1`."""
         x = x + self.attn2(self.norm2(x), context, attention, grid)
         return x + self.ff(self.norm3(x))
 
@@ -155,16 +165,19 @@ class SpatialTransformer(nn.Module):
         attention: AttentionRuntime | None,
     ) -> Float[Tensor, "b c h w"]:
         grid = (x.shape[2], x.shape[3])
-        y = self.norm(x)
-        y = _to_sequence(y) if self.linear else y
-        y = self.proj_in(y)
-        y = y if self.linear else _to_sequence(y)
+        y = self.enter(x)
         for block in self.transformer_blocks:
             y = block(y, context, attention, grid)
-        y = y if self.linear else _to_image(y, grid)
-        y = self.proj_out(y)
-        y = _to_image(y, grid) if self.linear else y
-        return x + y
+        return x + self.leave(y, grid)
+
+    def enter(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n c"]:
+        """What the first transformer block gets."""
+        y = self.norm(x)
+        return self.proj_in(_to_sequence(y)) if self.linear else _to_sequence(self.proj_in(y))
+
+    def leave(self, y: Float[Tensor, "b n c"], grid: tuple[int, int]) -> Float[Tensor, "b c h w"]:
+        """What is added to the input, of what the last transformer block gave."""
+        return _to_image(self.proj_out(y), grid) if self.linear else self.proj_out(_to_image(y, grid))
 
 
 def _to_sequence(x: Tensor) -> Tensor:

@@ -193,12 +193,32 @@ class UNet(nn.Module):
             raise ValueError("context is missing; give it, or an attention runtime with its keys and values")
         check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, time_cond)
         temb = self._time_embedding(timesteps, pooled, size_ids, time_cond, x.dtype)
+        return self.levels(x, temb, context, attention)
 
+    def levels(
+        self,
+        x: Float[Tensor, "b c h w"],
+        temb: Float[Tensor, "b e"],
+        context: Float[Tensor, "b m k"] | None,
+        attention: AttentionRuntime | None,
+    ) -> Float[Tensor, "b o h w"]:
+        """Everything behind the embedding of the timestep, `temb`."""
         x = self.conv_in(x)
         skips = [x]
         for down in self.down_blocks:
             x, new = down(x, temb, context, attention)
             skips += new
+        return self.rise(x, temb, context, attention, skips)
+
+    def rise(
+        self,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        skips: list[Tensor],
+    ) -> Tensor:
+        """The middle and the way up. Takes all of `skips`."""
         if self.mid_block is not None:
             x = self.mid_block(x, temb, context, attention)
         for up in self.up_blocks:

@@ -15,6 +15,7 @@ from pipeline.single_file.schedule import scheduler_config
 from pipeline.single_file.text import padding
 from pipeline.single_file.tokenizer import clip_tokenizer
 from pipeline.text import TextEncoder
+from unet import optimize
 from unet.header import CONVERT, DamagedWeights, PickledWeights, read_header_and_notes
 from unet.weight_files import PICKLE_SUFFIXES
 from unet.weights import check_places, load_places, read_tensor
@@ -59,7 +60,7 @@ def load_single_file(
     return Model(
         name=name,
         family=parts.family,
-        unet=unet.module.eval(),
+        unet=optimize(unet.module.eval()),
         vae=vae.module.eval(),
         text=TextEncoder(encoders, zero_empty_negative=parts.facts.zero_empty_negative),
         scheduler_config=scheduler_config(parts.facts, prediction),

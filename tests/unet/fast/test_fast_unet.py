@@ -1,0 +1,125 @@
+"""The fast U-Net predicts what the plain one does, whichever way its convolutions take."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+import torch
+
+from attention import AttentionRuntime, plan
+from attention.recorder import RowRecorder
+from attention.recording import Extras, Recording
+from unet import UNet, optimize
+from unet.fast import FastUNet, fast_unet
+from unet.fast.timings import Timings
+
+WAYS = ("direct", "columns", "tiles of 1", "tiles of 2", "tiles of 4")
+EXTRAS = Extras(steps=True, values=True, refined=True, points=((0.2, 0.7),))
+
+
+class Favour(Timings):
+    """Finds the favoured way the fastest wherever there is it, and oneDNN's products."""
+
+    favourite = ""
+
+    def fastest(self, case: str, ways: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
+        names = ways().keys()
+        return next((name for name in (self.favourite, "onednn") if name in names), "direct")
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(Favour, "favourite", request.param)
+    monkeypatch.setattr(fast_unet, "Timings", Favour)
+    return request.param
+
+
+def difference(one: torch.Tensor, other: torch.Tensor) -> float:
+    return ((one - other).abs().max() / other.abs().max()).item()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("alike", [False, True])
+def test_it_predicts_what_the_plain_one_does(alike, variant, saved, inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(Favour, "favourite", "tiles of 4")
+    monkeypatch.setattr(fast_unet, "Timings", Favour)
+    plain = UNet.from_pretrained(saved(variant))
+    fast = optimize(UNet.from_pretrained(saved(variant)), timings_file=tmp_path / "timings.json")
+    assert type(fast) is FastUNet
+    arguments, _ = inputs(plain.config, batch=4, height=18, width=14)
+    if alike:  # two requests, each with two rows of guidance
+        for name in arguments.keys() - {"context"}:
+            arguments[name] = arguments[name][[0, 0, 2, 2]]
+    assert difference(fast(**arguments), plain(**arguments)) <= 2e-5
+
+
+@torch.inference_mode()
+def test_every_way_of_convolving_is_exact(way, saved, inputs, tmp_path):
+    plain = UNet.from_pretrained(saved("sd1"))
+    fast = optimize(UNet.from_pretrained(saved("sd1")))
+    arguments, _ = inputs(plain.config)
+    assert difference(fast(**arguments), plain(**arguments)) <= 2e-5
+
+
+def test_changed_weights_are_heeded(way, saved, inputs):
+    plain, fast = UNet.from_pretrained(saved("sd1")), optimize(UNet.from_pretrained(saved("sd1")))
+    arguments, _ = inputs(plain.config)
+    with torch.inference_mode():
+        before = fast(**arguments)
+    originals = {name: weight.clone() for name, weight in fast.state_dict().items()}
+    with torch.no_grad():
+        for unet in (plain, fast):
+            for weight in unet.parameters():
+                weight.mul_(1.1)
+    with torch.inference_mode():
+        assert difference(fast(**arguments), plain(**arguments)) <= 2e-5
+    with torch.no_grad():
+        for name, weight in fast.named_parameters():
+            weight.copy_(originals[name])
+    with torch.inference_mode():
+        assert fast(**arguments).equal(before)
+
+
+@torch.inference_mode()
+def test_recording_changes_no_bit_and_hears_what_the_plain_one_says(saved, inputs, tmp_path):
+    plain = UNet.from_pretrained(saved("sd1"))
+    fast = optimize(UNet.from_pretrained(saved("sd1")), timings_file=tmp_path / "timings.json")
+    arguments, _ = inputs(plain.config)
+    arguments |= {name: arguments[name][[0, 0]] for name in ("x", "timesteps")}
+    num_tokens = arguments["context"].shape[1]
+    kinds = {site.name: site.kind for site in plain.sites}
+    chosen = plan(plain.attention_specs(16, 16, num_tokens, batch=2), kinds)
+    backends = {name: choice.backend for name, choice in chosen.items()}
+    heard = []
+    for unet in (plain, fast):
+        recording = Recording("site", num_tokens, EXTRAS)
+        recorder = RowRecorder([None, recording])
+        predicted = unet(**arguments, attention=AttentionRuntime(backends, recorder))
+        assert predicted.equal(unet(**arguments, attention=AttentionRuntime(backends)))
+        recorder.commit()
+        heard.append(recording)
+    for of_fast, of_plain in zip(
+        (heard[1], *heard[1].views.values()), (heard[0], *heard[0].views.values()), strict=True
+    ):
+        torch.testing.assert_close(of_fast.sums, of_plain.sums, atol=1e-5, rtol=1e-4)
+
+
+def test_gradients_flow_as_in_the_plain_one(saved, inputs):
+    plain, fast = UNet.from_pretrained(saved("sd1")), optimize(UNet.from_pretrained(saved("sd1")))
+    arguments, _ = inputs(plain.config)
+    for unet in (plain, fast):
+        unet(**arguments).square().mean().backward()
+    for (name, one), other in zip(fast.named_parameters(), plain.parameters(), strict=True):
+        assert one.grad is not None, name
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-4, rtol=1e-3)
+
+
+def test_without_extra_memory_no_convolution_keeps_filters(way, saved, inputs):
+    fast = optimize(UNet.from_pretrained(saved("sd1")), extra_memory=0)
+    with torch.inference_mode():
+        fast(**inputs(fast.config)[0])
+    assert not any(getattr(module, "_kept", None) for module in fast.modules())
+
+
+def test_another_dtype_stays_plain(saved):
+    unet = UNet.from_pretrained(saved("sd1"), dtype=torch.bfloat16)
+    assert optimize(unet) is unet

@@ -1,0 +1,110 @@
+"""Convolutions in channels-last order, each in the way that is fastest for its size."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unet.fast import winograd
+from unet.fast.linear import is_usable, linear
+from unet.fast.timings import Timings
+
+_Run = Callable[[Tensor], Tensor]
+
+
+class FastConv2d(nn.Conv2d):
+    """A convolution that shares the parameters of the one whose place it takes; they lie channels last.
+
+    Attributes:
+        tiles: what it may keep beside its weights: 1 for a copy in oneDNN's own order, m = 2 and 4
+            for Winograd filters. It keeps those that are fastest for a size that it has met.
+    """
+
+    timings: Timings
+    tiles: tuple[int, ...]
+    _kept: dict[int, tuple[object, Tensor | winograd.Filters]]  # by m, with what it was made of
+    _ways: dict[tuple[int, ...], str]
+
+    @classmethod
+    def of(cls, layer: nn.Conv2d, timings: Timings, tiles: tuple[int, ...] = ()) -> "FastConv2d":
+        fast = cls(
+            layer.in_channels,
+            layer.out_channels,
+            layer.kernel_size,  # type: ignore[arg-type]
+            layer.stride,  # type: ignore[arg-type]
+            layer.padding,  # type: ignore[arg-type]
+            bias=layer.bias is not None,
+            device="meta",
+        )
+        fast.weight, fast.bias = layer.weight, layer.bias
+        fast.weight.data = fast.weight.data.contiguous(memory_format=torch.channels_last)
+        fast.timings, fast.tiles = timings, tiles
+        fast._kept = {}
+        fast._ways = {}
+        return fast.train(layer.training)
+
+    def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
+        if not is_usable(x, self.weight, self.bias):
+            return super().forward(x)
+        if self.kernel_size == (1, 1) and self.stride == (1, 1):
+            return self._as_linear(x)
+        b, _, h, w = x.shape
+        size = (1 << (b - 1).bit_length(), h, w, torch.get_num_threads())
+        if size not in self._ways:
+            case = (
+                f"convolution {self.in_channels} {self.out_channels} {self.kernel_size[0]} {self.stride[0]} "
+                f"{self.tiles}, {size[:3]}"
+            )
+            self._ways[size] = self.timings.fastest(
+                case, lambda: {name: partial(run, x) for name, run in self._runs().items()}
+            )
+            for m in [m for m in self._kept if f"tiles of {m}" not in self._ways.values()]:
+                del self._kept[m]
+        return self._runs()[self._ways[size]](x)
+
+    def _runs(self) -> dict[str, _Run]:
+        runs: dict[str, _Run] = {"direct": super().forward, "columns": self._of_columns}
+        return runs | {f"tiles of {m}": partial(self._by_tiles, m=m) for m in self.tiles}
+
+    def _as_linear(self, x: Tensor) -> Tensor:
+        y = linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
+        return y.permute(0, 3, 1, 2)
+
+    def _of_columns(self, x: Tensor) -> Tensor:
+        """One product with the neighbourhoods of all positions laid side by side."""
+        (kh, kw), (sh, sw) = self.kernel_size, self.stride
+        ph, pw = map(int, self.padding)
+        x = F.pad(x.permute(0, 2, 3, 1), (0, 0, pw, pw, ph, ph)).contiguous()  # b h w i
+        b, height, width, i = x.shape
+        h, w = (height - kh) // sh + 1, (width - kw) // sw + 1
+        s = x.stride()
+        windows = x.as_strided((b, h, w, kh, kw, i), (s[0], sh * s[1], sw * s[2], s[1], s[2], 1))
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)  # a view, as the weights lie
+        return linear(windows.reshape(b, h, w, kh * kw * i), weight, self.bias).permute(0, 3, 1, 2)
+
+    def _by_tiles(self, x: Tensor, m: int) -> Tensor:
+        assert self.bias is not None  # no convolution of a U-Net lacks it
+        of = (_state(self.weight), _state(self.bias))
+        if m not in self._kept or self._kept[m][0] != of:  # new, or the weights have changed
+            self._kept[m] = of, self._pack(x, m)
+        packed = self._kept[m][1]
+        if isinstance(packed, winograd.Filters):
+            return winograd.convolve(x, packed)
+        return torch.ops.mkldnn._convolution_pointwise(
+            x, packed, self.bias, self.padding, self.stride, self.dilation, 1, "none", [], ""
+        )
+
+    def _pack(self, x: Tensor, m: int) -> Tensor | winograd.Filters:
+        if m > 1:
+            return winograd.pack(self.weight.detach(), self.bias, m)
+        return torch.ops.mkldnn._reorder_convolution_weight(
+            self.weight, self.padding, self.stride, self.dilation, 1, list(x.shape)
+        )
+
+
+def _state(weight: Tensor) -> tuple[int, int]:
+    """Differs when the weight has changed; those made in inference mode cannot."""
+    return weight.data_ptr(), 0 if weight.is_inference() else weight._version

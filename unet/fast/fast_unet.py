@@ -1,0 +1,105 @@
+"""One call that makes a U-Net fast on a CPU, with the same predictions but for rounding."""
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from attention import AttentionRuntime
+from unet.blocks import DownBlock
+from unet.fast import rows
+from unet.fast.convolution import FastConv2d
+from unet.fast.linear import FastFeedForward, FastLinear, linear_pays
+from unet.fast.timings import Timings, cache_file
+from unet.transformer import FeedForward
+from unet.unet import UNet
+
+EXTRA_MEMORY = 0.36
+_SMALL = 2**26  # bytes of filters that are no matter, whatever the model
+
+
+class FastUNet(UNet):
+    """A U-Net with the parts that `optimize` gave it; computes in channels-last order."""
+
+    def levels(
+        self, x: Tensor, temb: Tensor, context: Tensor | None, attention: AttentionRuntime | None
+    ) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        shared = rows.SharedRows.of(x, temb) if rows.can_share(self.down_blocks) else None
+        if shared is None:
+            return super().levels(x, temb, context, attention)
+        x = self.conv_in(x[shared.first])
+        skips, is_shared = [x[shared.place]], True
+        for down in self.down_blocks:
+            assert isinstance(down, DownBlock)
+            if not is_shared:
+                x, new = down(x, temb, context, attention)
+            elif down.attentions:
+                x, new = rows.down_to_context(down, x, temb, context, attention, shared)
+                is_shared = False
+            else:
+                x, new = rows.down(down, x, temb, shared)
+            skips += new
+        return self.rise(x, temb, context, attention, skips)
+
+
+def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Path | None = None) -> UNet:
+    """`unet`, made fast where that pays: in float32 on a CPU where oneDNN multiplies faster than MKL does or
+    its convolutions win; elsewhere `unet` as it is.
+
+    What is returned has the same parameters under the same names, and changes of them are heeded, so weights
+    load, save and merge as before. `unet` itself must not be used any more. Which way a convolution takes is
+    measured when its size is first met, and remembered in `timings_file`.
+
+    Args:
+        extra_memory: of Winograd filters beside the weights, as a share of the weights' size; 0 for none.
+        timings_file: None is limelight/timings.json in the user's cache folder.
+    """
+    if unet.device.type != "cpu" or unet.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
+        return unet
+    timings = Timings(cache_file() if timings_file is None else timings_file)
+    fast = copy.copy(unet)
+    fast.__class__ = FastUNet
+    tiles = _tiles(fast, extra_memory)
+    pays = linear_pays(timings)
+    for parent in list(fast.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is nn.Conv2d:
+                setattr(parent, name, FastConv2d.of(child, timings, tiles.get(id(child), ())))
+            elif type(child) is FeedForward and pays:
+                setattr(parent, name, FastFeedForward.of(child))
+            elif type(child) is nn.Linear and pays:
+                setattr(parent, name, FastLinear.of(child))
+    return fast
+
+
+def _tiles(unet: UNet, extra_memory: float) -> dict[int, tuple[int, ...]]:
+    """What each convolution may keep, as far as the memory goes: largest grids first, where a byte of filters
+    saves most."""
+    left = max(extra_memory * sum(p.nbytes for p in unet.parameters()), _SMALL if extra_memory else 0)
+    tiles: dict[int, tuple[int, ...]] = {}
+    for conv in _by_grid(unet):
+        for allowed in ((1, 2, 4), (1, 2), (1,)):
+            size = (allowed[-1] + 2) ** 2 / 9 * conv.weight.nbytes
+            if size <= left:
+                left -= size
+                tiles[id(conv)] = allowed
+                break
+    return tiles
+
+
+def _by_grid(unet: UNet) -> list[nn.Conv2d]:
+    """Convolutions of 3x3 that keep the grid, those of the largest grid first."""
+    n = len(unet.down_blocks)
+    levels = [*enumerate(unet.down_blocks), (n - 1, unet.mid_block)]
+    levels += [(n - 1 - i, block) for i, block in enumerate(unet.up_blocks)]
+    found = []
+    for level, block in levels:
+        if block is None:
+            continue
+        for name, conv in block.named_modules():
+            is_plain = isinstance(conv, nn.Conv2d) and conv.kernel_size == (3, 3) and conv.stride == (1, 1)
+            if is_plain and conv.padding == (1, 1):
+                found.append((level - ("upsamplers" in name), conv.weight.nbytes, conv))
+    return [conv for *_, conv in sorted(found, key=lambda each: each[:2])]

@@ -1,0 +1,81 @@
+"""Linear layers and the gated feed-forward layer on oneDNN, from the weights as they are."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unet.fast.timings import Timings
+from unet.transformer import FeedForward
+
+_MIN_ROWS = 16  # below, the call itself is what takes time
+_ROWS_AT_ONCE = 1024  # of a feed-forward layer: what is between its two products stays in the cache
+
+
+def is_usable(*tensors: Tensor | None) -> bool:
+    """Whether oneDNN's operations may be called: they know float32 on a CPU, and no gradients."""
+    given = [tensor for tensor in tensors if tensor is not None]
+    has_grad = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
+    return not has_grad and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in given)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "none") -> Tensor:
+    """x weightT + bias by oneDNN; `gelu` is the exact one."""
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
+
+
+def linear_pays(timings: Timings) -> bool:
+    """Whether oneDNN multiplies faster here than what torch calls, MKL, which holds back on other makers'
+    CPUs."""
+
+    def ways() -> Mapping[str, Callable[[], object]]:
+        x, weight, bias = torch.randn(512, 320), torch.randn(320, 320), torch.randn(320)
+        return {
+            "torch": lambda: nn.functional.linear(x, weight, bias),
+            "onednn": lambda: linear(x, weight, bias),
+        }
+
+    return timings.fastest("linear", ways) == "onednn"
+
+
+class FastLinear(nn.Linear):
+    """A linear layer that shares the parameters of the one it takes the place of."""
+
+    @classmethod
+    def of(cls, layer: nn.Linear) -> "FastLinear":
+        fast = cls(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+        fast.weight, fast.bias = layer.weight, layer.bias
+        return fast.train(layer.training)
+
+    def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
+        if x.numel() < _MIN_ROWS * self.in_features or not is_usable(x, self.weight, self.bias):
+            return super().forward(x)
+        return linear(x, self.weight, self.bias)
+
+
+class FastFeedForward(FeedForward):
+    """The gated feed-forward layer, some rows at a time: gelu and gate join the products that they follow."""
+
+    @classmethod
+    def of(cls, layer: FeedForward) -> "FastFeedForward":
+        out = layer.net[2]
+        assert isinstance(out, nn.Linear)
+        with torch.device("meta"):
+            fast = cls(out.out_features)
+        fast.net = layer.net
+        return fast.train(layer.training)
+
+    def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
+        into, out = self.net[0].get_submodule("proj"), self.net[2]
+        assert isinstance(into, nn.Linear) and isinstance(out, nn.Linear)
+        rows = x.flatten(0, 1)
+        if len(rows) < _MIN_ROWS or not is_usable(x, into.weight, out.weight):
+            return super().forward(x)
+        (weight, gate_weight), (bias, gate_bias) = into.weight.chunk(2), into.bias.chunk(2)
+        parts = []
+        for part in rows.split(_ROWS_AT_ONCE):
+            gate = linear(part, gate_weight, gate_bias, "gelu")
+            y = torch.ops.mkldnn._linear_pointwise.binary(part, gate, weight, bias, "mul")
+            parts.append(linear(y, out.weight, out.bias))
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).view_as(x)

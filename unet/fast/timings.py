@@ -1,0 +1,91 @@
+"""Which of several ways to compute the same is the fastest here: measured once, remembered on disk."""
+
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+_LOG = logging.getLogger(__name__)
+_ROUNDS = 3
+
+
+def cache_file() -> Path:
+    """Where measurements are kept: in XDG_CACHE_HOME, or in ~/.cache."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "limelight" / "timings.json"
+
+
+class Timings:
+    """The fastest way of each case, on this CPU, with this torch and this many threads.
+
+    Args:
+        file: to keep them in; None keeps them in memory. One that cannot be read or written is done without.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._machine = f"{_cpu_name()}, torch {torch.__version__}"
+        self._fastest: dict[str, str] = _read(file).get(self._machine, {})
+
+    def fastest(self, case: str, ways: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
+        """The name of the fastest way.
+
+        Args:
+            case: what is computed, of what size.
+            ways: makes what is to be called, by name; asked only where the case is new.
+        """
+        case = f"{case}, {torch.get_num_threads()} threads"
+        if case not in self._fastest:
+            self._fastest[case] = _measure(ways())
+            self._write()
+        return self._fastest[case]
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        known = _read(self._file)  # another process may have added some
+        known[self._machine] = known.get(self._machine, {}) | self._fastest
+        scratch = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            scratch.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            os.replace(scratch, self._file)
+        except OSError as error:
+            _LOG.info("timings are not kept: %s: %s", self._file, error.strerror)
+            self._file = None
+
+
+def _measure(ways: Mapping[str, Callable[[], object]]) -> str:
+    """The way that took the least processor time; they take turns, so that what disturbs one disturbs all."""
+    if len(ways) == 1:
+        return next(iter(ways))
+    seconds = dict.fromkeys(ways, float("inf"))
+    for turn in range(_ROUNDS + 1):
+        for name, run in ways.items():
+            start = time.thread_time()
+            run()
+            if turn > 0:  # the first round warms up
+                seconds[name] = min(seconds[name], time.thread_time() - start)
+        if turn == 1:  # who is far behind stays there
+            ways = {name: run for name, run in ways.items() if seconds[name] < 1.5 * min(seconds.values())}
+    return min(seconds, key=lambda name: seconds[name])
+
+
+def _read(file: Path | None) -> dict[str, dict[str, str]]:
+    try:
+        known = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
+        return {machine: {str(k): str(v) for k, v in cases.items()} for machine, cases in known.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _cpu_name() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    facts = [line.split(":")[1].strip() for line in lines if line.startswith(("model name", "model\t"))]
+    return " ".join(facts[:2]) or platform.processor() or platform.machine()

@@ -1,0 +1,151 @@
+"""3x3 convolutions with fewer products: Winograd's minimal filtering, in channels-last order.
+
+A tile of m x m outputs comes of (m + 2)^2 products per pair of channels, not 9 m^2: 2.25 times fewer for
+m = 2, 4 times for m = 4. In float32 m = 2 is as exact as the direct sum, m = 4 errs by 1e-5 of the maximum.
+
+Source: Lavin & Gray 2015, arXiv:1509.09308, sections 4.1 to 4.3; letters as there: g filter, d input tile,
+U = G g GT, V = BT d B, output AT (U * V) A.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+_G = {
+    2: [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
+    4: [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ],
+}
+_MAX_SCRATCH = 2**23  # bytes of V at a time, so that it is still in the cache when it is multiplied
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """U of every pair of channels, packed for oneDNN.
+
+    Attributes:
+        m: outputs of a tile along one side.
+        bias: added to the one product that reaches every output of a tile with a factor of 1.
+    """
+
+    m: int
+    in_channels: int
+    out_channels: int
+    packed: Tensor
+    bias: Tensor | None
+
+
+def pack(weight: Float[Tensor, "o i 3 3"], bias: Float[Tensor, " o"] | None, m: int) -> Filters:
+    """The filters of a convolution, 16 / 9 (m = 2) or 4 times (m = 4) their size."""
+    o, i = weight.shape[:2]
+    a = m + 2
+    g = torch.tensor(_G[m], dtype=torch.float64)
+    both = torch.kron(g, g)  # (x y) (u v)
+    u = torch.empty(a * a, o, i)
+    step = max(1, 2**18 // i)
+    for start in range(0, o, step):  # in parts: all of it in float64 would be eight times the filters
+        part = weight[start : start + step].permute(2, 3, 0, 1).double()
+        u[:, start : start + step] = (both @ part.flatten(2).flatten(0, 1).flatten(1)).view(a * a, -1, i)
+    size = [1, a * a * i, 64, 1]
+    packed = torch.ops.mkldnn._reorder_convolution_weight(
+        u.view(a * a * o, i, 1, 1), [0, 0], [1, 1], [1, 1], a * a, size
+    )
+    if bias is not None:
+        whole = bias.new_zeros(a * a, o)
+        whole[a + 1] = bias
+        bias = whole.flatten()
+    return Filters(m, i, o, packed, bias)
+
+
+def convolve(x: Float[Tensor, "b i h w"], filters: Filters) -> Float[Tensor, "b o h w"]:
+    """The convolution, padded by 1 with zeros; channels last in and out."""
+    m, (b, _, h, w) = filters.m, x.shape
+    a, rows, columns = m + 2, -(-h // m), -(-w // m)
+    x = F.pad(x, (1, columns * m - w + 1, 1, rows * m - h + 1)).permute(0, 2, 3, 1)  # b h w i
+    out = x.new_empty(b, rows * m, columns * m, filters.out_channels)
+    step = max(1, _MAX_SCRATCH // (columns * a * a * filters.in_channels * 4))
+    if step >= rows:
+        _convolve_rows(x, out, filters)
+    else:
+        for row in range(b):
+            for start in range(0, rows, step):
+                stop = min(start + step, rows)
+                part = slice(row, row + 1), slice(start * m, stop * m + 2)
+                _convolve_rows(x[part], out[part[0], start * m : stop * m], filters)
+    return out[:, :h, :w].permute(0, 3, 1, 2)
+
+
+def _convolve_rows(x: Tensor, out: Tensor, filters: Filters) -> None:
+    """Whole rows of tiles: x b (rows m + 2) (columns m + 2) i -> out b (rows m) (columns m) o."""
+    m, (b, height, width, o) = filters.m, out.shape
+    a, rows, columns = m + 2, height // m, width // m
+    transform, inverse = (_input_2, _output_2) if m == 2 else (_input_4, _output_4)
+    i = filters.in_channels
+    half = x.new_empty(b, rows * m + 2, columns, a, i)
+    transform([x[:, :, k : k + m * (columns - 1) + 1 : m] for k in range(a)], half.unbind(3))
+    v = x.new_empty(b, rows, columns, a, a, i)
+    transform([half[:, k : k + m * (rows - 1) + 1 : m] for k in range(a)], v.unbind(3))
+    tiles = b * rows * columns
+    products = torch.ops.mkldnn._convolution_pointwise(
+        v.view(1, tiles, 1, a * a * i).permute(0, 3, 1, 2),
+        filters.packed,
+        filters.bias,
+        [0, 0],
+        [1, 1],
+        [1, 1],
+        a * a,
+        "none",
+        [],
+        "",
+    )
+    products = products.permute(0, 2, 3, 1).view(b, rows, columns, a, a, o)
+    tall = x.new_empty(b, rows, m, columns, a, o)
+    inverse(products.unbind(3), tall.unbind(2))
+    inverse(tall.unbind(4), out.view(b, rows, m, columns, m, o).unbind(4))
+
+
+def _input_2(d: list[Tensor], out: tuple[Tensor, ...]) -> None:
+    """BT of F(2, 3)."""
+    torch.sub(d[0], d[2], out=out[0])
+    torch.add(d[1], d[2], out=out[1])
+    torch.sub(d[2], d[1], out=out[2])
+    torch.sub(d[1], d[3], out=out[3])
+
+
+def _output_2(m: tuple[Tensor, ...], out: tuple[Tensor, ...]) -> None:
+    """AT of F(2, 3)."""
+    torch.add(m[0], m[1], out=out[0]).add_(m[2])
+    torch.sub(m[1], m[2], out=out[1]).sub_(m[3])
+
+
+def _input_4(d: list[Tensor], out: tuple[Tensor, ...]) -> None:
+    """BT of F(4, 3)."""
+    torch.sub(d[4], d[2], alpha=5, out=out[0]).add_(d[0], alpha=4)
+    torch.sub(d[5], d[3], alpha=5, out=out[5]).add_(d[1], alpha=4)
+    even, odd = torch.sub(d[4], d[2], alpha=4), torch.sub(d[3], d[1], alpha=4)
+    torch.add(even, odd, out=out[1])
+    torch.sub(even, odd, out=out[2])
+    torch.sub(d[4], d[2], out=even)
+    torch.sub(d[3], d[1], out=odd)
+    torch.add(even, odd, alpha=2, out=out[3])
+    torch.sub(even, odd, alpha=2, out=out[4])
+
+
+def _output_4(m: tuple[Tensor, ...], out: tuple[Tensor, ...]) -> None:
+    """AT of F(4, 3)."""
+    near, far = m[1] + m[2], m[3] + m[4]
+    torch.add(m[0], near, out=out[0]).add_(far)
+    torch.add(near, far, alpha=4, out=out[2])
+    torch.sub(m[1], m[2], out=near)
+    torch.sub(m[3], m[4], out=far)
+    torch.add(near, far, alpha=2, out=out[1])
+    torch.add(near, far, alpha=8, out=out[3]).add_(m[5])
