@@ -36,7 +36,8 @@ def read_places(
     Raises:
         TruncatedWeights: a file ends too early.
     """
-    targets = {name: _target(entry, dtype, device) for name, (_, entry) in places.items()}
+    with torch.inference_mode(False):  # weights are ordinary tensors wherever they are loaded
+        targets = {name: _target(entry, dtype, device) for name, (_, entry) in places.items()}
     jobs = [(*place, targets[name]) for name, place in places.items()]
     jobs.sort(key=lambda job: (job[0], job[1].start))
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
