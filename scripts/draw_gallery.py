@@ -4,6 +4,7 @@ python -m scripts.draw_gallery docs/images/gallery.png
 """
 
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,13 @@ from pipeline import GenerationRequest, Result, TextToImagePipeline
 
 PROMPTS = {  # prompt: the word that is lit up
     "a red apple on a blue background": "apple",
-    "a blue mushroom on a pink background": "mushroom",
-    "a rocket on a black background": "rocket",
+    "a green frog above a yellow banana on a purple background": "frog",
     "a yellow umbrella on a brown background": "umbrella",
+    "a cat to the left of a star on a teal background": "cat",
+    "a strawberry to the left of a penguin on a pink background": "penguin",
     "four lemons on a teal background": "lemons",
-    "a green star on a white background": "star",
 }
-SIDE, GAP, CAPTION = 192, 12, 44
+SIDE, GAP, CAPTION = 192, 12, 56
 SEED = 1
 
 
@@ -41,8 +42,8 @@ def main(path: Path) -> None:
         x = GAP + column * (SIDE + GAP)
         for row, picture in enumerate((result.image, lit(result, word))):
             sheet.paste(picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC), (x, GAP + row * (SIDE + GAP)))
-        head, tail = prompt.split(" on ")
-        draw.text((x, GAP + 2 * (SIDE + GAP)), f"{head}\non {tail}", fill="black", font=font)
+        caption = "\n".join(textwrap.wrap(prompt, width=26))
+        draw.text((x, GAP + 2 * (SIDE + GAP)), caption, fill="black", font=font)
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, optimize=True)
 
