@@ -135,8 +135,8 @@ def free_bytes() -> int:
 
 @pytest.mark.parametrize("kind", ["sd1", "sdxl"])
 def test_full_size(tmp_path: Path, original_layout: Any, kind: str) -> None:
-    if kind == "sdxl" and free_bytes() < 16 * 2**30:
-        pytest.skip(f"SDXL in float32 takes 16 GiB; {free_bytes() / 2**30:.0f} are free")
+    if kind == "sdxl" and free_bytes() < 28 * 2**30:
+        pytest.skip(f"SDXL in float32 takes more than 24 GiB here; {free_bytes() / 2**30:.0f} are free")
     path = tmp_path / "full.safetensors"
     reference = write(path, kind, original_layout)
     gc.collect()
