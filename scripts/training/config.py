@@ -75,6 +75,7 @@ class UNetStageConfig:
     beta_end: float = 0.02
     text_rate: float = 0.5
     relation_weight: float = 0.1
+    grounding_weight: float = 0.03
     drop_caption: float = 0.1
     timesteps: tuple[float, float] = (2.4, 1.8)
     ema: float = 0.999

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from scripts.training.config import PoolConfig
 from scripts.training.data import Sketch, Sketches, World
+from scripts.training.grounding import masks, named
 from scripts.training.relation import told
 from scripts.training.text import TextSide
 
@@ -24,10 +25,15 @@ class Chunk:
     std: Float[Tensor, "n c h w"]
     ids: Int[Tensor, "n m"]
     told: Int[Tensor, "n m"]
+    named: Int[Tensor, "n m"]
+    masks: Float[Tensor, "n 3 k k"]
 
     @classmethod
     def of(cls, parts: list["Chunk"]) -> "Chunk":
         return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def __getitem__(self, picks: Int[Tensor, " b"]) -> "Chunk":
+        return Chunk(*(getattr(self, field.name)[picks] for field in fields(self)))
 
 
 class LatentPool:
@@ -44,19 +50,17 @@ class LatentPool:
         self.chunks: list[Chunk] = []
         self.newest = -1
 
-    def draw(
-        self, step: int, size: int
-    ) -> tuple[Float[Tensor, "b c h w"], Int[Tensor, "b m"], Int[Tensor, "b m"]]:
-        """Latents, token ids and the relations told by them of a training batch; steps may only go up."""
+    def draw(self, step: int, size: int) -> tuple[Float[Tensor, "b c h w"], Chunk]:
+        """Latents of a training batch and the scenes that they are of; steps may only go up."""
         chunk, window = self.config.chunk, self.config.window
         self._slide(window - 1 + step * size // (chunk * self.config.uses))
         device = self.world.device
         rng = np.random.default_rng([self.world.seed, 2, step])
         picks = torch.from_numpy(rng.integers(0, chunk * window, size)).to(device)
-        mean, std = self.all.mean[picks], self.all.std[picks]
+        drawn = self.all[picks]
         generator = torch.Generator(device).manual_seed(step)
-        noise = torch.randn(mean.shape, generator=generator, device=device)
-        return mean + std * noise, self.all.ids[picks], self.all.told[picks]
+        noise = torch.randn(drawn.mean.shape, generator=generator, device=device)
+        return drawn.mean + drawn.std * noise, drawn
 
     def _slide(self, newest: int) -> None:
         if newest == self.newest:
@@ -75,13 +79,17 @@ class LatentPool:
         return iter(DataLoader(source, batch_size=None, sampler=rows, num_workers=self.workers))  # type: ignore[arg-type]
 
     def _encode(self, sketch: Sketch) -> Chunk:
-        images = self.world.paint(sketch).images
+        batch = self.world.paint(sketch)
         with torch.no_grad(), torch.autocast(self.world.device, dtype=torch.bfloat16):
-            posteriors = [self.vae.encode(part).latent_dist for part in images.split(self.config.encode)]
+            posteriors = [
+                self.vae.encode(part).latent_dist for part in batch.images.split(self.config.encode)
+            ]
         ids = self.text.ids(sketch.captions)
         return Chunk(
             torch.cat([posterior.mean.float() for posterior in posteriors]),
             torch.cat([posterior.std.float() for posterior in posteriors]),
             ids,
             told(sketch, self.text, ids),
+            named(batch, self.text, ids),
+            masks(batch),
         )

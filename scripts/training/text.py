@@ -8,7 +8,23 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from scripts.training.config import TrainConfig
-from scripts.world.vocabulary import NOUNS
+from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUNS
+
+
+class Words:
+    """Words of one kind, each with its index, to be found among tokens."""
+
+    def __init__(self, pieces: list[tuple[list[int], int]]):
+        self._pieces = pieces
+
+    def find(self, tokens: list[int]) -> list[tuple[slice, int]]:
+        """(its tokens, its index) of every such word, in order."""
+        hits = {}
+        for pieces, index in self._pieces:
+            for start in range(len(tokens) - len(pieces) + 1):
+                if tokens[start : start + len(pieces)] == pieces:
+                    hits[start + len(pieces)] = (slice(start, start + len(pieces)), index)
+        return [hits[end] for end in sorted(hits)]
 
 
 class TextSide:
@@ -31,14 +47,18 @@ class TextSide:
                 pad_token_id=self.tokenizer.pad_token_id,
             )
         ).to(device)
-        self._nouns = [
-            (self._pieces(word), index)
-            for index, noun in enumerate(NOUNS)
-            for word in {noun.word, noun.plural}
-        ]
+        self.nouns = self._words([(noun.word, noun.plural) for noun in NOUNS])
+        self.colours = self._words([(name,) for name in COLOURS])
+        self.grounds = self._words([(name,) for name in BACKGROUNDS])
 
-    def _pieces(self, word: str) -> list[int]:
-        return self.tokenizer(word, add_special_tokens=False).input_ids
+    def _words(self, forms: list[tuple[str, ...]]) -> Words:
+        return Words(
+            [
+                (self.tokenizer(word, add_special_tokens=False).input_ids, index)
+                for index, equal in enumerate(forms)
+                for word in set(equal)
+            ]
+        )
 
     def ids(self, captions: list[str], *, full: bool = True) -> Int[Tensor, "b m"]:
         """Token ids; `full` pads to the model's length, else to the longest caption (the encoder is
@@ -49,15 +69,7 @@ class TextSide:
 
     def noun_positions(self, ids: Int[Tensor, "b m"]) -> list[list[tuple[int, int]]]:
         """For every caption (position of a noun's last token, index of the noun), in order."""
-        found = []
-        for row in ids.tolist():
-            hits = {}
-            for pieces, noun in self._nouns:
-                for start in range(len(row) - len(pieces) + 1):
-                    if row[start : start + len(pieces)] == pieces:
-                        hits[start + len(pieces) - 1] = noun
-            found.append(sorted(hits.items()))
-        return found
+        return [[(span.stop - 1, noun) for span, noun in self.nouns.find(row)] for row in ids.tolist()]
 
     def encode(self, captions: list[str]) -> Tensor:
         """Embeddings (b, m, c) of captions, as the pipeline computes them."""

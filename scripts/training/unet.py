@@ -11,10 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from attention import AttentionRuntime, Choice, plan
 from scripts.training import checkpoint
 from scripts.training.config import TrainConfig
 from scripts.training.data import World
 from scripts.training.grid import save_grid
+from scripts.training.grounding import NOTHING, Maps
 from scripts.training.loop import Stage
 from scripts.training.margins import margins
 from scripts.training.pool import LatentPool
@@ -119,30 +121,38 @@ def unet_stage(
         unet.compile()
     pool, noising = LatentPool(config.unet.pool, world, vae, text, workers), scheduler(config)
     empty = text.ids([""])
+    backends = {site: choice.backend for site, choice in _plan(unet, text).items()}
     head = relation_head(config.text.width).to(world.device)
 
     def loss_of(
         step: int, latents: Tensor, ids: Tensor, parts: nn.ModuleDict
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The denoiser's loss, the context, and whose caption was dropped."""
+    ) -> tuple[Tensor, Tensor, Tensor, Maps]:
+        """The denoiser's loss, the context, whose caption was dropped, and the maps."""
         rng = np.random.default_rng([world.seed, 3, step])
         timesteps = torch.from_numpy(_timesteps(rng, len(latents), *config.unet.timesteps)).to(world.device)
         generator = torch.Generator(world.device).manual_seed(2**40 + step * size + rank)
         noise = torch.randn(latents.shape, generator=generator, device=world.device)
         dropped = torch.from_numpy(rng.random(len(latents)) < config.unet.drop_caption).to(world.device)
+        maps = Maps()
         with torch.autocast(world.device, dtype=torch.bfloat16):
             context = parts["encoder"](torch.where(dropped[:, None], empty, ids)).last_hidden_state
             predicted = parts["unet"](
-                noising.add_noise(latents, noise, timesteps), timesteps, context.float()
+                noising.add_noise(latents, noise, timesteps),
+                timesteps,
+                context.float(),
+                attention=AttentionRuntime(backends, maps),
             )
         loss = (predicted.float() - noising.get_velocity(latents, noise, timesteps)).square().mean()
-        return loss, context, dropped
+        return loss, context, dropped, maps
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        latents, ids, answers = pool.draw(step, config.unet.stage.batch // size)
-        denoising, context, dropped = loss_of(step, latents, ids, model)
-        relation = relation_loss(head, context, answers.masked_fill(dropped[:, None], UNSAID))
-        return denoising + config.unet.relation_weight * relation, {"relation": relation.item()}
+        latents, scenes = pool.draw(step, config.unet.stage.batch // size)
+        denoising, context, dropped, maps = loss_of(step, latents, scenes.ids, model)
+        unsaid = dropped[:, None]
+        relation = relation_loss(head, context, scenes.told.masked_fill(unsaid, UNSAID))
+        grounding = maps.loss(scenes.named.masked_fill(unsaid, NOTHING), scenes.masks)
+        total = denoising + config.unet.relation_weight * relation + config.unet.grounding_weight * grounding
+        return total, {"relation": relation.item(), "grounding": grounding.item()}
 
     @torch.no_grad()
     def report(step: int) -> dict[str, float]:
@@ -167,6 +177,12 @@ def unet_stage(
         report=report,
         after=lambda: averaged.update_parameters(model),
     )
+
+
+def _plan(unet: UNet, text: TextSide) -> dict[str, Choice]:
+    side = PIXELS // 4
+    specs = unet.attention_specs(side, side, text.tokenizer.model_max_length)
+    return plan(specs, {site.name: site.kind for site in unet.sites})
 
 
 def ramped_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:

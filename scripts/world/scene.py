@@ -42,8 +42,8 @@ class Mixture:
     """How often each kind of scene comes up; the rest of `single` and `pair` are counts of one noun. Of the
     pairs `related` say how they stand."""
 
-    single: float = 0.22
-    pair: float = 0.66
+    single: float = 0.36
+    pair: float = 0.52
     related: float = 0.85
     coloured: float = 0.6
     sized: float = 0.12
