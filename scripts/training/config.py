@@ -66,7 +66,8 @@ class PoolConfig:
 @dataclass(frozen=True, kw_only=True)
 class UNetStageConfig:
     """The denoiser, cross-attention on 16x16 and 8x8. Timesteps are drawn from Beta(*timesteps): seldom where
-    nothing but the ground can be seen (alpha bar < 0.01 above 680), often where shapes are decided."""
+    nothing but the ground can be seen (alpha bar < 0.01 above 680), often where shapes are decided. `min_snr`
+    weighs the loss (Hang et al. 2023); None weighs all timesteps alike."""
 
     channels: tuple[int, ...] = (64, 128, 192)
     heads: int = 4
@@ -78,6 +79,7 @@ class UNetStageConfig:
     grounding_weight: float = 0.03
     drop_caption: float = 0.1
     timesteps: tuple[float, float] = (2.4, 1.8)
+    min_snr: float | None = None
     ema: float = 0.999
     pool: PoolConfig = PoolConfig()
     stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4, decay=0.25)

@@ -121,6 +121,7 @@ def unet_stage(
         unet.compile()
     pool, noising = LatentPool(config.unet.pool, world, vae, text, workers), scheduler(config)
     empty = text.ids([""])
+    weights = loss_weights(noising, config.unet.min_snr).to(world.device)
     backends = {site: choice.backend for site, choice in _plan(unet, text).items()}
     head = relation_head(config.text.width).to(world.device)
 
@@ -142,8 +143,10 @@ def unet_stage(
                 context.float(),
                 attention=AttentionRuntime(backends, maps),
             )
-        loss = (predicted.float() - noising.get_velocity(latents, noise, timesteps)).square().mean()
-        return loss, context, dropped, maps
+        errors = (
+            (predicted.float() - noising.get_velocity(latents, noise, timesteps)).square().mean((1, 2, 3))
+        )
+        return (errors * weights[timesteps]).mean(), context, dropped, maps
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         latents, scenes = pool.draw(step, config.unet.stage.batch // size)
@@ -177,6 +180,15 @@ def unet_stage(
         report=report,
         after=lambda: averaged.update_parameters(model),
     )
+
+
+def loss_weights(noising: DDIMScheduler, min_snr: float | None) -> Float[Tensor, " t"]:
+    """How much the error of v counts at each timestep: alike, or min(SNR, `min_snr`) / (SNR + 1) (Hang et al.
+    2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy")."""
+    kept = noising.alphas_cumprod
+    if min_snr is None:
+        return torch.ones_like(kept)
+    return (kept / (1 - kept)).clamp(max=min_snr) * (1 - kept)
 
 
 def _plan(unet: UNet, text: TextSide) -> dict[str, Choice]:

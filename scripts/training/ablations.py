@@ -1,0 +1,116 @@
+"""What decides the recipe of the denoiser: short runs from nothing that differ from the shipped recipe in one
+thing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import nn
+
+from scripts.training import checkpoint, loop
+from scripts.training.config import StageConfig, TrainConfig
+from scripts.training.data import World
+from scripts.training.judge import Judge
+from scripts.training.scores import TASKS, plain, right
+from scripts.training.text import TextSide
+from scripts.training.unet import sample, scheduler, unet_stage
+from scripts.training.vae import HELD_OUT_STEP
+from scripts.training.vae_ready import trained_vae
+from unet import UNet
+
+UNTRAINED_TEXT = "text encoder not pretrained"
+TIMESTEPS = tuple(range(50, 1000, 100))
+SCENES = 256
+
+
+def _unet(**changes: object) -> Callable[[TrainConfig], TrainConfig]:
+    return lambda config: replace(config, unet=replace(config.unet, **changes))  # type: ignore[arg-type]
+
+
+def _rate(factor: float) -> Callable[[TrainConfig], TrainConfig]:
+    def change(config: TrainConfig) -> TrainConfig:
+        stage = config.unet.stage
+        return _unet(stage=replace(stage, learning_rate=factor * stage.learning_rate))(config)
+
+    return change
+
+
+VARIANTS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
+    "the recipe": lambda config: config,
+    "loss weighted by min-SNR-5": _unet(min_snr=5.0),
+    "timesteps even": _unet(timesteps=(1.0, 1.0)),
+    "timesteps noisier, Beta(3, 1.5)": _unet(timesteps=(3.0, 1.5)),
+    UNTRAINED_TEXT: _unet(text_rate=1.0),
+    "half the learning rate": _rate(0.5),
+    "twice the learning rate": _rate(2.0),
+    "narrower, (48, 96, 192)": _unet(channels=(48, 96, 192)),
+    "relations not asked for": _unet(relation_weight=0.0),
+    "words' places not asked for": _unet(grounding_weight=0.0),
+}
+
+
+def ablate(
+    name: str, base: TrainConfig, steps: int, world: World, tokenizer: Path, run: Path, judge: Judge
+) -> dict[str, float]:
+    """Trains one variant for `steps`, then measures its averaged weights.
+
+    Args:
+        run: a folder with `clip.pt` and `vae.pt`; the variant's own run is kept in `run/NAME`.
+    """
+    short = StageConfig(steps=steps, batch=16, learning_rate=8e-4, warmup=steps // 10)
+    config = VARIANTS[name](replace(base, unet=replace(base.unet, stage=short)))
+    folder = run / name.replace(" ", "-")
+    folder.mkdir(exist_ok=True)
+    (folder / "vae.pt").unlink(missing_ok=True)
+    (folder / "vae.pt").symlink_to((run / "vae.pt").resolve())
+    _save_text(config, tokenizer, run, folder, untrained=name == UNTRAINED_TEXT)
+    stage = unet_stage(config, world, tokenizer, folder)
+    stage.report = lambda step: {}
+    loop.run(stage, folder, report_every=steps)
+    averaged = stage.modules["averaged"]
+    assert isinstance(averaged, torch.optim.swa_utils.AveragedModel)
+    text = TextSide(config, tokenizer, world.device)
+    return measured(averaged.module, config, world, trained_vae(config, world, folder), text, judge)
+
+
+def _save_text(config: TrainConfig, tokenizer: Path, run: Path, folder: Path, *, untrained: bool) -> None:
+    state = checkpoint.load(run / "clip.pt")
+    if state is None:
+        raise FileNotFoundError(f"{run / 'clip.pt'} does not exist; make it with stage `clip`")
+    torch.manual_seed(config.seed)
+    encoder = TextSide(config, tokenizer).encoder.state_dict() if untrained else state["modules"]["encoder"]
+    checkpoint.save({"modules": {"encoder": encoder}}, folder / "clip.pt")
+
+
+@torch.no_grad()
+def measured(
+    parts: nn.ModuleDict, config: TrainConfig, world: World, vae: AutoencoderKL, text: TextSide, judge: Judge
+) -> dict[str, float]:
+    """The loss on held-out scenes over even timesteps, alike for all variants; how much of it the caption
+    takes off; what the judge sees in pictures of the first task and of that of colours."""
+    batch = world.batch(HELD_OUT_STEP + 3, SCENES)
+    latents, noising = vae.encode(batch.images).latent_dist.mean, scheduler(config)
+    losses = []
+    for captions in (batch.captions, [""] * SCENES):
+        context = parts["encoder"](text.ids(captions)).last_hidden_state
+        generator, sums = torch.Generator(world.device).manual_seed(HELD_OUT_STEP), []
+        for timestep in TIMESTEPS:
+            noise = torch.randn(latents.shape, generator=generator, device=world.device)
+            steps = torch.full((SCENES,), timestep, device=world.device)
+            predicted = parts["unet"](noising.add_noise(latents, noise, steps), steps, context)
+            sums.append((predicted - noising.get_velocity(latents, noise, steps)).square().mean().item())
+        losses.append(float(np.mean(sums)))
+    told, untold = losses
+    found = {"loss": told, "caption": untold / told - 1}
+    for task in (TASKS[0], TASKS[3]):
+        scenes = task.scenes(96)
+        images = sample(parts, vae, text, scheduler(config), [plain(scene) for scene in scenes])
+        marks = right(judge, images * 2 - 1, scenes, task)
+        found[task.name] = marks["right"].mean().item()
+        found[f"{task.name}, ground"] = marks["ground"].mean().item()
+    denoiser = parts["unet"]
+    assert isinstance(denoiser, UNet)
+    return found | {"parameters": sum(parameter.numel() for parameter in denoiser.parameters())}
