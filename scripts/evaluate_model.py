@@ -4,6 +4,7 @@ them, prints a table."""
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,15 +35,22 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=4, help="pictures for each prompt")
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--scheduler", default="model", help="a name of `limelight generate --scheduler`")
+    parser.add_argument("--tasks", type=int, default=len(TASKS), help="how many of them, from the first")
     parser.add_argument("--grids", type=Path, help="a folder for a PNG of every task's pictures of seed 0")
     arguments = parser.parse_args()
     judge, pipe = trained_judge(arguments.run), TextToImagePipeline.from_pretrained(arguments.model)
     world = World(arguments.world, SHIPPED.mixture, SHIPPED.seed)
     print("| task | right | 95 % | ground right | judge on true renders |\n|---|---|---|---|---|", flush=True)
     overall, drawn = [], []
-    for number, task in enumerate(TASKS):
+    fields = {
+        "num_steps": arguments.steps,
+        "guidance_scale": arguments.guidance,
+        "scheduler": arguments.scheduler,
+    }
+    for number, task in enumerate(TASKS[: arguments.tasks]):
         scenes = task.scenes(arguments.prompts)
-        images = draw(pipe, scenes, arguments.seeds, arguments.steps, arguments.guidance, task.name)
+        images = draw(pipe, scenes, arguments.seeds, fields, task.name)
         print(row(judge, world, task, scenes, images, overall), flush=True)
         drawn.append(images)
         if arguments.grids:
@@ -55,11 +63,11 @@ def main() -> int:
 
 
 def draw(
-    pipe: TextToImagePipeline, scenes: list[Scene], seeds: int, steps: int, guidance: float, name: str
+    pipe: TextToImagePipeline, scenes: list[Scene], seeds: int, fields: dict[str, Any], name: str
 ) -> Float[Tensor, "b 3 h w"]:
     """Pictures of range -1..1, `seeds` of each scene in a row."""
     requests = [
-        GenerationRequest(prompt=plain(scene), seed=seed, num_steps=steps, guidance_scale=guidance)
+        GenerationRequest(prompt=plain(scene), seed=seed, **fields)
         for scene in scenes
         for seed in range(seeds)
     ]
