@@ -12,12 +12,13 @@ from app.ui.frames import Frames, refusal
 from app.ui.settings import Settings, model_of, requests_of, seed_of
 from app.ui.studio import Studio, checked
 from app.ui.ticket import Ticket
+from app.ui.visitor import Visitor
 from app.ui.weights import reweigh
 from pipeline.errors import UsageError
 from pipeline.words import WORD
 
 
-async def draw(studio: Studio, visitor: str, settings: Settings) -> AsyncIterator[dict[str, Any]]:
+async def draw(studio: Studio, visitor: Visitor, settings: Settings) -> AsyncIterator[dict[str, Any]]:
     """Tells of a run until it is over; closing the iterator stops it.
 
     What cannot be drawn is told in a message, and nothing waits.
@@ -57,7 +58,7 @@ async def _changed_or_queued(changed: asyncio.Event, tickets: list[Ticket]) -> N
         return
 
 
-def _tickets(studio: Studio, visitor: str, settings: Settings, notify: Any) -> list[Ticket]:
+def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) -> list[Ticket]:
     model = model_of(settings, list(studio.pipelines))
     height, width = studio.pipelines[model].model.native_size
     requests = requests_of(settings, studio.limits, (width, height))
@@ -86,7 +87,7 @@ class Change:
     kind: str = ""
 
 
-def expand(studio: Studio, visitor: str, settings: Settings) -> Change:
+def expand(studio: Studio, visitor: Visitor, settings: Settings) -> Change:
     """Lets a language model go on with the prompt; the seed that it was drawn by is kept."""
     try:
         model = studio.pipelines[model_of(settings, list(studio.pipelines))].model
@@ -129,7 +130,7 @@ def recall(event: Any, studio: Studio) -> Change:
     return Change("The settings of that picture are back.", found)
 
 
-async def weigh(studio: Studio, visitor: str, event: Any) -> AsyncIterator[dict[str, Any]]:
+async def weigh(studio: Studio, visitor: Visitor, event: Any) -> AsyncIterator[dict[str, Any]]:
     """Draws a picture again with another weight of one word, as `draw` does."""
     try:
         stored, span, weight = (_field(event, name) for name in ("settings", "span", "weight"))

@@ -13,6 +13,7 @@ from app.ui.downloads import downloads
 from app.ui.studio import Studio
 from app.ui.theme import theme
 from app.ui.viewer import STATIC
+from app.ui.visitor import browser_of, new_browser
 
 # Everything comes from here. Gradio's own page builds functions and styles at run time.
 POLICY = (
@@ -29,7 +30,7 @@ HEADERS = {
 
 
 class Guard:
-    """Sets headers on every answer, and refuses bodies that are too large before they are read."""
+    """Sets headers on every answer, tells browsers apart, and refuses bodies that are too large unread."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self.app = app
@@ -39,20 +40,36 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(length) > self.max_body_bytes if length.isdigit() else True:
-            message = (
-                f"the request has {length.decode('latin-1')[:20]} bytes; at most {self.max_body_bytes:,}"
-            )
-            await PlainTextResponse(message, status_code=413)(scope, receive, send)
+        if refusal := self._refusal(scope):
+            await refusal(scope, receive, send)
             return
+
+        headers = list(HEADERS.items())
+        if scope["path"] == "/" and not browser_of(_header(scope, b"cookie")):
+            headers.append((b"set-cookie", new_browser()))
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *HEADERS.items()]
+                message["headers"] = [*message.get("headers", []), *headers]
             await send(message)
 
         await self.app(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        """What is answered instead of reading the body; None where it may be read."""
+        length = _header(scope, b"content-length") or "0"
+        if _header(scope, b"transfer-encoding"):
+            return PlainTextResponse(
+                "say how long the request is: content-length is missing", status_code=411
+            )
+        if not length.isdigit() or int(length) > self.max_body_bytes:
+            message = f"the request has {length[:20]} bytes; at most {self.max_body_bytes:,}"
+            return PlainTextResponse(message, status_code=413)
+        return None
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return dict(scope["headers"]).get(name, b"").decode("latin-1")
 
 
 def build_app(page: gr.Blocks, studio: Studio, *, auth: list[tuple[str, str]] | None = None) -> FastAPI:
@@ -92,4 +109,5 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            self._say(f"http://{self.config.host}:{port}")
+            host = self.config.host
+            self._say(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")

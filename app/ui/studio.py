@@ -13,6 +13,7 @@ from app.ui.limits import Limits
 from app.ui.results import Results
 from app.ui.ticket import Ticket
 from app.ui.timing import Timing
+from app.ui.visitor import Visitor
 from attention import AttentionOrder
 from pipeline.engine import Engine
 from pipeline.errors import PictureError
@@ -92,7 +93,7 @@ class Studio:
         """How many pictures are between the queue and their end."""
         return len(self._drawing)
 
-    def stop(self, visitor: str) -> int:
+    def stop(self, visitor: Visitor) -> int:
         """Stops all of a visitor's pictures, at the end of the step under way; says how many."""
         with self._changed:
             waiting = [ticket for ticket in self._queue.of(visitor) if self._queue.remove(ticket)]
@@ -109,7 +110,7 @@ class Studio:
             ticket.stopped()
             self._changed.notify()
 
-    def leave(self, visitor: str) -> None:
+    def leave(self, visitor: Visitor) -> None:
         """Stops a visitor's pictures and forgets those that are done."""
         with self._changed:
             self.stop(visitor)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.ui.visitor import Visitor
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
 
@@ -28,7 +29,7 @@ class Ticket:
         error: why there is no picture.
     """
 
-    visitor: str
+    visitor: Visitor
     model: str
     attention: str
     request: GenerationRequest

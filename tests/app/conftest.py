@@ -23,8 +23,14 @@ def studio(pipe: TextToImagePipeline):
     studio.close()
 
 
+@pytest.fixture(scope="session")
+def serve():
+    """Serves a studio's page from a thread: `with serve(studio, **options) as url`."""
+    return _serving
+
+
 @contextlib.contextmanager
-def serving(studio: Studio, **options):
+def _serving(studio: Studio, host: str = "127.0.0.1", **options):
     """The address of a page that is served from a thread."""
     from app.ui.server import Server, build_app
     from app.web import build_page
@@ -35,7 +41,7 @@ def serving(studio: Studio, **options):
         found.append(url)
         told.set()
 
-    server = Server(build_app(build_page(studio), studio, **options), host="127.0.0.1", port=0, say=say)
+    server = Server(build_app(build_page(studio), studio, **options), host=host, port=0, say=say)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -50,7 +56,7 @@ def serving(studio: Studio, **options):
 def served(pipe: TextToImagePipeline):
     """A page that all tests share: its address, and the studio behind it."""
     studio = Studio({"default": pipe}, Limits())
-    with serving(studio) as url:
+    with _serving(studio) as url:
         yield SimpleNamespace(url=url, studio=studio)
     studio.close()
 
