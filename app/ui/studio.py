@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Condition, Thread
@@ -150,7 +150,7 @@ class Studio:
         taken = []
         with self._changed:
             while self._has_room():
-                counts = Counter(ticket.visitor for ticket in self._drawing)
+                counts: Counter[Hashable] = Counter(ticket.visitor for ticket in self._drawing)
                 most = self.limits.max_drawing_per_visitor
                 ticket = self._queue.take(lambda visitor: counts[visitor] < most)  # noqa: B023
                 if ticket is None:
