@@ -30,7 +30,7 @@ class Frames:
             "run": self.run,
             "is_over": all(ticket.is_over for ticket in self.tickets),
             "error": "",
-            "note": self.note,
+            "note": " ".join(filter(None, (self.note, *dict.fromkeys(ticket.note for ticket in self.tickets)))),
             "pictures": [self._picture(ticket) for ticket in self.tickets],
         }
 

@@ -116,7 +116,7 @@ class Viewer {
     const many =
       this.message.pictures.length > 1 ? ` · ${finished} of ${this.message.pictures.length} done` : "";
     const lines = {
-      waiting: position === 1 ? "Next in the queue" : `Number ${position ?? "…"} in the queue`,
+      waiting: position === null ? "About to begin" : `Number ${position} in the queue`,
       drawing: `Step ${index} of ${count}${left === null ? "" : ` · ${seconds(left)} left`}`,
       done: this.message.note,
       failed: picture.error,

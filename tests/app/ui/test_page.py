@@ -2,6 +2,7 @@
 
 import base64
 import io
+import statistics
 
 import pytest
 from PIL import Image
@@ -17,16 +18,20 @@ DROP = """([data, name]) => {
   const options = {bubbles: true, cancelable: true, dataTransfer: transfer};
   document.body.dispatchEvent(new DragEvent("drop", options));
 }"""
-# The pixels change within the click's own task: what is measured is all that the browser does for it.
-CLICK = """() => {
-  const canvas = document.querySelector("canvas.picture");
-  const pixels = () => canvas.toDataURL();
-  return [...document.querySelectorAll(".words .word")].slice(1, 6).map((word) => {
-    const before = pixels();
+# Milliseconds of each click by itself, and until the frame that shows it has been handed on.
+CLICK = """async () => {
+  const light = document.querySelector("canvas.light");
+  const seen = () => light.toDataURL() + light.style.opacity;
+  const clicks = [];
+  for (const word of [...document.querySelectorAll(".words .word")].slice(1, 6)) {
+    const before = seen();
     const start = performance.now();
     word.click();
-    return {milliseconds: performance.now() - start, changed: pixels() !== before};
-  });
+    const clicked = performance.now() - start;
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    clicks.push({clicked, shown: performance.now() - start, changed: seen() !== before});
+  }
+  return clicks;
 }"""
 
 
@@ -83,6 +88,12 @@ def _png(**text):
     return base64.b64encode(buffer.getvalue()).decode()
 
 
+def _set_size(page, side):
+    for label in ("Width", "Height"):
+        page.get_by_label(label).fill(str(side))
+        page.get_by_label(label).press("Tab")
+
+
 def test_a_picture_forms_and_a_word_lights_up_at_once(open_page):
     page = open_page()
     _draw(page)
@@ -90,8 +101,9 @@ def test_a_picture_forms_and_a_word_lights_up_at_once(open_page):
     assert page.locator(".words .word").all_inner_texts() == "a red apple on a blue background".split()
     clicks = page.evaluate(CLICK)
     assert all(click["changed"] for click in clicks)
-    # The least: what else the machine does at the same time only adds to it.
-    assert min(click["milliseconds"] for click in clicks) < 50
+    # The first is one of them: nothing is left for it to prepare.
+    assert statistics.median(click["clicked"] for click in clicks[:3]) < 50
+    assert statistics.median(click["shown"] for click in clicks) < 50
 
     page.locator(".words .word", has_text="apple").click()
     assert page.locator(".legend-title").inner_text() == "apple"
@@ -134,24 +146,30 @@ def test_a_weighed_word_draws_again_with_the_same_seed_and_compares(open_page):
     assert "a red (apple:1.5)" in page.locator(".compare-captions").inner_text()
 
 
+def _wait_until_free(page, studio):
+    for _ in range(600):
+        if studio.num_drawing == 0:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("what was stopped is still being drawn")
+
+
 def test_stop_ends_within_a_step_and_a_closed_tab_too(open_page, served):
     page = open_page()
     _set_steps(page, 100)
+    _set_size(page, 256)  # a step takes longer than the way to the server
     page.click("#draw")
-    page.wait_for_function("window.limelight.picture?.image")
-    page.click("#stop")
+    page.wait_for_function("window.limelight.picture?.index >= 2")
+    clicked = page.evaluate("document.querySelector('#stop').click() ?? limelight.picture.index")
     _wait_for(page, "stopped")
-    assert 0 < page.evaluate("window.limelight.picture.index") < 100
+    assert clicked <= page.evaluate("window.limelight.picture.index") <= clicked + 1
+    _wait_until_free(page, served.studio)
     page.click("#draw")
     page.wait_for_function("window.limelight.picture?.image && window.limelight.picture.state === 'drawing'")
     assert served.studio.num_drawing == 1
     page.close()
     other = open_page()
-    for _ in range(600):
-        if served.studio.num_drawing == 0:
-            break
-        other.wait_for_timeout(100)
-    assert served.studio.num_drawing == 0
+    _wait_until_free(other, served.studio)
 
 
 def test_a_dropped_picture_brings_back_its_settings_and_the_history_survives(open_page):
