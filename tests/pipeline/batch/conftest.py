@@ -37,12 +37,12 @@ def start() -> Draw:
 
 @pytest.fixture(scope="session")
 def draw(start: Draw) -> Callable[..., tuple[int, str]]:
-    """draw(manifest, output, **options) -> exit code, and what it told."""
+    """draw(manifest, output, patience=seconds, **options) -> exit code, and what it told."""
 
-    def run(manifest: Path, output: Path, **options: Any) -> tuple[int, str]:
+    def run(manifest: Path, output: Path, *, patience: float = 120, **options: Any) -> tuple[int, str]:
         (output.parent / "told").unlink(missing_ok=True)
         process = start(manifest, output, **options)
-        process.join(120)
+        process.join(patience)
         code = process.exitcode
         assert code is not None, "did not end"
         return code, (output.parent / "told").read_text()
