@@ -2,6 +2,7 @@
 
 import base64
 import statistics
+import time
 
 import pytest
 
@@ -122,6 +123,26 @@ def test_a_dropped_picture_brings_back_its_settings_and_the_history_survives(ope
     assert page.input_value("#seed input, #seed textarea") == str(2**63 - 1)
     page.get_by_text("Steps and guidance").click()
     assert page.input_value("#steps input[type=number]") == "4"
+
+
+# Milliseconds from the click to the first picture on the canvas.
+FIRST = """() => new Promise((resolve) => {
+  const start = performance.now();
+  document.querySelector("#draw").click();
+  const look = () => {
+    if (limelight.lens.image) resolve(performance.now() - start);
+    else setTimeout(look, 5);
+  };
+  look();
+})"""
+
+
+def test_the_page_is_there_soon_and_the_first_preview_too(open_page):
+    began = time.monotonic()
+    page = open_page()
+    assert time.monotonic() - began < 3
+    assert page.evaluate(FIRST) < 2000
+    wait_for(page, "done")
 
 
 @pytest.mark.parametrize(
