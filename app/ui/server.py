@@ -1,5 +1,6 @@
 """The web server around the page: its own files, headers, limits of what is sent to it."""
 
+import logging
 from typing import Any
 
 import gradio as gr
@@ -124,3 +125,8 @@ class Server(uvicorn.Server):
             port = self.servers[0].sockets[0].getsockname()[1]
             host = self.config.host
             self._say(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Ends what open tabs still listen to, which uvicorn would report as errors, each at length."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await super().shutdown(sockets)
