@@ -77,7 +77,8 @@ def _user(text: str) -> tuple[str, str]:
 
 def _check_address(host: str, port: int) -> None:
     try:
-        with socket.create_server((host, port), reuse_port=False):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family, reuse_port=False):
             pass
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -14,6 +14,7 @@ from app.ui.notice import make_notice
 from app.ui.settings import Settings
 from app.ui.studio import Studio
 from app.ui.viewer import STATIC, make_viewer
+from app.ui.visitor import Visitor
 
 EXAMPLES = (
     "a red apple on a blue background",
@@ -74,19 +75,19 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
 
     async def draw(request: gr.Request, *values: Any) -> AsyncIterator[dict[str, Any]]:
         settings = Settings(**dict(zip(names, values, strict=True)))
-        async for message in handlers.draw(studio, visitor_of(request), settings):
+        async for message in handlers.draw(studio, Visitor.of(request), settings):
             yield message
 
-    async def weigh(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
-        async for message in handlers.weigh(studio, visitor_of(request), event._data):
+    async def weigh(event: gr.EventData, request: gr.Request, start: Any) -> AsyncIterator[dict[str, Any]]:
+        async for message in handlers.weigh(studio, Visitor.of(request), event._data, start):
             yield message
 
     def expand(request: gr.Request, *values: Any) -> list[Any]:
         settings = Settings(**dict(zip(names, values, strict=True)))
-        return _updates(handlers.expand(studio, visitor_of(request), settings))
+        return _updates(handlers.expand(studio, Visitor.of(request), settings))
 
     def stop(request: gr.Request) -> None:
-        studio.stop(visitor_of(request))
+        studio.stop(Visitor.of(request))
 
     def restore(event: gr.EventData) -> list[Any]:
         return _updates(handlers.restore(event._data, studio))
@@ -94,18 +95,26 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     def recall(event: gr.EventData) -> list[Any]:
         return _updates(handlers.recall(event._data, studio))
 
+    def fit(event: gr.EventData, model: Any) -> list[Any]:
+        return _updates(handlers.fit(event._data, studio, model))
+
+    def choose(model: Any) -> list[Any]:
+        return _updates(handlers.choose(studio, model))
+
     def leave(request: gr.Request) -> None:
-        studio.leave(visitor_of(request))
+        studio.leave(Visitor.of(request))
 
     live: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
     quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     gr.on([page.draw.click, page.controls.prompt.submit], draw, inputs, page.viewer, **live)
     page.expand.click(expand, inputs, [page.notice, *inputs], **live)
-    page.viewer.weigh(weigh, None, page.viewer, **live)
+    page.viewer.weigh(weigh, page.controls.start, page.viewer, **live)
     page.stop.click(stop, None, None, **quick)
     page.viewer.stop(stop, None, None, **quick)
     page.viewer.restore(restore, None, [page.notice, *inputs], **quick)
     page.viewer.recall(recall, None, [page.notice, *inputs], **quick)
+    page.controls.start.fit(fit, page.controls.model, [page.notice, *inputs], **quick)
+    page.controls.model.input(choose, page.controls.model, [page.notice, *inputs], **quick)
     blocks.unload(leave)
 
 
@@ -116,8 +125,3 @@ def _updates(change: handlers.Change) -> list[Any]:
         for name in Settings.names()
     ]
     return [{"text": change.text, "kind": change.kind}, *changed]
-
-
-def visitor_of(request: gr.Request) -> str:
-    """Who asks: a tab of a browser, or a client."""
-    return str(request.session_hash)

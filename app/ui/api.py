@@ -8,6 +8,7 @@ import gradio as gr
 from app.ui import handlers
 from app.ui.settings import AUTO, Settings
 from app.ui.studio import Studio
+from app.ui.visitor import Visitor
 from pipeline.errors import UsageError
 
 STEP_FIELDS = ("id", "state", "position", "index", "count", "seed", "error", "image")
@@ -54,11 +55,13 @@ def add_endpoints(studio: Studio) -> None:
             cross_attention=attention_cross,
             record=record,
         )
-        async for message in handlers.draw(studio, str(request.session_hash), settings):
+        async for message in handlers.draw(studio, Visitor.of(request), settings):
             pictures = [{name: each[name] for name in STEP_FIELDS} for each in message["pictures"]]
             yield {"error": message["error"], "note": message["note"], "pictures": pictures}
 
-    def maps(id: str, step: int | None = None, grid: int | None = None) -> dict[str, Any]:
+    def maps(
+        request: gr.Request, id: str, step: int | None = None, grid: int | None = None
+    ) -> dict[str, Any]:
         """Where each word of a picture acted.
 
         `id` is the picture's, from /generate in the same session; `step` counts from 0, all together if it is
@@ -66,7 +69,7 @@ def add_endpoints(studio: Studio) -> None:
         "maps"}: numbers words x height x width, probabilities.
         """
         try:
-            found = studio.results.get(id).maps
+            found = studio.results.get(id, Visitor.of(request)).maps
             if found is None:
                 raise UsageError('nothing was recorded; ask /generate for record = "grid"')
             found = found if step is None else found.step(int(step))

@@ -4,11 +4,13 @@ import io
 import json
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from app.ui.errors import Forgotten
 from app.ui.pictures import plain_info
 from app.ui.results import Results
+from app.ui.visitor import Visitor, browser_of
 from pipeline.export import describe, draw_sheet, write_numbers
 from pipeline.maps import HeatMaps
 from pipeline.metadata import png_bytes
@@ -16,23 +18,27 @@ from pipeline.result import Result
 
 
 def downloads(results: Results) -> APIRouter:
-    """Routes to them. A picture's id cannot be guessed, and is all that is asked for."""
+    """Routes to them, for the browser that had the picture drawn, and no other."""
     router = APIRouter(prefix="/made")
 
     @router.get("/{id}/maps.npz")
-    def maps(id: str) -> Response:
-        return _file(results, id, "maps.npz")
+    def maps(request: Request, id: str) -> Response:
+        return _file(results, _reader(request), id, "maps.npz")
 
     @router.get("/{id}/sheet.png")
-    def sheet(id: str) -> Response:
-        return _file(results, id, "sheet.png")
+    def sheet(request: Request, id: str) -> Response:
+        return _file(results, _reader(request), id, "sheet.png")
 
     return router
 
 
-def _file(results: Results, id: str, kind: str) -> Response:
+def _reader(request: Request) -> Visitor:
+    return Visitor("", browser_of(request.headers.get("cookie", "")))
+
+
+def _file(results: Results, reader: Visitor, id: str, kind: str) -> Response:
     try:
-        result = results.get(id)
+        result = results.get(id, reader)
     except Forgotten as error:
         return PlainTextResponse(str(error), status_code=404)
     if result.maps is None:

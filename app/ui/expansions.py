@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
 
+from app.ui.visitor import Visitor
 from pipeline.expander import Expander
 from pipeline.expansion import Expansion
 from pipeline.request import GenerationRequest
@@ -15,10 +16,10 @@ class Expansions:
 
     def __init__(self) -> None:
         self._expander: Expander | None = None
-        self._last: dict[str, Expansion] = {}
+        self._last: dict[Visitor, Expansion] = {}
         self._lock = Lock()  # handlers run in threads
 
-    def expand(self, visitor: str, prompt: str, *, seed: int, vocabulary: Vocabulary | None) -> Expansion:
+    def expand(self, visitor: Visitor, prompt: str, *, seed: int, vocabulary: Vocabulary | None) -> Expansion:
         """Lets the language model in the box go on with a prompt, in words that the image model knows."""
         with self._lock:
             if self._expander is None:
@@ -30,7 +31,7 @@ class Expansions:
             self._last[visitor] = expansion
         return expansion
 
-    def noted(self, visitor: str, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
+    def noted(self, visitor: Visitor, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
         """The requests, with how their prompt came about where it is the visitor's last expansion."""
         last = self._last.get(visitor)
         return [
@@ -38,6 +39,6 @@ class Expansions:
             for request in requests
         ]
 
-    def forget(self, visitor: str) -> None:
+    def forget(self, visitor: Visitor) -> None:
         """For when they leave."""
         self._last.pop(visitor, None)

@@ -1,7 +1,7 @@
 """A bounded queue that serves its visitors in turns."""
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
 
@@ -9,7 +9,7 @@ class Waiting(Protocol):
     """Something that waits for a visitor."""
 
     @property
-    def visitor(self) -> str: ...
+    def visitor(self) -> Hashable: ...
 
 
 T = TypeVar("T", bound=Waiting)
@@ -30,12 +30,12 @@ class FairQueue(Generic[T]):
     def __init__(self, max_waiting: int, max_per_visitor: int) -> None:
         self.max_waiting = max_waiting
         self.max_per_visitor = max_per_visitor
-        self._lines: OrderedDict[str, deque[T]] = OrderedDict()  # the visitor whose turn is next comes first
+        self._lines: OrderedDict[Hashable, deque[T]] = OrderedDict()  # whose turn is next comes first
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
 
-    def check_room(self, visitor: str, count: int) -> None:
+    def check_room(self, visitor: Hashable, count: int) -> None:
         """Raises QueueFull unless `count` more of this visitor can wait."""
         own = len(self._lines.get(visitor, ()))
         if own + count > self.max_per_visitor:
@@ -52,7 +52,7 @@ class FairQueue(Generic[T]):
         self.check_room(item.visitor, 1)
         self._lines.setdefault(item.visitor, deque()).append(item)
 
-    def take(self, may_begin: Callable[[str], bool]) -> T | None:
+    def take(self, may_begin: Callable[[Hashable], bool]) -> T | None:
         """The next in turn whose visitor may begin another, and whose next turn comes after all others'."""
         for visitor, line in self._lines.items():
             if may_begin(visitor):
@@ -63,7 +63,7 @@ class FairQueue(Generic[T]):
                 return item
         return None
 
-    def of(self, visitor: str) -> list[T]:
+    def of(self, visitor: Hashable) -> list[T]:
         """What waits for a visitor, in order."""
         return list(self._lines.get(visitor, ()))
 

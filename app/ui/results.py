@@ -4,6 +4,7 @@ from collections import OrderedDict
 from threading import Lock
 
 from app.ui.errors import Forgotten
+from app.ui.visitor import Visitor
 from pipeline.result import Result
 
 
@@ -16,30 +17,29 @@ class Results:
 
     def __init__(self, max_kept: int) -> None:
         self.max_kept = max_kept
-        self._kept: OrderedDict[str, tuple[str, Result]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Visitor, Result]] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, visitor: str, id: str, result: Result) -> None:
+    def keep(self, visitor: Visitor, id: str, result: Result) -> None:
         with self._lock:
             self._kept[id] = visitor, result
             while len(self._kept) > self.max_kept:
                 self._kept.popitem(last=False)
 
-    def get(self, id: str) -> Result:
-        """Raises Forgotten if it is not there (any more)."""
+    def get(self, id: str, visitor: Visitor) -> Result:
+        """Raises Forgotten, in the same words, if it is not there (any more) or is not theirs."""
         with self._lock:
-            if id not in self._kept:
-                raise Forgotten(
-                    "the maps of that picture are no longer kept here; draw it again with its seed"
-                )
-            return self._kept[id][1]
+            owner, result = self._kept.get(id, (None, None))
+        if owner is None or result is None or not visitor.may_read(owner):
+            raise Forgotten("the maps of that picture are no longer kept here; draw it again with its seed")
+        return result
 
-    def forget(self, visitor: str, besides: frozenset[str] = frozenset()) -> None:
-        """Lets go of a visitor's results, but for some."""
+    def forget(self, visitor: Visitor) -> None:
+        """Lets go of a visitor's results."""
         with self._lock:
-            for id, (whose, _) in list(self._kept.items()):
-                if whose == visitor and id not in besides:
+            for id, (owner, _) in list(self._kept.items()):
+                if owner == visitor:
                     del self._kept[id]

@@ -1,5 +1,6 @@
 """The web server around the page: its own files, headers, limits of what is sent to it."""
 
+import logging
 from typing import Any
 
 import gradio as gr
@@ -13,6 +14,7 @@ from app.ui.downloads import downloads
 from app.ui.studio import Studio
 from app.ui.theme import theme
 from app.ui.viewer import STATIC
+from app.ui.visitor import browser_of, new_browser
 
 # Everything comes from here. Gradio's own page builds functions and styles at run time.
 POLICY = (
@@ -20,6 +22,18 @@ POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; "
     "connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+UPLOAD = "/gradio_api/upload"  # writes to the disk, for components that this page does not have
+STYLES = (
+    "colours",
+    "page",
+    "painter",
+    "stage",
+    "words",
+    "inspector",
+    "history",
+    "attention",
+    "compare",
 )
 HEADERS = {
     b"content-security-policy": POLICY.encode(),
@@ -29,7 +43,7 @@ HEADERS = {
 
 
 class Guard:
-    """Sets headers on every answer, and refuses bodies that are too large before they are read."""
+    """Sets headers on every answer, tells browsers apart, and refuses bodies that are too large unread."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self.app = app
@@ -39,20 +53,38 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(length) > self.max_body_bytes if length.isdigit() else True:
-            message = (
-                f"the request has {length.decode('latin-1')[:20]} bytes; at most {self.max_body_bytes:,}"
-            )
-            await PlainTextResponse(message, status_code=413)(scope, receive, send)
+        if refusal := self._refusal(scope):
+            await refusal(scope, receive, send)
             return
+
+        headers = list(HEADERS.items())
+        if scope["path"] == "/" and not browser_of(_header(scope, b"cookie")):
+            headers.append((b"set-cookie", new_browser()))
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *HEADERS.items()]
+                message["headers"] = [*message.get("headers", []), *headers]
             await send(message)
 
         await self.app(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        """What is answered instead of reading the body; None where it may be read."""
+        length = _header(scope, b"content-length") or "0"
+        if scope["path"] == UPLOAD:
+            return PlainTextResponse("no files are kept here; the page sends what it needs", status_code=403)
+        if _header(scope, b"transfer-encoding"):
+            return PlainTextResponse(
+                "say how long the request is: content-length is missing", status_code=411
+            )
+        if not length.isdigit() or int(length) > self.max_body_bytes:
+            message = f"the request has {length[:20]} bytes; at most {self.max_body_bytes:,}"
+            return PlainTextResponse(message, status_code=413)
+        return None
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return dict(scope["headers"]).get(name, b"").decode("latin-1")
 
 
 def build_app(page: gr.Blocks, studio: Studio, *, auth: list[tuple[str, str]] | None = None) -> FastAPI:
@@ -66,14 +98,13 @@ def build_app(page: gr.Blocks, studio: Studio, *, auth: list[tuple[str, str]] | 
         path="/",
         auth=auth,
         theme=theme(),
-        css_paths=[STATIC / "page.css", STATIC / "viewer.css"],
+        css_paths=[STATIC / f"{name}.css" for name in STYLES],
         head=(STATIC / "head.html").read_text(encoding="utf-8"),
         favicon_path=str(STATIC / "icon.png"),
         footer_links=[],
         run_history=False,
         ssr_mode=False,
         pwa=False,
-        max_file_size=studio.limits.max_file_bytes,
     )
     app.add_middleware(Guard, max_body_bytes=studio.limits.max_body_bytes)
     return app
@@ -92,4 +123,10 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            self._say(f"http://{self.config.host}:{port}")
+            host = self.config.host
+            self._say(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Ends what open tabs still listen to, which uvicorn would report as errors, each at length."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await super().shutdown(sockets)

@@ -2,17 +2,19 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Condition, Thread
 
+from app.ui.detail import with_what_fits
 from app.ui.expansions import Expansions
 from app.ui.fair_queue import FairQueue
 from app.ui.limits import Limits
 from app.ui.results import Results
 from app.ui.ticket import Ticket
 from app.ui.timing import Timing
+from app.ui.visitor import Visitor
 from attention import AttentionOrder
 from pipeline.engine import Engine
 from pipeline.errors import PictureError
@@ -92,7 +94,7 @@ class Studio:
         """How many pictures are between the queue and their end."""
         return len(self._drawing)
 
-    def stop(self, visitor: str) -> int:
+    def stop(self, visitor: Visitor) -> int:
         """Stops all of a visitor's pictures, at the end of the step under way; says how many."""
         with self._changed:
             waiting = [ticket for ticket in self._queue.of(visitor) if self._queue.remove(ticket)]
@@ -109,7 +111,7 @@ class Studio:
             ticket.stopped()
             self._changed.notify()
 
-    def leave(self, visitor: str) -> None:
+    def leave(self, visitor: Visitor) -> None:
         """Stops a visitor's pictures and forgets those that are done."""
         with self._changed:
             self.stop(visitor)
@@ -149,7 +151,7 @@ class Studio:
         taken = []
         with self._changed:
             while self._has_room():
-                counts = Counter(ticket.visitor for ticket in self._drawing)
+                counts: Counter[Hashable] = Counter(ticket.visitor for ticket in self._drawing)
                 most = self.limits.max_drawing_per_visitor
                 ticket = self._queue.take(lambda visitor: counts[visitor] < most)  # noqa: B023
                 if ticket is None:
@@ -164,7 +166,8 @@ class Studio:
             return
         try:
             desk = self._desks.get(key) or Desk(self.engine(*key).session(later=True), {})
-            desk.tickets[desk.session.add(ticket.request)] = ticket
+            number, ticket.note = with_what_fits(desk.session.add, ticket.request)
+            desk.tickets[number] = ticket
             self._desks[key] = desk
         except (ValueError, PictureError) as error:  # refusals are ValueErrors
             self._end(ticket, error=str(error))

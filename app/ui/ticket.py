@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from app.ui.visitor import Visitor
 from pipeline.request import GenerationRequest
 from pipeline.result import Result, Step
 
@@ -26,9 +27,10 @@ class Ticket:
         step: the newest; let go of at the end.
         began: seconds of the monotonic clock at the first step.
         error: why there is no picture.
+        note: what about it is not as asked.
     """
 
-    visitor: str
+    visitor: Visitor
     model: str
     attention: str
     request: GenerationRequest
@@ -40,6 +42,7 @@ class Ticket:
     began: float | None = None
     result: Result | None = None
     error: str = ""
+    note: str = ""
 
     @property
     def is_over(self) -> bool:

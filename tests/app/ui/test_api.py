@@ -56,6 +56,16 @@ def test_what_is_refused_says_why_and_nothing_is_drawn(client, fields, message):
     assert answer["pictures"] == []
 
 
+def test_maps_of_another_client_are_not_there(client, page_url):
+    (*_, last) = client.submit(prompt="a", num_steps=2, record="grid", api_name="/generate")
+    other = Client(page_url, verbose=False)
+    try:
+        assert "draw it again" in other.predict(id=last["pictures"][0]["id"], api_name="/maps")["error"]
+    finally:
+        other.close()
+    assert client.predict(id=last["pictures"][0]["id"], api_name="/maps")["error"] == ""
+
+
 def test_maps_of_what_is_not_there_are_an_answer_too(client):
     assert "draw it again" in client.predict(id="nothing", api_name="/maps")["error"]
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from app.ui.ticket import Ticket
+from app.ui.visitor import COOKIE, Visitor
 from pipeline import GenerationRequest
 from pipeline.metadata import read_record
 
@@ -49,19 +50,46 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(page_url):
     assert b"at most 33,554,432" in body
 
 
-def test_downloads_are_the_pictures_own(served):
+def test_no_file_reaches_the_disk(page_url):
+    form = {"content-type": "multipart/form-data; boundary=x", "content-length": "0"}
+    assert _get(page_url, "/gradio_api/upload", "POST", form)[0] == 403
+
+
+def test_a_body_of_unknown_length_is_refused_before_it_is_read(page_url):
+    status, _, body = _get(page_url, "/gradio_api/queue/join", "POST", {"transfer-encoding": "chunked"})
+    assert status == 411
+    assert b"content-length is missing" in body
+
+
+def test_a_browser_gets_a_cookie_that_no_script_reads_and_keeps_it(page_url):
+    _, headers, _ = _get(page_url, "/")
+    assert headers["set-cookie"].startswith(f"{COOKIE}=")
+    assert "HttpOnly" in headers["set-cookie"]
+    cookie = headers["set-cookie"].partition(";")[0]
+    assert "set-cookie" not in _get(page_url, "/", headers={"cookie": cookie})[1]
+    assert "set-cookie" not in _get(page_url, "/limelight/page.js")[1]
+
+
+def test_downloads_are_the_pictures_own_and_for_the_browser_that_drew_it(served):
     request = GenerationRequest(prompt="a red apple", num_steps=2, record="grid")
-    ticket = Ticket("a", "default", "", request, lambda: None)
+    visitor = Visitor("a", "ours")
+    ticket = Ticket(visitor, "default", "", request, lambda: None)
     served.studio.submit([ticket])
     while not ticket.is_over:
         time.sleep(0.02)
-    status, headers, body = _get(served.url, f"/made/{ticket.id}/maps.npz")
+    own = {"cookie": f"{COOKIE}=ours"}
+    for headers in ({}, {"cookie": f"{COOKIE}="}, {"cookie": f"{COOKIE}=another"}):
+        for kind in ("maps.npz", "sheet.png"):
+            status, _, body = _get(served.url, f"/made/{ticket.id}/{kind}", headers=headers)
+            assert status == 404
+            assert b"no longer kept here" in body
+    status, headers, body = _get(served.url, f"/made/{ticket.id}/maps.npz", headers=own)
     assert status == 200
     assert headers["content-disposition"].endswith('-maps.npz"')
     with np.load(io.BytesIO(body)) as arrays:
         assert arrays["words"].tolist() == ["a", "red", "apple"]
-    status, _, body = _get(served.url, f"/made/{ticket.id}/sheet.png")
+    status, _, body = _get(served.url, f"/made/{ticket.id}/sheet.png", headers=own)
     assert Image.open(io.BytesIO(body)).width > 500
     assert read_record(io.BytesIO(body))["request"]["prompt"] == "a red apple"
-    served.studio.leave("a")
-    assert _get(served.url, f"/made/{ticket.id}/sheet.png")[0] == 404
+    served.studio.leave(visitor)
+    assert _get(served.url, f"/made/{ticket.id}/sheet.png", headers=own)[0] == 404

@@ -10,12 +10,14 @@ from app.ui.fair_queue import QueueFull
 from app.ui.handlers import draw
 from app.ui.settings import Settings
 from app.ui.ticket import Ticket
+from app.ui.visitor import Visitor
 from pipeline import GenerationRequest
+from pipeline.session import Session
 
 
 def _ticket(visitor: str, seed: int = 0, steps: int = 4, attention: str = "", **fields) -> Ticket:
     request = GenerationRequest(prompt="a red apple", seed=seed, num_steps=steps, **fields)
-    return Ticket(visitor, "default", attention, request, lambda: None)
+    return Ticket(Visitor(visitor), "default", attention, request, lambda: None)
 
 
 def _run(work: Coroutine) -> Any:
@@ -67,9 +69,26 @@ def test_places_in_the_queue_and_its_end(studio):
     assert [studio.position(ticket) for ticket in flood] == [None, None, 1, 2, 3, 4, 5, 6]
     with pytest.raises(QueueFull, match="6 of your pictures wait, and 3 more were asked for; at most 8"):
         studio.submit([_ticket("flood") for _ in range(3)])
-    assert studio.stop("flood") == 8
+    assert studio.stop(Visitor("flood")) == 8
     _until(lambda: studio.num_drawing == 0)
     assert {ticket.state for ticket in flood} == {"stopped"}
+
+
+def test_stop_ends_with_the_step_under_way(studio, monkeypatch):
+    begun, step = [], Session.step
+
+    def counted(session):
+        begun.append(time.monotonic())
+        return step(session)
+
+    monkeypatch.setattr(Session, "step", counted)
+    studio.submit([_ticket("a", steps=100, width=128, height=128)])
+    _until(lambda: len(begun) >= 3)
+    studio.stop(Visitor("a"))
+    before = len(begun)
+    _until(lambda: studio.num_drawing == 0)
+    time.sleep(0.3)
+    assert len(begun) - before <= 1
 
 
 def test_two_orders_for_backends_are_drawn_side_by_side(studio):
@@ -101,22 +120,22 @@ def test_what_breaks_ends_its_pictures_and_the_next_begins_afresh(studio, pipe, 
 
 def test_results_are_the_visitors_last_and_go_with_the_visitor(studio):
     async def run() -> str:
-        async for message in draw(studio, "a", Settings(prompt="a cat", seed="1", num_steps=2)):
+        async for message in draw(studio, Visitor("a"), Settings(prompt="a cat", seed="1", num_steps=2)):
             last = message
         return last["pictures"][0]["id"]
 
     first, second = _run(run()), _run(run())
     assert len(studio.results) == 1
-    assert studio.results.get(second).request.prompt == "a cat"
+    assert studio.results.get(second, Visitor("a")).request.prompt == "a cat"
     with pytest.raises(ValueError, match="draw it again"):
-        studio.results.get(first)
-    studio.leave("a")
+        studio.results.get(first, Visitor("a"))
+    studio.leave(Visitor("a"))
     assert len(studio.results) == 0
 
 
 def test_a_handler_that_is_closed_stops_its_pictures(studio):
     async def run() -> None:
-        messages = draw(studio, "a", Settings(prompt="a cat", num_steps=100, count=4))
+        messages = draw(studio, Visitor("a"), Settings(prompt="a cat", num_steps=100, count=4))
         async for message in messages:
             if message["pictures"][0]["image"]:
                 break

@@ -18,17 +18,19 @@ Draw = Callable[..., BaseProcess]
 
 @pytest.fixture(scope="session")
 def start() -> Draw:
-    """start(manifest, output, **options) -> a process that draws; its exit code is the command's, except that
-    a usage error is 1. What it tells goes into `told` beside the output."""
+    """start(manifest, output, hold=(at, seconds), **options) -> a process that draws; its exit code is the
+    command's, except that a usage error is 1. What it tells goes into `told` beside the output."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other cost more than they do
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.pipeline.batch.warm"])
 
-    def run(manifest: Path, output: Path, **options: Any) -> BaseProcess:
+    def run(
+        manifest: Path, output: Path, *, hold: tuple[str, float] | None = None, **options: Any
+    ) -> BaseProcess:
         from tests.pipeline.batch import warm
 
         given = BatchOptions(manifest=manifest, output=output, device="cpu", **options)
-        process = context.Process(target=warm.run, args=(given, output.parent / "told"), daemon=True)
+        process = context.Process(target=warm.run, args=(given, output.parent / "told", hold), daemon=True)
         process.start()
         return process
 
@@ -37,12 +39,12 @@ def start() -> Draw:
 
 @pytest.fixture(scope="session")
 def draw(start: Draw) -> Callable[..., tuple[int, str]]:
-    """draw(manifest, output, **options) -> exit code, and what it told."""
+    """draw(manifest, output, patience=seconds, **options) -> exit code, and what it told."""
 
-    def run(manifest: Path, output: Path, **options: Any) -> tuple[int, str]:
+    def run(manifest: Path, output: Path, *, patience: float = 120, **options: Any) -> tuple[int, str]:
         (output.parent / "told").unlink(missing_ok=True)
         process = start(manifest, output, **options)
-        process.join(120)
+        process.join(patience)
         code = process.exitcode
         assert code is not None, "did not end"
         return code, (output.parent / "told").read_text()

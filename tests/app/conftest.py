@@ -10,6 +10,8 @@ from app.ui.limits import Limits
 from app.ui.studio import Studio
 from pipeline import TextToImagePipeline
 
+LONGEST = 90_000  # milliseconds that anything on the page may take
+
 
 @pytest.fixture(scope="session")
 def pipe() -> TextToImagePipeline:
@@ -23,8 +25,14 @@ def studio(pipe: TextToImagePipeline):
     studio.close()
 
 
+@pytest.fixture(scope="session")
+def serve():
+    """Serves a studio's page from a thread: `with serve(studio, **options) as url`."""
+    return _serving
+
+
 @contextlib.contextmanager
-def serving(studio: Studio, **options):
+def _serving(studio: Studio, host: str = "127.0.0.1", **options):
     """The address of a page that is served from a thread."""
     from app.ui.server import Server, build_app
     from app.web import build_page
@@ -35,7 +43,7 @@ def serving(studio: Studio, **options):
         found.append(url)
         told.set()
 
-    server = Server(build_app(build_page(studio), studio, **options), host="127.0.0.1", port=0, say=say)
+    server = Server(build_app(build_page(studio), studio, **options), host=host, port=0, say=say)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -50,7 +58,7 @@ def serving(studio: Studio, **options):
 def served(pipe: TextToImagePipeline):
     """A page that all tests share: its address, and the studio behind it."""
     studio = Studio({"default": pipe}, Limits())
-    with serving(studio) as url:
+    with _serving(studio) as url:
         yield SimpleNamespace(url=url, studio=studio)
     studio.close()
 
@@ -70,3 +78,33 @@ def browser():
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(browser, request):
+    """Opens the page; whatever it complains of, or fetches from elsewhere, fails the test."""
+    faults, contexts = [], []
+
+    def open_it(context=None, url=None, **options):
+        url = url or request.getfixturevalue("served").url
+        context = context or browser.new_context(**{"viewport": {"width": 1360, "height": 900}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(LONGEST)
+        page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: _note_request(faults, request.url, url))
+        page.goto(url)
+        page.wait_for_function("window.limelight")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def _note_request(faults, url, home):
+    if not url.startswith((home, "data:", "blob:")):
+        faults.append(f"a request to {url}")

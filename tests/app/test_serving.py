@@ -1,0 +1,101 @@
+"""`limelight ui`: where it listens, whom it lets in, and what it says of that."""
+
+import http.client
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from app import report, serving
+from pipeline.errors import UsageError
+
+
+@pytest.fixture
+def served(monkeypatch, pipe):
+    """Serves without a server; returns what was said, and with what the server was made."""
+    from app.ui import server
+
+    complaints, made = [], {}
+
+    def build_app(page, studio, *, auth):
+        made["auth"] = auth
+        return page
+
+    class Recorded:
+        def __init__(self, app, *, host, port, say):
+            made.update(host=host, port=port)
+
+        def run(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(serving, "load_pipeline", lambda *_, **__: pipe)
+    monkeypatch.setattr(server, "build_app", build_app)
+    monkeypatch.setattr(server, "Server", Recorded)
+    monkeypatch.setattr(report, "complain", complaints.append)
+
+    def serve(models=("default",), host="127.0.0.1", port=0, auth=()):
+        serving.serve(models, host=host, port=port, auth=auth, attention=None, device=None, dtype=None)
+        return complaints, made
+
+    return serve
+
+
+def test_this_machine_alone_is_served_in_silence(served):
+    complaints, made = served()
+    assert complaints == []
+    assert made == {"auth": None, "host": "127.0.0.1", "port": 0}
+
+
+def test_who_opens_it_to_others_is_told_that_nobody_has_to_log_in(served):
+    assert served(host="0.0.0.0")[0] == [
+        "0.0.0.0 can be reached from elsewhere, and nobody has to log in; see --auth"
+    ]
+
+
+def test_users_have_to_log_in_and_a_password_may_have_colons(served):
+    complaints, made = served(host="0.0.0.0", auth=["ada:secret", "bob:a:b"])
+    assert complaints == []
+    assert made["auth"] == [("ada", "secret"), ("bob", "a:b")]
+
+
+@pytest.mark.parametrize("user", ["ada", "ada:", ":secret", ""])
+def test_a_user_without_a_password_is_refused(served, user):
+    with pytest.raises(UsageError, match="a user is not USER:PASSWORD"):
+        served(auth=[user])
+
+
+def test_an_address_of_another_machine_is_refused(served):
+    with pytest.raises(UsageError, match=r"cannot listen at 203\.0\.113\.1:0: .*choose another --host"):
+        served(host="203.0.113.1")
+
+
+def test_a_port_that_is_taken_is_refused(served):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"cannot listen at 127.0.0.1:{port}: Address already in use"):
+            served(port=port)
+
+
+def test_two_models_of_one_name_are_called_by_their_paths():
+    assert serving._names(["default", "a/sd", "b/sd"]) == {
+        "default": "default",
+        "a/sd": "a/sd",
+        "b/sd": "b/sd",
+    }
+    assert serving._names(["default", "a/sd"]) == {"default": "default", "sd": "a/sd"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
+def test_it_is_there_where_it_says(studio, serve, host):
+    try:
+        socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
+    with serve(studio, host=host) as url:
+        place = urlsplit(url)
+        assert place.hostname == host
+        connection = http.client.HTTPConnection(place.hostname, place.port, timeout=30)
+        connection.request("GET", "/limelight/page.js")
+        assert connection.getresponse().status == 200
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", place.port), timeout=5).close()
