@@ -36,6 +36,7 @@ class BatchOptions:
     output: Path
     matrix: Sequence[str] = ()
     maps: bool = False
+    dry_run: bool = False
     max_batch: int | None = None
     workers: int | None = None
     engine: str = "local"
@@ -82,6 +83,10 @@ def _run(options: BatchOptions, stop: Stop) -> None:
     ):
         if is_first:
             _tell_beginning(run)
+        if options.dry_run:
+            if is_first:
+                report.say(_preview(run))
+            return
         progress.begin(run.num_done)
         started, before = time.monotonic(), run.num_done
 
@@ -130,7 +135,7 @@ def _begun(options: BatchOptions, manifest: Manifest, team: Team) -> Iterator["R
         )
         with refusals():
             run = Run.begin(manifest, options.output, team, seat, pipe.engine)
-        if options.max_batch is None and run.num_done < len(run.rows):
+        if options.max_batch is None and not options.dry_run and run.num_done < len(run.rows):
             pipe.engine.max_rows = find_max_rows(pipe.engine, next(iter(run.rows.values())).request())
         yield run
     finally:
@@ -182,6 +187,11 @@ def _tell_beginning(run: "Run") -> None:
         report.complain(
             f"{len(names)} pictures are of rows that the manifest no longer has; they stay: {_listed(names)}"
         )
+
+
+def _preview(run: "Run") -> str:
+    total, done = len(run.rows), run.num_done
+    return f"{total} pictures, {done} done, {total - done} to draw into {run.output}"
 
 
 def _tell_end(run: "Run", drawn: int, seconds: float) -> None:

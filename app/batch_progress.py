@@ -1,56 +1,65 @@
-"""The progress bar of many pictures: how many, how fast, how long yet, how many failed."""
+"""How far a run of many pictures is: how many, how fast, how long yet, how many failed."""
 
 import time
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn
+
+from app import report
+from app.progress import Bar
+
+PERIOD = 30.0  # seconds between lines, where there is no terminal to draw a bar on
 
 
 class BatchProgress:
-    """A bar over the pictures of all workers; silent where stderr is no terminal."""
+    """A bar over the pictures of all workers, or a line now and then.
 
-    def __init__(self, total: int, *, is_shown: bool = True) -> None:
-        console = Console(stderr=True)
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("[red]{task.fields[failures]}"),
-            console=console,
-            transient=True,
-            disable=not (is_shown and console.is_terminal),
-        )
-        self._task = self._bars.add_task("loading", total=None, rate="", failures="")
-        self._total = total
+    Args:
+        total: pictures of the manifest.
+        is_shown: of several processes on one terminal, one shows the progress of all.
+    """
+
+    def __init__(self, total: int, *, is_shown: bool = True, period: float = PERIOD) -> None:
+        self._bar = Bar(TextColumn("{task.fields[facts]}"), is_shown=is_shown, facts="")
+        self._tells_lines = is_shown and not self._bar.is_terminal
+        self._total, self._period = total, period
         self._before = 0
-        self._started = 0.0
+        self._started = self._told = 0.0
 
     def __enter__(self) -> Self:
-        self._bars.start()
+        self._bar.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        self._bar.__exit__(kind, error, trace)
 
     def begin(self, done: int) -> None:
         """Drawing begins, with so many there already."""
         self._before, self._started = done, time.monotonic()
-        self._bars.update(self._task, description="drawing", completed=done, total=self._total)
+        self._told = self._started
+        self._bar.show(done, self._total)
 
     def show(self, left: int, failed: int) -> None:
         """So many are still to be drawn, by any worker, and so many cannot be."""
-        settled = self._total - left
-        seconds = time.monotonic() - self._started
-        rate = (settled - self._before) / seconds if seconds > 0 else 0.0
-        self._bars.update(
-            self._task,
-            completed=settled,
-            rate=f"{rate:.2f}/s" if rate >= 1 or not rate else f"{1 / rate:.1f} s each",
-            failures=f"{failed} failed" if failed else "",
+        settled, now = self._total - left, time.monotonic()
+        drawn, seconds = settled - self._before, now - self._started
+        facts = facts_of(drawn, seconds, left)
+        failures = [f"{failed} failed"] if failed else []
+        self._bar.show(
+            settled, self._total, facts="  ".join([*facts, *(f"[red]{each}[/red]" for each in failures)])
         )
+        if self._tells_lines and now - self._told >= self._period:
+            self._told = now
+            report.complain(", ".join([f"{settled} of {self._total} pictures", *facts, *failures]))
+
+
+def facts_of(drawn: int, seconds: float, left: int) -> list[str]:
+    """How fast, in pictures a second or in seconds for each, and how long yet; nothing before the first."""
+    if not drawn or seconds <= 0:
+        return []
+    rate = f"{drawn / seconds:.1f}/s" if drawn >= seconds else f"{seconds / drawn:.1f} s each"
+    return [rate, f"{timedelta(seconds=round(left * seconds / drawn))} left"]

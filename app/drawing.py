@@ -4,8 +4,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.progress import TimeRemainingColumn
+
 from app import report
 from app.loading import check_plans, load_pipeline
+from app.progress import Bar
 from pipeline.adapter_files import AdapterFile
 from pipeline.errors import OutputError, UsageError
 from pipeline.export import export_maps
@@ -46,8 +49,9 @@ def draw(
     if maps is not None:
         check_writable(maps)
     started, failed = time.monotonic(), 0
+    made: dict[int, int] = {}  # predictions of each picture
     try:
-        with report.Progress(len(requests)) as progress:
+        with Bar(TimeRemainingColumn(compact=True)) as bar:
             pipe = load_pipeline(
                 model,
                 attention=attention,
@@ -64,7 +68,8 @@ def draw(
                 )
             check_plans(pipe, requests)
             for step in pipe.stream(requests):
-                progress.advance(step)
+                made[step.id] = step.count if step.error is not None else step.index
+                bar.show(sum(made.values()), step.count * len(requests))
                 if step.error is not None:
                     failed += 1
                     report.complain(f"seed {step.request.seed}: {step.error}")

@@ -3,17 +3,11 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TextIO
+from typing import Any, NoReturn, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
-
-if TYPE_CHECKING:  # the module loads torch
-    from pipeline.result import Step
 
 
 def say(text: str) -> None:
@@ -39,41 +33,6 @@ def show_warning(
 ) -> None:
     """Takes the place of `warnings.showwarning`: the message, without the line of code that gave it."""
     complain(str(message))
-
-
-class Progress:
-    """A bar over the steps of all pictures; silent where stderr is no terminal."""
-
-    def __init__(self, num_pictures: int) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        console = Console(stderr=True)
-        self._bars = Bars(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bars.add_task("loading", total=None)
-        self._num_pictures = num_pictures
-        self._done: dict[int, int] = {}
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bars.stop()
-
-    def advance(self, step: "Step") -> None:
-        self._done[step.id] = step.count if step.error is not None else step.index
-        self._bars.update(
-            self._task,
-            description="drawing",
-            completed=sum(self._done.values()),
-            total=step.count * self._num_pictures,
-        )
 
 
 def tell_foreign(file: Path, record: Mapping[str, Any]) -> None:

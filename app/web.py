@@ -78,8 +78,8 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
         async for message in handlers.draw(studio, Visitor.of(request), settings):
             yield message
 
-    async def weigh(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
-        async for message in handlers.weigh(studio, Visitor.of(request), event._data):
+    async def weigh(event: gr.EventData, request: gr.Request, start: Any) -> AsyncIterator[dict[str, Any]]:
+        async for message in handlers.weigh(studio, Visitor.of(request), event._data, start):
             yield message
 
     def expand(request: gr.Request, *values: Any) -> list[Any]:
@@ -95,6 +95,12 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     def recall(event: gr.EventData) -> list[Any]:
         return _updates(handlers.recall(event._data, studio))
 
+    def fit(event: gr.EventData, model: Any) -> list[Any]:
+        return _updates(handlers.fit(event._data, studio, model))
+
+    def choose(model: Any) -> list[Any]:
+        return _updates(handlers.choose(studio, model))
+
     def leave(request: gr.Request) -> None:
         studio.leave(Visitor.of(request))
 
@@ -102,11 +108,13 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
     gr.on([page.draw.click, page.controls.prompt.submit], draw, inputs, page.viewer, **live)
     page.expand.click(expand, inputs, [page.notice, *inputs], **live)
-    page.viewer.weigh(weigh, None, page.viewer, **live)
+    page.viewer.weigh(weigh, page.controls.start, page.viewer, **live)
     page.stop.click(stop, None, None, **quick)
     page.viewer.stop(stop, None, None, **quick)
     page.viewer.restore(restore, None, [page.notice, *inputs], **quick)
     page.viewer.recall(recall, None, [page.notice, *inputs], **quick)
+    page.controls.start.fit(fit, page.controls.model, [page.notice, *inputs], **quick)
+    page.controls.model.input(choose, page.controls.model, [page.notice, *inputs], **quick)
     blocks.unload(leave)
 
 

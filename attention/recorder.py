@@ -46,13 +46,15 @@ class RowRecorder:
         self._check(site, q)
         for row, recording, frame in self._rows:
             heads = probabilities(q[row].detach(), k[row].detach(), scale=scale)  # h n m
-            if heads.shape[-1] != recording.num_tokens:  # copies of the context, together
-                heads = heads.unflatten(-1, (-1, recording.num_tokens)).sum(-2)
+            if heads.shape[-1] != recording.num_tokens:
+                raise ValueError(
+                    f"{site}: row {row} has {heads.shape[-1]} keys; its recording is of "
+                    f"{recording.num_tokens} tokens"
+                )
             mean = heads.mean(0)
             frame.add(site, grid, mean, {"grid": None, "site": mean, "head": heads}[recording.level])
             if "values" in frame.views:
-                values = v[row][:, : recording.num_tokens].detach()
-                norms = contribution_norms(heads, values, out_weight.detach())
+                norms = contribution_norms(heads, v[row].detach(), out_weight.detach())
                 kept = None if recording.level == "grid" else norms
                 # Layers differ in scale: in a grid's mean each of them counts by shares.
                 frame.views["values"].add(site, grid, norms / norms.sum(-1, keepdim=True), kept)

@@ -89,7 +89,7 @@ class Recording:
 
     Args:
         level: how much to keep.
-        num_tokens: length of the prompt's context; a longer one holds it several times over.
+        num_tokens: length of the prompt's context.
 
     Attributes:
         steps: for each prediction, grid -> mean over its sites.

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from pipeline.errors import NonFinitePicture
+from pipeline.errors import NonFinitePicture, OutOfMemory
 
 # A decoder in float32 holds about 2 GiB of activations per million pixels; larger pictures go in tiles.
 MAX_WHOLE_PIXELS = 2048 * 2048
@@ -40,6 +40,7 @@ def decode_with_notes(vae: Any, latent: Float[Tensor, "1 c h w"]) -> tuple[Image
 
     Raises:
         NonFinitePicture: the VAE overflowed, in float32 too.
+        OutOfMemory: there is no memory for a tile.
     """
     shift = getattr(vae.config, "shift_factor", None) or 0.0
     z = latent / vae.config.scaling_factor + shift
@@ -71,7 +72,11 @@ def _pixels(vae: Any, z: Tensor) -> tuple[Float[Tensor, "3 h w"], bool]:
         except torch.OutOfMemoryError:
             pass  # what was allocated is freed when the exception is gone, after this block
     with _tiled(vae):
-        return vae.decode(z.to(vae.dtype), return_dict=False)[0][0].float(), True
+        try:
+            return vae.decode(z.to(vae.dtype), return_dict=False)[0][0].float(), True
+        except torch.OutOfMemoryError as error:
+            brief = str(error).partition("\n")[0]
+        raise OutOfMemory(f"not enough memory to decode a tile of the picture: {brief}")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Images that a request brings along: read with limits, told apart by pixels, fitted to a size."""
 
 import hashlib
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ class InputImage:
 
     @classmethod
     def read(cls, name: str, source: Any, mode: str) -> "InputImage":
-        """The image in a file, of PIL, or as it was read before.
+        """The image in a file or in a file's bytes, of PIL, or as it was read before.
 
         Args:
             name: of the request's field, for messages.
@@ -43,28 +44,29 @@ class InputImage:
         if isinstance(source, Image.Image):
             _check_pixels(name, source.size)
             return cls._of(source, mode)
-        if not isinstance(source, str | os.PathLike):
+        if not isinstance(source, str | os.PathLike | io.BytesIO):
             raise RequestError(f"{name} is {source!r}; must be a PIL image or the path of a file")
-        path = os.fspath(source)
+        if not isinstance(source, io.BytesIO):
+            name = f"{name} {os.fspath(source)}"
         try:
-            with Image.open(path, formats=FORMATS) as image:
-                _check_pixels(f"{name} {path}", image.size)
+            with Image.open(source, formats=FORMATS) as image:
+                _check_pixels(name, image.size)
                 return cls._of(ImageOps.exif_transpose(image), mode)
         except Image.DecompressionBombError:
             raise RequestError(
-                f"{name} {path} unpacks to more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; "
+                f"{name} unpacks to more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; "
                 f"at most {MAX_PIXELS:,}"
             ) from None
         except UnidentifiedImageError:
             raise RequestError(
-                f"{name} {path} is not an image that can be read; must be {', '.join(FORMATS)}"
+                f"{name} is not an image that can be read; must be {', '.join(FORMATS)}"
             ) from None
         except OSError as error:
-            raise RequestError(f"{name} {path} cannot be read: {error.strerror or error}") from None
+            raise RequestError(f"{name} cannot be read: {error.strerror or error}") from None
         except RequestError:
             raise
         except (ValueError, SyntaxError) as error:
-            raise RequestError(f"{name} {path} cannot be read: {error}") from None
+            raise RequestError(f"{name} cannot be read: {error}") from None
 
     @classmethod
     def _of(cls, image: Image.Image, mode: str) -> "InputImage":

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+import re
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.errors import OutputError
+
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> Path:
@@ -29,3 +32,12 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> Path:
             temporary.unlink(missing_ok=True)
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
     return path.resolve()
+
+
+def remove_torn(folder: Path) -> None:
+    """Removes the temporary files, in `folder` and below, of processes that were killed in the middle of one;
+    for when nobody writes there."""
+    for parent, _, names in os.walk(folder):
+        for name in filter(TEMPORARY.fullmatch, names):
+            with suppress(OSError):
+                (Path(parent) / name).unlink()

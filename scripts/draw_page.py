@@ -57,6 +57,12 @@ def take_pictures(url: str, folder: Path) -> None:
             if name == "light":
                 page.click("#tab-attention")
                 _save(page, folder / "page-attention.png", full=True)
+                page.click("#tab-picture")
+                _weigh(page)
+                _save(page, folder / "page-compare.png", full=False)
+                page.click("#tab-picture")
+                _paint(page)
+                page.locator("#start").screenshot(path=folder / "page-painter.png")
             context.close()
         browser.close()
 
@@ -82,6 +88,29 @@ def _drawn(context: Any, url: str) -> Any:
     page.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.55 * box["height"])
     page.wait_for_timeout(700)
     return page
+
+
+def _weigh(page: Any) -> None:
+    """Drags the lit word to another weight, and waits for both pictures side by side."""
+    box = page.locator("#pane-picture .word", has_text=WORD).bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 80, box["y"] + 10, steps=4)
+    page.mouse.up()
+    page.wait_for_selector(".compare-captions")
+
+
+def _paint(page: Any) -> None:
+    """Takes the picture into the painter, and paints a stroke."""
+    page.click(".redraw")
+    page.wait_for_selector(".painter[data-empty=false]")
+    page.wait_for_timeout(500)
+    box = page.locator(".painter-mask").bounding_box()
+    across, down = (box["x"], box["width"]), box["y"] + 0.3 * box["height"]
+    page.mouse.move(across[0] + 0.3 * across[1], down)
+    page.mouse.down()
+    page.mouse.move(across[0] + 0.6 * across[1], down, steps=5)
+    page.mouse.up()
 
 
 def _save(page: Any, path: Path, *, full: bool) -> None:

@@ -1,24 +1,27 @@
-"""Many visitors at once: `python -m scripts.load_page`. Prints whether each got its own picture, what memory
-came back, and how long one visitor waits beside one who floods the queue."""
+"""Many visitors at once, over HTTP: `python -m scripts.load_page`. Starts `limelight ui` and prints whether
+each client got its own picture, what memory came back, and how long one waits beside one who floods."""
 
 import argparse
 import base64
-import gc
+import contextlib
 import io
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+from gradio_client import Client
 from PIL import Image
 
-from app.ui.limits import Limits
-from app.ui.settings import Settings
-from app.ui.studio import Studio
-from app.ui.ticket import Ticket
-from pipeline import GenerationRequest, TextToImagePipeline
+from pipeline import TextToImagePipeline
 
 PROMPT = "a red apple on a blue background"
+FLOOD = 8
+COMMAND = [sys.executable, "-c", "from app.cli import main; main()", "ui", "--port", "0"]
 
 
 def main() -> None:
@@ -26,82 +29,92 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=30)
     parser.add_argument("--steps", type=int, default=10)
     arguments = parser.parse_args()
-    pipe = TextToImagePipeline.from_pretrained("default")
-    studio = Studio({"default": pipe}, Limits())
-    print_crowd(studio, pipe, arguments.clients, arguments.steps)
-    print_flood(studio, arguments.steps)
-    studio.close()
+    with served() as (url, process):
+        print_crowd(url, process, arguments.clients, arguments.steps)
+        print_flood(url, arguments.steps)
 
 
-def print_crowd(studio: Studio, pipe: TextToImagePipeline, clients: int, steps: int) -> None:
+@contextlib.contextmanager
+def served() -> Iterator[tuple[str, int]]:
+    """Address and process of a page of its own."""
+    server = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        url = next(line.split()[-1] for line in server.stdout if "http://" in line)
+        yield url, server.pid
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextlib.contextmanager
+def client_of(url: str) -> Iterator[Client]:
+    client = Client(url, verbose=False)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def print_crowd(url: str, process: int, clients: int, steps: int) -> None:
     """Every client draws with its own seed, twice: the first round fills torch's and Python's own pools."""
     seeds = range(1000, 1000 + clients)
-    _crowd(studio, seeds, steps)
-    base = _resident()
+    crowd(url, seeds, steps)
+    base = resident(process)
     started = time.monotonic()
-    pictures = _crowd(studio, seeds, steps)
+    pictures = crowd(url, seeds, steps)
     seconds = time.monotonic() - started
-    after = _resident()
-    right = 0
-    for seed, url in pictures.items():
+    after = resident(process)
+    pipe, right = TextToImagePipeline.from_pretrained("default"), 0
+    for seed, image in pictures.items():
         alone = pipe(PROMPT, seed=seed, num_steps=steps).image
-        got = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+        got = Image.open(io.BytesIO(base64.b64decode(image.partition(",")[2])))
         right += int(np.abs(np.asarray(got, np.int16) - np.asarray(alone, np.int16)).max() <= 1)
     print(f"{clients} clients at once: {right} got the picture of their own seed, in {seconds:.1f} s")
     print(f"memory: {base / 2**20:.0f} MiB before, {after / 2**20:.0f} after ({after / base - 1:+.1%})")
 
 
-def _crowd(studio: Studio, seeds: range, steps: int) -> dict[int, str]:
+def crowd(url: str, seeds: range, steps: int) -> dict[int, str]:
+    """The picture that each seed's client got; all begin when the last has connected."""
+    together = threading.Barrier(len(seeds))
+
+    def one(seed: int) -> str:
+        with client_of(url) as client:
+            together.wait()
+            return picture_of(submit(client, seed, steps, record="head"))
+
     with ThreadPoolExecutor(len(seeds)) as executor:
-        found = executor.map(lambda seed: _client(studio, seed, steps), seeds)
-        return dict(zip(seeds, found, strict=True))
+        return dict(zip(seeds, executor.map(one, seeds), strict=True))
 
 
-def _client(studio: Studio, seed: int, steps: int) -> str:
-    """What a tab does: draws, takes the last message, leaves."""
-    import asyncio
-
-    from app.ui.handlers import draw
-
-    async def run() -> str:
-        last = None
-        async for message in draw(
-            studio, f"visitor {seed}", Settings(prompt=PROMPT, seed=str(seed), num_steps=steps)
-        ):
-            last = message
-        assert last is not None and not last["error"], last
-        return str(last["pictures"][0]["image"])
-
-    try:
-        return asyncio.run(run())
-    finally:
-        studio.leave(f"visitor {seed}")
+def submit(client: Client, seed: int, steps: int, record: str = "off") -> Any:
+    return client.submit(prompt=PROMPT, seed=str(seed), num_steps=steps, record=record, api_name="/generate")
 
 
-def print_flood(studio: Studio, steps: int) -> None:
-    """One visitor fills its part of the queue; another then asks for one picture."""
-
-    def ticket(visitor: str, seed: int) -> Ticket:
-        request = GenerationRequest(prompt=PROMPT, seed=seed, num_steps=steps)
-        return Ticket(visitor, "default", "", request, lambda: None)
-
-    flood = [ticket("flood", seed) for seed in range(studio.limits.max_waiting_per_visitor)]
-    studio.submit(flood)
-    time.sleep(0.5)
-    one, began = ticket("other", 99), sum(each.is_over for each in flood)
-    studio.submit([one])
-    waited = threading.Event()
-    while not one.is_over:
-        waited.wait(0.01)
-    delay = sum(each.is_over for each in flood) - began
-    print(f"beside a flood of {len(flood)}: {delay} of its pictures were finished before the other's one")
-    studio.stop("flood")
+def picture_of(job: Any) -> str:
+    answer = job.result()  # the last of them
+    assert not answer["error"] and answer["pictures"][0]["state"] == "done", answer
+    return str(answer["pictures"][0]["image"])
 
 
-def _resident() -> int:
-    gc.collect()
-    time.sleep(0.5)
-    with open("/proc/self/statm") as file:
+def print_flood(url: str, steps: int) -> None:
+    """One client asks for as many pictures as may wait; another then asks for one."""
+    with client_of(url) as flooding, client_of(url) as other:
+        jobs = [submit(flooding, seed, steps) for seed in range(FLOOD)]
+        while not any(job.outputs() for job in jobs):
+            time.sleep(0.05)
+        began = sum(job.done() for job in jobs)
+        picture_of(submit(other, 99, steps))
+        delay = sum(job.done() for job in jobs) - began
+        print(f"beside a flood of {FLOOD}: {delay} of its pictures were finished before the other's one")
+        for job in jobs:
+            job.result()
+
+
+def resident(process: int) -> int:
+    """Bytes of memory that a process holds, once it has come to rest."""
+    time.sleep(2)
+    with open(f"/proc/{process}/statm") as file:
         return int(file.read().split()[1]) * 4096
 
 

@@ -31,6 +31,9 @@ def batch(
         str | None,
         typer.Option(help="Of the Ray cluster, ray://HOST:PORT or auto; this machine if not given."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, and say what there is to draw; draw nothing.")
+    ] = False,
     lora: Loras = None,
     embedding: Embeddings = None,
     attention: Attention = None,
@@ -48,6 +51,7 @@ def batch(
             output=output,
             matrix=matrix or (),
             maps=maps,
+            dry_run=dry_run,
             max_batch=max_batch,
             workers=workers,
             engine=engine,

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.ui.painter import make_painter
 from app.ui.settings import AUTO, Settings
 from app.ui.studio import Studio
 from pipeline.request import RECORD_EXTRAS
@@ -34,6 +35,14 @@ class Controls:
     @property
     def prompt(self) -> gr.Textbox:
         return self.by_name["prompt"]
+
+    @property
+    def model(self) -> gr.Dropdown:
+        return self.by_name["model"]
+
+    @property
+    def start(self) -> gr.HTML:
+        return self.by_name["start"]
 
     @property
     def inputs(self) -> list[Any]:
@@ -79,8 +88,8 @@ class Controls:
             found["num_steps"] = gr.Slider(
                 1, limits.max_steps, value=25, step=1, label="Steps", elem_id="steps"
             )
-            found["guidance_scale"] = gr.Number(
-                None, label="Guidance", placeholder="the model's own", step=0.5, minimum=0
+            found["guidance_scale"] = gr.Textbox(  # a number field that is empty turns into 0 once it is seen
+                label="Guidance", placeholder="the model's own", max_lines=1, elem_id="guidance"
             )
             found["scheduler"] = gr.Dropdown(
                 [("The model's own", OWN), *((scheduler_label(name), name) for name in SCHEDULERS)],
@@ -94,9 +103,8 @@ class Controls:
                 found["guidance_rescale"] = gr.Number(
                     0, label="Guidance rescale", minimum=0, maximum=1, step=0.1, min_width=90
                 )
-        with gr.Accordion("Start from an image", open=False, elem_classes="accordion"):
-            found["image"] = _image("Image", "image-start")
-            found["mask"] = _image("Mask: white is drawn anew", "image-mask")
+        with gr.Accordion("Start from an image", open=False, elem_classes="accordion", elem_id="start"):
+            found["start"] = make_painter()
             found["strength"] = gr.Slider(
                 0,
                 1,
@@ -126,14 +134,3 @@ class Controls:
             found["record"] = gr.Dropdown(DETAILS, value="head", label="Maps of")
             found["record_extras"] = gr.CheckboxGroup(EXTRAS, value=[], label="Also")
         return cls(found)
-
-
-def _image(label: str, id: str) -> gr.Image:
-    return gr.Image(
-        label=label,
-        type="filepath",
-        sources=["upload", "clipboard"],
-        height=150,
-        elem_id=id,
-        elem_classes="image-field",
-    )

@@ -30,7 +30,9 @@ class Frames:
             "run": self.run,
             "is_over": all(ticket.is_over for ticket in self.tickets),
             "error": "",
-            "note": self.note,
+            "note": " ".join(
+                filter(None, (self.note, *dict.fromkeys(ticket.note for ticket in self.tickets)))
+            ),
             "pictures": [self._picture(ticket) for ticket in self.tickets],
         }
 
@@ -75,6 +77,7 @@ class Frames:
             info = plain_info(result)
             return {
                 "image": result_url(result),
+                "size": list(result.image.size),
                 "maps": all_maps(result.maps, self.studio.limits.max_map_bytes) if result.maps else None,
                 "settings": info["request"] | {"seed": str(result.request.seed)},
                 "attention": info["attention"],

@@ -9,7 +9,9 @@ from typing import Any
 from app.ui import restore as restoring
 from app.ui.fair_queue import QueueFull
 from app.ui.frames import Frames, refusal
+from app.ui.sent import decoded
 from app.ui.settings import Settings, model_of, requests_of, seed_of
+from app.ui.start import size_for
 from app.ui.studio import Studio, checked
 from app.ui.ticket import Ticket
 from app.ui.visitor import Visitor
@@ -108,11 +110,21 @@ def expand(studio: Studio, visitor: Visitor, settings: Settings) -> Change:
 def restore(event: Any, studio: Studio) -> Change:
     """Brings back the settings of a PNG that was dropped on the page."""
     try:
-        data = restoring.decoded(_field(event, "data"), studio.limits)
-        found = restoring.settings_of_png(data, studio.limits)
+        data = decoded(_field(event, "data"), studio.limits)
+        stored = restoring.request_of_png(data, studio.limits)
+        return _restored(stored, studio)
     except ValueError as error:
         return Change(str(error), {}, "error")
-    return Change("The settings of that picture are back.", found)
+
+
+def _restored(stored: Mapping[str, Any], studio: Studio) -> Change:
+    again = (
+        " It was made from an image, which it does not hold: choose that again."
+        if stored.get("image")
+        else ""
+    )
+    found = restoring.settings_of_record(stored, studio.limits)
+    return Change(f"The settings of that picture are back.{again}", found)
 
 
 def recall(event: Any, studio: Studio) -> Change:
@@ -124,22 +136,54 @@ def recall(event: Any, studio: Studio) -> Change:
         if _field(event, "kind") == "seed":
             seed = str(seed_of(stored.get("seed")))
             return Change(f"Seed {seed} is kept.", {"seed": seed})
-        found = restoring.settings_of_record(stored, studio.limits)
+        return _restored(stored, studio)
     except ValueError as error:
         return Change(str(error), {}, "error")
-    return Change("The settings of that picture are back.", found)
 
 
-async def weigh(studio: Studio, visitor: Visitor, event: Any) -> AsyncIterator[dict[str, Any]]:
-    """Draws a picture again with another weight of one word, as `draw` does."""
+def choose(studio: Studio, model: Any) -> Change:
+    """Gives the picture the size that a model draws best."""
+    try:
+        height, width = studio.pipelines[
+            model_of(Settings(prompt="", model=model), list(studio.pipelines))
+        ].model.native_size
+    except ValueError as error:
+        return Change(str(error), {}, "error")
+    return Change("", {"width": width, "height": height})
+
+
+def fit(event: Any, studio: Studio, model: Any) -> Change:
+    """Gives the picture the shape of the image that it starts from."""
+    wide, high = _field(event, "width"), _field(event, "height")
+    if not (isinstance(wide, int) and isinstance(high, int) and min(wide, high) > 0):
+        return Change("The image has no size.", {}, "error")
+    native = studio.pipelines[model if model in studio.pipelines else next(iter(studio.pipelines))].model
+    own_height, own_width = native.native_size
+    width, height = size_for((wide, high), (own_width, own_height), studio.limits)
+    text = (
+        "" if (width, height) == (own_width, own_height) else f"{width} x {height} pixels, as the image is."
+    )
+    return Change(text, {"width": width, "height": height})
+
+
+async def weigh(
+    studio: Studio, visitor: Visitor, event: Any, start: Any = None
+) -> AsyncIterator[dict[str, Any]]:
+    """Draws a picture again with another weight of one word, as `draw` does.
+
+    Args:
+        start: the image that is there to start from, for a picture that was made from one.
+    """
     try:
         stored, span, weight = (_field(event, name) for name in ("settings", "span", "weight"))
         if not isinstance(stored, Mapping):
             raise UsageError("there are no settings with it")
-        start, end = (int(each) for each in span)
-        again = dict(stored) | {"prompt": reweigh(str(stored.get("prompt")), (start, end), float(weight))}
+        first, after = (int(each) for each in span)
+        again = dict(stored) | {"prompt": reweigh(str(stored.get("prompt")), (first, after), float(weight))}
         settings = Settings(
-            **restoring.settings_of_record(again, studio.limits), model=_field(event, "model")
+            **restoring.settings_of_record(again, studio.limits),
+            model=_field(event, "model"),
+            start=restoring.start_of_record(stored, start, studio.limits),
         )
     except (ValueError, TypeError) as error:
         yield refusal(str(error))

@@ -17,7 +17,7 @@ class Limits:
         max_drawing: requests that are drawn at the same time.
         max_drawing_per_visitor: of which one visitor may have so many; what others wait for at most.
         max_kept: finished pictures whose maps the server keeps for downloads.
-        max_file_bytes: of an uploaded image or of a PNG whose settings are to be restored.
+        max_file_bytes: of an image to start from, or of a PNG whose settings are to be restored.
         max_body_bytes: of any request to the server.
         max_map_bytes: of the maps that are sent to the browser with a picture; sites' maps at single steps,
             then heads, are left out where they do not fit.

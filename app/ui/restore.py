@@ -1,7 +1,5 @@
 """From a PNG to the settings that made it: everything in it is taken for something that a stranger typed."""
 
-import base64
-import binascii
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +7,9 @@ from typing import Any
 from app.ui.errors import NotOffered
 from app.ui.limits import Limits
 from app.ui.settings import Settings, requests_of
-from pipeline.errors import UsageError
+from app.ui.start import images_of
+from pipeline.errors import RequestError, UsageError
+from pipeline.input_image import recall
 from pipeline.metadata import read_record
 
 # What a record may set. Models, files and places are not among them: a record names no file that is opened.
@@ -22,6 +22,7 @@ RESTORED = (
     "scheduler",
     "width",
     "height",
+    "strength",
     "hires_scale",
     "hires_strength",
     "clip_skip",
@@ -30,14 +31,19 @@ RESTORED = (
 
 
 def settings_of_png(data: bytes, limits: Limits) -> dict[str, Any]:
-    """The controls that a PNG's record sets.
+    """The controls that a PNG's record sets; raises as its two parts do."""
+    return settings_of_record(request_of_png(data, limits), limits)
+
+
+def request_of_png(data: bytes, limits: Limits) -> Mapping[str, Any]:
+    """The request in a PNG's record, unchecked.
 
     Raises:
-        UsageError: it is too large, no PNG, has no record, or one that asks for what the page refuses.
+        UsageError: it is too large, no PNG, or has no record.
     """
     if len(data) > limits.max_file_bytes:
         raise NotOffered(f"the file has {len(data):,} bytes; at most {limits.max_file_bytes:,} are read here")
-    return settings_of_record(read_record(io.BytesIO(data), name="the file")["request"], limits)
+    return read_record(io.BytesIO(data), name="the file")["request"]
 
 
 def settings_of_record(stored: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
@@ -57,19 +63,25 @@ def settings_of_record(stored: Mapping[str, Any], limits: Limits) -> dict[str, A
     )
 
 
-def decoded(data: Any, limits: Limits) -> bytes:
-    """The bytes that a browser sent as base64.
+def start_of_record(stored: Mapping[str, Any], start: Any, limits: Limits) -> Any:
+    """The image and mask that a stored request was made with, if they are the ones that are there.
+
+    Args:
+        start: what is there: {"image", "mask"}, as data URLs, or None.
 
     Raises:
-        UsageError: it is something else, or too much.
+        UsageError: they are others, or none.
     """
-    if not isinstance(data, str):
-        raise UsageError("no file came with it")
-    if len(data) > limits.max_file_bytes * 4 // 3 + 4:
-        raise NotOffered(
-            f"the file has about {len(data) * 3 // 4:,} bytes; at most {limits.max_file_bytes:,}"
-        )
+    if not stored.get("image"):
+        return None
+    image, mask = images_of(start, limits)
     try:
-        return base64.b64decode(data, validate=True)
-    except binascii.Error as error:
-        raise UsageError(f"the file did not arrive whole: {error}") from None
+        recall("image", stored["image"], image, "RGB")
+        if stored.get("mask"):
+            recall("mask", stored["mask"], mask, "L")
+    except RequestError:
+        raise UsageError(
+            "that picture was made from an image, or a mask, that is not there any more; "
+            "choose it again under Start from an image"
+        ) from None
+    return start if stored.get("mask") else {"image": start["image"], "mask": None}

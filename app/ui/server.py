@@ -1,5 +1,6 @@
 """The web server around the page: its own files, headers, limits of what is sent to it."""
 
+import logging
 from typing import Any
 
 import gradio as gr
@@ -21,6 +22,18 @@ POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; "
     "connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+UPLOAD = "/gradio_api/upload"  # writes to the disk, for components that this page does not have
+STYLES = (
+    "colours",
+    "page",
+    "painter",
+    "stage",
+    "words",
+    "inspector",
+    "history",
+    "attention",
+    "compare",
 )
 HEADERS = {
     b"content-security-policy": POLICY.encode(),
@@ -58,6 +71,8 @@ class Guard:
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         """What is answered instead of reading the body; None where it may be read."""
         length = _header(scope, b"content-length") or "0"
+        if scope["path"] == UPLOAD:
+            return PlainTextResponse("no files are kept here; the page sends what it needs", status_code=403)
         if _header(scope, b"transfer-encoding"):
             return PlainTextResponse(
                 "say how long the request is: content-length is missing", status_code=411
@@ -83,14 +98,13 @@ def build_app(page: gr.Blocks, studio: Studio, *, auth: list[tuple[str, str]] | 
         path="/",
         auth=auth,
         theme=theme(),
-        css_paths=[STATIC / "page.css", STATIC / "viewer.css"],
+        css_paths=[STATIC / f"{name}.css" for name in STYLES],
         head=(STATIC / "head.html").read_text(encoding="utf-8"),
         favicon_path=str(STATIC / "icon.png"),
         footer_links=[],
         run_history=False,
         ssr_mode=False,
         pwa=False,
-        max_file_size=studio.limits.max_file_bytes,
     )
     app.add_middleware(Guard, max_body_bytes=studio.limits.max_body_bytes)
     return app
@@ -111,3 +125,8 @@ class Server(uvicorn.Server):
             port = self.servers[0].sockets[0].getsockname()[1]
             host = self.config.host
             self._say(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Ends what open tabs still listen to, which uvicorn would report as errors, each at length."""
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await super().shutdown(sockets)

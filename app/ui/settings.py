@@ -7,6 +7,7 @@ from typing import Any
 
 from app.ui.errors import NotOffered
 from app.ui.limits import Limits
+from app.ui.start import images_of
 from pipeline.errors import RequestError, UnknownName
 from pipeline.request import MAX_SEED, GenerationRequest
 
@@ -21,6 +22,7 @@ class Settings:
     """The controls, in the order of the page. Empty ones mean the model's own value.
 
     Attributes:
+        start: the image that is drawn over, and its mask: {"image", "mask"}, data URLs.
         seed: as text: a browser's numbers end at 2^53. Empty draws one.
         cross_attention, self_attention: a backend, or `automatic`.
         record: how much to record; `off` for nothing.
@@ -36,8 +38,7 @@ class Settings:
     height: Any = None
     count: Any = 1
     model: Any = None
-    image: Any = None
-    mask: Any = None
+    start: Any = None
     strength: Any = None
     hires_scale: Any = None
     hires_strength: Any = None
@@ -83,7 +84,8 @@ def requests_of(
     _check_most("steps", settings.num_steps, limits.max_steps)
     _check_most("count", settings.count, limits.max_count)
     width, height = _given(settings.width), _given(settings.height)
-    if settings.image is None:
+    image, mask = images_of(settings.start, limits)
+    if image is None:
         width, height = width or size[0], height or size[1]
     for name, side in (("width", width), ("height", height)):
         _check_most(name, side, limits.max_side)
@@ -94,13 +96,13 @@ def requests_of(
         width=width,
         height=height,
         num_steps=_whole(settings.num_steps),
-        guidance_scale=settings.guidance_scale if settings.guidance_scale != "" else None,
+        guidance_scale=_number("guidance", settings.guidance_scale),
         scheduler=settings.scheduler or None,
         clip_skip=_whole(settings.clip_skip),
         guidance_rescale=settings.guidance_rescale or 0.0,
-        image=settings.image,
-        mask=settings.mask,
-        strength=_given(settings.strength) if settings.image is not None else None,
+        image=image,
+        mask=mask,
+        strength=_given(settings.strength) if image is not None else None,
         hires_scale=_given(settings.hires_scale),
         hires_strength=_given(settings.hires_strength) if _given(settings.hires_scale) else None,
         **(_recorded(settings) if record else {}),
@@ -153,6 +155,16 @@ def _check_length(name: str, text: object, most: int) -> None:
 def _check_most(name: str, value: Any, most: int) -> None:
     if isinstance(value, int | float) and value > most:
         raise NotOffered(f"{name} is {value:g}; at most {most} here")
+
+
+def _number(name: str, value: Any) -> Any:
+    """What is typed, as a number; None where nothing is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value) if value.strip() else None
+    except ValueError:
+        raise RequestError(f"{name} is {value[:40]!r}; must be a number, or empty") from None
 
 
 def _given(value: Any) -> Any:

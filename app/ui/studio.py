@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Condition, Thread
 
+from app.ui.detail import with_what_fits
 from app.ui.expansions import Expansions
 from app.ui.fair_queue import FairQueue
 from app.ui.limits import Limits
@@ -165,7 +166,8 @@ class Studio:
             return
         try:
             desk = self._desks.get(key) or Desk(self.engine(*key).session(later=True), {})
-            desk.tickets[desk.session.add(ticket.request)] = ticket
+            number, ticket.note = with_what_fits(desk.session.add, ticket.request)
+            desk.tickets[number] = ticket
             self._desks[key] = desk
         except (ValueError, PictureError) as error:  # refusals are ValueErrors
             self._end(ticket, error=str(error))

@@ -27,6 +27,7 @@ class Ticket:
         step: the newest; let go of at the end.
         began: seconds of the monotonic clock at the first step.
         error: why there is no picture.
+        note: what about it is not as asked.
     """
 
     visitor: Visitor
@@ -41,6 +42,7 @@ class Ticket:
     began: float | None = None
     result: Result | None = None
     error: str = ""
+    note: str = ""
 
     @property
     def is_over(self) -> bool:

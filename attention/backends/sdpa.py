@@ -12,6 +12,9 @@ from attention.spec import AttentionSpec
 CAPABILITY = Capability(
     {ANY_DEVICE: Limits(dtypes=FLOATS), "mps": Limits(dtypes=FLOATS - {torch.float64})},
 )
+CPU_LANES = 16  # keys that torch's kernel for CPUs takes at once; what is left over it takes one by one
+CPU_BLOCK = 512  # keys; of so many, some left over are no matter
+CPU_MIN_QUERIES = 128  # of fewer, another copy of the keys costs more than it saves
 KERNELS = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn", 4: "overrideable"}
 
 
@@ -25,11 +28,30 @@ def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, s
         mask = mask | hidden if mask.dtype == torch.bool else mask.masked_fill(hidden, 0.0)
         mask = mask.expand(*mask.shape[:3], k.shape[2])
         mask = mask if mask.stride(-1) == 1 else mask.contiguous()
+    elif not causal and _leaves_keys_over(q, k):
+        k, v, mask = _whole_lanes(q, k, v)
     grouped = q.shape[1] != k.shape[1]
     out = F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, is_causal=causal, scale=scale, enable_gqa=grouped
     )
     return out if hidden is None else out.masked_fill(hidden, 0.0)
+
+
+def _leaves_keys_over(q: Tensor, k: Tensor) -> bool:
+    """Whether it pays to fill up the keys, such as the 77 of a prompt: with heads of 16 it takes 0.7 of the
+    time, of 40 0.77, of 160 0.92 (float32 with AVX-512)."""
+    is_usual = q.device.type == "cpu" and q.dtype == torch.float32 and not q.requires_grad
+    is_worth_it = q.shape[2] >= CPU_MIN_QUERIES and k.shape[2] < CPU_BLOCK
+    return is_usual and is_worth_it and k.shape[2] % CPU_LANES != 0
+
+
+def _whole_lanes(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Keys and values up to a multiple of `CPU_LANES`, and the mask that hides what was added."""
+    num_keys, more = k.shape[2], -k.shape[2] % CPU_LANES
+    k, v = (F.pad(x, (0, 0, 0, more)) for x in (k, v))
+    mask = q.new_zeros(num_keys + more)
+    mask[num_keys:] = -torch.inf
+    return k, v, mask.expand(1, 1, q.shape[2], -1)
 
 
 def as_torch_takes_it(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -> tuple[Tensor | None, bool]:

@@ -1,4 +1,4 @@
-"""How many pictures a GPU samples together, found out by trying."""
+"""How many pictures are sampled together."""
 
 import logging
 
@@ -7,25 +7,29 @@ import torch
 from pipeline.engine import Engine
 from pipeline.request import GenerationRequest
 
-DEFAULT = 8  # pictures, where memory is not what sets the limit
-MOST = 64  # more do not make a GPU faster
+MOST = 64  # pictures; more do not make a GPU faster
 SHARE = 0.85  # of the free memory; the rest is for decoding and for what varies
+MOST_ON_CPU = 8  # pictures
+POSITIONS_ON_CPU = 2 * 64 * 64  # of latents; a CPU is kept busy by fewer, and has no memory of its own
 
 logger = logging.getLogger(__name__)
 
 
 def find_max_rows(engine: Engine, request: GenerationRequest) -> int:
-    """Predictions that fit in a U-Net call beside everything else.
+    """Predictions that fit in a U-Net call beside everything else: on a GPU found out by trying one picture
+    and two.
 
     Args:
         request: of the largest size that will be asked for.
     """
-    if engine.model.unet.device.type != "cuda":
-        return 2 * DEFAULT
+    device = engine.model.unet.device
+    if device.type != "cuda":
+        return 2 * _on_cpu(engine, request)
     engine.max_rows = 4
+    _peak(engine, request, 1)  # the first brings in what stays
     first, second = (_peak(engine, request, pictures) for pictures in (1, 2))
-    free, _ = torch.cuda.mem_get_info(engine.model.unet.device)
-    reserved = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    free, _ = torch.cuda.mem_get_info(device)
+    reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     room = SHARE * (free + reserved) - first
     pictures = 1 + max(0, int(room // max(1, second - first)))
     logger.info(
@@ -34,12 +38,21 @@ def find_max_rows(engine: Engine, request: GenerationRequest) -> int:
     return 2 * min(MOST, pictures)
 
 
+def _on_cpu(engine: Engine, request: GenerationRequest) -> int:
+    """As many pictures as have `POSITIONS_ON_CPU` together."""
+    width, height = engine.resolve(request).final_size
+    assert width is not None and height is not None, "the request is not resolved"
+    _, rows, columns = engine.model.latent_shape(height, width)
+    return max(1, min(MOST_ON_CPU, POSITIONS_ON_CPU // (rows * columns)))
+
+
 def _peak(engine: Engine, request: GenerationRequest, pictures: int) -> int:
     """Bytes that a call for so many takes beyond what is there before."""
-    before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
+    device = engine.model.unet.device
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
     session = engine.session()
     for _ in range(pictures):
         session.add(request)
     session.step()
-    return torch.cuda.max_memory_allocated() - before
+    return torch.cuda.max_memory_allocated(device) - before

@@ -21,6 +21,7 @@ from pipeline.engine import Engine
 from pipeline.errors import OutputError, RequestError
 from pipeline.metadata import check_writable
 from pipeline.model import Model
+from pipeline.whole import remove_torn
 
 JOURNAL = "journal"
 SUMMARY_PATIENCE = 3600.0  # seconds; of a million pictures it takes minutes
@@ -102,6 +103,8 @@ class Run:
         with mutex(self.seat.journal, patience=SUMMARY_PATIENCE):
             self.ledger.read()
             if not self.ledger.is_summed_up:
+                if self.ledger.dead:  # and with every row settled, no other writes pictures
+                    remove_torn(self.output)
                 write_summary(self.output, self.rows, self.ledger)
                 journal.append({"summary": self.team.run}, flush=True)
 

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.batch.errors import OutputInUse, OutputLost
 from pipeline.errors import OutputError
+from pipeline.whole import remove_torn
 
 PATIENCE = 120.0  # seconds in which a worker is done with what only one may do at a time
 
@@ -70,7 +71,8 @@ class Seat:
             raise OutputError(f"cannot write to {journal}: {error.strerror or error}") from None
 
     def _take(self, run: str) -> Owner | None:
-        """Sits down; returns the one who left without a word."""
+        """Sits down; returns one of those who left without a word, and clears away what they left."""
+        left: dict[Path, Owner] = {}
         for note in sorted(self.journal.glob("*.owner")):
             owner, is_held = Owner.read(note), self.is_held(note.stem)
             if owner is None or owner.run == run:
@@ -81,13 +83,17 @@ class Seat:
                     remedy = f"if it is gone for good, remove {note}"
                 who = f"process {owner.pid} on {owner.host}"
                 raise OutputInUse(f"{self.journal.parent} is being drawn into by {who}; {remedy}")
-        before = Owner.read(self._note)
+            left[note] = owner
         try:
             self._lock.acquire()
         except Timeout:
             raise OutputInUse(f"{self.journal.parent} has a worker {self.worker} already") from None
         self._note.write_text(json.dumps({slot: getattr(Owner.me(run), slot) for slot in Owner.__slots__}))
-        return before
+        if left:  # so nobody draws here yet: the first of a run finds it, and the others wait for the mutex
+            remove_torn(self.journal.parent)
+            for note in left.keys() - {self._note}:
+                note.unlink(missing_ok=True)
+        return next(iter(left.values()), None)
 
     def is_held(self, worker: str) -> bool:
         """Whether the process that sits there lives, as far as this machine can tell."""

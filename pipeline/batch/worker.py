@@ -3,9 +3,12 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
+from pipeline.batch.ahead import Ahead
 from pipeline.batch.journal import Ledger
 from pipeline.batch.rows import Row, file_name
 from pipeline.batch.share import Share
@@ -14,6 +17,7 @@ from pipeline.batch.writer import Finished, Writer
 from pipeline.engine import Engine
 from pipeline.errors import PictureError
 from pipeline.result import Result, Step
+from pipeline.session import Session
 
 PAUSE = 0.2  # seconds between looks at what others do
 REPORT = 0.5  # seconds between reports
@@ -37,6 +41,8 @@ class Worker:
     output: Path
     report: Callable[[int], None]
     _reported: float = 0.0
+    _waiting: deque[str] = field(default_factory=deque)
+    _flying: dict[int, tuple[str, float]] = field(default_factory=dict)  # id -> key, when it was begun
 
     def run(self) -> None:
         """Returns when all rows are settled, or when it is asked to stop.
@@ -44,44 +50,54 @@ class Worker:
         Raises:
             OutputLost: the folder is full, or gone.
         """
+        ahead = Ahead(self.engine.model.text)
         with self.stop.deferred():
             try:
-                self._draw()
+                self._draw(ahead)
                 if not self.stop.is_asked:
                     self.writer.drain()
             finally:
+                ahead.stop()
                 self.writer.stop()
         if self.writer.error is not None:
             raise self.writer.error
 
-    def _draw(self) -> None:
-        session, waiting, flying = (
-            self.engine.session(later=True),
-            deque[str](),
-            dict[int, tuple[str, float]](),
-        )
-        is_alone_with_vae = not any(self._decodes_while_sampling(row) for row in self.rows.values())
+    def _draw(self, ahead: Ahead) -> None:
+        session = self.engine.session(later=True)
+        takes_turns = self.engine.model.unet.execution_device is not None
+        decodes_here = takes_turns or any(map(_needs_vae_to_begin, self.rows.values()))
         is_exhausted = False
         while not self.stop.is_asked and self.writer.error is None:
             self._tell()
-            if not waiting and session.free_rows > 0 and not (is_exhausted and session.is_busy):
-                waiting += self.share.claim(max(1, self.engine.max_rows // 2))
-                is_exhausted = not waiting
-            while waiting and session.free_rows > 0:
-                key = waiting.popleft()
-                try:
-                    flying[session.add(self.rows[key].request())] = key, time.monotonic()
-                except PictureError as error:
-                    self.writer.fail(key, error)
+            if not self._waiting and session.free_rows > 0 and not (is_exhausted and session.is_busy):
+                claimed = self.share.claim(max(1, self.engine.max_rows // 2))
+                is_exhausted = not claimed
+                self._waiting += claimed
+                for key in claimed if not takes_turns else ():
+                    ahead.encode(self.rows[key].request())
+            self._begin_waiting(session)
             if not session.is_busy:
-                if not waiting and self.writer.is_idle and not self.share.num_unsettled():
+                if not self._waiting and self.writer.is_idle and not self.share.num_unsettled():
                     return
-                if not waiting:
+                if not self._waiting:
                     time.sleep(PAUSE if is_exhausted else 0)
                 continue
             for step in session.step():
                 if step.is_last:
-                    self._settle(step, *flying.pop(step.id), decode_here=not is_alone_with_vae)
+                    self._settle(step, *self._flying.pop(step.id), decode_here=decodes_here)
+
+    def _begin_waiting(self, session: Session) -> None:
+        while self._waiting and session.free_rows > 0:
+            key = self._waiting.popleft()
+            try:
+                self._flying[session.add(self.rows[key].request())] = key, time.monotonic()
+            except torch.OutOfMemoryError as error:
+                if session.is_busy:  # there may be room when others are finished
+                    self._waiting.appendleft(key)
+                    return
+                self.writer.fail(key, error)
+            except PictureError as error:
+                self.writer.fail(key, error)
 
     def _settle(self, step: Step, key: str, begun: float, *, decode_here: bool) -> None:
         if step.error is not None:
@@ -99,15 +115,15 @@ class Worker:
         file = file_name(self.rows[key], key, len(self.rows))
         self.writer.put(Finished(self.rows[key], key, file, finish, begun))
 
-    @staticmethod
-    def _decodes_while_sampling(row: Row) -> bool:
-        """Whether the VAE, which is one thread's at a time, is needed to begin or to continue."""
-        return bool(row.values.get("image") or row.values.get("hires_scale"))
-
     def _tell(self) -> None:
         if (now := time.monotonic()) - self._reported >= REPORT:
             self._reported = now
             self.report(self.share.num_unsettled())
+
+
+def _needs_vae_to_begin(row: Row) -> bool:
+    """Or to continue; it is one thread's at a time."""
+    return bool(row.values.get("image") or row.values.get("hires_scale"))
 
 
 def _already(result: Result) -> Callable[[], Result]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from pipeline.batch.errors import OutputLost
@@ -18,7 +18,7 @@ from pipeline.metadata import save_png
 from pipeline.result import Result
 
 MAX_WAITING = 16  # pictures
-GRACE = 1.5  # seconds for what is being written when the run is stopped
+GRACE = 1.5  # seconds for what is being decoded when the run is stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Writer:
         self._output, self._identity, self._journal = output, folder_identity(output), journal
         self._queue: Queue[Finished] = Queue(MAX_WAITING)
         self._is_stopped = False
+        self._is_given_up = False
+        self._writing = Lock()
         self._thread = Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -63,9 +65,12 @@ class Writer:
             time.sleep(0.002)
 
     def stop(self) -> None:
-        """Lets go of what has not been begun, and waits a little for what has."""
+        """Lets go of what has not been begun, waits a little for what is being decoded, and until the end of
+        what is being written: when it returns, nothing more is."""
         self._is_stopped = True
         self._thread.join(GRACE)
+        with self._writing:
+            self._is_given_up = True
 
     def fail(self, key: str, error: Exception) -> None:
         """Notes that a row has no picture."""
@@ -85,11 +90,16 @@ class Writer:
                 self._queue.task_done()
 
     def _write(self, finished: Finished) -> None:
-        key, path = finished.key, self._output / finished.file
         try:
             result = finished.finish()
         except PictureError as error:
-            return self.fail(key, error)
+            return self.fail(finished.key, error)
+        with self._writing:
+            if not self._is_given_up:
+                self._save(finished, result)
+
+    def _save(self, finished: Finished, result: Result) -> None:
+        key, path = finished.key, self._output / finished.file
         check_still_there(self._output, self._identity)
         row = {"id": finished.row.id, "key": key, "line": finished.row.line, "columns": finished.row.columns}
         try:

@@ -10,6 +10,8 @@ from app.ui.limits import Limits
 from app.ui.studio import Studio
 from pipeline import TextToImagePipeline
 
+LONGEST = 90_000  # milliseconds that anything on the page may take
+
 
 @pytest.fixture(scope="session")
 def pipe() -> TextToImagePipeline:
@@ -76,3 +78,33 @@ def browser():
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(browser, request):
+    """Opens the page; whatever it complains of, or fetches from elsewhere, fails the test."""
+    faults, contexts = [], []
+
+    def open_it(context=None, url=None, **options):
+        url = url or request.getfixturevalue("served").url
+        context = context or browser.new_context(**{"viewport": {"width": 1360, "height": 900}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(LONGEST)
+        page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: _note_request(faults, request.url, url))
+        page.goto(url)
+        page.wait_for_function("window.limelight")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def _note_request(faults, url, home):
+    if not url.startswith((home, "data:", "blob:")):
+        faults.append(f"a request to {url}")

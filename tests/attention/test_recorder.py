@@ -85,11 +85,10 @@ def test_rows_go_to_their_own_recordings() -> None:
     assert torch.equal(last.steps[0][GRID], recorded(Recording("grid", 5), q[2:], k[2:]).steps[0][GRID])
 
 
-def test_a_context_that_is_there_several_times_is_recorded_once() -> None:
+def test_a_context_of_another_length_is_refused() -> None:
     q, k = tensors()
-    once = recorded(Recording("grid", 5), q, k).steps[0][GRID]
-    thrice = recorded(Recording("grid", 5), q, k.repeat(1, 1, 3, 1)).steps[0][GRID]
-    torch.testing.assert_close(thrice, once, atol=1e-6, rtol=2**-10)
+    with pytest.raises(ValueError, match=r"^a\.attn2: row 0 has 10 keys; its recording is of 5 tokens"):
+        record(RowRecorder([Recording("grid", 5)]), "a.attn2", q, k.repeat(1, 1, 2, 1))
 
 
 def test_nothing_is_kept_of_a_call_that_is_not_committed() -> None:
@@ -155,7 +154,7 @@ def test_value_weighted_maps_are_norms_at_sites_and_shares_in_a_grid() -> None:
     (q, k), extras = tensors(), Extras(values=True)
     norms = contribution_norms(probabilities(q[0], k[0], scale=0.5), k[0], WEIGHT)
     for level in ("grid", "site", "head"):
-        view = recorded(Recording(level, 5, extras), q, k.repeat(1, 1, 2, 1)).views["values"]
+        view = recorded(Recording(level, 5, extras), q, k).views["values"]
         shares = (norms / norms.sum(-1, keepdim=True)).T.reshape(5, *GRID)
         torch.testing.assert_close(view.steps[0][GRID].float(), shares, atol=1e-6, rtol=2**-10)
         if level != "grid":

@@ -11,7 +11,7 @@ export class Lens {
     this.element = element;
     this.viewer = viewer;
     this.canvas = $(element, ".picture");
-    this.painter = new Painter(this.canvas);
+    this.painter = new Painter(this.canvas, $(element, ".light"));
     this.selected = new Set(); // of chips
     this.hovered = null;
     this.place = null; // a clicked place: where it looks
@@ -51,25 +51,15 @@ export class Lens {
     $(this.element, ".frame").dataset.empty = !picture.image;
     const image = await this.viewer.image(picture.image);
     if (this.picture !== picture) return; // another came meanwhile
+    if (image !== this.image) this.painter.draw(image);
+    if (image) $(this.element, ".frame").style.aspectRatio = `${image.width} / ${image.height}`;
     this.image = image;
-    if (image) this.size(image);
     this.controls();
     this.paint();
   }
 
-  size(image) {
-    const scale = 1024 / Math.max(image.width, image.height);
-    const width = Math.round(image.width * scale);
-    const height = Math.round(image.height * scale);
-    if (this.canvas.width !== width || this.canvas.height !== height) {
-      this.canvas.width = width;
-      this.canvas.height = height;
-      $(this.element, ".frame").style.aspectRatio = `${width} / ${height}`;
-    }
-  }
-
   /** What is lit now: its numbers, and the range that its colours span. */
-  light() {
+  light(chips = this.lit) {
     const { maps } = this;
     if (!maps) return null;
     if (this.place && maps.points && this.hovered === null) {
@@ -77,7 +67,6 @@ export class Lens {
       return { field: there, low: 0, high: rangeOf(there.values)[1], what: "where this place looks" };
     }
     const view = maps.views.get(this.view);
-    const chips = this.lit;
     if (!view || !chips.length) return null;
     const one = field(maps, view, this.source, this.frame, chips, this.head);
     if (!one) return null;
@@ -98,8 +87,11 @@ export class Lens {
   paint() {
     const light = this.light();
     const table = $(this.element, ".table").value;
-    const opacity = Number($(this.element, ".opacity").value) / 100;
-    this.painter.paint(this.image, light && { ...light, table, opacity });
+    const opacity = light ? Number($(this.element, ".opacity").value) / 100 : 0;
+    // Where nothing is lit, the first word shines unseen: the browser has compiled all that a click needs.
+    const shown = light ?? this.light([0]);
+    if (shown) this.painter.shine(shown, table);
+    this.painter.show(opacity, table);
     this.describe(light, table);
     this.element.dispatchEvent(new CustomEvent("painted"));
   }

@@ -112,7 +112,7 @@ export function concentration(values) {
 
 function linear(part, height, width) {
   if (part.height === height && part.width === width) return part.values;
-  return resize(part.values, part.height, part.width, height, width, [1, 0], (t) => [1 - t, t]);
+  return resize(part, height, width, 2, (t) => [1 - t, t]);
 }
 
 // Keys' cubic with a = -0.75, as torch interpolates: the browser shows the numbers that Python gives.
@@ -123,34 +123,39 @@ const cubicWeights = (t) => [far(1 + t), near(t), near(1 - t), far(2 - t)];
 
 /** Values enlarged smoothly. */
 export function cubic(field, height, width) {
-  return resize(field.values, field.height, field.width, height, width, [2, 1], cubicWeights);
+  return resize(field, height, width, 4, cubicWeights);
 }
 
-function taps(from, to, [, before], weightsOf) {
-  return Array.from({ length: to }, (_, i) => {
+/** For each of `to` places along `from` values: the `count` values around it, and how much of each it has. */
+function taps(from, to, count, weightsOf) {
+  const places = new Int32Array(to * count);
+  const weights = new Float32Array(to * count);
+  for (let i = 0; i < to; i++) {
     const centre = ((i + 0.5) * from) / to - 0.5;
     const first = Math.floor(centre);
-    return weightsOf(centre - first).map((weight, k) => [
-      Math.min(from - 1, Math.max(0, first - before + k)),
-      weight,
-    ]);
-  });
+    weights.set(weightsOf(centre - first), i * count);
+    for (let k = 0; k < count; k++)
+      places[i * count + k] = Math.min(from - 1, Math.max(0, first + 1 - count / 2 + k));
+  }
+  return { places, weights };
 }
 
-function resize(values, height, width, newHeight, newWidth, reach, weightsOf) {
-  const across = taps(width, newWidth, reach, weightsOf);
-  const down = taps(height, newHeight, reach, weightsOf);
+function resize({ values, height, width }, newHeight, newWidth, count, weightsOf) {
+  const across = taps(width, newWidth, count, weightsOf);
+  const down = taps(height, newHeight, count, weightsOf);
   const wide = new Float32Array(height * newWidth);
   for (let y = 0; y < height; y++)
     for (let x = 0; x < newWidth; x++) {
       let sum = 0;
-      for (const [from, weight] of across[x]) sum += weight * values[y * width + from];
+      for (let k = x * count; k < (x + 1) * count; k++)
+        sum += across.weights[k] * values[y * width + across.places[k]];
       wide[y * newWidth + x] = sum;
     }
   const out = new Float32Array(newHeight * newWidth);
   for (let y = 0; y < newHeight; y++)
-    for (const [from, weight] of down[y]) {
-      const start = from * newWidth;
+    for (let k = y * count; k < (y + 1) * count; k++) {
+      const weight = down.weights[k];
+      const start = down.places[k] * newWidth;
       for (let x = 0; x < newWidth; x++) out[y * newWidth + x] += weight * wide[start + x];
     }
   return out;

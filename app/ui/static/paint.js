@@ -2,7 +2,8 @@
 
 import { cubic } from "./maps.js";
 
-const SIDE = 384; // of the light's own canvas, in pixels; the browser smooths it to the picture's size
+const LONGEST = 1024; // pixels of the picture's canvas
+const SIDE = 192; // of the light's: six for each position of a grid of 32
 
 // The table of pipeline/colours.py: a curve through OKLab whose lightness is a straight line.
 const DARK = [0.2, 0.02, -0.11];
@@ -63,43 +64,48 @@ export function legend(canvas, name) {
 
 const spotlit = (t) => [5 + seen(t) * 230, 8 + seen(t) * 240, 16 + seen(t) * 130];
 
-/** Paints a picture and the light over it. */
+/** The light over a picture: a canvas of its own, which the browser smooths to the picture's size. */
 export class Painter {
-  constructor(canvas) {
-    this.canvas = canvas;
-    this.light = document.createElement("canvas");
-  }
-
   /**
-   * @param image a loaded image, or null
-   * @param lit {field, low, high, table, opacity}, or null for the picture alone
+   * @param picture the canvas of the picture, drawn once for each
+   * @param light the canvas that lies over it, drawn for each word
    */
-  paint(image, lit) {
-    const { canvas } = this;
-    const context = canvas.getContext("2d");
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = "high";
-    if (image) {
-      context.filter = lit && lit.table !== "spotlight" ? "grayscale(1)" : "none";
-      context.drawImage(image, 0, 0, canvas.width, canvas.height);
-      context.filter = "none";
-    }
-    if (lit) {
-      this.shine(lit);
-      context.globalAlpha = lit.opacity;
-      context.drawImage(this.light, 0, 0, canvas.width, canvas.height);
-      context.globalAlpha = 1;
-    }
+  constructor(picture, light) {
+    this.picture = picture;
+    this.light = light;
+    this.size(picture.width, picture.height);
   }
 
-  shine({ field, low, high, table: name }) {
-    const scale = SIDE / Math.max(this.canvas.width, this.canvas.height);
-    const width = Math.max(1, Math.round(this.canvas.width * scale));
-    const height = Math.max(1, Math.round(this.canvas.height * scale));
-    this.light.width = width;
-    this.light.height = height;
-    fill(this.light, cubic(field, height, width), low, high, name);
+  /** Draws the picture, or nothing. */
+  draw(image) {
+    if (!image) {
+      this.size(this.picture.width, this.picture.height);
+      return;
+    }
+    const scale = LONGEST / Math.max(image.width, image.height);
+    const [width, height] = [image.width, image.height].map((side) => Math.round(side * scale));
+    if (this.picture.width !== width || this.picture.height !== height) this.size(width, height);
+    const context = this.picture.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(image, 0, 0, width, height);
+  }
+
+  size(width, height) {
+    const scale = SIDE / Math.max(width, height);
+    [this.picture.width, this.picture.height] = [width, height];
+    this.light.width = Math.max(1, Math.round(width * scale));
+    this.light.height = Math.max(1, Math.round(height * scale));
+  }
+
+  /** Gives the light the colours of a field; `show` lets it be seen. */
+  shine({ field, low, high }, table) {
+    const { light } = this;
+    fill(light, cubic(field, light.height, light.width), low, high, table);
+  }
+
+  show(opacity, table) {
+    this.light.style.opacity = opacity;
+    this.picture.style.filter = opacity && table !== "spotlight" ? "grayscale(1)" : "none";
   }
 }
 

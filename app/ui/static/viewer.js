@@ -116,7 +116,7 @@ class Viewer {
     const many =
       this.message.pictures.length > 1 ? ` · ${finished} of ${this.message.pictures.length} done` : "";
     const lines = {
-      waiting: position === 1 ? "Next in the queue" : `Number ${position ?? "…"} in the queue`,
+      waiting: position === null ? "About to begin" : `Number ${position} in the queue`,
       drawing: `Step ${index} of ${count}${left === null ? "" : ` · ${seconds(left)} left`}`,
       done: this.message.note,
       failed: picture.error,
@@ -160,8 +160,15 @@ class Viewer {
     actions.hidden = picture.state !== "done";
     if (actions.hidden) return;
     const { settings } = picture;
-    $(actions, ".facts").textContent =
-      `${settings.width}×${settings.height} · ${settings.num_steps} steps · guidance ${settings.guidance_scale} · seed ${picture.seed}`;
+    const [width, height] = picture.size ?? [settings.width, settings.height];
+    $(actions, ".facts").textContent = [
+      `${width}×${height}`,
+      `${settings.num_steps} steps`,
+      `guidance ${settings.guidance_scale}`,
+      `seed ${picture.seed}`,
+    ]
+      .map((fact) => fact.replace(" ", "\u00a0"))
+      .join(" · ");
     const save = $(actions, ".save");
     save.href = picture.image;
     save.download = picture.file_name;
@@ -182,6 +189,12 @@ class Viewer {
     $(this.element, ".use-settings").addEventListener("click", () =>
       this.send("recall", { settings: this.picture.settings, kind: "all" }),
     );
+    $(this.element, ".redraw").addEventListener("click", () => {
+      const start = document.querySelector("#start");
+      if (!start.querySelector(".painter")?.offsetParent) start.querySelector("button.label-wrap").click();
+      this.startFrom = this.picture.image; // the painter takes it once it is there
+      document.dispatchEvent(new Event("start-from"));
+    });
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && document.querySelector("#desk").dataset.busy === "true")
         this.send("stop", {});

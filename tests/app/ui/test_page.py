@@ -1,97 +1,41 @@
 """The page in a browser. What it draws is looked at in `docs/images`; here is what it does."""
 
 import base64
-import io
+import statistics
+import time
 
 import pytest
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+
+from tests.app.ui.gestures import DROP, draw, png, set_size, set_steps, wait_for
 
 pytestmark = pytest.mark.browser
-SECONDS = 1000
-LONGEST = 90 * SECONDS
-DROP = """([data, name]) => {
-  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-  const transfer = new DataTransfer();
-  transfer.items.add(new File([bytes], name, {type: "image/png"}));
-  const options = {bubbles: true, cancelable: true, dataTransfer: transfer};
-  document.body.dispatchEvent(new DragEvent("drop", options));
-}"""
-# The pixels change within the click's own task: what is measured is all that the browser does for it.
-CLICK = """() => {
-  const canvas = document.querySelector("canvas.picture");
-  const pixels = () => canvas.toDataURL();
-  return [...document.querySelectorAll(".words .word")].slice(1, 6).map((word) => {
-    const before = pixels();
+# Milliseconds of each click by itself, and until the frame that shows it has been handed on.
+CLICK = """async () => {
+  const light = document.querySelector("canvas.light");
+  const seen = () => light.toDataURL() + light.style.opacity;
+  const clicks = [];
+  for (const word of [...document.querySelectorAll(".words .word")].slice(1, 6)) {
+    const before = seen();
     const start = performance.now();
     word.click();
-    return {milliseconds: performance.now() - start, changed: pixels() !== before};
-  });
+    const clicked = performance.now() - start;
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+    clicks.push({clicked, shown: performance.now() - start, changed: seen() !== before});
+  }
+  return clicks;
 }"""
-
-
-@pytest.fixture
-def open_page(browser, served):
-    """Opens the page; whatever it complains of, or fetches from elsewhere, fails the test."""
-    faults, contexts = [], []
-
-    def open_it(context=None, **options):
-        context = context or browser.new_context(**{"viewport": {"width": 1360, "height": 900}} | options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(LONGEST)
-        page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: _note_request(faults, request.url, served.url))
-        page.goto(served.url)
-        page.wait_for_function("window.limelight")
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert faults == []
-
-
-def _note_request(faults, url, home):
-    if not url.startswith((home, "data:", "blob:")):
-        faults.append(f"a request to {url}")
-
-
-def _draw(page, prompt="a red apple on a blue background"):
-    page.fill("#prompt textarea", prompt)
-    page.click("#draw")
-    _wait_for(page, "done")
-
-
-def _wait_for(page, state):
-    page.wait_for_function(f"window.limelight.picture?.state === '{state}'")
-
-
-def _set_steps(page, steps):
-    page.get_by_text("Steps and guidance").click()
-    page.fill("#steps input[type=number]", str(steps))
-    page.press("#steps input[type=number]", "Tab")
-
-
-def _png(**text):
-    chunks, buffer = PngInfo(), io.BytesIO()
-    for key, value in text.items():
-        chunks.add_itxt(key, value)
-    Image.new("RGB", (8, 8)).save(buffer, format="PNG", pnginfo=chunks)
-    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def test_a_picture_forms_and_a_word_lights_up_at_once(open_page):
     page = open_page()
-    _draw(page)
+    draw(page)
     assert page.evaluate("window.limelight.liveFrames") >= 3
     assert page.locator(".words .word").all_inner_texts() == "a red apple on a blue background".split()
     clicks = page.evaluate(CLICK)
     assert all(click["changed"] for click in clicks)
-    # The least: what else the machine does at the same time only adds to it.
-    assert min(click["milliseconds"] for click in clicks) < 50
+    # The first is one of them: nothing is left for it to prepare.
+    assert statistics.median(click["clicked"] for click in clicks[:3]) < 50
+    assert statistics.median(click["shown"] for click in clicks) < 50
 
     page.locator(".words .word", has_text="apple").click()
     assert page.locator(".legend-title").inner_text() == "apple"
@@ -119,8 +63,8 @@ def _middle(page):
 
 def test_a_weighed_word_draws_again_with_the_same_seed_and_compares(open_page):
     page = open_page()
-    _set_steps(page, 4)
-    _draw(page, "a red apple")
+    set_steps(page, 4)
+    draw(page, "a red apple")
     seed = page.evaluate("window.limelight.picture.seed")
     word = page.locator(".words .word", has_text="apple")
     box = word.bounding_box()
@@ -134,32 +78,38 @@ def test_a_weighed_word_draws_again_with_the_same_seed_and_compares(open_page):
     assert "a red (apple:1.5)" in page.locator(".compare-captions").inner_text()
 
 
+def _wait_until_free(page, studio):
+    for _ in range(600):
+        if studio.num_drawing == 0:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("what was stopped is still being drawn")
+
+
 def test_stop_ends_within_a_step_and_a_closed_tab_too(open_page, served):
     page = open_page()
-    _set_steps(page, 100)
+    set_steps(page, 100)
+    set_size(page, 256)  # a step takes longer than the way to the server
     page.click("#draw")
-    page.wait_for_function("window.limelight.picture?.image")
-    page.click("#stop")
-    _wait_for(page, "stopped")
-    assert 0 < page.evaluate("window.limelight.picture.index") < 100
+    page.wait_for_function("window.limelight.picture?.index >= 2")
+    clicked = page.evaluate("document.querySelector('#stop').click() ?? limelight.picture.index")
+    wait_for(page, "stopped")
+    assert clicked <= page.evaluate("window.limelight.picture.index") <= clicked + 1
+    _wait_until_free(page, served.studio)
     page.click("#draw")
     page.wait_for_function("window.limelight.picture?.image && window.limelight.picture.state === 'drawing'")
     assert served.studio.num_drawing == 1
     page.close()
     other = open_page()
-    for _ in range(600):
-        if served.studio.num_drawing == 0:
-            break
-        other.wait_for_timeout(100)
-    assert served.studio.num_drawing == 0
+    _wait_until_free(other, served.studio)
 
 
 def test_a_dropped_picture_brings_back_its_settings_and_the_history_survives(open_page):
     page = open_page()
-    _set_steps(page, 4)
+    set_steps(page, 4)
     page.fill("#seed input, #seed textarea", str(2**63 - 1))
-    _draw(page, "two yellow stars")
-    png = page.evaluate("window.limelight.picture.image").partition(",")[2]
+    draw(page, "two yellow stars")
+    picture = page.evaluate("window.limelight.picture.image").partition(",")[2]
     context = page.context
     page.close()
 
@@ -168,39 +118,75 @@ def test_a_dropped_picture_brings_back_its_settings_and_the_history_survives(ope
     page.click(".history-list button")
     page.locator(".words .word", has_text="stars").click()
     assert page.locator(".legend-title").inner_text() == "stars"
-    page.evaluate(DROP, [png, "x.png"])
+    page.evaluate(DROP, [picture, "x.png"])
     page.wait_for_function("document.querySelector('#prompt textarea').value === 'two yellow stars'")
     assert page.input_value("#seed input, #seed textarea") == str(2**63 - 1)
     page.get_by_text("Steps and guidance").click()
     assert page.input_value("#steps input[type=number]") == "4"
 
 
+# Milliseconds from the click to the first picture on the canvas.
+FIRST = """() => new Promise((resolve) => {
+  const start = performance.now();
+  document.querySelector("#draw").click();
+  const look = () => {
+    if (limelight.lens.image) resolve(performance.now() - start);
+    else setTimeout(look, 5);
+  };
+  look();
+})"""
+
+
+def test_the_page_is_there_soon_and_the_first_preview_too(open_page):
+    began = time.monotonic()
+    page = open_page()
+    assert time.monotonic() - began < 3
+    assert page.evaluate(FIRST) < 2000
+    wait_for(page, "done")
+
+
 @pytest.mark.parametrize(
-    ("png", "message"),
+    ("data", "message"),
     [
-        (_png(), "holds no record"),
+        (png(), "holds no record"),
         (base64.b64encode(b"<svg onload=alert(1)>").decode(), "cannot be read as a PNG"),
-        (_png(limelight='{"request": {"prompt": "a", "num_steps": 1000000}}'), "at most 100 here"),
+        (png(limelight='{"request": {"prompt": "a", "num_steps": 1000000}}'), "at most 100 here"),
         (
-            _png(limelight='{"request": {"prompt": "a", "scheduler": "<img src=x onerror=alert(1)>"}}'),
+            png(limelight='{"request": {"prompt": "a", "scheduler": "<img src=x onerror=alert(1)>"}}'),
             "<img src=x",
         ),
     ],
 )
-def test_a_bad_picture_is_refused_in_words(open_page, png, message):
+def test_a_bad_picture_is_refused_in_words(open_page, data, message):
     page = open_page()
-    page.evaluate(DROP, [png, "x.png"])
+    page.evaluate(DROP, [data, "x.png"])
     page.wait_for_function("document.querySelector('.notice')?.dataset.kind === 'error'")
     assert message in page.locator(".notice").inner_text()
 
 
+def test_what_is_left_open_stays_the_models_own_when_it_is_looked_at(open_page, pipe):
+    page = open_page()
+    set_steps(page, 2)
+    for label in ("Start from an image", "Enlarge", "Attention and maps"):
+        page.get_by_text(label, exact=True).click()
+    draw(page, "a cat")
+    settings = page.evaluate("limelight.picture.settings")
+    assert settings["guidance_scale"] == pipe.model.family.guidance_scale
+    assert (settings["clip_skip"], settings["guidance_rescale"], settings["scheduler"]) == (1, 0, "model")
+    assert settings["strength"] is settings["hires_scale"] is settings["image"] is None
+    page.fill("#guidance input, #guidance textarea", "much")
+    page.click("#draw")
+    page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")
+    assert page.locator(".status").inner_text() == "guidance is 'much'; must be a number, or empty"
+
+
 def test_html_is_text(open_page):
     page = open_page()
-    _set_steps(page, 2)
-    _draw(page, "<img src=x onerror=alert(1)>")
+    set_steps(page, 2)
+    draw(page, "<img src=x onerror=alert(1)>")
     page.hover(".words .word")
     assert page.locator(".stage img").count() == 0
-    page.evaluate(DROP, [_png(limelight='{"request": {"prompt": "<b onclick=alert(1)>bold</b>"}}'), "x.png"])
+    page.evaluate(DROP, [png(limelight='{"request": {"prompt": "<b onclick=alert(1)>bold</b>"}}'), "x.png"])
     page.wait_for_function("document.querySelector('#prompt textarea').value.startsWith('<b ')")
 
 

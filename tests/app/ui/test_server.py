@@ -50,6 +50,11 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(page_url):
     assert b"at most 33,554,432" in body
 
 
+def test_no_file_reaches_the_disk(page_url):
+    form = {"content-type": "multipart/form-data; boundary=x", "content-length": "0"}
+    assert _get(page_url, "/gradio_api/upload", "POST", form)[0] == 403
+
+
 def test_a_body_of_unknown_length_is_refused_before_it_is_read(page_url):
     status, _, body = _get(page_url, "/gradio_api/queue/join", "POST", {"transfer-encoding": "chunked"})
     assert status == 411

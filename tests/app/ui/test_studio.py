@@ -12,6 +12,7 @@ from app.ui.settings import Settings
 from app.ui.ticket import Ticket
 from app.ui.visitor import Visitor
 from pipeline import GenerationRequest
+from pipeline.session import Session
 
 
 def _ticket(visitor: str, seed: int = 0, steps: int = 4, attention: str = "", **fields) -> Ticket:
@@ -71,6 +72,23 @@ def test_places_in_the_queue_and_its_end(studio):
     assert studio.stop(Visitor("flood")) == 8
     _until(lambda: studio.num_drawing == 0)
     assert {ticket.state for ticket in flood} == {"stopped"}
+
+
+def test_stop_ends_with_the_step_under_way(studio, monkeypatch):
+    begun, step = [], Session.step
+
+    def counted(session):
+        begun.append(time.monotonic())
+        return step(session)
+
+    monkeypatch.setattr(Session, "step", counted)
+    studio.submit([_ticket("a", steps=100, width=128, height=128)])
+    _until(lambda: len(begun) >= 3)
+    studio.stop(Visitor("a"))
+    before = len(begun)
+    _until(lambda: studio.num_drawing == 0)
+    time.sleep(0.3)
+    assert len(begun) - before <= 1
 
 
 def test_two_orders_for_backends_are_drawn_side_by_side(studio):

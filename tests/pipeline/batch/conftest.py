@@ -18,17 +18,19 @@ Draw = Callable[..., BaseProcess]
 
 @pytest.fixture(scope="session")
 def start() -> Draw:
-    """start(manifest, output, **options) -> a process that draws; its exit code is the command's, except that
-    a usage error is 1. What it tells goes into `told` beside the output."""
+    """start(manifest, output, hold=(at, seconds), **options) -> a process that draws; its exit code is the
+    command's, except that a usage error is 1. What it tells goes into `told` beside the output."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other cost more than they do
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.pipeline.batch.warm"])
 
-    def run(manifest: Path, output: Path, **options: Any) -> BaseProcess:
+    def run(
+        manifest: Path, output: Path, *, hold: tuple[str, float] | None = None, **options: Any
+    ) -> BaseProcess:
         from tests.pipeline.batch import warm
 
         given = BatchOptions(manifest=manifest, output=output, device="cpu", **options)
-        process = context.Process(target=warm.run, args=(given, output.parent / "told"), daemon=True)
+        process = context.Process(target=warm.run, args=(given, output.parent / "told", hold), daemon=True)
         process.start()
         return process
 

@@ -113,3 +113,24 @@ def test_a_lock_that_nobody_holds_is_stale_if_its_owner_was_here(tmp_path: Path)
         Seat(tmp_path, "0000", "now")
     (tmp_path / "0000.owner").write_text("{torn")
     Seat(tmp_path, "0000", "now").leave()
+
+
+def test_the_first_of_a_new_run_clears_away_what_the_killed_left_half_written(tmp_path: Path) -> None:
+    journal, torn = tmp_path / "journal", tmp_path / "maps" / ".0123456789abcdef.tmp"
+    for folder in (journal, torn.parent):
+        folder.mkdir()
+    mine = tmp_path / "notes.tmp"
+    torn.touch()
+    mine.touch()
+    killed = [Seat(journal, worker, "one") for worker in ("0000", "0001")]
+    assert torn.exists()  # nobody left without a word
+    for seat in killed:
+        seat._lock.release()  # as the system does when a process dies
+    first = Seat(journal, "0000", "two")
+    assert first.recovered is not None and first.recovered.run == "one"
+    assert not torn.exists() and mine.exists()
+    torn.touch()  # what the new run is writing
+    second = Seat(journal, "0001", "two")
+    assert second.recovered is None and torn.exists()
+    for seat in (first, second):
+        seat.leave()

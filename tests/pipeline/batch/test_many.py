@@ -39,7 +39,8 @@ RAY = [sys.executable, "-m", "app.cli", "batch", "--engine", "ray"]
 
 
 def launch(command: list[str], manifest: Path, output: Path, tell: Path) -> "subprocess.Popen[bytes]":
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path, "RAY_worker_niceness": "0"}
     arguments = [str(manifest), "-o", str(output), "--workers", "2", "--device", "cpu"]
     with tell.open("wb") as file:
         return subprocess.Popen([*command, *arguments], env=environment, stdout=file, stderr=file, cwd=ROOT)

@@ -114,9 +114,9 @@ def test_what_somebody_took_away_is_drawn_again(tmp_path: Path, draw: Callable[.
     cut.write_bytes(cut.read_bytes()[:-10])
     code, told = draw(manifest, out)
     assert code == 0 and "2 pictures are gone or were changed; they are drawn again" in told
-    assert {name: p.tolist() for name, p in pictures(out).items()} == {
-        name: p.tolist() for name, p in expected.items()
-    }
+    found = pictures(out)
+    assert found.keys() == expected.keys()
+    assert all(np.abs(found[name] - expected[name]).max() <= 1 for name in found)
 
 
 def test_identical_rows_get_a_picture_each(tmp_path: Path, draw: Callable[..., tuple[int, str]]) -> None:

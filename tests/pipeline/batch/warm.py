@@ -1,17 +1,70 @@
 """Imported once, before processes are forked from it: what every run imports, and how it is started."""
 
 import os
+import threading
+import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
+import app.batch
+import pipeline.metadata
+import pipeline.session
 from app.batch import BatchOptions, batch
 from pipeline import TextToImagePipeline
+from pipeline.text import TextEncoder
+from pipeline.whole import write_whole
 
 TextToImagePipeline.from_pretrained("default", device="cpu")("a cat", num_steps=1, record="grid")
 
 
-def run(options: BatchOptions, told: Path) -> None:
-    """Draws, and puts what it tells into a file."""
+def run(options: BatchOptions, told: Path, hold: tuple[str, float] | None) -> None:
+    """Draws, and puts what it tells into a file.
+
+    Args:
+        hold: at what to stay for so many seconds, once; `held`, beside the output, tells that it does.
+    """
     file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
+    if hold is not None:
+        _hold(hold[0], _Once(told.parent / "held", hold[1]))
     batch(options)
+
+
+class _Once:
+    def __init__(self, note: Path, seconds: float) -> None:
+        self.note, self.seconds = note, seconds
+
+    def __call__(self) -> None:
+        if not self.note.exists():
+            self.note.touch()
+            time.sleep(self.seconds)
+
+
+def _hold(at: str, pause: _Once) -> None:
+    if at == "load":
+        app.batch.load_pipeline = _after(pause, app.batch.load_pipeline)
+    elif at == "encode":
+        pause_here = lambda: threading.current_thread() is threading.main_thread() and pause()  # noqa: E731
+        TextEncoder.prompt = _after(pause_here, TextEncoder.prompt)  # type: ignore[method-assign]
+    elif at == "sample":
+        pipeline.session.predict = _after(pause, pipeline.session.predict)
+    elif at == "decode":
+        pipeline.session.decode_with_notes = _after(pause, pipeline.session.decode_with_notes)
+    elif at == "save":
+        pipeline.metadata.write_whole = lambda path, write: write_whole(
+            path, lambda file: (write(file), file.flush(), pause())
+        )
+    else:
+        raise ValueError(at)
+
+
+def _after(pause: Callable[[], object], work: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(work)
+    def held(*arguments: Any, **options: Any) -> Any:
+        pause()
+        return work(*arguments, **options)
+
+    return held

@@ -1,0 +1,207 @@
+"""`limelight batch` as its user meets it: what is refused and when, what is told, exit codes."""
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from app import cli
+from app.batch_progress import BatchProgress, facts_of
+from pipeline.errors import NonFinitePicture
+from pipeline.metadata import read_record
+
+NO_MODEL = ("--model", "/there/is/none")  # what is refused with it is refused before a model is looked for
+
+
+@dataclass(frozen=True)
+class Told:
+    code: int
+    out: str
+    err: str
+
+
+Limelight = Callable[..., Told]
+
+
+@pytest.fixture
+def limelight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Limelight:
+    """limelight(*arguments) -> what `limelight batch` told, run in `tmp_path` in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+
+    def run(*arguments: str) -> Told:
+        monkeypatch.setattr("sys.argv", ["limelight", "batch", *arguments, "--device", "cpu"])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        told = capsys.readouterr()
+        return Told(code, told.out, told.err)
+
+    return run
+
+
+def write(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--engine", "rai"], "unknown engine 'rai' (did you mean 'ray'?); valid: local, ray"),
+        (["--max-batch", "0"], "max-batch is 0; must be from 1 to 1024"),
+        (["--max-batch", "many"], "Invalid value for '--max-batch'"),
+        (["--matrix", "seed"], "matrix is 'seed'; must be FIELD=VALUE,VALUE,... such as seed=1,2,3"),
+        (["--matrix", "sead=1,2"], "unknown field 'sead' (did you mean 'seed'?)"),
+        (["--matrix", "seed=1", "--matrix", "seed=2"], "matrix has seed twice"),
+        (["--workers", "3"], "workers is 3 and 1 process was started; start them with accelerate launch"),
+        (["--lora", "none.safetensors"], "none.safetensors does not exist"),
+        (["-o", "m.csv"], "output is m.csv, a file; give a folder"),
+        (["-o", "/proc/out"], "cannot write to /proc/out"),
+        ([], "unknown model '/there/is/none'"),
+    ],
+)
+def test_bad_options_are_refused_in_words(
+    tmp_path: Path, limelight: Limelight, options: list[str], message: str
+) -> None:
+    write(tmp_path / "m.csv", ["prompt", "a red apple"])
+    told = limelight("m.csv", "-o", "out", *NO_MODEL, *options)
+    assert told.code == 2
+    assert message in told.err
+    assert not list(tmp_path.rglob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none.csv", "cannot read none.csv: No such file or directory"),
+        ("m.xlsx", "unknown kind of manifest '.xlsx'; valid: .csv, .tsv, .jsonl, .txt, .parquet"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_refused(limelight: Limelight, name: str, message: str) -> None:
+    told = limelight(name, "-o", "out", *NO_MODEL)
+    assert (told.code, told.err) == (2, f"limelight: {message}\n")
+
+
+def test_all_that_is_wrong_with_a_manifest_is_told_with_lines_before_a_model_is_looked_for(
+    tmp_path: Path, limelight: Limelight
+) -> None:
+    rows = ["a cat,1,64", ",2,64", "a dog,x,64", "a cow,3,500,", "a pig,4,60", "a hen,-1,64"]
+    write(tmp_path / "m.csv", ["prompt,seed,width", *rows])
+    told = limelight("m.csv", "-o", "out", *NO_MODEL)
+    assert told.code == 2
+    assert told.err.splitlines() == [
+        "limelight: m.csv has 5 faults; nothing was drawn",
+        "line 3: there is no prompt",
+        "line 4: seed is 'x'; must be a whole number",
+        "line 5: has 4 cells; the header has 3",
+        "line 6: width is 60; must be a multiple of 8 (64 is the nearest)",
+        "line 7: seed is -1; must be from 0 to 9223372036854775807",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_preview_says_what_there_is_to_draw_and_the_same_command_goes_on(
+    tmp_path: Path, limelight: Limelight
+) -> None:
+    arguments = ["m.txt", "-o", "out", "--matrix", "num_steps=1"]
+    write(tmp_path / "m.txt", ["a {red|blue} apple"])
+    told = limelight(*arguments, "--dry-run")
+    assert (told.code, told.out) == (0, "2 pictures, 0 done, 2 to draw into out\n")
+    assert not list(tmp_path.rglob("*.png"))
+
+    told = limelight(*arguments)
+    assert told.code == 0
+    assert told.out.startswith("2 of 2 pictures in out; 2 drawn in ")
+
+    write(tmp_path / "m.txt", ["a {red|blue} apple", "a cat"])
+    assert limelight(*arguments, "--dry-run").out == "3 pictures, 2 done, 1 to draw into out\n"
+    told = limelight(*arguments)
+    assert told.out.startswith("3 of 3 pictures in out; 1 drawn in ")
+    told = limelight(*arguments)
+    assert told.out.startswith("3 of 3 pictures in out; 0 drawn in ")
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+
+
+def test_rows_that_fail_are_told_and_the_exit_code_is_3(
+    tmp_path: Path, limelight: Limelight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline import session
+
+    decode = session.decode_with_notes
+    calls: list[int] = []
+
+    def decode_but_the_first(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise NonFinitePicture("the VAE returned NaN")
+        return decode(*arguments)
+
+    monkeypatch.setattr(session, "decode_with_notes", decode_but_the_first)
+    write(tmp_path / "m.csv", ["prompt,num_steps", "a cat,1", "a dog,1"])
+    told = limelight("m.csv", "-o", "out", "--max-batch", "1")
+    assert told.code == 3
+    assert "limelight: line 2: the VAE returned NaN\n" in told.err
+    assert told.out.startswith("1 of 2 pictures in out; 1 drawn in ")
+    told = limelight("m.csv", "-o", "out")
+    assert told.code == 0
+    assert told.out.startswith("2 of 2 pictures in out; 1 drawn in ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_says_how_to_go_on_and_the_exit_code_is_4(
+    tmp_path: Path, limelight: Limelight, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("app.batch.load_pipeline", stop)
+    write(tmp_path / "m.csv", ["prompt", "a cat"])
+    told = limelight("m.csv", "-o", "out")
+    assert (told.code, told.out) == (4, "")
+    assert told.err == "limelight: stopped; nothing was drawn; run the same again to go on\n"
+
+
+def test_maps_and_replay(tmp_path: Path, limelight: Limelight, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "m.jsonl", ['{"id": "one", "prompt": "a red star", "seed": 5, "num_steps": 2}'])
+    assert limelight("m.jsonl", "-o", "out", "--maps").code == 0
+    (path,) = (tmp_path / "out").glob("one-*.png")
+    assert (tmp_path / "out" / "maps" / f"{path.stem}-maps.png").is_file()
+    assert read_record(path)["row"]["id"] == "one"
+    monkeypatch.setattr("sys.argv", ["limelight", "replay", str(path), "-o", "again.png"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 0
+    with Image.open(path) as first, Image.open(tmp_path / "again.png") as again:
+        assert first.tobytes() == again.tobytes()
+
+
+def test_where_there_is_no_terminal_a_line_is_told_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with BatchProgress(200, period=30) as progress:
+        progress.begin(50)
+        for second in range(1, 61):
+            now[0] = 1000.0 + second
+            progress.show(150 - second // 2, 1 if second > 40 else 0)
+    assert capsys.readouterr().err.splitlines() == [
+        "limelight: 65 of 200 pictures, 2.0 s each, 0:04:30 left",
+        "limelight: 80 of 200 pictures, 2.0 s each, 0:04:00 left, 1 failed",
+    ]
+
+
+def test_rates_are_of_this_run_and_told_when_there_is_one() -> None:
+    assert facts_of(0, 10, 5) == []
+    assert facts_of(20, 10, 5) == ["2.0/s", "0:00:02 left"]
+    assert facts_of(1, 10, 5) == ["10.0 s each", "0:00:50 left"]

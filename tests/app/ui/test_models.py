@@ -1,0 +1,69 @@
+"""Several models, and the second pass, in a browser."""
+
+import pytest
+
+from app.ui.limits import Limits
+from app.ui.studio import Studio
+from tests.app.ui.gestures import draw, set_steps, wait_for
+
+
+@pytest.fixture(scope="module")
+def two_models_url(pipe, serve):
+    studio = Studio({"first": pipe, "second": pipe}, Limits())
+    with serve(studio) as url:
+        yield url
+    studio.close()
+
+
+@pytest.mark.browser
+def test_a_model_is_chosen_from_the_list(open_page, two_models_url):
+    page = open_page(url=two_models_url)
+    set_steps(page, 2)
+    draw(page, "a cat")
+    assert page.evaluate("limelight.picture.model") == "first"
+    page.get_by_label("Width").fill("128")
+    page.get_by_label("Model", exact=True).click()
+    page.get_by_role("option", name="second").click()
+    page.wait_for_function("document.querySelector('input[aria-label=\"Width\"]').value === '64'")
+    page.click("#draw")
+    page.wait_for_function("limelight.picture.model === 'second' && limelight.picture.state === 'done'")
+
+
+def test_a_model_that_is_not_on_the_list_is_refused(two_models_url):
+    from gradio_client import Client
+
+    client = Client(two_models_url, verbose=False)
+    try:
+        for name in ("default", "/etc/passwd", "http://127.0.0.1/x", "second/../first"):
+            (answer,) = client.submit(prompt="a", model=name, api_name="/generate")
+            assert answer["error"].startswith(f"unknown model {name!r}")
+            assert answer["pictures"] == []
+        (*_, last) = client.submit(prompt="a", model="second", num_steps=2, api_name="/generate")
+        assert last["pictures"][0]["state"] == "done"
+    finally:
+        client.close()
+
+
+@pytest.mark.browser
+def test_a_second_pass_makes_the_picture_larger(open_page):
+    page = open_page()
+    set_steps(page, 4)
+    page.get_by_text("Enlarge").click()
+    page.get_by_label("number input for Times larger").fill("2")
+    page.get_by_label("number input for Times larger").press("Tab")
+    page.fill("#prompt textarea", "a red apple")
+    page.click("#draw")
+    wait_for(page, "done")
+    assert page.evaluate("limelight.lens.image.width") == 128
+    page.locator(".words .word", has_text="apple").click()
+    assert page.locator(".legend-title").inner_text() == "apple"
+    assert page.locator(".facts").inner_text().startswith("128")
+
+    page.get_by_label("number input for Times larger").fill("4")
+    page.get_by_label("number input for Times larger").press("Tab")
+    page.get_by_label("Width").fill("512")
+    page.get_by_label("Height").fill("512")
+    page.get_by_label("Height").press("Tab")
+    page.click("#draw")
+    page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")
+    assert page.locator(".status").inner_text() == "the finished picture's side is 2048; at most 1024 here"

@@ -1,0 +1,80 @@
+"""Being told to stop, whatever is being done just then."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.batch.conftest import Draw, pictures, write_rows
+from tests.pipeline.batch.test_run import assert_same, lines
+
+ROWS = [f"a red {thing},{seed},2" for seed, thing in enumerate(("apple", "star", "frog", "fish"))]
+LONG = 60.0  # seconds; nobody waits for so long
+SHORT = 1.0  # what a step, or a file, takes
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, draw: Callable[..., tuple[int, str]]) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    assert draw(write_rows(folder / "m.csv", ROWS), folder / "out")[0] == 0
+    return folder / "out"
+
+
+def wait_until_held(process: BaseProcess, folder: Path) -> int:
+    while process.is_alive() and not (folder / "held").exists():
+        time.sleep(0.005)
+    assert process.is_alive() and process.pid is not None
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    ("at", "seconds"),
+    [("load", LONG), ("encode", SHORT), ("sample", SHORT), ("decode", LONG), ("save", SHORT)],
+)
+def test_a_signal_stops_in_order_at_any_time(
+    tmp_path: Path,
+    start: Draw,
+    draw: Callable[..., tuple[int, str]],
+    whole: Path,
+    at: str,
+    seconds: float,
+) -> None:
+    manifest, out = write_rows(tmp_path / "m.csv", ROWS), tmp_path / "out"
+    process = start(manifest, out, max_batch=1, hold=(at, seconds))
+    os.kill(wait_until_held(process, tmp_path), signal.SIGTERM)
+    begun = time.monotonic()
+    process.join(30)
+    assert process.exitcode == 4
+    assert time.monotonic() - begun < 4
+    told = (tmp_path / "told").read_text()
+    assert "limelight: stopped; " in told and "run the same again to go on" in told
+    assert "Traceback" not in told
+    assert not list(out.rglob("*.tmp"))
+    assert len(pictures(out)) == len(lines(out, "done")) == (1 if at == "save" else 0)
+    assert draw(manifest, out)[0] == 0
+    assert_same(out, whole)
+
+
+def test_a_second_signal_ends_it_at_once_and_what_was_half_written_is_cleared_away(
+    tmp_path: Path, start: Draw, draw: Callable[..., tuple[int, str]], whole: Path
+) -> None:
+    manifest, out = write_rows(tmp_path / "m.csv", ROWS), tmp_path / "out"
+    process = start(manifest, out, max_batch=1, hold=("save", LONG))
+    pid = wait_until_held(process, tmp_path)
+    os.kill(pid, signal.SIGINT)
+    time.sleep(0.5)
+    assert process.is_alive()  # it waits for what is being written
+    os.kill(pid, signal.SIGINT)
+    begun = time.monotonic()
+    process.join(30)
+    assert process.exitcode == -signal.SIGINT
+    assert time.monotonic() - begun < 1
+    assert len(list(out.rglob("*.tmp"))) == 1 and not pictures(out)
+    code, told = draw(manifest, out)
+    assert code == 0 and f"process {pid} left without finishing; going on from there" in told
+    assert not list(out.rglob("*.tmp"))
+    assert_same(out, whole)
