@@ -3,6 +3,7 @@
 import copy
 import logging
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +75,7 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
     if unet.device.type != "cpu" or unet.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         return unet
     timings = Timings(cache_file() if timings_file is None else timings_file)
-    fast = copy.copy(unet)
+    fast = cast(FastUNet, copy.copy(unet))
     fast.__class__ = FastUNet
     fast.extra_memory = _allowance(fast, extra_memory)
     tiles = _tiles(fast, fast.extra_memory)
