@@ -1,7 +1,9 @@
 """One call that makes a U-Net fast on a CPU, with the same predictions but for rounding."""
 
 import copy
+import logging
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -11,16 +13,28 @@ from unet.blocks import DownBlock
 from unet.fast import rows
 from unet.fast.convolution import FastConv2d
 from unet.fast.linear import FastFeedForward, FastLinear, linear_pays
+from unet.fast.memory import free_bytes
 from unet.fast.timings import Timings, cache_file
 from unet.transformer import FeedForward
 from unet.unet import UNet
 
+logger = logging.getLogger(__name__)
 EXTRA_MEMORY = 0.36
 _SMALL = 2**26  # bytes of filters that are no matter, whatever the model
+# Beside a model larger than Stable Diffusion 1: there convolutions take less of the time, and those of the
+# largest grids, for which this is enough, most of that.
+_LARGEST = 1200 * 2**20
+_SHARE_OF_FREE = 0.25
 
 
 class FastUNet(UNet):
-    """A U-Net with the parts that `optimize` gave it; computes in channels-last order."""
+    """A U-Net with the parts that `optimize` gave it; computes in channels-last order.
+
+    Attributes:
+        extra_memory: bytes that its convolutions may take for filters beside the weights.
+    """
+
+    extra_memory: int
 
     def levels(
         self, x: Tensor, temb: Tensor, context: Tensor | None, attention: AttentionRuntime | None
@@ -54,14 +68,17 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
 
     Args:
         extra_memory: of Winograd filters beside the weights, as a share of the weights' size; 0 for none.
+            They take at most 1.2 GB, and a quarter of the memory that is free; a warning says where that is
+            what keeps them few.
         timings_file: None is limelight/timings.json in the user's cache folder.
     """
     if unet.device.type != "cpu" or unet.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         return unet
     timings = Timings(cache_file() if timings_file is None else timings_file)
-    fast = copy.copy(unet)
+    fast = cast(FastUNet, copy.copy(unet))
     fast.__class__ = FastUNet
-    tiles = _tiles(fast, extra_memory)
+    fast.extra_memory = _allowance(fast, extra_memory)
+    tiles = _tiles(fast, fast.extra_memory)
     pays = linear_pays(timings)
     for parent in list(fast.modules()):
         for name, child in list(parent.named_children()):
@@ -74,10 +91,25 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
     return fast
 
 
-def _tiles(unet: UNet, extra_memory: float) -> dict[int, tuple[int, ...]]:
-    """What each convolution may keep, as far as the memory goes: largest grids first, where a byte of filters
-    saves most."""
-    left = max(extra_memory * sum(p.nbytes for p in unet.parameters()), _SMALL if extra_memory else 0)
+def _allowance(unet: UNet, share: float) -> int:
+    """Bytes that filters may take."""
+    wanted = share * sum(p.nbytes for p in unet.parameters())
+    wanted = min(max(wanted, _SMALL), _LARGEST) if share else 0
+    free = free_bytes()
+    if free is None or wanted <= _SHARE_OF_FREE * free:
+        return int(wanted)
+    allowed = int(_SHARE_OF_FREE * free)
+    logger.warning(
+        "%.0f MiB of memory are free, so convolutions keep %.0f MiB of filters beside the weights, not %.0f; "
+        "the picture is the same but for rounding, and takes longer",
+        *(size / 2**20 for size in (free, allowed, wanted)),
+    )
+    return allowed
+
+
+def _tiles(unet: UNet, left: float) -> dict[int, tuple[int, ...]]:
+    """What each convolution may keep in the bytes that are `left`: largest grids first, where a byte of
+    filters saves most."""
     tiles: dict[int, tuple[int, ...]] = {}
     for conv in _by_grid(unet):
         for allowed in ((1, 2, 4), (1, 2), (1,)):
