@@ -36,7 +36,8 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--scheduler", default="model", help="a name of `limelight generate --scheduler`")
-    parser.add_argument("--tasks", type=int, default=len(TASKS), help="how many of them, from the first")
+    count = {"choices": range(1, len(TASKS) + 1), "metavar": "N", "help": "how many of them, from the first"}
+    parser.add_argument("--tasks", type=int, default=len(TASKS), **count)
     parser.add_argument("--grids", type=Path, help="a folder for a PNG of every task's pictures of seed 0")
     arguments = parser.parse_args()
     judge, pipe = trained_judge(arguments.run), TextToImagePipeline.from_pretrained(arguments.model)
