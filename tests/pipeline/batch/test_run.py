@@ -3,11 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.batch.journal import Ledger
@@ -125,6 +126,16 @@ def test_identical_rows_get_a_picture_each(tmp_path: Path, draw: Callable[..., t
     assert len(pictures(tmp_path / "out")) == 3
 
 
+@pytest.fixture
+def as_many_threads_as_a_run() -> Iterator[None]:
+    """One, as `draw`'s processes have: sums in another order round otherwise."""
+    ours = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(ours)
+
+
+@pytest.mark.usefixtures("as_many_threads_as_a_run")
 def test_a_picture_knows_its_row_and_can_be_made_again(
     tmp_path: Path, draw: Callable[..., tuple[int, str]]
 ) -> None:
