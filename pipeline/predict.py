@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from attention import AttentionRuntime, Backend, ContextRows, get
-from attention.recorder import RowRecorder
+from attention.recorder import RepeatingRecorder, RowRecorder
 from pipeline.errors import NonFinitePrediction
 from pipeline.faults import first_fault
 from pipeline.job import Job
 from pipeline.model import Model
 from pipeline.sizes import size_ids
+from unet import DeepFeature
 from unet.embeddings import guidance_embedding
 
 
@@ -56,7 +57,7 @@ def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
 
 
 def _call(model: Model, batch: Sequence[Job], runtime: AttentionRuntime) -> tuple[Tensor, ...]:
-    unet, call = model.unet, _arguments(model, batch)
+    unet, call, deep = model.unet, _arguments(model, batch), _deep_feature(batch)
     prediction = unet(
         call.x,
         call.timesteps,
@@ -65,8 +66,21 @@ def _call(model: Model, batch: Sequence[Job], runtime: AttentionRuntime) -> tupl
         size_ids=call.size_ids,
         attention=runtime,
         time_cond=call.time_cond,
+        deep=deep,
     )
-    return prediction.split([len(job.ask.x) for job in batch])
+    counts = [len(job.ask.x) for job in batch]
+    if deep is not None and deep.kept is not None:
+        for job, kept in zip(batch, deep.kept.split(counts), strict=True):
+            # A copy: a row would hold on to its whole batch.
+            job.deep = kept.clone() if job.request.lossy_cache_interval > 1 else None
+    return prediction.split(counts)
+
+
+def _deep_feature(batch: Sequence[Job]) -> DeepFeature | None:
+    """What the rows take of earlier calls, or where this one leaves its own; None where nobody wants it."""
+    if batch[0].ask.reuses:
+        return DeepFeature(torch.cat([job.deep[-len(job.ask.x) :] for job in batch if job.deep is not None]))
+    return DeepFeature() if any(job.request.lossy_cache_interval > 1 for job in batch) else None
 
 
 def _arguments(model: Model, batch: Sequence[Job]) -> Call:
@@ -111,7 +125,10 @@ def _context(model: Model, batch: Sequence[Job]) -> AbstractContextManager[Conte
 
 def _runtime(
     batch: Sequence[Job], backends: Mapping[str, Backend], context: ContextRows
-) -> tuple[AttentionRuntime, RowRecorder]:
+) -> tuple[AttentionRuntime, RowRecorder | RepeatingRecorder]:
     """What a call does its attention with, and who listens, if any of its requests wants maps."""
-    recorder = RowRecorder([recording for job in batch for recording in job.recordings])
+    recordings = [recording for job in batch for recording in job.recordings]
+    if batch[0].ask.reuses:
+        return AttentionRuntime(backends, None, context), RepeatingRecorder(recordings)
+    recorder = RowRecorder(recordings)
     return AttentionRuntime(backends, recorder if recorder.is_needed else None, context), recorder
