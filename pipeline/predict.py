@@ -129,6 +129,9 @@ def _runtime(
     """What a call does its attention with, and who listens, if any of its requests wants maps."""
     recordings = [recording for job in batch for recording in job.recordings]
     if batch[0].ask.reuses:
-        return AttentionRuntime(backends, None, context), RepeatingRecorder(recordings)
+        return AttentionRuntime(backends, context=context), RepeatingRecorder(recordings)
     recorder = RowRecorder(recordings)
-    return AttentionRuntime(backends, recorder if recorder.is_needed else None, context), recorder
+    if not recorder.is_needed:
+        return AttentionRuntime(backends, context=context), recorder
+    means = recorder if recorder.takes_means else None
+    return AttentionRuntime(backends, recorder, context, means), recorder

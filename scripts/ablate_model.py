@@ -13,7 +13,7 @@ from scripts.training.config import SHIPPED
 from scripts.training.data import World
 from scripts.training.judge import trained_judge
 
-COLUMNS = ("loss", "caption", "single object", "single object, ground", "colours")
+COLUMNS = ("loss", "caption", "coloured thing", "ground", "minutes")
 
 
 def main() -> int:

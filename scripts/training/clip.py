@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from scripts.training.config import TrainConfig
 from scripts.training.data import World
 from scripts.training.loop import Stage
+from scripts.training.precision import mixed
 from scripts.training.text import TextSide
 from scripts.world.scene import Mixture, Scene, is_held_out, sample_scene
 from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUNS, RELATIONS
@@ -64,7 +65,7 @@ def clip_stage(config: TrainConfig, world: World, tokenizer_folder: Path) -> Sta
         scenes = [scene for original in half for scene in (original, changed(original, rng))]
         batch = world.compose(scenes, rng)
         ids = text.ids(batch.captions, full=False)
-        with torch.autocast(world.device, dtype=torch.bfloat16):
+        with mixed(world.device):
             output = text.encoder(ids)
             words = F.normalize(heads.text(output.pooler_output).float(), dim=-1)
             sights = F.normalize(heads.image(batch.images).float(), dim=-1)

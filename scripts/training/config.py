@@ -67,7 +67,8 @@ class PoolConfig:
 class UNetStageConfig:
     """The denoiser, cross-attention on 16x16 and 8x8. Timesteps are drawn from Beta(*timesteps): seldom where
     nothing but the ground can be seen (alpha bar < 0.01 above 680), often where shapes are decided. `min_snr`
-    weighs the loss (Hang et al. 2023); None weighs all timesteps alike."""
+    weighs the loss (Hang et al. 2023); None weighs all timesteps alike. The first `small_first` of the steps
+    see latents of half the side."""
 
     channels: tuple[int, ...] = (64, 128, 192)
     heads: int = 4
@@ -80,6 +81,7 @@ class UNetStageConfig:
     drop_caption: float = 0.1
     timesteps: tuple[float, float] = (2.4, 1.8)
     min_snr: float | None = None
+    small_first: float = 0.0
     ema: float = 0.999
     pool: PoolConfig = PoolConfig()
     stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4, decay=0.25)

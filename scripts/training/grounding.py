@@ -67,9 +67,10 @@ class Maps:
 
     def loss(self, answers: Int[Tensor, "b m"], truth: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
         """How far a word's map (mean over heads and sites) is from the mask of what it names, both as
-        distributions over positions: the Kullback-Leibler divergence, mean over words."""
+        distributions over positions: the Kullback-Leibler divergence, mean over words. 0 where no word names
+        anything or no site has this grid."""
         rows, tokens = torch.nonzero(answers != NOTHING, as_tuple=True)
-        if not len(rows):
+        if not len(rows) or not self.sites:
             return truth.new_zeros(())
         found = torch.stack(self.sites).mean(0)[rows, :, tokens]
         wanted = truth[rows, answers[rows, tokens]].flatten(1)

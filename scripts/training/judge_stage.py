@@ -10,6 +10,7 @@ from scripts.training.config import TrainConfig
 from scripts.training.data import Batch, World
 from scripts.training.judge import CELL, UNCLEAR, Judge
 from scripts.training.loop import Stage
+from scripts.training.precision import mixed
 from scripts.training.scores import TASKS, right
 from scripts.training.vae import HELD_OUT_STEP
 from scripts.world.composer import PIXELS, SIZES, Layout
@@ -56,7 +57,7 @@ def judge_loss(judge: Judge, batch: Batch, rng: np.random.Generator) -> Tensor:
     images = images + float(rng.uniform(0, 0.15)) * torch.from_numpy(
         rng.standard_normal(tuple(images.shape), np.float32)
     ).to(images.device)
-    with torch.autocast(images.device.type, dtype=torch.bfloat16):
+    with mixed(images.device.type):
         sight = judge(images)
     rows, slots, down, across = centres(batch.layout)
     middle = torch.zeros_like(sight.centre)

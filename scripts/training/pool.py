@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from scripts.training.config import PoolConfig
 from scripts.training.data import Sketch, Sketches, World
 from scripts.training.grounding import masks, named
+from scripts.training.precision import mixed
 from scripts.training.relation import told
 from scripts.training.text import TextSide
 
@@ -80,7 +81,7 @@ class LatentPool:
 
     def _encode(self, sketch: Sketch) -> Chunk:
         batch = self.world.paint(sketch)
-        with torch.no_grad(), torch.autocast(self.world.device, dtype=torch.bfloat16):
+        with torch.no_grad(), mixed(self.world.device):
             posteriors = [
                 self.vae.encode(part).latent_dist for part in batch.images.split(self.config.encode)
             ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDIMScheduler
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,6 +21,7 @@ from scripts.training.grounding import NOTHING, Maps
 from scripts.training.loop import Stage
 from scripts.training.margins import margins
 from scripts.training.pool import LatentPool
+from scripts.training.precision import mixed
 from scripts.training.relation import UNSAID, relation_head, relation_loss
 from scripts.training.text import TextSide
 from scripts.training.vae import HELD_OUT_STEP
@@ -135,7 +137,7 @@ def unet_stage(
         noise = torch.randn(latents.shape, generator=generator, device=world.device)
         dropped = torch.from_numpy(rng.random(len(latents)) < config.unet.drop_caption).to(world.device)
         maps = Maps()
-        with torch.autocast(world.device, dtype=torch.bfloat16):
+        with mixed(world.device):
             context = parts["encoder"](torch.where(dropped[:, None], empty, ids)).last_hidden_state
             predicted = parts["unet"](
                 noising.add_noise(latents, noise, timesteps),
@@ -150,6 +152,8 @@ def unet_stage(
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         latents, scenes = pool.draw(step, config.unet.stage.batch // size)
+        if step < config.unet.small_first * config.unet.stage.steps:
+            latents = F.avg_pool2d(latents, 2)
         denoising, context, dropped, maps = loss_of(step, latents, scenes.ids, model)
         unsaid = dropped[:, None]
         relation = relation_loss(head, context, scenes.told.masked_fill(unsaid, UNSAID))
@@ -243,7 +247,7 @@ def sample(
     ]
     x = torch.stack(rows).to(text.device)
     for timestep in _progress(steps):
-        with torch.autocast(text.device, dtype=torch.bfloat16):
+        with mixed(text.device):
             both = parts["unet"](
                 torch.cat([x, x]), timestep.expand(2 * len(x)).to(text.device), context
             ).float()

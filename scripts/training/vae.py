@@ -11,6 +11,7 @@ from scripts.training.config import TrainConfig
 from scripts.training.data import World
 from scripts.training.grid import save_grid
 from scripts.training.loop import Stage
+from scripts.training.precision import mixed
 from scripts.world.composer import PIXELS
 
 HELD_OUT_STEP = 10**9
@@ -40,7 +41,7 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         images = world.batch(step, config.vae.stage.batch).images
         noise = torch.Generator(world.device).manual_seed(step)
-        with torch.autocast(world.device, dtype=torch.bfloat16):
+        with mixed(world.device):
             posterior = vae.encode(images).latent_dist
             latents = posterior.mean + posterior.std * torch.randn(
                 posterior.mean.shape, generator=noise, device=world.device
@@ -77,7 +78,7 @@ def decoder_stage(config: TrainConfig, world: World, vae: AutoencoderKL, folder:
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         images = world.batch(step, config.vae.decoder.batch).images
         random = torch.Generator(world.device).manual_seed(step)
-        with torch.autocast(world.device, dtype=torch.bfloat16):
+        with mixed(world.device):
             with torch.no_grad():
                 latents = vae.encode(images).latent_dist.mean
             noise = torch.randn(latents.shape, generator=random, device=world.device)
