@@ -114,4 +114,7 @@ def _runtime(
 ) -> tuple[AttentionRuntime, RowRecorder]:
     """What a call does its attention with, and who listens, if any of its requests wants maps."""
     recorder = RowRecorder([recording for job in batch for recording in job.recordings])
-    return AttentionRuntime(backends, recorder if recorder.is_needed else None, context), recorder
+    if not recorder.is_needed:
+        return AttentionRuntime(backends, context=context), recorder
+    means = recorder if recorder.takes_means else None
+    return AttentionRuntime(backends, recorder, context, means), recorder

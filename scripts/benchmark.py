@@ -1,195 +1,109 @@
-"""Times attention backends and measures the memory each takes: `python -m scripts.benchmark attention`.
+"""Measures Limelight beside what others offer: `python -m scripts.benchmark [WHAT] [options]`.
 
-Time: the backends take turns, several rounds; the median of a backend over that of sdpa in the same rounds.
-Extra memory: each backend runs in a fresh process, after a tiny warm-up; how far the peak resident size rises
-above the size just before the call (VmHWM after a reset, less VmRSS; on CUDA, the allocator's peak), less the
-result's own size. The median of three processes.
-
-`python -m scripts.benchmark recording` times what recording costs; see `scripts.benchmark_recording`.
-`python -m scripts.benchmark unet` times the U-Net beside diffusers'; see `scripts.benchmark_unet`.
+Without WHAT: unet, attention, picture, batch, cold and memory, one after the other, in one report.
+`--quick` takes about three minutes on two cores for all of these together. `-o FILE.md` writes the report
+there, and a plot beside it.
 """
 
 import argparse
-import platform
+import gc
+import importlib
+import os
 import shlex
-import statistics
-import subprocess
 import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
-import torch
-from torch import Tensor
+from scripts.benchmarks.plot import draw
+from scripts.benchmarks.report import Report, Setting, markdown
 
-from attention import attend, get
-from attention.spec import AttentionSpec
-from scripts import benchmark_recording, benchmark_unet
-
-Sizes = tuple[int, int, int, int, int]  # batch, heads, queries, keys, head_dim
-SHAPES: dict[str, Sizes] = {
-    "SD1 512 px, self, first level": (2, 8, 4096, 4096, 40),
-    "SD1 768 px, self, first level": (2, 8, 9216, 9216, 40),
-    "SD1 512 px, cross, first level": (2, 8, 4096, 77, 40),
-    "SD1 512 px, self, third level": (2, 8, 256, 256, 160),
-    "SDXL 1024 px, self, second level": (2, 10, 4096, 4096, 64),
+WHAT = {
+    "unet": "a prediction, beside diffusers, OpenVINO and ONNX Runtime",
+    "attention": "backends by shape: time and memory",
+    "picture": "from prompt to picture, beside diffusers' pipeline",
+    "batch": "from many prompts to many files, beside a loop of diffusers' pipeline",
+    "cold": "new processes: --help, and a picture, beside diffusers",
+    "memory": "the peak of loading a U-Net and of a prediction, beside diffusers",
+    "recording": "what recording attention costs and keeps",
+    "cache": "when keeping keys and values pays, and when pages do",
+    "engine": "requests that come when they come",
+    "live": "what it costs to watch",
 }
-MIB = 2**20
-MATH_COPIES = 3  # of all scores, which math holds at once: scores, those with no key hidden, their softmax
+TOGETHER = ("unet", "attention", "picture", "batch", "cold", "memory")
 
 
-def main() -> int:
-    if sys.argv[1:2] == ["recording"]:
-        return benchmark_recording.main(sys.argv[2:])
-    if sys.argv[1:2] == ["unet"]:
-        return benchmark_unet.main(sys.argv[2:])
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["attention"])
-    parser.add_argument("--backends", default="sdpa,tiled,math", help="names, separated by commas")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="", help="shapes whose name contains this")
-    parser.add_argument("--note", default="", help="a sentence for the report, such as what else was running")
-    parser.add_argument("-o", "--output", type=Path, help="a Markdown file; standard output if not given")
-    parser.add_argument("--child", nargs=2, metavar=("SHAPE", "BACKEND"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    be_the_first_to_go()
-    if arguments.child:
-        shape, name = arguments.child
-        print(extra_bytes_here(arguments, SHAPES[shape], name))
-        return 0
-    report = "\n".join(markdown(arguments))
-    if arguments.output is None:
-        print(report)
+def main(argv: Sequence[str] | None = None) -> int:
+    argv = list(sys.argv[1:] if argv is None else argv)
+    load = os.getloadavg()[0]
+    if not argv or argv[0].startswith("-"):
+        names, rest = TOGETHER, argv
     else:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(report + "\n")
+        names, rest = (argv[0],), argv[1:]
+    if unknown := [name for name in names if name not in WHAT]:
+        raise SystemExit(f"{unknown[0]!r} is not a benchmark; must be one of {', '.join(WHAT)}")
+    if {"-h", "--help"} & set(rest) and len(names) > 1:
+        print(__doc__, *(f"{name:10} {does}" for name, does in WHAT.items()), sep="\n")
+        return 0
+    asked = [(name, options_of(name, rest)) for name in names]  # all refused before any is run
+    setting = setting_of(asked[0][1], argv, load)
+    reports = []
+    for name, options in asked:
+        reports.append(report_of(name, options))
+        print("\n".join(reports[-1].lines(2)), file=sys.stderr, flush=True)
+        gc.collect()
+    write(reports, setting, asked[0][1].output)
     return 0
 
 
-def markdown(arguments: argparse.Namespace) -> list[str]:
-    command = shlex.join(["python", "-m", "scripts.benchmark", *sys.argv[1:]])
-    name = torch.cuda.get_device_name() if arguments.device == "cuda" else cpu_name()
-    lines = [
-        f"# Attention on {arguments.device}",
-        "",
-        f"{name}, {arguments.threads} thread(s), {arguments.dtype}, torch {torch.__version__}, Python "
-        f"{platform.python_version()}, {platform.system()}. {arguments.note}".rstrip(),
-        "",
-        f"    {command}",
-        "",
-        *(__doc__ or "").split("\n\n", 1)[1].strip().splitlines(),
-        "",
-        "| shape | b h n m d | backend | kernel | seconds | times sdpa | extra memory, MiB |",
-        "|---|---|---|---|--:|--:|--:|",
-    ]
-    names = arguments.backends.split(",")
-    for shape, sizes in SHAPES.items():
-        if arguments.only not in shape:
-            continue
-        spec = AttentionSpec.of(*inputs(arguments, sizes))
-        able = [each for each in names if not get(each).refusals(spec)]
-        need, have = MATH_COPIES * sizes[0] * sizes[1] * sizes[2] * sizes[3] * 4, free_bytes(arguments.device)
-        if need * 1.15 > have and "math" in able:
-            able.remove("math")
-            lines.append(
-                f"| {shape} | | math | left out: takes {need / MIB:.0f} MiB of {have / MIB:.0f} free | | | |"
-            )
-        times = measure(arguments, sizes, able)
-        for each in able:
-            print(shape, each, times[each], file=sys.stderr, flush=True)
-            ratio = f"{times[each] / times['sdpa']:.2f}" if "sdpa" in times else ""
-            size, extra = " ".join(map(str, sizes)), extra_bytes(shape, each) / MIB
-            kernel = get(each).kernel(spec)
-            lines.append(
-                f"| {shape} | {size} | {each} | {kernel} | {times[each]:.4f} | {ratio} | {extra:.1f} |"
-            )
-        for each in names:
-            if reasons := get(each).refusals(spec):
-                lines.append(f"| {shape} | | {each} | refused: {'; '.join(reasons)} | | | |")
-    return lines
+def module_of(name: str) -> ModuleType:
+    return importlib.import_module(f"scripts.benchmarks.{name}")
 
 
-def inputs(arguments: argparse.Namespace, sizes: Sizes) -> tuple[Tensor, ...]:
-    """q, k, v as a U-Net hands them over: heads split off the channels, so not contiguous."""
-    b, h, n, m, d = sizes
-    torch.manual_seed(0)
-    options = {"device": arguments.device, "dtype": getattr(torch, arguments.dtype)}
-    return tuple(
-        torch.randn(b, length, h * d, **options).unflatten(-1, (h, d)).transpose(1, 2) for length in (n, m, m)
+def options_of(name: str, argv: Sequence[str]) -> argparse.Namespace:
+    """What is asked of one benchmark: options of all, those of its own, and what `--quick` makes of them."""
+    module = module_of(name)
+    parser = argparse.ArgumentParser(
+        prog=f"python -m scripts.benchmark {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
     )
+    parser.add_argument("--quick", action="store_true", help="in little time: fewer sizes, ways and rounds")
+    parser.add_argument("--rounds", type=int, default=3, help="in which the ways take turns")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--note", default="", help="a sentence for the report, such as what else was running")
+    parser.add_argument("-o", "--output", type=Path, help="a Markdown file; standard output if not given")
+    module.add_options(parser)
+    if "--quick" in argv:
+        parser.set_defaults(**module.QUICK)
+    options = parser.parse_args(argv)
+    if options.device not in module.DEVICES:
+        parser.error(f"--device is {options.device}; {name} is measured on {', '.join(module.DEVICES)}")
+    return options
 
 
-def measure(arguments: argparse.Namespace, sizes: Sizes, names: list[str]) -> dict[str, float]:
-    """Median seconds of each backend; they take turns, so that what slows the machine slows them all."""
-    q, k, v = inputs(arguments, sizes)
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(arguments.rounds + 1):
-        for name in names:
-            synchronize(arguments.device)
-            start = time.perf_counter()
-            attend(q, k, v, backend=name)
-            synchronize(arguments.device)
-            if turn > 0:  # the first round warms up
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+def report_of(name: str, options: argparse.Namespace) -> Report:
+    import torch
+
+    module = module_of(name)
+    torch.set_num_threads(options.threads)
+    text = (module.__doc__ or "").partition("\n\n")[2]
+    return Report(module.TITLE, text, list(module.measure(options)))
 
 
-def extra_bytes(shape: str, name: str) -> float:
-    """Peak memory of one call beyond its inputs and its result; the median of three new processes."""
-    command = [sys.executable, "-m", "scripts.benchmark", *sys.argv[1:], "--child", shape, name]
-    runs = [subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True) for _ in range(3)]
-    return statistics.median(int(run.stdout) for run in runs)
+def setting_of(options: argparse.Namespace, argv: Sequence[str], load: float) -> Setting:
+    command = shlex.join(["python", "-m", "scripts.benchmark", *argv])
+    return Setting(options.device, options.threads, command, load, options.note)
 
 
-def extra_bytes_here(arguments: argparse.Namespace, sizes: Sizes, name: str) -> int:
-    """As `extra_bytes`, once, in this process, which must not have done attention before."""
-    attend(*inputs(arguments, (1, 1, 64, 64, 64)), backend=name)  # so that libraries make their buffers first
-    q, k, v = inputs(arguments, sizes)
-    on_cuda = arguments.device == "cuda"
-    if on_cuda:
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-    else:
-        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, which getrusage's ru_maxrss never does
-        before = resident_bytes("VmRSS")
-    out = attend(q, k, v, backend=name)
-    after = torch.cuda.max_memory_allocated() if on_cuda else resident_bytes("VmHWM")
-    return after - before - out.nbytes
-
-
-def free_bytes(device: str) -> int:
-    """What may be taken without anything else having to give way."""
-    if device == "cuda":
-        return torch.cuda.mem_get_info()[0]
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-
-
-def be_the_first_to_go() -> None:
-    """Should memory run out all the same, the system ends this process and no other."""
-    adjust = Path("/proc/self/oom_score_adj")
-    if adjust.exists():
-        adjust.write_text("1000")
-
-
-def resident_bytes(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":"))
-
-
-def synchronize(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
-def cpu_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next(
-        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine()
-    )
+def write(reports: Sequence[Report], setting: Setting, output: Path | None) -> None:
+    if output is None:
+        print(markdown(reports, setting))
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    plot = output.with_suffix(".svg")
+    output.write_text(markdown(reports, setting, plot.name if draw(reports, plot) else None))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,12 @@
-"""When keeping keys and values pays, and when pages do: `python -m scripts.benchmark_cache`.
+"""When keeping keys and values pays, and when pages do: `python -m scripts.benchmark cache`.
 
 Ways of doing one thing take turns, several rounds; a ratio is the median over the rounds of a way's time over
-that of the first way in the same round. Weights are random. Sizes are those of SD1.5 and of SDXL's base.
+that of the first way in the same round, of the processor. Weights are random. Sizes are those of SD1.5 and of
+SDXL's base.
 """
 
 import argparse
-import platform
-import shlex
-import statistics
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import lcm
 from pathlib import Path
@@ -22,27 +18,19 @@ from attention import AttentionRuntime, attend, get
 from attention.caches.contexts import PagedContexts
 from attention.caches.decoding import DecodingCache, KVCache, PagedKVCache
 from attention.caches.pool import BlockPool
+from scripts.benchmarks.models import BOX, SD1, SDXL
+from scripts.benchmarks.report import Section
+from scripts.benchmarks.turns import Ratio, Way, processor, take_turns
 from unet import UNet, UNetConfig
 from unet.weights import parameters_on_meta
 
-Way = Callable[[], object]
+TITLE = "Caches and pages"
+DEVICES = ("cpu",)
+QUICK = {"only": "box", "side": 16}
 CHUNK = 77
-SDXL = {
-    "block_out_channels": (320, 640, 1280),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "cross_attention_dim": 2048,
-    "attention_head_dim": (5, 10, 20),
-    "transformer_layers_per_block": (1, 2, 10),
-    "use_linear_projection": True,
-    "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 256,
-    "projection_class_embeddings_input_dim": 2816,
-}
-BOX = Path(__file__).parent.parent / "pipeline" / "default_model" / "unet"
 FAMILIES: dict[str, dict[str, object] | Path] = {  # what UNetConfig reads
     "the model in the box": BOX,
-    "SD1.5": {"cross_attention_dim": 768},
+    "SD1.5": SD1,
     "SDXL": SDXL,
 }
 # A site of each kind at 512 px (SD1.5) and 1024 px (SDXL): heads, head dim, positions.
@@ -50,59 +38,35 @@ CROSS = {"SD1.5": ((8, 40, 4096), (8, 80, 1024), (8, 160, 256)), "SDXL": ((10, 6
 COUNTS = ((1, 1), (1, 2), (1, 3), (2, 3), (1, 1, 1, 1), (1, 1, 1, 2), (1, 1, 1, 3), (1, 2, 1, 3))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--side", type=int, default=32, help="of the latent in U-Net calls")
     parser.add_argument("--only", default="", help="families whose name contains this")
-    parser.add_argument("--note", default="", help="a sentence for the report, such as what else was running")
-    parser.add_argument("-o", "--output", type=Path, help="a Markdown file; standard output if not given")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    with torch.inference_mode():
-        report = "\n".join(markdown(arguments))
-    if arguments.output is None:
-        print(report)
-    else:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        arguments.output.write_text(report + "\n")
-    return 0
 
 
-def markdown(arguments: argparse.Namespace) -> Iterator[str]:
-    command = shlex.join(["python", "-m", "scripts.benchmark_cache", *sys.argv[1:]])
-    yield from ("# Caches and pages on a CPU", "")
-    yield (
-        f"{arguments.threads} thread(s), float32, torch {torch.__version__}, Python "
-        f"{platform.python_version()}. {arguments.note}"
-    ).rstrip()
-    yield from ("", f"    {command}", "", *(__doc__ or "").split("\n\n", 1)[1].strip().splitlines(), "")
-    yield from prompts(arguments)
-    yield from lengths(arguments)
-    yield from blocks(arguments)
-    yield from decoding(arguments)
+@torch.inference_mode()
+def measure(options: argparse.Namespace) -> list[Section]:
+    return [prompts(options), lengths(options), blocks(options), decoding(options)]
 
 
-def prompts(arguments: argparse.Namespace) -> Iterator[str]:
-    yield from ("## A U-Net call with the prompts' keys and values kept", "")
-    yield (
-        f"A call of two rows at a latent of {arguments.side} x {arguments.side}, over one that projects "
-        "them anew. What is saved does not grow with the picture, and its share falls. Weights of one shape "
-        "are one tensor, so that SDXL fits in memory."
-    )
-    yield from ("", "| model | kept / anew | the same bits | kept per chunk, MiB |", "|---|--:|---|--:|")
+def prompts(options: argparse.Namespace) -> Section:
+    rows = []
     for name, config in FAMILIES.items():
-        if arguments.only in name:
+        if options.only in name:
             unet = random_unet(config)
-            anew, kept = calls(unet, arguments.side)
+            anew, kept = calls(unet, options.side)
             is_same = torch.equal(anew(), kept())
-            ratio = ratios({"anew": anew, "kept": kept}, arguments.rounds)["kept"]
+            ratio = ratios({"anew": anew, "kept": kept}, options.rounds)["kept"]
             made = unet.keys_values(torch.randn(1, CHUNK, unet.config.context_dim))
             size = sum(k.nbytes + v.nbytes for k, v in made.values()) / 2**20
-            yield f"| {name} | {ratio:.3f} | {'yes' if is_same else 'no'} | {size:.1f} |"
-            print(name, ratio, file=sys.stderr, flush=True)
-    yield ""
+            rows.append([name, f"{ratio:.3f}", "yes" if is_same else "no", f"{size:.1f}"])
+    return Section(
+        "A U-Net call with the prompts' keys and values kept",
+        f"A call of two rows at a latent of {options.side} x {options.side}, over one that projects them "
+        "anew. What is saved does not grow with the picture, and its share falls. Weights of one shape are "
+        "one tensor, so that SDXL fits in memory.",
+        ("model", "kept / anew", "the same bits", "kept per chunk, MiB"),
+        rows,
+    )
 
 
 def calls(unet: UNet, side: int) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
@@ -126,20 +90,22 @@ def calls(unet: UNet, side: int) -> tuple[Callable[[], Tensor], Callable[[], Ten
     return anew, kept
 
 
-def lengths(arguments: argparse.Namespace) -> Iterator[str]:
-    yield from ("## Cross-attention of rows with unequal prompts", "")
-    yield (
-        "A site of each kind once, keys and values there: pages (a call for each length) over every prompt "
-        "repeated to the common length, where the rows are one tensor already."
-    )
-    yield from ("", "| model | chunks of the rows | common length | pages / repeated |", "|---|---|--:|--:|")
+def lengths(options: argparse.Namespace) -> Section:
+    rows = []
     for model, sites in CROSS.items():
         for counts in COUNTS:
-            pages, repeated = both_ways(sites, counts, lcm(*counts))
-            ratio = ratios({"repeated": repeated, "pages": pages}, arguments.rounds)["pages"]
-            yield f"| {model} | {' '.join(map(str, counts))} | {lcm(*counts)} | {ratio:.2f} |"
-            print(model, counts, ratio, file=sys.stderr, flush=True)
-    yield ""
+            common = lcm(*counts)
+            pages, repeated = both_ways(sites, counts, common)
+            ratio = ratios({"repeated": repeated, "pages": pages}, options.rounds)["pages"]
+            rows.append([model, " ".join(map(str, counts)), str(common), f"{ratio:.2f}"])
+    return Section(
+        "Cross-attention of rows with unequal prompts",
+        "A site of each kind once, keys and values there: pages (a call for each length) over every prompt "
+        "repeated to the common length, where the rows are one tensor already.",
+        ("model", "chunks of the rows", "common length", "pages / repeated"),
+        rows,
+        num_texts=2,
+    )
 
 
 def both_ways(sites: Sequence[tuple[int, int, int]], counts: Sequence[int], common: int) -> tuple[Way, Way]:
@@ -167,19 +133,16 @@ def both_ways(sites: Sequence[tuple[int, int, int]], counts: Sequence[int], comm
     return in_pages, repeated
 
 
-def blocks(arguments: argparse.Namespace) -> Iterator[str]:
-    yield from ("## Size of a block", "")
-    yield from ("Reading 8 rows of one chunk, 8 heads of 40, over reading them as whole chunks.", "")
-    yield from ("| block | time | empty places |", "|--:|--:|--:|")
+def blocks(options: argparse.Namespace) -> Section:
     tables = {size: -(-CHUNK // size) for size in (CHUNK, 64, 32, 16, 8)}
-    ways: dict[str, Way] = {}
-    for size, count in tables.items():
-        ways[str(size)] = reader(size, count)
-    found = ratios(ways, max(arguments.rounds, 50))
-    for size, count in tables.items():
-        empty = 1 - CHUNK / (size * count)
-        yield f"| {size} | {found[str(size)]:.2f} | {empty:.1%} |"
-    yield ""
+    ways = {str(size): reader(size, count) for size, count in tables.items()}
+    found = ratios(ways, max(options.rounds, 50))
+    rows = [
+        [str(size), f"{found[str(size)]:.2f}", f"{1 - CHUNK / (size * count):.1%}"]
+        for size, count in tables.items()
+    ]
+    text = "Reading 8 rows of one chunk, 8 heads of 40, over reading them as whole chunks."
+    return Section("Size of a block", text, ("block", "time", "empty places"), rows, num_texts=0)
 
 
 def reader(size: int, count: int) -> Way:
@@ -189,13 +152,8 @@ def reader(size: int, count: int) -> Way:
     return lambda: pool.read(numbers, CHUNK)
 
 
-def decoding(arguments: argparse.Namespace) -> Iterator[str]:
-    yield from ("## Decoding", "")
-    yield (
-        "One layer, token by token, 4 sequences, 8 query heads on 2 key heads of 64, over reading everything "
-        "again for each token. Memory is that at the end, of 4 sequences that were one for half the way."
-    )
-    yield from ("", "| tokens | contiguous | paged | contiguous, MiB | paged, MiB |", "|--:|--:|--:|--:|--:|")
+def decoding(options: argparse.Namespace) -> Section:
+    rows = []
     for count in (32, 128, 512):
         q, k, v = (torch.randn(4, h, count, 64) for h in (8, 2, 2))
         ways: dict[str, Way] = {
@@ -203,9 +161,17 @@ def decoding(arguments: argparse.Namespace) -> Iterator[str]:
             "contiguous": partial(read_on, KVCache, q, k, v),
             "paged": partial(read_on, PagedKVCache, q, k, v),
         }
-        found = ratios(ways, arguments.rounds)
+        found = ratios(ways, options.rounds)
         sizes = [f"{shared_bytes(cache, k, v) / 2**20:.2f}" for cache in (KVCache(), PagedKVCache())]
-        yield f"| {count} | {found['contiguous']:.3f} | {found['paged']:.3f} | {sizes[0]} | {sizes[1]} |"
+        rows.append([str(count), f"{found['contiguous']:.3f}", f"{found['paged']:.3f}", *sizes])
+    return Section(
+        "Decoding",
+        "One layer, token by token, 4 sequences, 8 query heads on 2 key heads of 64, over reading everything "
+        "again for each token. Memory is that at the end, of 4 sequences that were one for half the way.",
+        ("tokens", "contiguous", "paged", "contiguous, MiB", "paged, MiB"),
+        rows,
+        num_texts=0,
+    )
 
 
 def read_again(q: Tensor, k: Tensor, v: Tensor) -> None:
@@ -232,18 +198,11 @@ def shared_bytes(cache: KVCache | PagedKVCache, k: Tensor, v: Tensor) -> int:
 
 def ratios(ways: Mapping[str, Way], rounds: int) -> dict[str, float]:
     """Way -> its time over the first way's."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(rounds + 1):
-        for name, run in ways.items():
-            start = time.process_time()
-            run()
-            if turn > 0:  # the first round warms up
-                seconds[name].append(time.process_time() - start)
-    first = seconds[next(iter(ways))]
-    return {
-        name: statistics.median(a / b for a, b in zip(times, first, strict=True))
-        for name, times in seconds.items()
-    }
+    for run in ways.values():
+        run()  # warms up
+    times = {name: processor(taken) for name, taken in take_turns(ways, rounds).items()}
+    first = times[next(iter(ways))]
+    return {name: Ratio.of(each, first).median for name, each in times.items()}
 
 
 def random_unet(config: dict[str, object] | Path) -> UNet:
@@ -256,7 +215,3 @@ def random_unet(config: dict[str, object] | Path) -> UNet:
                 shared[parameter.shape] = nn.Parameter(0.02 * torch.randn(parameter.shape))
             setattr(module, name, shared[parameter.shape])
     return unet.eval()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

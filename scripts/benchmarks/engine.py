@@ -1,4 +1,4 @@
-"""Requests that come when they come: `python -m scripts.benchmark_engine`.
+"""Requests that come when they come: `python -m scripts.benchmark engine`.
 
 A trace of arrivals (Poisson; 8 to 50 steps; prompts of one to three chunks) is served three ways: a request
 at a time; as many as wait, together, until the last of them is done; and in a session, where requests join
@@ -8,19 +8,21 @@ with the one that is drawn alone.
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import torch
 
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.engine import Engine
 from pipeline.result import Result
+from scripts.benchmarks.report import Section
 
+TITLE = "Requests that come when they come"
+DEVICES = ("cpu",)
+QUICK = {"requests": 8}
 WORDS = ("a red apple on a blue background", "a green frog", "two stars", "a cat and a dog")
 
 
@@ -47,34 +49,31 @@ class Way(Protocol):
     def __call__(self, engine: Engine, trace: Trace, clock: Clock) -> Served: ...
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--requests", type=int, default=40)
     parser.add_argument("--load", type=float, default=0.9, help="arrivals in the time of one picture")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--max-rows", type=int, default=8)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    pipe = TextToImagePipeline.from_pretrained(arguments.model, device="cpu", max_rows=arguments.max_rows)
-    asked = requests(arguments.requests)
+
+
+def measure(options: argparse.Namespace) -> Iterator[Section]:
+    pipe = TextToImagePipeline.from_pretrained(options.model, device="cpu", max_rows=options.max_rows)
+    asked = requests(options.requests)
     clock = Clock()
     alone = [pipe(request) for request in asked]
     mean = clock.now / len(asked)
-    gaps = np.random.default_rng(0).exponential(mean / arguments.load, len(asked))
+    gaps = np.random.default_rng(0).exponential(mean / options.load, len(asked))
     trace = list(zip(np.cumsum(gaps).tolist(), asked, strict=True))
-    print(
-        f"{len(asked)} requests, {mean:.2f} s each alone, one every {mean / arguments.load:.2f} s; "
-        f"{arguments.max_rows} rows, {arguments.threads} thread(s)\n"
-    )
-    print("| way | pictures per second | latency, median | 95 % | largest difference from alone |")
-    print("|---|--:|--:|--:|--:|")
     ways = {"one at a time": one_at_a_time, "whole requests together": whole_requests, "session": in_session}
-    exact = Engine(pipe.model, max_rows=arguments.max_rows, exact=True)
-    for name, way in ways.items():
-        print(row(name, way, pipe.engine, trace, alone), flush=True)
-    print(row("session, exact", in_session, exact, trace, alone), flush=True)
-    return 0
+    exact = Engine(pipe.model, max_rows=options.max_rows, exact=True)
+    rows = [row(name, way, pipe.engine, trace, alone) for name, way in ways.items()]
+    rows.append(row("session, exact", in_session, exact, trace, alone))
+    yield Section(
+        text=f"{len(asked)} requests, {mean:.2f} s each alone, one every {mean / options.load:.2f} s; "
+        f"{options.max_rows} rows.",
+        columns=("way", "pictures per second", "latency, median", "95 %", "largest difference from alone"),
+        rows=rows,
+    )
 
 
 def requests(count: int) -> list[GenerationRequest]:
@@ -90,14 +89,14 @@ def requests(count: int) -> list[GenerationRequest]:
     ]
 
 
-def row(name: str, way: Way, engine: Engine, trace: Trace, alone: list[Result]) -> str:
+def row(name: str, way: Way, engine: Engine, trace: Trace, alone: list[Result]) -> list[str]:
     clock = Clock()
     served = way(engine, trace, clock)
     span = max(done for done, _ in served.values()) - trace[0][0]
     latencies = [served[i][0] - moment for i, (moment, _) in enumerate(trace)]
     largest = max(difference(served[i][1], picture) for i, picture in enumerate(alone))
     median, late = np.quantile(latencies, [0.5, 0.95])
-    return f"| {name} | {len(trace) / span:.2f} | {median:.2f} s | {late:.2f} s | {largest}/255 |"
+    return [name, f"{len(trace) / span:.2f}", f"{median:.2f} s", f"{late:.2f} s", f"{largest}/255"]
 
 
 def difference(a: Result, b: Result) -> int:
@@ -145,7 +144,3 @@ def in_session(engine: Engine, trace: Trace, clock: Clock) -> Served:
             if step.result is not None:
                 served[step.id] = clock.now, step.result
     return served
-
-
-if __name__ == "__main__":
-    sys.exit(main())

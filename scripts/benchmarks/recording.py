@@ -15,7 +15,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,19 +26,15 @@ from torch import Tensor
 from attention import AttentionRuntime, Recorder, plan
 from attention.recorder import RowRecorder, probabilities
 from attention.recording import Extras, Grid, Recording
+from scripts.benchmarks.models import SD1
+from scripts.benchmarks.report import Section
 from unet import UNet, UNetConfig
 
+TITLE = "Recording"
+DEVICES = ("cpu", "cuda")
+QUICK = {"steps": 2}
 MIB = 2**20
 NUM_TOKENS = 77
-SD15 = {
-    "_class_name": "UNet2DConditionModel",
-    "cross_attention_dim": 768,
-    "attention_head_dim": 8,
-    "block_out_channels": [320, 640, 1280, 1280],
-    "layers_per_block": 2,
-    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
-    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
-}
 EVERY = Extras(steps=True, values=True, refined=True, points=((0.5, 0.5),))
 
 
@@ -128,53 +124,44 @@ class Limelight:
 Way = Daam | Everything | Limelight
 
 
-def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=256, help="of the picture, in pixels")
     parser.add_argument("--steps", type=int, default=3, help="of which the first is not counted")
-    parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--note", default="", help="a sentence for the report, such as what else was running")
-    arguments = parser.parse_args(argv)
-    torch.set_num_threads(arguments.threads)
-    print(
-        f"SD1.5's size, {arguments.size} px, {arguments.dtype}, {arguments.device}, "
-        f"{arguments.threads} thread(s). {arguments.note}\n"
-    )
-    print("| way | share | ratio | kept, MiB per step | prediction |\n|---|--:|--:|--:|---|")
-    for line in rows(arguments):
-        print(line, flush=True)
-    return 0
+
+
+def measure(options: argparse.Namespace) -> Iterator[Section]:
+    columns = ("way", "share", "ratio", "kept, MiB per step", "prediction")
+    yield Section(f"{options.size} px, {options.dtype}", columns=columns, rows=_rows(options))
 
 
 @torch.inference_mode()
-def rows(arguments: argparse.Namespace) -> list[str]:
+def _rows(options: argparse.Namespace) -> list[list[str]]:
     torch.manual_seed(0)
-    with torch.device(arguments.device):
-        unet = UNet(UNetConfig.from_json(SD15)).to(getattr(torch, arguments.dtype)).eval()
-    side = arguments.size // 8
+    with torch.device(options.device):
+        unet = UNet(UNetConfig.from_json(SD1)).to(getattr(torch, options.dtype)).eval()
+    side = options.size // 8
     specs = unet.attention_specs(side, side, NUM_TOKENS, batch=2)
     chosen = plan(specs, {site.name: site.kind for site in unet.sites}, None)
     backends = {name: choice.backend for name, choice in chosen.items()}
-    options = {"device": arguments.device, "dtype": unet.dtype}
-    x, context = torch.randn(2, 4, side, side, **options), torch.randn(2, NUM_TOKENS, 768, **options)
+    place = {"device": options.device, "dtype": unet.dtype}
+    x, context = torch.randn(2, 4, side, side, **place), torch.randn(2, NUM_TOKENS, 768, **place)
 
     ways: dict[str, Way | None] = {"off": None}
     ways |= {level: Limelight(Recording(level, NUM_TOKENS)) for level in ("grid", "site", "head")}
     ways["head, every extra"] = Limelight(Recording("head", NUM_TOKENS, EVERY))
     ways |= {"DAAM's rule": Daam(), "everything": Everything()}
     results: dict[str, list[Result]] = {name: [] for name in ways}
-    for step in range(arguments.steps):
-        timesteps = torch.full((2,), 900 - step, device=arguments.device)
+    for step in range(options.steps):
+        timesteps = torch.full((2,), 900 - step, device=options.device)
         for name, way in ways.items():
 
             def call(recorder: Timed | None, timesteps: Tensor = timesteps) -> Tensor:
                 return unet(x, timesteps, context, attention=AttentionRuntime(backends, recorder))
 
-            results[name].append(measure(call, way, arguments.device))
+            results[name].append(_call(call, way, options.device))
             print(step, name, results[name][-1], file=sys.stderr, flush=True)
-    return [row(name, way, results[name], results["off"]) for name, way in ways.items()]
+    return [_row(name, way, results[name], results["off"]) for name, way in ways.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +173,7 @@ class Result:
     prediction: Tensor = field(repr=False)
 
 
-def measure(call: Callable[[Timed | None], Tensor], way: Way | None, device: str) -> Result:
+def _call(call: Callable[[Timed | None], Tensor], way: Way | None, device: str) -> Result:
     timed = None
     if way is not None:
         timed = Timed(way.begin() if isinstance(way, Limelight) else way)
@@ -202,7 +189,7 @@ def measure(call: Callable[[Timed | None], Tensor], way: Way | None, device: str
     return Result(seconds, inside / (total - inside), prediction)
 
 
-def row(name: str, way: Way | None, results: list[Result], off: list[Result]) -> str:
+def _row(name: str, way: Way | None, results: list[Result], off: list[Result]) -> list[str]:
     once = ""
     if isinstance(way, Daam):
         start = time.process_time()
@@ -212,7 +199,8 @@ def row(name: str, way: Way | None, results: list[Result], off: list[Result]) ->
     ratio = statistics.median(r.seconds for r in results[1:]) / statistics.median(r.seconds for r in off[1:])
     kept = 0.0 if way is None else way.kept() / MIB / len(results)
     same = all(torch.equal(r.prediction, o.prediction) for r, o in zip(results, off, strict=True))
-    return f"| {name}{once} | {share:.2%} | {ratio:.3f} | {kept:.2f} | {'the same' if same else 'ANOTHER'} |"
+    prediction = "the same" if same else "ANOTHER"
+    return [f"{name}{once}", f"{share:.2%}", f"{ratio:.3f}", f"{kept:.2f}", prediction]
 
 
 def _held(recording: Recording) -> int:

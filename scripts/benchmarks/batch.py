@@ -1,0 +1,129 @@
+"""Times a batch against a plain loop of diffusers' pipeline: `python -m scripts.benchmark batch`.
+
+The same rows, the same model, in one process; the two take turns, round after round, and each round gives
+a ratio. What is compared is from prompt to PNG on disk; loading is not in it. Processor time is told
+beside the clock's, since other programs on the machine lengthen the one and less the other.
+"""
+
+import argparse
+import cProfile
+import pstats
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline import TextToImagePipeline
+from pipeline.batch.rows import read_rows
+from pipeline.batch.run import Run, open_output
+from pipeline.batch.stop import Stop
+from pipeline.batch.team import Team
+from scripts.benchmarks.picture import PROMPTS, stock_pipeline
+from scripts.benchmarks.report import Section
+from scripts.benchmarks.turns import Ratio, Taken, clock, processor, timed
+
+TITLE = "A batch against a plain loop of diffusers' pipeline"
+DEVICES = ("cpu",)
+QUICK = {"rounds": 1, "pictures": 8, "steps": 5}
+# Functions whose time, with that of all they call, is told; no one of them calls another.
+PLACES = {
+    "predict": "U-Net",
+    "add": "prompts and noise",
+    "_advance": "schedulers",
+    "claim": "claims",
+    "drain": "waiting for the last to be saved",
+    "_sum_up": "index and gallery",
+}
+STOCK_PLACES = {"encode_prompt": "prompts", "decode": "decoding", "save": "PNG", "step": "schedulers"}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--pictures", type=int, default=16, help="in a round")
+    parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--batches", default="1,8", help="pictures at a time, separated by commas")
+
+
+def measure(options: argparse.Namespace) -> Iterator[Section]:
+    stock = stock_pipeline(options.model)
+    ours = TextToImagePipeline.from_pretrained(options.model, device="cpu")
+    rows, shares, bars = [], [], {}
+    for batch in map(int, options.batches.split(",")):
+        row, where, ratio = compare(stock, ours, batch, options)
+        rows.append(row)
+        shares.append(where)
+        bars[f"{batch} at a time"] = {"diffusers": 1.0, "Limelight": 1 / ratio}
+    columns = ("pictures at a time", "diffusers, pictures/s", "Limelight, pictures/s")
+    columns += ("ratio by the clock", "ratio of processor time")
+    yield Section(
+        text=f"{options.model}, {options.pictures} pictures of {options.steps} steps a round.",
+        columns=columns,
+        rows=rows,
+        num_texts=0,
+        bars=bars,
+    )
+    told = "Where the main thread's time goes, under a profiler; Limelight decodes and saves in another:"
+    yield Section(text="\n".join([told, "", *shares]))
+
+
+def compare(
+    stock: Any, ours: TextToImagePipeline, batch: int, options: argparse.Namespace
+) -> tuple[list[str], str, float]:
+    """A row of the table, a line of where the time goes, and how many times faster ours is."""
+    prompts = PROMPTS[: options.pictures]
+    ours.engine.max_rows = 2 * batch
+    taken: list[tuple[Taken, Taken]] = []
+    for number in range(options.rounds + 1):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            theirs = partial(loop, stock, prompts, batch, options.steps, folder)
+            manifest = folder / "m.csv"
+            rows = (f"{prompt},{seed},{options.steps}" for seed, prompt in enumerate(prompts))
+            manifest.write_text("\n".join(["prompt,seed,num_steps", *rows]))
+            both = timed(theirs)[1], timed(partial(run, ours, manifest, folder / "out"))[1]
+            ours.model.text.forget()
+            if number == options.rounds:
+                spent = profiled(partial(run, ours, manifest, folder / "again"), PLACES)
+                ours.model.text.forget()
+                stock_spent = profiled(theirs, STOCK_PLACES)
+        if number:  # the first round warms both up
+            taken.append(both)
+    stock_taken, ours_taken = zip(*taken, strict=True)
+    rates = [statistics.median(len(prompts) / s for s in clock(each)) for each in (stock_taken, ours_taken)]
+    ratios = [Ratio.of(of(stock_taken), of(ours_taken)).median for of in (clock, processor)]
+    row = [str(batch), *(f"{each:.2f}" for each in (*rates, *ratios))]
+    return row, f"- {batch} at a time: Limelight: {spent}; diffusers: {stock_spent}.", ratios[1]
+
+
+def profiled(work: Callable[[], None], places: Mapping[str, str]) -> str:
+    """How the time of the main thread is shared out."""
+    profile = cProfile.Profile()
+    profile.runcall(work)
+    stats: Any = pstats.Stats(profile)
+    spent = dict.fromkeys(places.values(), 0.0)
+    for (file, _, name), (_, _, _, cumulative, _) in stats.stats.items():
+        if name in places and ("pipeline" in file or "diffusers" in file or "PIL" in file):
+            spent[places[name]] = max(spent[places[name]], cumulative)
+    return ", ".join(f"{name} {seconds / stats.total_tt:.0%}" for name, seconds in spent.items())
+
+
+def loop(stock: Any, prompts: list[str], batch: int, steps: int, folder: Path) -> None:
+    for start in range(0, len(prompts), batch):
+        some = prompts[start : start + batch]
+        seeds = [torch.Generator("cpu").manual_seed(start + i) for i in range(len(some))]
+        images = stock(some, generator=seeds, num_inference_steps=steps, guidance_scale=7.5).images
+        for i, image in enumerate(images):
+            image.save(folder / f"{start + i}.png")
+
+
+def run(pipe: TextToImagePipeline, manifest: Path, output: Path) -> None:
+    team = Team(run="benchmark")
+    seat = open_output(output, team)
+    try:
+        Run.begin(read_rows(manifest), output, team, seat, pipe.engine).draw(Stop(), lambda left: None)
+    finally:
+        seat.leave()

@@ -1,0 +1,73 @@
+"""The memory of a U-Net and of its prediction, beside diffusers': `python -m scripts.benchmark memory`.
+
+SD1.5's size with random weights in one file of float32. Each way is a process of its own, which imports,
+loads the file with `from_pretrained`, and predicts twice, two rows of one latent; figures are of resident
+memory, less what was resident after the imports.
+
+- peak: the most at any time (VmHWM), and that over the size of the weights;
+- kept: after the first prediction, beyond the weights: filters of convolutions, and what libraries keep;
+- a prediction's own: how far the second one's peak rises above what is kept before it.
+
+Where little memory is free, fewer filters are kept; that was not so here unless it is said. How convolutions
+are best computed is measured in a process before, as it is once for each size.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.benchmarks import models, process
+from scripts.benchmarks.report import Section
+
+TITLE = "Memory of a U-Net's prediction"
+DEVICES = ("cpu",)
+QUICK = {"sizes": "256"}
+WAYS = {
+    "diffusers": "diffusers",
+    "optimized": "optimized",
+    "low-memory": "optimized, no filters kept",
+    "plain": "not optimized",
+}
+MIB = 2**20
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sizes", default="256,512", help="of the picture, in pixels, separated by commas")
+    parser.add_argument("--ways", default="diffusers,optimized,low-memory", help=f"of {', '.join(WAYS)}")
+
+
+def measure(options: argparse.Namespace) -> Iterator[Section]:
+    rows = []
+    bars: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        size = write(Path(folder))
+        for pixels in options.sizes.split(","):
+            peaks = {}
+            for way in options.ways.split(","):
+                child = ("-m", "scripts.benchmarks.memory_child", way, folder, pixels, str(options.threads))
+                if way not in ("diffusers", "plain"):
+                    process.run(child)  # measures convolutions, which takes memory of its own
+                found = process.told(child)
+                peaks[WAYS[way]] = found["peak"] / size
+                figures = (found["peak"], found["kept"] - size, found["own"])
+                rows.append(
+                    [
+                        pixels,
+                        WAYS[way],
+                        f"{found['peak'] / size:.2f}",
+                        *(f"{each / MIB:.0f}" for each in figures),
+                    ]
+                )
+            bars[f"{pixels} px, peak over the weights"] = peaks
+    columns = ("pixels", "way", "peak / weights", "peak, MiB", "kept, MiB", "a prediction's own, MiB")
+    yield Section(
+        text=f"The weights are {size / MIB:.0f} MiB.", columns=columns, rows=rows, num_texts=2, bars=bars
+    )
+
+
+def write(folder: Path) -> int:
+    """The weights as diffusers saves them; gives their size in bytes."""
+    unet = models.diffusers_unet("sd1")
+    unet.save_pretrained(folder, max_shard_size="100GB")
+    return sum(parameter.nbytes for parameter in unet.parameters())

@@ -1,0 +1,54 @@
+"""One process of `scripts.benchmarks.memory`: its way, a folder with a U-Net, pixels and threads."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from scripts.benchmarks import models
+from scripts.benchmarks.process import be_the_first_to_go, forget_peak, resident_bytes
+from unet import UNet, optimize
+
+
+@torch.inference_mode()
+def main(way: str, folder: str, pixels: str, num_threads: str) -> None:
+    be_the_first_to_go()
+    torch.set_num_threads(int(num_threads))
+    given = models.inputs("sd1", int(pixels))
+    load = _imported(way)
+    forget_peak()
+    before = resident_bytes()
+    unet = load(folder)
+
+    def predict() -> None:
+        if way == "diffusers":
+            unet(given.x, given.timesteps, given.context, return_dict=False)
+        else:
+            unet(given.x, given.timesteps, given.context)
+
+    predict()
+    peak = resident_bytes("VmHWM") - before
+    forget_peak()
+    kept = resident_bytes()
+    predict()
+    own = resident_bytes("VmHWM") - kept
+    print(json.dumps({"peak": max(peak, own + kept - before), "kept": kept - before, "own": own}))
+
+
+def _imported(way: str) -> Callable[[str], Any]:
+    """How the U-Net is loaded, with everything imported that this takes."""
+    if way == "diffusers":
+        from diffusers import UNet2DConditionModel
+
+        return lambda folder: UNet2DConditionModel.from_pretrained(folder).eval()
+    if way == "plain":
+        return UNet.from_pretrained
+    if way == "low-memory":
+        return lambda folder: optimize(UNet.from_pretrained(folder), extra_memory=0)
+    return lambda folder: optimize(UNet.from_pretrained(folder))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
