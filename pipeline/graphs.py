@@ -62,26 +62,28 @@ class Graphs:
         self._compiled = torch.compile(unet, fullgraph=True, dynamic=False, **limit, **options)
         self._made: set[tuple[Any, ...]] = set()
 
-    def __call__(self, x: Tensor, timesteps: Tensor, *, attention: AttentionRuntime, **more: Any) -> Tensor:
+    def __call__(
+        self, x: Tensor, timesteps: Tensor, context: None, *, attention: AttentionRuntime, **more: Any
+    ) -> Tensor:
         """The prediction for `x`; arguments as those of `UNet.forward`."""
         recorder = attention.recorder
         assert attention.context is not None  # the engine makes both
         assert recorder is None or isinstance(recorder, RowRecorder)
         rows = torch.arange(bucket(len(x), self.max_rows), device=x.device).clamp_(max=len(x) - 1)
-        lengths, context = aligned(attention.context, self._sites, rows)
+        lengths, at = aligned(attention.context, self._sites, rows)
         tape = None if recorder is None else Tape(keeps_self=recorder.takes_self)
         has_means = attention.means is not None and any(b.cross is not None for b in attention.plan.values())
         means = tape if has_means and recorder is not None and not recorder.takes_queries else None
-        runtime = AttentionRuntime(attention.plan, tape, (RowGroup(partial(_at, context)),), means)
-        tokens = context[self._sites[0]][0].shape[2]
+        runtime = AttentionRuntime(attention.plan, tape, (RowGroup(partial(_read, at)),), means)
+        tokens = at[self._sites[0]][0].shape[2]
         kind = None if tape is None else (tape.keeps_self, means is not None)
         unet = self._graph((len(rows), *x.shape[1:], tokens, kind))
-        # Schedulers give timesteps as integers or as floats.
         filled = {name: None if value is None else value[rows] for name, value in more.items()}
         torch.compiler.cudagraph_mark_step_begin()
-        prediction = unet(x[rows], timesteps[rows].float(), None, attention=runtime, **filled)
+        times = timesteps[rows].float()  # some schedulers have them as integers
+        prediction = unet(x[rows], times, None, attention=runtime, **filled)
         if tape is not None and recorder is not None:
-            tape.play(recorder, self._unet, context, lengths)
+            tape.play(recorder, self._unet, at, lengths)
         return prediction[: len(x)].clone()  # a CUDA graph writes its next output over this one
 
     def _graph(self, key: tuple[Any, ...]) -> Any:
@@ -167,5 +169,5 @@ def aligned(
     return lengths, context
 
 
-def _at(context: Mapping[str, KeysValues], site: str) -> KeysValues:
+def _read(context: Mapping[str, KeysValues], site: str) -> KeysValues:
     return context[site]

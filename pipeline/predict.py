@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -66,10 +65,11 @@ def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
 def _call(
     model: Model, batch: Sequence[Job], runtime: AttentionRuntime, graphs: Graphs | None = None
 ) -> tuple[Tensor, ...]:
-    call, unet = _arguments(model, batch), graphs or partial(model.unet, context=None)  # it is in the runtime
+    call, unet = _arguments(model, batch), graphs or model.unet
     prediction = unet(
         call.x,
         call.timesteps,
+        None,  # the runtime has its keys and values
         pooled=call.pooled,
         size_ids=call.size_ids,
         attention=runtime,
