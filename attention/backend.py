@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attention.capability import Capability
+from attention.context import KeysValues, Pages
 from attention.spec import AttentionSpec
 
 Mask = Bool[Tensor, "..."] | Float[Tensor, "..."]  # broadcastable to b h n m
@@ -29,6 +30,19 @@ class Run(Protocol):
     ) -> Float[Tensor, "b h n d"]: ...
 
 
+@runtime_checkable
+class Cross(Protocol):
+    """A backend's own function for cross-attention whose keys may lie in pages, and which gives the maps too.
+
+    Returns: the output, bit for bit the same whether or not the maps are asked for; with `mapped` the mean
+        over heads of the probabilities, in float32.
+    """
+
+    def __call__(
+        self, q: Float[Tensor, "b h n d"], keys: KeysValues | Pages, *, scale: float, mapped: bool
+    ) -> tuple[Float[Tensor, "b h n d"], Float[Tensor, "b n m"] | None]: ...
+
+
 class BackendRefused(ValueError):
     """No backend, or not the one asked for, can run this attention call."""
 
@@ -40,6 +54,7 @@ class Backend:
     Args:
         run: the computation itself; call `attend`, which checks what `run` takes for granted.
         missing: why this machine can never run it (package, driver), or None when it can.
+        cross: cross-attention to keys in pages, and with its maps; None where it can do neither.
         kernel_of: what really runs for a spec that it accepts; by default the backend's own name.
     """
 
@@ -47,6 +62,7 @@ class Backend:
     capability: Capability = field(repr=False)
     run: Run = field(repr=False)
     missing: Callable[[], str | None] = field(default=lambda: None, repr=False)
+    cross: Cross | None = field(default=None, repr=False)
     kernel_of: Callable[[AttentionSpec], str] | None = field(default=None, repr=False)
 
     def refusals(self, spec: AttentionSpec) -> list[str]:
@@ -83,6 +99,21 @@ class Backend:
         return self.run(
             q, k, v, mask=mask, causal=causal, scale=spec.head_dim**-0.5 if scale is None else scale
         )
+
+    def attend_cross(
+        self, q: Float[Tensor, "b h n d"], keys: KeysValues | Pages, *, scale: float, mapped: bool
+    ) -> tuple[Float[Tensor, "b h n d"], Float[Tensor, "b n m"] | None]:
+        """As `attend`, by a backend that has `cross`; with `mapped`, the mean over heads of where it looked.
+
+        Raises:
+            BackendRefused, ValueError: as `attend`.
+        """
+        assert self.cross is not None  # the caller has looked
+        k, v = keys.shaped(len(q)) if isinstance(keys, Pages) else keys
+        spec = AttentionSpec.of(q, k, v)
+        if reasons := self.capability.refusals(spec):
+            raise BackendRefused(refused(self.name, reasons, spec))
+        return self.cross(q, keys, scale=scale, mapped=mapped)
 
 
 def refused(name: str, reasons: list[str], spec: AttentionSpec) -> str:

@@ -22,6 +22,7 @@ class Limits:
         causal_with_mask: both in one call.
         grad_with_mask: gradients in a call with a mask, which may need one itself.
         max_head_dim_with_grad: where the backward kernel is narrower than the forward one.
+        max_keys: of one query.
         dtype_compute_capability: the oldest GPU for a dtype, where it differs from the oldest for all.
     """
 
@@ -29,6 +30,7 @@ class Limits:
     max_head_dim: int | None = None
     max_head_dim_with_grad: int | None = None
     head_dim_multiple: int = 1
+    max_keys: int | None = None
     masks: frozenset[MaskKind] = frozenset({"bool", "additive"})
     causal: Literal["no", "square", "any"] = "any"
     causal_with_mask: bool = True
@@ -55,6 +57,8 @@ class Limits:
             yield f"head_dim is {spec.head_dim}; at most {self.max_head_dim_with_grad} with gradients"
         if spec.head_dim % self.head_dim_multiple:
             yield f"head_dim is {spec.head_dim}; must be a multiple of {self.head_dim_multiple}"
+        if self.max_keys is not None and spec.num_keys > self.max_keys:
+            yield f"num_keys is {spec.num_keys}; at most {self.max_keys}"
         yield _too_old("", spec, self.min_compute_capability)
         yield _too_old(f" for {spec.dtype}", spec, self.dtype_compute_capability.get(spec.dtype))
 

@@ -2,6 +2,8 @@
 
 Probabilities are recomputed from q and k in float32, so recording works the same on every backend and never
 changes the picture. Cost: one `h n m` product per cross-attention site and recorded row, with m = 77 tokens.
+Only a backend that has them at hand, and whose output is the same bits whether or not they are asked for, is
+asked for the means over heads instead.
 """
 
 from collections.abc import Sequence
@@ -22,6 +24,11 @@ class RowRecorder:
 
     Args:
         rows: for each row of the batch, the recording it belongs to.
+
+    Attributes:
+        takes_means: whether means over heads are all that it wants of cross-attention.
+        takes_self: whether it wants anything of self-attention.
+        takes_queries: whether it keeps queries.
     """
 
     def __init__(self, rows: Sequence[Recording | None]) -> None:
@@ -31,6 +38,13 @@ class RowRecorder:
             for row, (recording, frame) in enumerate(zip(rows, self.frames, strict=True))
             if recording is not None and frame is not None
         ]
+        self.takes_means = all(
+            recording.level != "head" and not recording.extras.values for _, recording, _ in self._rows
+        )
+
+        extras = [recording.extras for _, recording, _ in self._rows]
+        self.takes_self = any(each.refined or each.points for each in extras)
+        self.takes_queries = any(frame.queries is not None for _, _, frame in self._rows)
 
     def record(
         self,
@@ -46,11 +60,7 @@ class RowRecorder:
         self._check(site, q)
         for row, recording, frame in self._rows:
             heads = probabilities(q[row].detach(), k[row].detach(), scale=scale)  # h n m
-            if heads.shape[-1] != recording.num_tokens:
-                raise ValueError(
-                    f"{site}: row {row} has {heads.shape[-1]} keys; its recording is of "
-                    f"{recording.num_tokens} tokens"
-                )
+            _check_tokens(site, row, recording, heads)
             mean = heads.mean(0)
             frame.add(site, grid, mean, {"grid": None, "site": mean, "head": heads}[recording.level])
             if "values" in frame.views:
@@ -58,6 +68,17 @@ class RowRecorder:
                 kept = None if recording.level == "grid" else norms
                 # Layers differ in scale: in a grid's mean each of them counts by shares.
                 frame.views["values"].add(site, grid, norms / norms.sum(-1, keepdim=True), kept)
+            if frame.queries is not None:
+                frame.queries[site] = q[row].detach()
+
+    def record_means(
+        self, site: str, q: Float[Tensor, "b h n d"], means: Sequence[Float[Tensor, "n m"]], *, grid: Grid
+    ) -> None:
+        self._check(site, q)
+        for row, recording, frame in self._rows:
+            mean = means[row].detach()
+            _check_tokens(site, row, recording, mean)
+            frame.add(site, grid, mean, None if recording.level == "grid" else mean)
             if frame.queries is not None:
                 frame.queries[site] = q[row].detach()
 
@@ -97,6 +118,13 @@ class RowRecorder:
             raise ValueError(
                 f"{site}: the call has {len(q)} rows; the recorder was made for {len(self.frames)}"
             )
+
+
+def _check_tokens(site: str, row: int, recording: Recording, maps: Tensor) -> None:
+    if maps.shape[-1] != recording.num_tokens:
+        raise ValueError(
+            f"{site}: row {row} has {maps.shape[-1]} keys; its recording is of {recording.num_tokens} tokens"
+        )
 
 
 def probabilities(

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attention.backend import Backend, BackendRefused, Mask, refused
-from attention.backends import flash, math, sdpa, sdpa_kernels, tiled, xformers
+from attention.backends import flash, math, sdpa, sdpa_kernels, tiled, triton, xformers
 from attention.spec import AttentionSpec
 
 # In order of preference: an automatic choice takes the first that accepts. torch chooses well among its own
@@ -20,6 +20,7 @@ backends: tuple[Backend, ...] = (
     sdpa_kernels.FLASH,
     sdpa_kernels.EFFICIENT,
     sdpa_kernels.CUDNN,
+    triton.BACKEND,
     tiled.BACKEND,
     sdpa_kernels.MATH,
     math.BACKEND,

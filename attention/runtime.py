@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attention.backend import Backend, Mask
-from attention.context import ContextRows
+from attention.context import ContextRows, RowGroup, split_rows
 
 RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk m d"]]  # rows may differ in length
 
@@ -17,8 +17,8 @@ RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk m d"]]  # rows
 class Recorder(Protocol):
     """Listens to attention. May keep what it learns; must not change its arguments.
 
-    Each site is heard once per call, before it attends. `grid` is (height, width) of the queries in
-    positions; n == height * width, row by row.
+    Each site is heard once per call. `grid` is (height, width) of the queries in positions;
+    n == height * width, row by row.
     """
 
     def record(
@@ -32,7 +32,7 @@ class Recorder(Protocol):
         grid: tuple[int, int],
         out_weight: Float[Tensor, "c hd"],
     ) -> None:
-        """Hears a cross-attention site.
+        """Hears a cross-attention site, before it attends.
 
         Args:
             out_weight: of the projection that the heads, side by side, are read with.
@@ -47,7 +47,26 @@ class Recorder(Protocol):
         scale: float,
         grid: tuple[int, int],
     ) -> None:
-        """Hears a self-attention site."""
+        """Hears a self-attention site, before it attends."""
+
+
+@runtime_checkable
+class MeanRecorder(Protocol):
+    """Listens to cross-attention that computes its maps beside its output; as `Recorder` otherwise."""
+
+    def record_means(
+        self,
+        site: str,
+        q: Float[Tensor, "b h n d"],
+        means: Sequence[Float[Tensor, "n m"]],
+        *,
+        grid: tuple[int, int],
+    ) -> None:
+        """Hears a cross-attention site.
+
+        Args:
+            means: of each row, the probabilities' mean over heads, in float32.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +75,13 @@ class AttentionRuntime:
 
     Args:
         context: what cross-attention reads, computed ahead; None has it project the context it is given.
+        means: hears cross-attention in the recorder's place where a backend computes the maps itself.
     """
 
     plan: Mapping[str, Backend]
     recorder: Recorder | None = None
     context: ContextRows | None = None
+    means: MeanRecorder | None = None
 
     def attend(
         self,
@@ -80,6 +101,34 @@ class AttentionRuntime:
         """
         return self.plan[site].attend(q, k, v, mask=mask, scale=scale)
 
+    def attend_cross(
+        self,
+        site: str,
+        q: Float[Tensor, "b h n d"],
+        groups: ContextRows,
+        *,
+        scale: float,
+        grid: tuple[int, int],
+        out_weight: Float[Tensor, "c hd"],
+    ) -> Float[Tensor, "b h n d"]:
+        """Cross-attention at `site`, and who is listening hears it: from the backend where that computes the
+        maps beside its output and they are all that is wanted, else from q and k.
+
+        Args:
+            out_weight: as in `Recorder.record`.
+
+        Raises:
+            KeyError, BackendRefused: as `attend`.
+        """
+        if self.means is not None and self.plan[site].cross is not None:
+            out, means = self._attend_groups(site, q, groups, scale=scale, mapped=True)
+            self.means.record_means(site, q, means, grid=grid)
+            return out
+        if self.recorder is not None:
+            k, v = groups[0].at(site) if groups[0].rows is None else split_rows(groups, site)
+            self.recorder.record(site, q, k, v, scale=scale, grid=grid, out_weight=out_weight)
+        return self.attend_ahead(site, q, groups, scale=scale)
+
     def attend_ahead(
         self, site: str, q: Float[Tensor, "b h n d"], groups: ContextRows, *, scale: float
     ) -> Float[Tensor, "b h n d"]:
@@ -88,12 +137,31 @@ class AttentionRuntime:
         Raises:
             KeyError, BackendRefused: as `attend`.
         """
+        return self._attend_groups(site, q, groups, scale=scale, mapped=False)[0]
+
+    def _attend_groups(
+        self, site: str, q: Tensor, groups: ContextRows, *, scale: float, mapped: bool
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The output, and with `mapped` the means of each row."""
         if groups[0].rows is None:
-            return self.attend(site, q, *groups[0].at(site), scale=scale)
+            out, means = self._attend_group(site, q, groups[0], scale=scale, mapped=mapped)
+            return out, [] if means is None else list(means.unbind())
         b, h, n, d = q.shape
         out = q.new_empty(b, n, h, d).transpose(1, 2)
+        found: dict[int, Tensor] = {}
         for group in groups:
             assert group.rows is not None  # a group of all rows is the only one
-            part = self.attend(site, q[group.rows], *group.at(site), scale=scale)
+            part, means = self._attend_group(site, q[group.rows], group, scale=scale, mapped=mapped)
             out.index_copy_(0, group.rows, part)
-        return out
+            if means is not None:
+                found.update(zip(group.rows.tolist(), means.unbind(), strict=True))
+        return out, [found[row] for row in range(len(found))]
+
+    def _attend_group(
+        self, site: str, q: Tensor, group: RowGroup, *, scale: float, mapped: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        backend = self.plan[site]
+        if backend.cross is None:
+            return self.attend(site, q, *group.at(site), scale=scale), None
+        keys = group.at(site) if group.pages is None else group.pages(site)
+        return backend.attend_cross(q, keys, scale=scale, mapped=mapped)

@@ -18,7 +18,7 @@ def first_fault(call: Callable[[AttentionRuntime], Any], runtime: AttentionRunti
     """
     faults: list[str] = []
     watched = {site: _watched(site, backend, faults) for site, backend in runtime.plan.items()}
-    call(replace(runtime, plan=watched, recorder=None))
+    call(replace(runtime, plan=watched, recorder=None, means=None))
     return faults[0] if faults else "after the last attention site"
 
 
@@ -32,4 +32,4 @@ def _watched(site: str, backend: Backend, faults: list[str]) -> Backend:
                 faults.append(f"in attention at {site}, backend {backend.name}")
         return out
 
-    return replace(backend, run=run)
+    return replace(backend, run=run, cross=None)  # one way in, whose arguments are plain tensors

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, MultiHeadAttention, Recorder, RowByRow, attend, split_rows
+from attention import AttentionRuntime, MultiHeadAttention, RowGroup, attend
 
 
 class Attention(MultiHeadAttention):
@@ -32,10 +32,8 @@ class Attention(MultiHeadAttention):
         grid: tuple[int, int],
     ) -> Float[Tensor, "b n c"]:
         q = self.queries(x)
-        if self.is_cross and attention is not None and attention.context is not None:
-            if attention.recorder is not None:
-                self._record(attention.recorder, q, *split_rows(attention.context, self.site), grid)
-            out = attention.attend_ahead(self.site, q, attention.context, scale=self.scale)
+        if self.is_cross and attention is not None:
+            out = self._attend_context(q, context, attention, grid)
         else:
             source = context if self.is_cross else x
             assert source is not None  # UNet.forward has refused what has neither
@@ -44,17 +42,20 @@ class Attention(MultiHeadAttention):
                 out = attend(q, k, v, scale=self.scale)
             else:
                 if attention.recorder is not None:
-                    self._record(attention.recorder, q, k, v, grid)
+                    attention.recorder.record_self(self.site, q, k, scale=self.scale, grid=grid)
                 out = attention.attend(self.site, q, k, v, scale=self.scale)
         return self.project_out(out)
 
-    def _record(self, recorder: Recorder, q: Tensor, k: RowByRow, v: RowByRow, grid: tuple[int, int]) -> None:
-        if self.is_cross:
-            weight = self.to_out.get_parameter("0.weight")
-            recorder.record(self.site, q, k, v, scale=self.scale, grid=grid, out_weight=weight)
-        else:
-            assert isinstance(k, Tensor)
-            recorder.record_self(self.site, q, k, scale=self.scale, grid=grid)
+    def _attend_context(
+        self, q: Tensor, context: Tensor | None, attention: AttentionRuntime, grid: tuple[int, int]
+    ) -> Tensor:
+        groups = attention.context
+        if groups is None:
+            assert context is not None  # UNet.forward has refused what has neither
+            made = self.keys_values(context)
+            groups = (RowGroup(lambda site: made),)
+        weight = self.to_out.get_parameter("0.weight")
+        return attention.attend_cross(self.site, q, groups, scale=self.scale, grid=grid, out_weight=weight)
 
 
 class GEGLU(nn.Module):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from attention.caches.pager import Pager, Table
 from attention.caches.pool import BlockPool
-from attention.context import ContextRows, KeysValues, RowGroup
+from attention.context import ContextRows, KeysValues, Pages, RowGroup
 
 Make = Callable[[], Mapping[str, KeysValues]]
 FIRST_BLOCKS = 4
@@ -80,9 +80,10 @@ class PagedContexts:
         groups = []
         for count in dict.fromkeys(map(len, blocks)):
             rows = [row for row, each in enumerate(blocks) if len(each) == count]
-            at = partial(_read, self._pools, torch.tensor([blocks[row] for row in rows], device=device))
+            table = torch.tensor([blocks[row] for row in rows], device=device)
+            at, pages = partial(_read, self._pools, table), partial(_pages, self._pools, table)
             is_all = len(rows) == len(blocks)
-            groups.append(RowGroup(at, None if is_all else torch.tensor(rows, device=device)))
+            groups.append(RowGroup(at, None if is_all else torch.tensor(rows, device=device), pages))
         return tuple(groups)
 
     def _hold(self, key: Hashable, make: Make, held: list[tuple[Pager, Table]]) -> int:
@@ -145,3 +146,7 @@ class PagedContexts:
 def _read(pools: Mapping[str, BlockPool], blocks: Tensor, site: str) -> KeysValues:
     pool = pools[site]
     return pool.read(blocks, blocks.shape[1] * pool.block_size)
+
+
+def _pages(pools: Mapping[str, BlockPool], blocks: Tensor, site: str) -> Pages:
+    return pools[site].pages(blocks, blocks.shape[1] * pools[site].block_size)

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from attention.caches.pager import Table
-from attention.context import KeysValues
+from attention.context import KeysValues, Pages
 
 
 class BlockPool:
@@ -70,6 +70,10 @@ class BlockPool:
     def read(self, blocks: Int[Tensor, "b blocks"], length: int) -> KeysValues:
         """The first `length` tokens of sequences with these blocks, gathered."""
         return self._read(self.k, blocks, length), self._read(self.v, blocks, length)
+
+    def pages(self, blocks: Int[Tensor, "b blocks"], length: int) -> Pages:
+        """The same, where they lie."""
+        return Pages(self.k, self.v, blocks, length)
 
     def _read(self, pool: Tensor, blocks: Tensor, length: int) -> Float[Tensor, "b hk m d"]:
         found = pool.index_select(0, blocks.flatten()).unflatten(0, blocks.shape)  # b blocks block hk d
