@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from attention import AttentionOrder, plan
 from pipeline.draw import fitted
 from pipeline.errors import PictureError, RequestError
+from pipeline.graphs import Graphs
 from pipeline.job import Plan
 from pipeline.model import Model
 from pipeline.request import GenerationRequest
@@ -19,15 +20,23 @@ class Engine:
     Args:
         exact: a call for each request, so that its pixels are the same bit for bit whatever is drawn
             beside it; without it they are within rounding of one step of 1/255.
+        graphs: the model's U-Net compiled; None calls it as it is.
     """
 
     def __init__(
-        self, model: Model, order: AttentionOrder | None = None, *, max_rows: int = 8, exact: bool = False
+        self,
+        model: Model,
+        order: AttentionOrder | None = None,
+        *,
+        max_rows: int = 8,
+        exact: bool = False,
+        graphs: Graphs | None = None,
     ) -> None:
         self.model = model
         self.order = order
         self.max_rows = max_rows
         self.exact = exact
+        self.graphs = graphs
         self._plans: dict[tuple[int, int], Plan] = {}
 
     def resolve(self, request: GenerationRequest) -> GenerationRequest:
