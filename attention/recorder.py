@@ -27,6 +27,8 @@ class RowRecorder:
 
     Attributes:
         takes_means: whether means over heads are all that it wants of cross-attention.
+        takes_self: whether it wants anything of self-attention.
+        takes_queries: whether it keeps queries.
     """
 
     def __init__(self, rows: Sequence[Recording | None]) -> None:
@@ -39,6 +41,10 @@ class RowRecorder:
         self.takes_means = all(
             recording.level != "head" and not recording.extras.values for _, recording, _ in self._rows
         )
+
+        extras = [recording.extras for _, recording, _ in self._rows]
+        self.takes_self = any(each.refined or each.points for each in extras)
+        self.takes_queries = any(frame.queries is not None for _, _, frame in self._rows)
 
     def record(
         self,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from attention import AttentionOrder, plan
 from pipeline.draw import fitted
 from pipeline.errors import PictureError, RequestError
+from pipeline.graphs import Graphs
 from pipeline.job import Plan
 from pipeline.model import Model
 from pipeline.request import GenerationRequest
@@ -19,15 +20,23 @@ class Engine:
     Args:
         exact: a call for each request, so that its pixels are the same bit for bit whatever is drawn
             beside it; without it they are within rounding of one step of 1/255.
+        graphs: the model's U-Net compiled; None calls it as it is.
     """
 
     def __init__(
-        self, model: Model, order: AttentionOrder | None = None, *, max_rows: int = 8, exact: bool = False
+        self,
+        model: Model,
+        order: AttentionOrder | None = None,
+        *,
+        max_rows: int = 8,
+        exact: bool = False,
+        graphs: Graphs | None = None,
     ) -> None:
         self.model = model
         self.order = order
         self.max_rows = max_rows
         self.exact = exact
+        self.graphs = graphs
         self._plans: dict[tuple[int, int], Plan] = {}
 
     def resolve(self, request: GenerationRequest) -> GenerationRequest:
@@ -38,6 +47,11 @@ class Engine:
         """
         if request.clip_skip > (limit := self.model.text.max_clip_skip):
             raise RequestError(f"clip_skip is {request.clip_skip}; must be from 1 to {limit} for this model")
+        if self.graphs is not None and request.lossy_cache_interval > 1:
+            raise RequestError(
+                f"lossy_cache_interval is {request.lossy_cache_interval}; a compiled U-Net computes every "
+                "prediction whole: set it to 1, or leave compile out"
+            )
         height, width = self.model.native_size
         resolved = request.resolved(
             width=width, height=height, guidance_scale=self.model.family.guidance_scale, scheduler="model"

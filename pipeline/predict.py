@@ -11,6 +11,7 @@ from attention import AttentionRuntime, Backend, ContextRows, get
 from attention.recorder import RepeatingRecorder, RowRecorder
 from pipeline.errors import NonFinitePrediction
 from pipeline.faults import first_fault
+from pipeline.graphs import Graphs
 from pipeline.job import Job
 from pipeline.model import Model
 from pipeline.sizes import size_ids
@@ -30,11 +31,17 @@ class Call:
 
 
 @torch.inference_mode()
-def predict(model: Model, batch: Sequence[Job]) -> list[Tensor | NonFinitePrediction]:
-    """Predictions r c h w for each job; those that are not finite are asked for again on `math`."""
+def predict(
+    model: Model, batch: Sequence[Job], graphs: Graphs | None = None
+) -> list[Tensor | NonFinitePrediction]:
+    """Predictions r c h w for each job; those that are not finite are asked for again on `math`.
+
+    Args:
+        graphs: the U-Net compiled; None calls it as it is.
+    """
     with _context(model, batch) as context:
         runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()}, context)
-        rows = _call(model, batch, runtime)
+        rows = _call(model, batch, runtime, graphs)
     is_finite = [bool(r.isfinite().all()) for r in rows]
     recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.ask.x])
     return [r if ok else _retry(model, job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
@@ -56,8 +63,10 @@ def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
     )
 
 
-def _call(model: Model, batch: Sequence[Job], runtime: AttentionRuntime) -> tuple[Tensor, ...]:
-    unet, call, deep = model.unet, _arguments(model, batch), _deep_feature(batch)
+def _call(
+    model: Model, batch: Sequence[Job], runtime: AttentionRuntime, graphs: Graphs | None = None
+) -> tuple[Tensor, ...]:
+    call, unet, deep = _arguments(model, batch), graphs or model.unet, _deep_feature(batch)
     prediction = unet(
         call.x,
         call.timesteps,

@@ -89,7 +89,7 @@ class Session:
         """
         batch = pack(self._jobs, 1 if self.engine.exact else self.engine.max_rows)
         try:
-            rows = predict(self.engine.model, batch)
+            rows = predict(self.engine.model, batch, self.engine.graphs)
         except torch.OutOfMemoryError as error:
             return self._shrink(batch, str(error))
         steps = []

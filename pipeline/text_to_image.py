@@ -11,7 +11,8 @@ from attention import AttentionOrder
 from pipeline.adapter_files import AdapterFile
 from pipeline.device import choose_device, choose_dtype
 from pipeline.engine import Engine
-from pipeline.errors import AdapterError
+from pipeline.errors import AdapterError, UsageError
+from pipeline.graphs import Graphs
 from pipeline.locate import locate_model
 from pipeline.model import Model, load_model
 from pipeline.offload import check_offload, take_turns
@@ -28,6 +29,8 @@ class TextToImagePipeline:
         attention: which backend each attention site takes; None leaves the choice to what runs best here.
         max_rows: predictions in one U-Net call; a guided request takes two.
         exact: the same picture bit for bit, whatever is drawn beside it, at a U-Net call for each request.
+        compile: the U-Net by `torch.compile`, with one of its modes or its own choice (True); a graph takes
+            from half a minute to minutes and is made for each of few numbers of rows, see `pipeline.graphs`.
     """
 
     def __init__(
@@ -37,10 +40,13 @@ class TextToImagePipeline:
         attention: AttentionOrder | str | None = None,
         max_rows: int = 8,
         exact: bool = False,
+        compile: bool | str = False,
     ) -> None:
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
         self.model = model
-        self.engine = Engine(model, order, max_rows=max_rows, exact=exact)
+        mode = compile if isinstance(compile, str) else None
+        graphs = Graphs(model.unet, max_rows, mode=mode) if compile else None
+        self.engine = Engine(model, order, max_rows=max_rows, exact=exact, graphs=graphs)
         self._streams = 0  # being drawn with the weights as they are
 
     @classmethod
@@ -54,6 +60,7 @@ class TextToImagePipeline:
         attention: AttentionOrder | str | None = None,
         max_rows: int = 8,
         exact: bool = False,
+        compile: bool | str = False,
         adapters: Iterable[AdapterFile] = (),
         offload: bool = False,
     ) -> "TextToImagePipeline":
@@ -66,15 +73,19 @@ class TextToImagePipeline:
             adapters: LoRAs and textual inversions to draw with; `load_lora` and `load_embedding` add more.
             offload: keep the parts in main memory and bring each to a small GPU only while it is at work.
             variant: of the weight files, such as `fp16`.
+            compile: as the class takes it.
 
         Raises:
-            UsageError: the name, the device or the folder is not right.
+            UsageError: the name, the device or the folder is not right, or what is asked for does not go
+                together.
             WeightsError: a weight file is truncated, not safetensors, or does not fit.
         """
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
         path, target = locate_model(name), choose_device(device)
         if offload:
             check_offload(target)
+            if compile:
+                raise UsageError("compile and offload are both given; a part that moves does not compile")
         home, kind = torch.device("cpu") if offload else target, choose_dtype(dtype, target)
         if path.is_file():
             model = load_single_file(path, name=os.fspath(name), device=home, dtype=kind)
@@ -84,7 +95,7 @@ class TextToImagePipeline:
             model.adapters.add(file)
         if offload:
             take_turns(model, target)
-        return cls(model, attention=order, max_rows=max_rows, exact=exact)
+        return cls(model, attention=order, max_rows=max_rows, exact=exact, compile=compile)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Writes the model as a folder in diffusers layout, which diffusers loads too.

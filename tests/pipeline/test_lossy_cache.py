@@ -1,6 +1,7 @@
 """Predictions between whole ones take their deep feature: the same picture in any company."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from pipeline.decode import decode
 from pipeline.draw import draw
 from pipeline.engine import Engine
 from pipeline.errors import RequestError
+from pipeline.graphs import Graphs
 from pipeline.metadata import read_record, request_of
 from pipeline.parameters import parameters_text, record_of
 from tests.pipeline.stock import largest_difference
-from unet import DeepFeature
+from unet import DeepFeature, UNet
 
 Calls = list[tuple[int, bool]]  # rows, and whether they took a deep feature
 
@@ -220,3 +222,16 @@ def test_what_it_cannot_do_is_refused(fields: dict[str, object], message: str) -
     with pytest.raises(RequestError) as error:
         request(**fields)
     assert str(error.value) == message
+
+
+def test_a_compiled_model_refuses_it(pipe: TextToImagePipeline) -> None:
+    plain = copy(pipe.model.unet)
+    plain.__class__ = UNet  # that which is optimized for a CPU is not compiled
+    engine = Engine(pipe.model, graphs=Graphs(plain, 8, backend="eager"))
+    engine.resolve(request(lossy_cache_interval=1))
+    with pytest.raises(RequestError) as error:
+        engine.resolve(request())
+    assert str(error.value) == (
+        "lossy_cache_interval is 3; a compiled U-Net computes every prediction whole: set it to 1, or leave "
+        "compile out"
+    )

@@ -151,3 +151,14 @@ def test_large_scores_do_not_overflow(backend: Backend, device: str) -> None:
     out, means = backend.attend_cross(q, (k, v), scale=300.0, mapped=True)
     torch.testing.assert_close(out.double(), exact, atol=2e-3, rtol=0)
     torch.testing.assert_close(means.double(), exact_means, atol=2e-3, rtol=0)
+
+
+def test_it_is_one_node_of_a_compiled_graph(backend: Backend, device: str) -> None:
+    def call(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor | None]:
+        out, means = backend.attend_cross(q * 2, (k, v), scale=0.2, mapped=True)
+        return out.transpose(1, 2).flatten(2) + 1, means
+
+    q, k, v = draw("multi-query", torch.float32, device)
+    with torch.no_grad():
+        compiled = torch.compile(call, fullgraph=True, backend="aot_eager")(q, k, v)
+        assert all(torch.equal(a, b) for a, b in zip(compiled, call(q, k, v), strict=True))
