@@ -27,6 +27,9 @@ check: .venv/installed-dev ## format, lint, types, import contract
 	$(BIN)/lint-imports
 	$(BIN)/biome check app/ui/static
 
+benchmark: .venv/installed-dev ## Limelight beside diffusers, in a few minutes, into build/benchmark.md
+	$(BIN)/python -m scripts.benchmark --quick -o build/benchmark.md
+
 wheel: .venv/installed-dev ## the wheel, into dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 

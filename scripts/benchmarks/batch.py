@@ -6,11 +6,9 @@ beside the clock's, since other programs on the machine lengthen the one and les
 """
 
 import argparse
-import cProfile
-import pstats
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,21 +22,27 @@ from pipeline.batch.stop import Stop
 from pipeline.batch.team import Team
 from scripts.benchmarks.picture import PROMPTS, stock_pipeline
 from scripts.benchmarks.report import Section
+from scripts.benchmarks.shares import Places, shares
 from scripts.benchmarks.turns import Ratio, Taken, clock, processor, timed
 
 TITLE = "A batch against a plain loop of diffusers' pipeline"
 DEVICES = ("cpu",)
-QUICK = {"rounds": 1, "pictures": 8, "steps": 5}
-# Functions whose time, with that of all they call, is told; no one of them calls another.
-PLACES = {
-    "predict": "U-Net",
-    "add": "prompts and noise",
-    "_advance": "schedulers",
-    "claim": "claims",
-    "drain": "waiting for the last to be saved",
-    "_sum_up": "index and gallery",
+QUICK = {"rounds": 1, "pictures": 4, "steps": 5, "batches": "4"}
+PLACES: Places = {
+    ("pipeline/predict.py", "predict"): "U-Net",
+    ("pipeline/session.py", "add"): "prompts and noise",
+    ("pipeline/session.py", "_advance"): "schedulers",
+    ("batch/share.py", "claim"): "claims",
+    ("batch/writer.py", "drain"): "waiting for the last to be saved",
+    ("batch/run.py", "_sum_up"): "index and gallery",
 }
-STOCK_PLACES = {"encode_prompt": "prompts", "decode": "decoding", "save": "PNG", "step": "schedulers"}
+STOCK_PLACES: Places = {
+    ("unets/unet_2d_condition.py", "forward"): "U-Net",
+    ("pipeline_stable_diffusion.py", "encode_prompt"): "prompts",
+    ("schedulers/scheduling_", "step"): "schedulers",
+    ("autoencoder_kl.py", "decode"): "decoding",
+    ("PIL/Image.py", "save"): "PNG",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -51,11 +55,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> Iterator[Section]:
     stock = stock_pipeline(options.model)
     ours = TextToImagePipeline.from_pretrained(options.model, device="cpu")
-    rows, shares, bars = [], [], {}
+    rows, places, bars = [], [], {}
     for batch in map(int, options.batches.split(",")):
         row, where, ratio = compare(stock, ours, batch, options)
         rows.append(row)
-        shares.append(where)
+        places.append(where)
         bars[f"{batch} at a time"] = {"diffusers": 1.0, "Limelight": 1 / ratio}
     columns = ("pictures at a time", "diffusers, pictures/s", "Limelight, pictures/s")
     columns += ("ratio by the clock", "ratio of processor time")
@@ -67,7 +71,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
         bars=bars,
     )
     told = "Where the main thread's time goes, under a profiler; Limelight decodes and saves in another:"
-    yield Section(text="\n".join([told, "", *shares]))
+    yield Section(text="\n".join([told, "", *places]))
 
 
 def compare(
@@ -75,21 +79,21 @@ def compare(
 ) -> tuple[list[str], str, float]:
     """A row of the table, a line of where the time goes, and how many times faster ours is."""
     prompts = PROMPTS[: options.pictures]
-    ours.engine.max_rows = 2 * batch
+    ours.engine.max_rows, scale = 2 * batch, ours.model.family.guidance_scale
     taken: list[tuple[Taken, Taken]] = []
     for number in range(options.rounds + 1):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            theirs = partial(loop, stock, prompts, batch, options.steps, folder)
+            theirs = partial(loop, stock, prompts, batch, options.steps, scale, folder)
             manifest = folder / "m.csv"
             rows = (f"{prompt},{seed},{options.steps}" for seed, prompt in enumerate(prompts))
             manifest.write_text("\n".join(["prompt,seed,num_steps", *rows]))
             both = timed(theirs)[1], timed(partial(run, ours, manifest, folder / "out"))[1]
             ours.model.text.forget()
             if number == options.rounds:
-                spent = profiled(partial(run, ours, manifest, folder / "again"), PLACES)
+                spent = shares(partial(run, ours, manifest, folder / "again"), PLACES)
                 ours.model.text.forget()
-                stock_spent = profiled(theirs, STOCK_PLACES)
+                stock_spent = shares(theirs, STOCK_PLACES)
         if number:  # the first round warms both up
             taken.append(both)
     stock_taken, ours_taken = zip(*taken, strict=True)
@@ -99,23 +103,11 @@ def compare(
     return row, f"- {batch} at a time: Limelight: {spent}; diffusers: {stock_spent}.", ratios[1]
 
 
-def profiled(work: Callable[[], None], places: Mapping[str, str]) -> str:
-    """How the time of the main thread is shared out."""
-    profile = cProfile.Profile()
-    profile.runcall(work)
-    stats: Any = pstats.Stats(profile)
-    spent = dict.fromkeys(places.values(), 0.0)
-    for (file, _, name), (_, _, _, cumulative, _) in stats.stats.items():
-        if name in places and ("pipeline" in file or "diffusers" in file or "PIL" in file):
-            spent[places[name]] = max(spent[places[name]], cumulative)
-    return ", ".join(f"{name} {seconds / stats.total_tt:.0%}" for name, seconds in spent.items())
-
-
-def loop(stock: Any, prompts: list[str], batch: int, steps: int, folder: Path) -> None:
+def loop(stock: Any, prompts: list[str], batch: int, steps: int, scale: float, folder: Path) -> None:
     for start in range(0, len(prompts), batch):
         some = prompts[start : start + batch]
         seeds = [torch.Generator("cpu").manual_seed(start + i) for i in range(len(some))]
-        images = stock(some, generator=seeds, num_inference_steps=steps, guidance_scale=7.5).images
+        images = stock(some, generator=seeds, num_inference_steps=steps, guidance_scale=scale).images
         for i, image in enumerate(images):
             image.save(folder / f"{start + i}.png")
 

@@ -54,11 +54,11 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
             "limelight generate, the first ever": (generate, {"XDG_CACHE_HOME": scratch}),
         }
         ended: dict[str, list[Ended]] = {name: [] for name in ways}
-        for turn in range(options.rounds + 1):
+        for turn in range(options.rounds + 1 - options.quick):
             for name, (arguments, environment) in ways.items():
                 (Path(scratch) / "limelight" / "timings.json").unlink(missing_ok=True)
                 found = process.run(arguments, environment=threads | environment)
-                if turn > 0:  # the first round fills the system's cache
+                if turn > 0 or options.quick:  # the first round fills the system's cache
                     ended[name].append(found)
     rows = [
         [name, seconds([each.clock for each in runs]), seconds([each.processor for each in runs])]

@@ -18,16 +18,34 @@ from PIL import Image
 from pipeline import TextToImagePipeline
 from pipeline.locate import locate_model
 from scripts.benchmarks.report import Section
+from scripts.benchmarks.shares import Places, shares
 from scripts.benchmarks.turns import Ratio, Taken, clock, processor, seconds, timed
 
 TITLE = "From prompt to picture"
 DEVICES = ("cpu",)
-QUICK = {"rounds": 3}
+QUICK = {"rounds": 2}
 PROMPTS = [
     f"a {colour} {thing}"
     for thing in ("apple", "star", "frog", "fish", "cat", "flower", "house", "car")
     for colour in ("red", "blue", "green", "yellow", "orange")
 ]
+VAE_AND_SCHEDULERS: Places = {
+    ("autoencoder_kl.py", "decode"): "decoding",
+    ("schedulers/scheduling_", "step"): "scheduler",
+}
+PLACES: dict[str, Places] = {
+    "diffusers": {
+        ("unets/unet_2d_condition.py", "forward"): "U-Net",
+        ("pipeline_stable_diffusion.py", "encode_prompt"): "prompts",
+        **VAE_AND_SCHEDULERS,
+    },
+    "Limelight": {
+        ("pipeline/predict.py", "predict"): "U-Net",
+        ("pipeline/text.py", "prompt"): "prompts",
+        ("pipeline/text.py", "negative"): "prompts",
+        **VAE_AND_SCHEDULERS,
+    },
+}
 Draw = Callable[[str, int], Image.Image]
 
 
@@ -42,9 +60,10 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
     last = stock_pipeline(options.model)
     last.unet.to(memory_format=torch.channels_last)
     ours = TextToImagePipeline.from_pretrained(options.model, device="cpu")
+    scale = ours.model.family.guidance_scale  # diffusers has 7.5 for every model
     ways: dict[str, Draw] = {
-        "diffusers": partial(_theirs, stock, options.steps),
-        "diffusers, channels last": partial(_theirs, last, options.steps),
+        "diffusers": partial(_theirs, stock, options.steps, scale),
+        "diffusers, channels last": partial(_theirs, last, options.steps, scale),
         "Limelight": partial(_ours, ours, options.steps),
     }
     taken: dict[str, list[Taken]] = {name: [] for name in ways}
@@ -80,6 +99,8 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
         rows=rows,
         bars={options.model: {name: ratio.median for name, ratio in found.items()}},
     )
+    spent = [f"- {name}: {shares(partial(ways[name], PROMPTS[-1], 0), PLACES[name])}." for name in PLACES]
+    yield Section(text="\n".join(["Where the time goes, of one more picture, under a profiler:", "", *spent]))
 
 
 def stock_pipeline(model: str) -> Any:
@@ -93,9 +114,10 @@ def stock_pipeline(model: str) -> Any:
     return stock
 
 
-def _theirs(stock: Any, steps: int, prompt: str, seed: int) -> Image.Image:
+def _theirs(stock: Any, steps: int, scale: float, prompt: str, seed: int) -> Image.Image:
     generator = torch.Generator("cpu").manual_seed(seed)
-    return stock(prompt, generator=generator, num_inference_steps=steps).images[0]
+    options = {"num_inference_steps": steps, "guidance_scale": scale}
+    return stock(prompt, generator=generator, **options).images[0]
 
 
 def _ours(pipe: TextToImagePipeline, steps: int, prompt: str, seed: int) -> Image.Image:
