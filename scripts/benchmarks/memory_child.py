@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from scripts.benchmarks import models
-from scripts.benchmarks.process import be_the_first_to_go, forget_peak, resident_bytes
+from scripts.benchmarks.process import be_the_first_to_go, forget_peak, give_back, resident_bytes
 from unet import UNet, optimize
 from unet.fast import FastUNet
 
@@ -31,6 +31,7 @@ def main(way: str, folder: str, pixels: str, num_threads: str) -> None:
 
     predict()
     peak = resident_bytes("VmHWM") - before
+    give_back()
     forget_peak()
     kept = resident_bytes()
     predict()
