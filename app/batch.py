@@ -179,14 +179,12 @@ def _stopped(what: str = "nothing was drawn") -> NoReturn:
 
 def _tell_beginning(run: "Run") -> None:
     if run.num_missing:
-        report.complain(f"{run.num_missing} pictures are gone or were changed; they are drawn again")
+        report.complain(f"pictures that are gone or were changed, drawn again: {run.num_missing}")
     if run.ledger.num_torn:
-        report.complain(f"{run.ledger.num_torn} lines of the journal were torn and are left out")
+        report.complain(f"torn lines of the journal, left out: {run.ledger.num_torn}")
     if run.removed:
         names = [str(line["file"]) for line in run.removed.values()]
-        report.complain(
-            f"{len(names)} pictures are of rows that the manifest no longer has; they stay: {_listed(names)}"
-        )
+        report.complain(f"pictures of rows that the manifest no longer has, kept: {_listed(names)}")
 
 
 def _preview(run: "Run") -> str:
@@ -197,7 +195,7 @@ def _preview(run: "Run") -> str:
 def _tell_end(run: "Run", drawn: int, seconds: float) -> None:
     if run.constant:
         names = [run.ledger.done[key]["file"] for key in run.constant]
-        report.complain(f"{len(names)} pictures are of one colour: {_listed(names)}")
+        report.complain(f"pictures of one colour: {_listed(names)}")
     failed = run.failed
     for key, why in list(failed.items())[:SHOWN]:
         report.complain(f"line {run.rows[key].line}: {why}")

@@ -120,6 +120,23 @@ class RowRecorder:
             )
 
 
+class RepeatingRecorder:
+    """Hears nothing: for a call that is made of what an earlier one found, and so looked where that did.
+
+    Args:
+        rows: as of `RowRecorder`.
+    """
+
+    def __init__(self, rows: Sequence[Recording | None]) -> None:
+        self._rows = rows
+
+    def commit(self, rows: Sequence[bool] | None = None) -> None:
+        """As `RowRecorder.commit`."""
+        for row, recording in enumerate(self._rows):
+            if recording is not None and (rows is None or rows[row]):
+                recording.repeat()
+
+
 def _check_tokens(site: str, row: int, recording: Recording, maps: Tensor) -> None:
     if maps.shape[-1] != recording.num_tokens:
         raise ValueError(

@@ -85,7 +85,7 @@ class Recording:
 
     Every level keeps, for each prediction, the mean over sites and heads of each grid, in float16. What is
     read over all predictions comes from running sums in float32: of each grid and, at `site` and `head`, of
-    each site.
+    each site. A prediction that did not look for itself, see `repeat`, has no part in them.
 
     Args:
         level: how much to keep.
@@ -99,6 +99,7 @@ class Recording:
         views: name -> the recording of another kind of map: `values`, `refined`, and `points`, whose
             "tokens" are the points.
         queries: prediction -> cross-attention site -> queries, h n d.
+        num_repeated: how many predictions did not look for themselves.
     """
 
     def __init__(self, level: Level, num_tokens: int, extras: Extras = PLAIN) -> None:
@@ -111,6 +112,7 @@ class Recording:
         self.sums: dict[str, Tensor] = {}
         self.views: dict[str, Recording] = {}
         self.queries: dict[int, dict[str, Tensor]] = {}
+        self.num_repeated = 0
         alike = Extras(steps=extras.steps)
         if extras.values:  # the norm of a sum over heads is no mean over heads
             self.views["values"] = Recording("grid" if level == "grid" else "site", num_tokens, alike)
@@ -148,6 +150,23 @@ class Recording:
         for name, view in frame.views.items():
             self.views[name].append(view)
 
+    def repeat(self) -> None:
+        """Takes the next prediction to have looked where the one before it did, of whose features it is made.
+
+        Means over all predictions stay means over those that looked for themselves.
+        """
+        self.num_repeated += 1
+        self.steps.append(self.steps[-1])
+        if self.site_steps:
+            self.site_steps.append(self.site_steps[-1])
+        for view in self.views.values():
+            view.repeat()
+
+    @property
+    def num_own(self) -> int:
+        """How many predictions looked for themselves."""
+        return len(self.steps) - self.num_repeated
+
     def grid(self, grid: Grid, steps: Sequence[int] | None = None) -> Float[Tensor, "m h w"]:
         """Mean over the predictions, or over some of them, of the sites of one grid.
 
@@ -155,7 +174,7 @@ class Recording:
             KeyError: no site has that grid.
         """
         if steps is None:
-            return self.totals[grid] / len(self.steps)
+            return self.totals[grid] / self.num_own
         return torch.stack([self.steps[i][grid] for i in steps]).float().mean(0)
 
     def site(self, name: str, steps: Sequence[int] | None = None) -> Tensor:
@@ -165,7 +184,7 @@ class Recording:
             KeyError: no such site was recorded.
         """
         if steps is None:
-            return self.sums[name] / len(self.steps)
+            return self.sums[name] / self.num_own
         return torch.stack([self.site_steps[i][name] for i in steps]).float().mean(0)
 
 

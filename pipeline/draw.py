@@ -1,6 +1,7 @@
 """The whole way of a request with a model: on which canvas, in how many passes."""
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -71,14 +72,17 @@ def draw(request: GenerationRequest, model: Model) -> Trajectory:
         start=request.guidance_start,
         end=request.guidance_end,
     )
+    walk = partial(
+        sample, guidance=guidance, generator=generator, cache_interval=request.lossy_cache_interval
+    )
     first = _pass(request, model, request.strength)
     canvas = _canvas(request, model, generator)
     if request.hires_scale is None:
-        return (yield from sample(canvas, first, guidance, generator))
+        return (yield from walk(canvas, first))
 
     second = _pass(request, model, request.hires_strength)
     num_first, num_second = len(first.timesteps), len(second.timesteps)
-    latent = yield from sample(canvas, first, guidance, generator, more=num_second)
+    latent = yield from walk(canvas, first, more=num_second)
     width, height = request.final_size
     assert width is not None and height is not None and request.hires_strength is not None
     clean = encode(model.vae, pixels_of(decode(model.vae, latent), width, height), generator)
@@ -87,7 +91,7 @@ def draw(request: GenerationRequest, model: Model) -> Trajectory:
         clean=clean,
         strength=request.hires_strength,
     )
-    return (yield from sample(canvas, second, guidance, generator, done=num_first))
+    return (yield from walk(canvas, second, done=num_first))
 
 
 def _pass(request: GenerationRequest, model: Model, strength: float | None) -> Pass:

@@ -47,6 +47,11 @@ class Engine:
         """
         if request.clip_skip > (limit := self.model.text.max_clip_skip):
             raise RequestError(f"clip_skip is {request.clip_skip}; must be from 1 to {limit} for this model")
+        if self.graphs is not None and request.lossy_cache_interval > 1:
+            raise RequestError(
+                f"lossy_cache_interval is {request.lossy_cache_interval}; a compiled U-Net computes every "
+                "prediction whole: set it to 1, or leave compile out"
+            )
         height, width = self.model.native_size
         resolved = request.resolved(
             width=width, height=height, guidance_scale=self.model.family.guidance_scale, scheduler="model"

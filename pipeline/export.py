@@ -81,8 +81,9 @@ def describe(maps: HeatMaps) -> dict[str, Any]:
         "grids": [list(grid) for grid in grids],
         "shown_grids": [list(grid) for grid in maps.taken_grids()],
         "steps": len(recording.steps),
+        "repeated_steps": recording.num_repeated,
         "sites": sorted(recording.sums),
-        "what": f"cross-attention probabilities, mean over heads and {len(recording.steps)} predictions, "
+        "what": f"cross-attention probabilities, mean over heads and {recording.num_own} predictions, "
         f"the sites of {sizes} positions",
     }
 

@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from attention import Choice
 from attention.recording import Recording
 from pipeline.maps import HeatMaps
@@ -18,7 +20,12 @@ Plan = Mapping[str, Choice]  # site -> choice
 
 @dataclass(slots=True)
 class Job:
-    """One request in flight."""
+    """One request in flight.
+
+    Attributes:
+        deep: r c h w, the deep feature of the last prediction that was computed whole, where the request asks
+            to have it taken again.
+    """
 
     id: int
     request: GenerationRequest
@@ -29,6 +36,7 @@ class Job:
     ask: Ask
     recorded: Recordings
     retries: list[str] = field(default_factory=list)
+    deep: Tensor | None = None
 
     @property
     def conditioning(self) -> list[Conditioning]:
@@ -46,13 +54,16 @@ class Job:
 
 
 def pack(jobs: deque[Job], max_rows: int) -> list[Job]:
-    """Takes from `jobs` the first, and those of its size that fit beside it, in order."""
+    """Takes from `jobs` the first, and those of its size that fit beside it, in order.
+
+    Predictions that reuse a deep feature share no call with whole ones: they are another computation.
+    """
     first = jobs.popleft()
     batch, others = [first], []
     room = max_rows - len(first.ask.x)
     while jobs:
         job = jobs.popleft()
-        is_alike = job.ask.x.shape[1:] == first.ask.x.shape[1:]
+        is_alike = job.ask.x.shape[1:] == first.ask.x.shape[1:] and job.ask.reuses == first.ask.reuses
         if is_alike and len(job.ask.x) <= room:
             batch.append(job)
             room -= len(job.ask.x)

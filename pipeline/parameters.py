@@ -17,6 +17,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "Seed": ("seed", int),
     "Clip skip": ("clip_skip", int),
     "Hires upscale": ("hires_scale", float),
+    "Lossy cache interval": ("lossy_cache_interval", int),
 }
 
 
@@ -39,6 +40,8 @@ def parameters_text(info: Mapping[str, Any]) -> str:
     }
     if request.get("clip_skip", 1) > 1:
         settings["Clip skip"] = request["clip_skip"]
+    if request.get("lossy_cache_interval", 1) > 1:
+        settings["Lossy cache interval"] = request["lossy_cache_interval"]
     for kind, key in (("lora", "Lora hashes"), ("embedding", "TI hashes")):
         used = [one for one in info.get("adapters", []) if one["kind"] == kind]
         if used:

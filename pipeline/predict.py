@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from attention import AttentionRuntime, Backend, ContextRows, get
-from attention.recorder import RowRecorder
+from attention.recorder import RepeatingRecorder, RowRecorder
 from pipeline.errors import NonFinitePrediction
 from pipeline.faults import first_fault
 from pipeline.graphs import Graphs
 from pipeline.job import Job
 from pipeline.model import Model
 from pipeline.sizes import size_ids
+from unet import DeepFeature
 from unet.embeddings import guidance_embedding
 
 
@@ -65,7 +66,7 @@ def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
 def _call(
     model: Model, batch: Sequence[Job], runtime: AttentionRuntime, graphs: Graphs | None = None
 ) -> tuple[Tensor, ...]:
-    call, unet = _arguments(model, batch), graphs or model.unet
+    call, unet, deep = _arguments(model, batch), graphs or model.unet, _deep_feature(batch)
     prediction = unet(
         call.x,
         call.timesteps,
@@ -74,8 +75,21 @@ def _call(
         size_ids=call.size_ids,
         attention=runtime,
         time_cond=call.time_cond,
+        deep=deep,
     )
-    return prediction.split([len(job.ask.x) for job in batch])
+    counts = [len(job.ask.x) for job in batch]
+    if deep is not None and deep.kept is not None:
+        for job, kept in zip(batch, deep.kept.split(counts), strict=True):
+            # A copy: a row would hold on to its whole batch.
+            job.deep = kept.clone() if job.request.lossy_cache_interval > 1 else None
+    return prediction.split(counts)
+
+
+def _deep_feature(batch: Sequence[Job]) -> DeepFeature | None:
+    """What the rows take of earlier calls, or where this one leaves its own; None where nobody wants it."""
+    if batch[0].ask.reuses:
+        return DeepFeature(torch.cat([job.deep[-len(job.ask.x) :] for job in batch if job.deep is not None]))
+    return DeepFeature() if any(job.request.lossy_cache_interval > 1 for job in batch) else None
 
 
 def _arguments(model: Model, batch: Sequence[Job]) -> Call:
@@ -120,9 +134,12 @@ def _context(model: Model, batch: Sequence[Job]) -> AbstractContextManager[Conte
 
 def _runtime(
     batch: Sequence[Job], backends: Mapping[str, Backend], context: ContextRows
-) -> tuple[AttentionRuntime, RowRecorder]:
+) -> tuple[AttentionRuntime, RowRecorder | RepeatingRecorder]:
     """What a call does its attention with, and who listens, if any of its requests wants maps."""
-    recorder = RowRecorder([recording for job in batch for recording in job.recordings])
+    recordings = [recording for job in batch for recording in job.recordings]
+    if batch[0].ask.reuses:
+        return AttentionRuntime(backends, context=context), RepeatingRecorder(recordings)
+    recorder = RowRecorder(recordings)
     if not recorder.is_needed:
         return AttentionRuntime(backends, context=context), recorder
     means = recorder if recorder.takes_means else None

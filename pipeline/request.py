@@ -27,6 +27,7 @@ MAX_GUIDANCE = 100.0
 MAX_COUNT = 10_000
 MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
 MAX_HIRES_SCALE = 8.0
+MAX_CACHE_INTERVAL = 20  # the largest of the paper's own measurements
 
 Record = bool | Literal["grid", "site", "head"]
 RECORD_EXTRAS = ("negative", "steps", "values", "refined")
@@ -60,7 +61,11 @@ class GenerationRequest:
         image_guidance_scale: how closely a model that edits images keeps to the image; None is 1.5.
         hires_scale: draws the picture, makes it this much larger, and goes over it with `hires_strength`.
         hires_strength: as `strength`, of the second pass; None is 0.5.
+        lossy_cache_interval: 1 is exact. Above it, to 20, pictures come sooner and are not the same: one
+            prediction of so many is computed whole, and those between take its deep feature for theirs
+            (DeepCache: Ma et al., arXiv:2312.00858). What is lost: docs/benchmarks/lossy-cpu.md.
         record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
+            A prediction that takes another's deep feature has its maps too.
         record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
             of each prediction), `values` (weighted by what each token contributes), `refined` (spread by
             self-attention, on grids of up to 32x32).
@@ -94,6 +99,7 @@ class GenerationRequest:
     image_guidance_scale: float | None = None
     hires_scale: float | None = None
     hires_strength: float | None = None
+    lossy_cache_interval: int = 1
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
     record_queries: tuple[int, ...] = ()
@@ -107,6 +113,7 @@ class GenerationRequest:
         check_integer("seed", self.seed, 0, MAX_SEED)
         check_integer("num_steps", self.num_steps, 1, MAX_STEPS)
         check_integer("clip_skip", self.clip_skip, 1, MAX_CLIP_SKIP)
+        check_integer("lossy_cache_interval", self.lossy_cache_interval, 1, MAX_CACHE_INTERVAL)
         for name in ("width", "height"):
             check_size(name, getattr(self, name))
         self._take_images()
@@ -244,6 +251,11 @@ def _checked_record(request: GenerationRequest) -> dict[str, tuple[Any, ...]]:
     )
     if not request.record and (extras or points or queries):
         raise RequestError("record is False beside record_extras, record_points or record_queries; set it")
+    if queries and request.lossy_cache_interval > 1:
+        raise RequestError(
+            f"lossy_cache_interval is {request.lossy_cache_interval} beside record_queries; predictions "
+            "between whole ones have no queries: set it to 1, or leave record_queries out"
+        )
     for extra in extras:
         if extra not in RECORD_EXTRAS:
             raise UnknownName("extra", str(extra), RECORD_EXTRAS)

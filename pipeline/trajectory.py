@@ -24,6 +24,8 @@ class Ask:
         denoised: 1 c h w, the clean latent that the last prediction pointed at; before the first of a pass
             that of the image, None where there is none.
         recorded: whether maps are kept of this prediction; they are not of a second, larger pass.
+        reuses: whether it takes the deep feature of the last prediction that was computed whole, which had
+            at least as many rows.
     """
 
     x: Tensor
@@ -32,6 +34,7 @@ class Ask:
     count: int
     denoised: Tensor | None
     recorded: bool = True
+    reuses: bool = False
 
 
 Trajectory = Generator[Ask, Tensor, Tensor]
@@ -72,6 +75,7 @@ def sample(
     guidance: Guidance,
     generator: torch.Generator,
     *,
+    cache_interval: int = 1,
     done: int = 0,
     more: int = 0,
 ) -> Trajectory:
@@ -79,22 +83,30 @@ def sample(
 
     Args:
         generator: what a stochastic scheduler draws from.
+        cache_interval: one prediction of so many is computed whole, N of Ma et al., arXiv:2312.00858,
+            equation 8; so is one that asks for more rows than the one before it.
         done, more: predictions of passes before and after this one.
     """
     scheduler, timesteps, denoised = steps.scheduler, steps.timesteps, canvas.clean
     accepted = signature(scheduler.step).parameters
     options = {k: v for k, v in {"generator": generator, "eta": 0.0}.items() if k in accepted}
     latent = canvas.begin(scheduler, timesteps)
+    age = num_kept = 0  # predictions since the last whole one, and rows of its deep feature
     for index, timestep in enumerate(timesteps):
         x = scheduler.scale_model_input(latent, timestep)
-        acts = guidance.acts(index, len(timesteps))
+        asked = guidance.rows(x, canvas.beside, acts=guidance.acts(index, len(timesteps)))
+        age += 1
+        reuses = age < cache_interval and len(asked) <= num_kept
+        if not reuses:
+            age, num_kept = 0, len(asked)
         rows = yield Ask(
-            guidance.rows(x, canvas.beside, acts=acts),
+            asked,
             timestep,
             done + index,
             done + len(timesteps) + more,
             denoised,
             recorded=not done,
+            reuses=reuses,
         )
         prediction = guidance.combine(rows.float())
         alpha_bar = scheduler.alphas_cumprod[timestep.long().cpu()].to(x.device)

@@ -127,10 +127,21 @@ class UpBlock(nn.Module):
         skips: list[Tensor],
     ) -> Float[Tensor, "b c h2 w2"]:
         """Takes what it needs off the end of `skips`."""
-        for j, resnet in enumerate(self.resnets):
-            x = resnet(torch.cat((x, skips.pop()), dim=1), temb)
-            if self.attentions:
-                x = self.attentions[j](x, context, attention)
+        for j in range(len(self.resnets)):
+            x = self.layer(j, x, temb, context, attention, skips.pop())
         for upsample in self.upsamplers:
             x = upsample(x, (skips[-1].shape[2], skips[-1].shape[3]))
         return x
+
+    def layer(
+        self,
+        j: int,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        skip: Tensor,
+    ) -> Tensor:
+        """One residual block, and the attention behind it where this level has some."""
+        x = self.resnets[j](torch.cat((x, skip), dim=1), temb)
+        return self.attentions[j](x, context, attention) if self.attentions else x

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from attention import AttentionRuntime, AttentionSpec, KeysValues
 from unet.blocks import DownBlock, MidBlock, UpBlock
 from unet.config import UNetConfig, UNetConfigError
+from unet.deep_feature import DeepFeature
 from unet.embeddings import TimestepEmbedding, sinusoids
 from unet.inputs import check_inputs
 from unet.resnet import activation
@@ -174,6 +175,7 @@ class UNet(nn.Module):
         attention: AttentionRuntime | None = None,
         *,
         time_cond: Float[Tensor, "b e"] | None = None,
+        deep: DeepFeature | None = None,
     ) -> Float[Tensor, "b o h w"]:
         """The prediction for `x` at `timesteps`.
 
@@ -185,6 +187,7 @@ class UNet(nn.Module):
             size_ids: original size, crop and target size, or for the refiner its score (SDXL).
             attention: backend per site and recorder; None chooses a backend at each call and records nothing.
             time_cond: `guidance_embedding` of each row (LCM).
+            deep: where the deep feature is left, or taken from; None does neither.
 
         Raises:
             ValueError: an input does not fit this U-Net; the message says what does.
@@ -192,8 +195,10 @@ class UNet(nn.Module):
         if context is None and (attention is None or attention.context is None):
             raise ValueError("context is missing; give it, or an attention runtime with its keys and values")
         check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, time_cond)
+        if deep is not None:
+            deep.check(x)
         temb = self._time_embedding(timesteps, pooled, size_ids, time_cond, x.dtype)
-        return self.levels(x, temb, context, attention)
+        return self.levels(x, temb, context, attention, deep)
 
     def levels(
         self,
@@ -201,14 +206,17 @@ class UNet(nn.Module):
         temb: Float[Tensor, "b e"],
         context: Float[Tensor, "b m k"] | None,
         attention: AttentionRuntime | None,
+        deep: DeepFeature | None,
     ) -> Float[Tensor, "b o h w"]:
         """Everything behind the embedding of the timestep, `temb`."""
         x = self.conv_in(x)
+        if deep is not None and deep.kept is not None:
+            return self.surface(deep.kept, temb, context, attention, x)
         skips = [x]
         for down in self.down_blocks:
             x, new = down(x, temb, context, attention)
             skips += new
-        return self.rise(x, temb, context, attention, skips)
+        return self.rise(x, temb, context, attention, skips, deep)
 
     def rise(
         self,
@@ -217,13 +225,36 @@ class UNet(nn.Module):
         context: Tensor | None,
         attention: AttentionRuntime | None,
         skips: list[Tensor],
+        deep: DeepFeature | None,
     ) -> Tensor:
         """The middle and the way up. Takes all of `skips`."""
         if self.mid_block is not None:
             x = self.mid_block(x, temb, context, attention)
-        for up in self.up_blocks:
+        for up in self.up_blocks[:-1]:
             x = up(x, temb, context, attention, skips)
+        for j in range(len(self._top.resnets) - 1):
+            x = self._top.layer(j, x, temb, context, attention, skips.pop())
+        if deep is not None:
+            deep.kept = x
+        return self.surface(x, temb, context, attention, skips.pop())
+
+    def surface(
+        self,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        skip: Tensor,
+    ) -> Tensor:
+        """The last layer of the way up, and the output, from the deep feature and what `conv_in` made."""
+        x = self._top.layer(-1, x, temb, context, attention, skip)
         return self.conv_out(self.conv_act(self.conv_norm_out(x)))
+
+    @property
+    def _top(self) -> UpBlock:
+        block = self.up_blocks[-1]
+        assert isinstance(block, UpBlock)
+        return block
 
     def _time_embedding(
         self,

@@ -62,6 +62,12 @@ def generate(
     guidance_interval: Annotated[
         tuple[float, float], typer.Option(help="Fractions of the steps between which guidance acts.")
     ] = (0.0, 1.0),
+    lossy_cache: Annotated[
+        int,
+        typer.Option(
+            help="Faster, and another picture: computes one step of N whole (DeepCache), 2 to 20; 1 is exact."
+        ),
+    ] = 1,
     attention: Attention = None,
     device: Device = None,
     dtype: Dtype = None,
@@ -96,6 +102,7 @@ def generate(
         guidance_rescale=guidance_rescale,
         guidance_start=guidance_interval[0],
         guidance_end=guidance_interval[1],
+        lossy_cache_interval=lossy_cache,
     )
     draw(
         request.repeated(count),

@@ -32,13 +32,14 @@ def add_endpoints(studio: Studio) -> None:
         attention_self: str = AUTO,
         attention_cross: str = AUTO,
         record: str = "off",
+        lossy_cache_interval: int = 1,
     ) -> AsyncIterator[dict[str, Any]]:
         """Draws a prompt and tells of it on the way.
 
         Every answer is {"error", "note", "pictures"}; a picture is {"id", "state", "position", "index",
         "count", "seed", "error", "image"}, its image a data URL: rough ones first, at the end a PNG with the
         record of what made it. States: waiting, drawing, done, failed, stopped. To read maps afterwards, ask
-        for record = "grid", "site" or "head".
+        for record = "grid", "site" or "head". lossy_cache_interval above 1 is faster and changes the picture.
         """
         settings = Settings(
             prompt=prompt,
@@ -54,6 +55,7 @@ def add_endpoints(studio: Studio) -> None:
             self_attention=attention_self,
             cross_attention=attention_cross,
             record=record,
+            lossy_cache_interval=lossy_cache_interval,
         )
         async for message in handlers.draw(studio, Visitor.of(request), settings):
             pictures = [{name: each[name] for name in STEP_FIELDS} for each in message["pictures"]]

@@ -9,7 +9,7 @@ import gradio as gr
 from app.ui.painter import make_painter
 from app.ui.settings import AUTO, Settings
 from app.ui.studio import Studio
-from pipeline.request import RECORD_EXTRAS
+from pipeline.request import MAX_CACHE_INTERVAL, RECORD_EXTRAS
 from pipeline.schedulers import OWN, SCHEDULERS, scheduler_label
 
 DETAILS = [
@@ -103,6 +103,15 @@ class Controls:
                 found["guidance_rescale"] = gr.Number(
                     0, label="Guidance rescale", minimum=0, maximum=1, step=0.1, min_width=90
                 )
+            found["lossy_cache_interval"] = gr.Slider(
+                1,
+                MAX_CACHE_INTERVAL,
+                value=1,
+                step=1,
+                label="Lossy cache",
+                info="1 is exact. More is faster and changes the picture: one step in so many is whole",
+                elem_id="lossy-cache",
+            )
         with gr.Accordion("Start from an image", open=False, elem_classes="accordion", elem_id="start"):
             found["start"] = make_painter()
             found["strength"] = gr.Slider(

@@ -27,6 +27,7 @@ RESTORED = (
     "hires_strength",
     "clip_skip",
     "guidance_rescale",
+    "lossy_cache_interval",
 )
 
 

@@ -44,6 +44,7 @@ class Settings:
     hires_strength: Any = None
     clip_skip: Any = 1
     guidance_rescale: Any = 0.0
+    lossy_cache_interval: Any = 1
     self_attention: Any = AUTO
     cross_attention: Any = AUTO
     record: Any = "head"
@@ -100,6 +101,7 @@ def requests_of(
         scheduler=settings.scheduler or None,
         clip_skip=_whole(settings.clip_skip),
         guidance_rescale=settings.guidance_rescale or 0.0,
+        lossy_cache_interval=_whole(settings.lossy_cache_interval),
         image=image,
         mask=mask,
         strength=_given(settings.strength) if image is not None else None,

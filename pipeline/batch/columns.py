@@ -13,7 +13,7 @@ from pipeline.request import GenerationRequest
 FIELDS = tuple(field.name for field in fields(GenerationRequest))
 KNOWN = (*FIELDS, "id", "count")
 _TEXT = {"prompt", "negative_prompt", "scheduler", "image", "mask", "record", "id"}
-_WHOLE = {"seed", "width", "height", "num_steps", "clip_skip", "count"}
+_WHOLE = {"seed", "width", "height", "num_steps", "clip_skip", "lossy_cache_interval", "count"}
 _JSON = {"record_extras", "record_points", "record_queries"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # no file of Windows has such a name

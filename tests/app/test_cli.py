@@ -117,6 +117,7 @@ def test_backends_shows_the_plan_with_the_kernel_of_every_site(tmp_path: Path) -
         (["--strength", "0.5"], "strength is given and image is not; give an image, or leave"),
         (["--hires", "9"], "hires_scale is 9.0; must be from 1 to 8"),
         (["--guidance-interval", "0.8", "0.2"], "guidance_start is 0.8 and guidance_end 0.2;"),
+        (["--lossy-cache", "0"], "lossy_cache_interval is 0; must be from 1 to 20"),
     ],
 )
 def test_bad_input_is_refused_in_words_with_exit_code_2(

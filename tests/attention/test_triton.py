@@ -11,15 +11,23 @@ import torch
 
 from attention import BackendRefused, attend, get
 
-TESTS = Path(__file__).parent / "interpreted"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
 def test_kernels_in_the_interpreter() -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", os.fspath(TESTS)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *map(os.fspath, ROOT.glob("tests/*/interpreted")),
+        ],
         env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )

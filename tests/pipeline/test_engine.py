@@ -198,6 +198,7 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "image_guidance_scale": None,
         "hires_scale": None,
         "hires_strength": None,
+        "lossy_cache_interval": 1,
         "record_extras": [],
         "record_points": [],
         "record_queries": [],

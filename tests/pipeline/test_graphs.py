@@ -142,6 +142,24 @@ def test_means_over_repeated_keys_are_those_of_the_keys(model: Model) -> None:
         assert_alike(one, other)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("mode", [True, "reduce-overhead"])
+def test_on_a_gpu_the_pictures_are_those_of_the_unet_as_it_is(sd_folder: Path, mode: bool | str) -> None:
+    options = {"device": "cuda", "dtype": "float32"}
+    plain = TextToImagePipeline.from_pretrained(sd_folder, **options)
+    compiled = TextToImagePipeline.from_pretrained(sd_folder, **options, compile=mode)
+    asked = [ask(), ask("b", seed=5, record="site"), ask("c BREAK d", num_steps=4)]
+    for _ in range(2):
+        for one, other in zip(plain(asked), compiled(asked), strict=True):
+            pixels = [np.asarray(result.image, dtype=int) for result in (one, other)]
+            assert np.abs(pixels[0] - pixels[1]).max() <= 2
+            if one.maps is not None and other.maps is not None:
+                torch.testing.assert_close(
+                    one.maps.recording.sums, other.maps.recording.sums, atol=1e-3, rtol=0
+                )
+
+
 @pytest.mark.parametrize(
     ("max_rows", "rows", "filled"),
     [(8, 1, 1), (8, 2, 2), (8, 3, 4), (8, 5, 8), (6, 5, 6), (1, 2, 2), (2, 3, 3)],

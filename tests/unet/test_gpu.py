@@ -1,9 +1,11 @@
-"""On a GPU: every backend that accepts, in every dtype and memory format."""
+"""On a GPU: every backend at the sites that it accepts, in every dtype and memory format."""
 
 import pytest
 import torch
 
 from attention import AttentionRuntime, backends, get
+from attention.recorder import RowRecorder
+from attention.recording import Recording
 from unet import UNet, UNetConfig
 
 pytestmark = [
@@ -54,8 +56,12 @@ def on_gpu(unet: UNet, arguments: dict, dtype: torch.dtype) -> tuple[UNet, dict]
 
 
 @torch.inference_mode()
-def predict(unet: UNet, arguments: dict, name: str) -> torch.Tensor:
-    return unet(**arguments, attention=AttentionRuntime({site.name: get(name) for site in unet.sites}))
+def predict(unet: UNet, arguments: dict, name: str, recorder: RowRecorder | None = None) -> torch.Tensor:
+    """By the backend `name` where it accepts, and by `math` elsewhere."""
+    specs = unet.attention_specs(24, 40, 77, batch=2)
+    plan = {site: get("math" if get(name).refusals(spec) else name) for site, spec in specs.items()}
+    means = recorder if recorder is not None and recorder.takes_means else None
+    return unet(**arguments, attention=AttentionRuntime(plan, recorder, means=means))
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
@@ -68,12 +74,27 @@ def test_every_backend_that_accepts_is_as_close_as_the_definition(
     if channels_last:
         gpu.to(memory_format=torch.channels_last)
         moved["x"] = moved["x"].to(memory_format=torch.channels_last)
-    specs = gpu.attention_specs(24, 40, 77, batch=2)
-    if reasons := {reason for spec in specs.values() for reason in get(name).refusals(spec)}:
-        pytest.skip("; ".join(sorted(reasons)))
+    reasons = [get(name).refusals(spec) for spec in gpu.attention_specs(24, 40, 77, batch=2).values()]
+    if all(reasons):
+        pytest.skip("; ".join(sorted({reason for each in reasons for reason in each})))
     plain = (predict(gpu, moved, "math").cpu() - exact).abs().max()
     ours = (predict(gpu, moved, name).cpu() - exact).abs().max()
     assert ours <= 2 * plain
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_maps_that_the_kernel_writes_do_not_change_the_prediction(unet, arguments, dtype):
+    if reason := get("triton").missing():
+        pytest.skip(reason)
+    gpu, moved = on_gpu(unet, arguments, dtype)
+    of_kernel, of_keys = Recording("site", 77), Recording("site", 77)
+    one, other = RowRecorder([None, of_kernel]), RowRecorder([None, of_keys])
+    other.takes_means = False
+    plain = predict(gpu, moved, "triton")
+    for recorder in (one, other):
+        assert torch.equal(predict(gpu, moved, "triton", recorder), plain)
+        recorder.commit()
+    torch.testing.assert_close(of_kernel.sums, of_keys.sums, atol=1e-4, rtol=0)
 
 
 def test_specs_say_the_compute_capability(unet, arguments):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from attention import AttentionRuntime
 from unet.blocks import DownBlock
+from unet.deep_feature import DeepFeature
 from unet.fast import rows
 from unet.fast.convolution import FastConv2d
 from unet.fast.linear import FastFeedForward, FastLinear, linear_pays
@@ -37,12 +38,17 @@ class FastUNet(UNet):
     extra_memory: int
 
     def levels(
-        self, x: Tensor, temb: Tensor, context: Tensor | None, attention: AttentionRuntime | None
+        self,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        deep: DeepFeature | None,
     ) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
         shared = rows.SharedRows.of(x, temb) if rows.can_share(self.down_blocks) else None
-        if shared is None:
-            return super().levels(x, temb, context, attention)
+        if shared is None or (deep is not None and deep.kept is not None):
+            return super().levels(x, temb, context, attention, deep)
         x = self.conv_in(x[shared.first])
         skips, is_shared = [x[shared.place]], True
         for down in self.down_blocks:
@@ -55,7 +61,7 @@ class FastUNet(UNet):
             else:
                 x, new = rows.down(down, x, temb, shared)
             skips += new
-        return self.rise(x, temb, context, attention, skips)
+        return self.rise(x, temb, context, attention, skips, deep)
 
 
 def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Path | None = None) -> UNet:

@@ -1,10 +1,11 @@
 // For the curious: one word at every site and step, the heads of a site, and what computed them.
 
-import { shortSite } from "./lens.js";
+import { percent, shortSite } from "./lens.js";
 import { concentration, field, MEAN, rangeOf } from "./maps.js";
 import { tile } from "./paint.js";
 
 const COLUMNS = 9;
+const NOTHING = 0.001; // of the attention of a place: a row whose most is less stays dark
 
 export class Attention {
   constructor(element, viewer) {
@@ -71,7 +72,7 @@ export class Attention {
   steps(maps, view, sites, chips) {
     const section = part(
       "Sites and steps",
-      "Every row is a cross-attention site in the order in which they run, every column a step. Each tile goes from 0 to its own most.",
+      "Every row is a cross-attention site in the order in which they run, every column a step. Each row goes from 0 to its most.",
     );
     const count = Math.max(...view.layers.find((layer) => layer.kind === "grid").frames) + 1;
     const shown = columns(count);
@@ -90,8 +91,12 @@ export class Attention {
         this.site = name;
         this.refresh();
       });
-      table.append(row);
-      for (const frame of [...shown, MEAN]) table.append(this.tile(field(maps, view, name, frame, chips)));
+      const fields = [...shown, MEAN].map((frame) => field(maps, view, name, frame, chips));
+      const most = Math.max(0, ...fields.map((one) => (one ? rangeOf(one.values)[1] : 0)));
+      const scale = document.createElement("small");
+      scale.textContent = most < NOTHING ? "under 0.1 %" : `up to ${percent(most)}`;
+      row.append(scale);
+      table.append(row, ...fields.map((one) => this.tile(one, Math.max(most, NOTHING))));
     }
     section.append(table);
     return section;
@@ -110,17 +115,17 @@ export class Attention {
       const figure = document.createElement("figure");
       const caption = document.createElement("figcaption");
       caption.textContent = `Head ${head + 1} · ${concentration(one.values).toFixed(2)}`;
-      figure.append(this.tile(one), caption);
+      figure.append(this.tile(one, rangeOf(one.values)[1]), caption);
       row.append(figure);
     }
     section.append(row);
     return section;
   }
 
-  tile(one) {
+  tile(one, most) {
     const canvas = document.createElement("canvas");
     canvas.className = "tile";
-    if (one) tile(canvas, one, 0, rangeOf(one.values)[1]);
+    if (one) tile(canvas, one, 0, most);
     return canvas;
   }
 

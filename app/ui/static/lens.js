@@ -4,7 +4,7 @@ import { field, MEAN, placeField, rangeOf, valueAt } from "./maps.js";
 import { legend, Painter } from "./paint.js";
 
 const $ = (root, selector) => root.querySelector(selector);
-const percent = (value) => `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)} %`;
+export const percent = (value) => `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)} %`;
 
 export class Lens {
   constructor(element, viewer) {

@@ -166,6 +166,7 @@ class Viewer {
       `${settings.num_steps} steps`,
       `guidance ${settings.guidance_scale}`,
       `seed ${picture.seed}`,
+      ...(settings.lossy_cache_interval > 1 ? [`lossy cache ${settings.lossy_cache_interval}`] : []),
     ]
       .map((fact) => fact.replace(" ", "\u00a0"))
       .join(" · ");

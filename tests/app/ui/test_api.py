@@ -46,6 +46,7 @@ def test_a_picture_comes_in_a_stream_and_its_maps_as_numbers(client, pipe):
         ({"prompt": "a", "count": 1000}, "count is 1000; at most 4 here"),
         ({"prompt": "a", "model": "../../etc"}, "unknown model '../../etc'; valid: default"),
         ({"prompt": "a", "seed": "x"}, "seed is 'x'; must be a whole number"),
+        ({"prompt": "a", "lossy_cache_interval": 21}, "lossy_cache_interval is 21; must be from 1 to 20"),
         ({"prompt": "a", "attention_self": "flash"}, "flash"),
         ({"prompt": ["a"]}, "prompt is ['a']; must be text"),
     ],

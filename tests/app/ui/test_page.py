@@ -174,10 +174,22 @@ def test_what_is_left_open_stays_the_models_own_when_it_is_looked_at(open_page, 
     assert settings["guidance_scale"] == pipe.model.family.guidance_scale
     assert (settings["clip_skip"], settings["guidance_rescale"], settings["scheduler"]) == (1, 0, "model")
     assert settings["strength"] is settings["hires_scale"] is settings["image"] is None
+    assert settings["lossy_cache_interval"] == 1
+    assert "lossy" not in page.locator(".facts").inner_text()
     page.fill("#guidance input, #guidance textarea", "much")
     page.click("#draw")
     page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")
     assert page.locator(".status").inner_text() == "guidance is 'much'; must be a number, or empty"
+
+
+def test_a_lossy_picture_says_so(open_page):
+    page = open_page()
+    set_steps(page, 3)
+    page.fill("#lossy-cache input[type=number]", "2")
+    page.keyboard.press("Tab")
+    draw(page, "a cat")
+    assert page.evaluate("limelight.picture.settings.lossy_cache_interval") == 2
+    assert page.locator(".facts").inner_text().replace("\u00a0", " ").endswith("lossy cache 2")
 
 
 def test_html_is_text(open_page):

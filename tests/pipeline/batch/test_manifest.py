@@ -183,7 +183,7 @@ def test_identity_is_that_of_the_picture(tmp_path: Path) -> None:
 def test_what_is_at_its_default_is_no_part_of_the_identity(tmp_path: Path) -> None:
     plain, spelt, true = read(
         tmp_path,
-        "prompt,seed,num_steps,clip_skip,record\na,,,,\na,0,25,1,false\na,,,,true\n",
+        "prompt,seed,num_steps,lossy_cache_interval,record\na,,,,\na,0,25,1,false\na,,,,true\n",
     )
     assert spelt.parameters == plain.parameters and (plain.twin, spelt.twin) == (0, 1)
     assert true.parameters != plain.parameters

@@ -100,7 +100,7 @@ def test_an_edited_manifest_draws_what_changed_alone(
     code, told = draw(edited, out)
     assert code == 0
     assert "3 of 3 pictures in" in told and "; 1 drawn in" in told
-    assert "1 pictures are of rows that the manifest no longer has; they stay:" in told
+    assert "pictures of rows that the manifest no longer has, kept:" in told
     after = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
     assert before.items() <= after.items() and len(after) == 4
 
@@ -114,7 +114,7 @@ def test_what_somebody_took_away_is_drawn_again(tmp_path: Path, draw: Callable[.
     gone.unlink()
     cut.write_bytes(cut.read_bytes()[:-10])
     code, told = draw(manifest, out)
-    assert code == 0 and "2 pictures are gone or were changed; they are drawn again" in told
+    assert code == 0 and "pictures that are gone or were changed, drawn again: 2" in told
     found = pictures(out)
     assert found.keys() == expected.keys()
     assert all(np.abs(found[name] - expected[name]).max() <= 1 for name in found)
