@@ -83,8 +83,8 @@ def sample(
 
     Args:
         generator: what a stochastic scheduler draws from.
-        cache_interval: one prediction of so many is computed whole, N of Ma et al., arXiv:2312.00858,
-            equation 8; so is one that asks for more rows than the one before it.
+        cache_interval: one prediction of so many is computed whole, N of Ma et al., arXiv:2312.00858;
+            so is one that asks for more rows than the one before it.
         done, more: predictions of passes before and after this one.
     """
     scheduler, timesteps, denoised = steps.scheduler, steps.timesteps, canvas.clean

@@ -17,7 +17,7 @@ class DeepFeature:
     Args:
         kept: None, until a call has left its own.
 
-    Source: Ma et al. 2023, arXiv:2312.00858, section 3.2, with the shallowest of its branches.
+    Source: Ma et al. 2023, arXiv:2312.00858, with the shallowest of its branches.
     """
 
     kept: Float[Tensor, "b c h w"] | None = None

@@ -44,7 +44,10 @@ WAYS: dict[str, dict[str, Any]] = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", default="default,sd1", help="whose predictions are timed")
-    parser.add_argument("--prompts", type=int, default=4, help="of each of GenEval's six tasks")
+    parser.add_argument("--sizes", help="of the picture, in pixels; not of the default model's")
+    parser.add_argument(
+        "--prompts", type=int, default=4, help="of each of GenEval's six tasks; 0 draws no pictures"
+    )
     parser.add_argument("--judge", type=Path, help="where stage `judge` has run, to say what pictures show")
 
 
@@ -52,7 +55,8 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
     if unknown := [name for name in options.models.split(",") if name not in models.CONFIGS]:
         raise SystemExit(f"{unknown[0]!r} is not known; must be of {', '.join(models.CONFIGS)}")
     yield _predictions(options)
-    yield _pictures(options)
+    if options.prompts:
+        yield _pictures(options)
 
 
 @torch.inference_mode()
@@ -61,7 +65,8 @@ def _predictions(options: argparse.Namespace) -> Section:
     for name in options.models.split(","):
         theirs = models.diffusers_unet(name)
         unet = optimize(models.our_unet(theirs.config, theirs.state_dict()))
-        for pixels in map(int, SIZES[name].split(",")):
+        sizes = SIZES[name] if options.sizes is None or name == "default" else options.sizes
+        for pixels in map(int, sizes.split(",")):
             given, deep = models.inputs(name, pixels), DeepFeature()
             whole = partial(_predict, unet, given, None)
             _predict(unet, given, deep)
