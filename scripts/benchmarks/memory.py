@@ -4,10 +4,10 @@ SD1.5's size with random weights in one file of float32. Each way is a process o
 loads the file with `from_pretrained`, and predicts twice, two rows of one latent; figures are of resident
 memory, less what was resident after the imports.
 
-- peak: the most at any time (VmHWM), and that over the size of the weights;
-- kept: after the first prediction, beyond the weights: filters of convolutions, and what libraries keep;
-- filters: what convolutions may keep beside the weights; less than usual where little memory is free;
-- a prediction's own: how far the second one's peak rises above what is kept before it.
+- peak: the most at any time (VmHWM), over the size of the weights, and beyond them;
+- filters: what convolutions may keep of that; less than usual where little memory is free;
+- a prediction's own: how far the second one's peak rises above what was resident before it, when the
+  allocator had given back what is free (malloc_trim).
 
 How convolutions are best computed is measured when a size is first met; that takes memory of its own, so a
 process that did it is followed by another, whose figures these are.
@@ -25,7 +25,7 @@ from unet.fast.timings import cache_file
 
 TITLE = "Memory of a U-Net's prediction"
 DEVICES = ("cpu",)
-QUICK = {"sizes": "256", "ways": "diffusers,optimized"}
+QUICK = {"sizes": "128", "ways": "diffusers,optimized"}
 WAYS = {
     "diffusers": "diffusers",
     "optimized": "optimized",
@@ -51,7 +51,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
                 child = ("-m", "scripts.benchmarks.memory_child", way, folder, pixels, str(options.threads))
                 found = _settled(child)
                 peaks[WAYS[way]] = found["peak"] / size
-                figures = (found["peak"], found["kept"] - size, found["filters"], found["own"])
+                figures = (found["peak"] - size, found["filters"], found["own"])
                 rows.append(
                     [
                         pixels,
@@ -61,7 +61,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
                     ]
                 )
             bars[f"{pixels} px, peak over the weights"] = peaks
-    columns = ("pixels", "way", "peak / weights", "peak, MiB", "kept, MiB", "filters, MiB")
+    columns = ("pixels", "way", "peak / weights", "beyond the weights, MiB", "filters, MiB")
     columns += ("a prediction's own, MiB",)
     yield Section(
         text=f"The weights are {size / MIB:.0f} MiB.", columns=columns, rows=rows, num_texts=2, bars=bars

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from scripts.benchmarks import models
-from scripts.benchmarks.process import be_the_first_to_go, forget_peak, resident_bytes
+from scripts.benchmarks.process import be_the_first_to_go, forget_peak, give_back, resident_bytes
 from unet import UNet, optimize
 from unet.fast import FastUNet
 
@@ -31,13 +31,13 @@ def main(way: str, folder: str, pixels: str, num_threads: str) -> None:
 
     predict()
     peak = resident_bytes("VmHWM") - before
+    give_back()
     forget_peak()
     kept = resident_bytes()
     predict()
     own = resident_bytes("VmHWM") - kept
     found = {
         "peak": max(peak, own + kept - before),
-        "kept": kept - before,
         "filters": unet.extra_memory if isinstance(unet, FastUNet) else 0,
         "own": own,
     }
