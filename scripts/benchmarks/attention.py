@@ -27,7 +27,7 @@ from unet.fast.memory import free_bytes
 
 TITLE = "Attention"
 DEVICES = ("cpu", "cuda")
-QUICK = {"only": "SD1 512 px, self", "backends": "sdpa,tiled", "rounds": 2, "processes": 1}
+QUICK = {"only": "SD1 512 px, self, first", "backends": "sdpa,tiled", "rounds": 2, "processes": 1}
 Sizes = tuple[int, int, int, int, int]  # batch, heads, queries, keys, head_dim
 SHAPES: dict[str, Sizes] = {
     "SD1 512 px, self, first level": (2, 8, 4096, 4096, 40),

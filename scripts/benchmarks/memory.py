@@ -25,7 +25,7 @@ from unet.fast.timings import cache_file
 
 TITLE = "Memory of a U-Net's prediction"
 DEVICES = ("cpu",)
-QUICK = {"sizes": "256", "ways": "diffusers,optimized"}
+QUICK = {"sizes": "128", "ways": "diffusers,optimized"}
 WAYS = {
     "diffusers": "diffusers",
     "optimized": "optimized",

@@ -38,7 +38,6 @@ def main(way: str, folder: str, pixels: str, num_threads: str) -> None:
     own = resident_bytes("VmHWM") - kept
     found = {
         "peak": max(peak, own + kept - before),
-        "kept": kept - before,
         "filters": unet.extra_memory if isinstance(unet, FastUNet) else 0,
         "own": own,
     }

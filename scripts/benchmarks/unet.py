@@ -28,7 +28,7 @@ from unet.fast.memory import free_bytes
 
 TITLE = "A U-Net's prediction"
 DEVICES = ("cpu",)
-QUICK = {"models": "default,sd1", "sizes": "256", "rounds": 1, "ways": "channels-last"}
+QUICK = {"models": "default,sd1", "sizes": "256", "rounds": 1, "ways": ""}
 SIZES = {"default": "128", "sd1": "256,512", "sdxl": "512"}  # pixels, where none are asked for
 DIFFUSERS, OPTIMIZED = "diffusers", "optimized"
 CHANNELS_LAST, LOW_MEMORY = "diffusers, channels last", "optimized, no filters kept"

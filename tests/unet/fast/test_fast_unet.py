@@ -125,7 +125,7 @@ def test_filters_take_a_quarter_of_what_is_free(free, kept, saved, monkeypatch, 
     monkeypatch.setattr(fast_unet, "free_bytes", lambda: free)
     fast = optimize(UNet.from_pretrained(saved("sd1")))
     assert isinstance(fast, FastUNet) and fast.extra_memory == kept
-    said = "1 MiB of memory are free, so convolutions keep 0 MiB of filters beside the weights, not 64;"
+    said = "1 MiB of memory are free, so convolutions keep 0 MiB of filters beside the weights, not 128;"
     assert (said in caplog.text) == (kept < 2**27)
 
 
