@@ -22,6 +22,9 @@ class HeatMaps(Reading):
     grid are left out where there are finer ones: each of their positions sees much of the picture at once, so
     they tell words apart least.
 
+    With `lossy_cache_interval`, means are over the predictions computed whole; one between them has the maps
+    of that whose deep feature it takes.
+
     Attributes:
         of_negative: the maps of the negative prompt, where they are recorded.
         keys: encodes words that are not in the prompt, where queries are recorded.

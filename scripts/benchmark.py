@@ -29,6 +29,7 @@ WHAT = {
     "cache": "when keeping keys and values pays, and when pages do",
     "engine": "requests that come when they come",
     "live": "what it costs to watch",
+    "lossy": "what caching of deep features gains and loses",
 }
 TOGETHER = ("unet", "attention", "picture", "batch", "cold", "memory")
 
