@@ -15,7 +15,8 @@ from torch import Tensor
 
 MAX_KEYS = 512
 MAX_HEAD_DIM = 256
-_NUMBERS = 24576  # float32 of one program: scores, their mean and the output, which are registers
+_NUMBERS = 24576  # float32 of one program: scores, their mean and the output, which are to be registers
+_NUMBERS_OF_A_WARP = 3072  # 96 for each of its threads, which has 255 registers
 
 
 @triton.jit
@@ -111,6 +112,7 @@ def cross_attention(
         blocks = blocks.contiguous()
     dim, keys = (max(16, triton.next_power_of_2(x)) for x in (d, num_keys))
     queries = max(16, min(64, 2 ** ((_NUMBERS // (dim + 2 * keys)).bit_length() - 1)))
+    numbers = queries * (dim + 2 * keys)
     is_bool = mask is not None and mask.dtype == torch.bool
     if mask is not None and is_bool:
         mask = mask.view(torch.uint8)
@@ -126,6 +128,8 @@ def cross_attention(
         n, num_keys, h, groups, d, 0 if blocks is None else blocks.shape[1], scale,
         HEADS=heads, QUERIES=queries, KEYS=keys, DIM=dim,
         PAGE=page, MASK=0 if mask is None else 1 if is_bool else 2, MAPPED=mapped,
+        num_warps=4 if numbers <= 4 * _NUMBERS_OF_A_WARP else 8,
+        enable_fp_fusion=False,  # what is fused depends on what else is computed, and rounds otherwise
     )  # fmt: skip
     return out, means
 

@@ -21,7 +21,7 @@ from unet.unet import UNet
 
 logger = logging.getLogger(__name__)
 EXTRA_MEMORY = 0.36
-_SMALL = 2**26  # bytes of filters that are no matter, whatever the model
+_SMALL = 2**27  # bytes of filters that are no matter, whatever the model: all that the smallest has use for
 # Beside a model larger than Stable Diffusion 1: there convolutions take less of the time, and those of the
 # largest grids, for which this is enough, most of that.
 _LARGEST = 1200 * 2**20
