@@ -4,6 +4,8 @@ PROMPT ?= a red apple on a blue background
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
+QUICK := not gpu and not weights and not slow
+
 # As it was typed: make would read a dollar sign as the beginning of a variable's name.
 override PROMPT := $(value PROMPT)
 export PROMPT
@@ -13,9 +15,10 @@ export PROMPT
 image: .venv/installed ## draw PROMPT with the model in the box
 	@$(BIN)/limelight generate -- "$$PROMPT"
 
-test: .venv/installed-dev ## all tests but the slow ones and those that need a GPU or real weights
+test: .venv/installed-dev ## all tests but the slow ones and those that need a GPU or real weights; browsers are timed, so alone
 	@scripts/install_chromium.sh
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser"
+	$(BIN)/python -m pytest -q -m "$(QUICK) and browser"
 
 test-slow: .venv/installed-dev ## the slow tests: full-size models
 	$(BIN)/python -m pytest -q -m slow
