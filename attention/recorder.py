@@ -41,7 +41,6 @@ class RowRecorder:
         self.takes_means = all(
             recording.level != "head" and not recording.extras.values for _, recording, _ in self._rows
         )
-
         extras = [recording.extras for _, recording, _ in self._rows]
         self.takes_self = any(each.refined or each.points for each in extras)
         self.takes_queries = any(frame.queries is not None for _, _, frame in self._rows)

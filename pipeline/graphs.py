@@ -48,8 +48,8 @@ class Graphs:
     def __init__(self, unet: UNet, max_rows: int, **options: Any) -> None:
         if type(unet) is not UNet:
             raise UsageError(
-                "compile is for GPUs, or another dtype; in float32 on this CPU the U-Net is faster without: "
-                "leave it out"
+                "compile is for GPUs, or another dtype; in float32 on this CPU the U-Net has parts that make "
+                "it fast and do not compile: leave it out"
             )
         limit: dict[str, Any] = {}
         self.max_graphs = TORCH_MAX_GRAPHS
