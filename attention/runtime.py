@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from attention.backend import Backend, Mask
@@ -100,6 +100,30 @@ class AttentionRuntime:
             BackendRefused: the call differs from the one planned for, and the backend cannot run it.
         """
         return self.plan[site].attend(q, k, v, mask=mask, scale=scale)
+
+    def attend_self(
+        self,
+        site: str,
+        q: Float[Tensor, "b h n d"],
+        k: Float[Tensor, "b hk n d"],
+        v: Float[Tensor, "b hk n d"],
+        place: Int[Tensor, " rows"] | None = None,
+        *,
+        scale: float,
+        grid: tuple[int, int],
+    ) -> Float[Tensor, "b h n d"]:
+        """Self-attention at `site`, and the recorder hears it.
+
+        Args:
+            place: for every row of the recorder's batch, which of these it is like; None where these are it.
+
+        Raises:
+            KeyError, BackendRefused: as `attend`.
+        """
+        if self.recorder is not None:
+            heard = (q, k) if place is None else (q[place], k[place])
+            self.recorder.record_self(site, *heard, scale=scale, grid=grid)
+        return self.attend(site, q, k, v, scale=scale)
 
     def attend_cross(
         self,

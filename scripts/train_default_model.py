@@ -29,6 +29,11 @@ def main() -> int:
         "--steps", type=int, help="another number of steps for stage `unet`; goes on where it stopped"
     )
     parser.add_argument(
+        "--learning-rate",
+        type=float,
+        help="another rate for stage `unet`: lower where it goes on from a model",
+    )
+    parser.add_argument(
         "--model", type=Path, default=Path("pipeline/default_model"), help="what `adopt` begins a run from"
     )
     arguments = parser.parse_args()
@@ -65,8 +70,9 @@ def main() -> int:
     else:
         from scripts.training.unet import unet_stage
 
-        planned = SHIPPED.unet.stage
-        unet = replace(SHIPPED.unet, stage=replace(planned, steps=arguments.steps or planned.steps))
+        given = {"steps": arguments.steps, "learning_rate": arguments.learning_rate}
+        planned = replace(SHIPPED.unet.stage, **{name: value for name, value in given.items() if value})
+        unet = replace(SHIPPED.unet, stage=planned)
         stage = unet_stage(
             replace(SHIPPED, unet=unet),
             world,

@@ -70,7 +70,7 @@ class FastConv2d(nn.Conv2d):
         return runs | {f"tiles of {m}": partial(self._by_tiles, m=m) for m in self.tiles}
 
     def _as_linear(self, x: Tensor) -> Tensor:
-        y = linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
+        y = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
         return y.permute(0, 3, 1, 2)
 
     def _of_columns(self, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from attention import AttentionRuntime
 from unet.blocks import DownBlock
 from unet.deep_feature import DeepFeature
-from unet.fast import rows
+from unet.fast import replay, rows
 from unet.fast.convolution import FastConv2d
 from unet.fast.linear import FastFeedForward, FastLinear, linear_pays
 from unet.fast.memory import free_bytes
@@ -33,9 +33,13 @@ class FastUNet(UNet):
 
     Attributes:
         extra_memory: bytes that its convolutions may take for filters beside the weights.
+        shares_rows: whether equal rows are computed once until they read their contexts.
+        replays: calls that are repeated without the Python between their operations.
     """
 
     extra_memory: int
+    shares_rows: bool
+    replays: replay.Replays
 
     def levels(
         self,
@@ -46,7 +50,29 @@ class FastUNet(UNet):
         deep: DeepFeature | None,
     ) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        shared = rows.SharedRows.of(x, temb) if rows.can_share(self.down_blocks) else None
+        shared = rows.SharedRows.of(x, temb) if self.shares_rows else None
+        is_plain = torch.is_inference_mode_enabled() and not torch.is_autocast_enabled("cpu")
+        if deep is not None or self.training or not is_plain:
+            return self._levels(x, temb, context, attention, deep, shared)
+        first, place = (None, None) if shared is None else (shared.first, shared.place)
+        inputs = {"x": x, "temb": temb, "context": context, "first": first, "place": place}
+        return self.replays.call(self, self._listed, inputs, attention)
+
+    def _listed(self, inputs: replay.Inputs, attention: AttentionRuntime | None) -> Tensor:
+        x, temb, context, first, place = inputs.values()
+        assert x is not None and temb is not None
+        shared = None if first is None or place is None else rows.SharedRows(first, place)
+        return self._levels(x, temb, context, attention, None, shared)
+
+    def _levels(
+        self,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        deep: DeepFeature | None,
+        shared: rows.SharedRows | None,
+    ) -> Tensor:
         if shared is None or (deep is not None and deep.kept is not None):
             return super().levels(x, temb, context, attention, deep)
         x = self.conv_in(x[shared.first])
@@ -83,6 +109,7 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
     timings = Timings(cache_file() if timings_file is None else timings_file)
     fast = cast(FastUNet, copy.copy(unet))
     fast.__class__ = FastUNet
+    fast.replays, fast.shares_rows = replay.Replays(), rows.can_share(fast.down_blocks)
     fast.extra_memory = _allowance(fast, extra_memory)
     tiles = _tiles(fast, fast.extra_memory)
     pays = linear_pays(timings)

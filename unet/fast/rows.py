@@ -1,13 +1,12 @@
 """What is the same in several rows of a call, computed once, until they read their contexts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, Recorder
-from attention.runtime import RowByRow
+from attention import AttentionRuntime
 from unet.blocks import DownBlock
 from unet.transformer import SpatialTransformer, TransformerBlock
 
@@ -32,20 +31,6 @@ class SharedRows:
             return None
         is_first = torch.cat((alike.new_ones(1), ~alike))
         return cls(is_first.nonzero().flatten(), is_first.cumsum(0) - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class SharedRecorder:
-    """Tells a recorder of every row what was computed once."""
-
-    recorder: Recorder
-    place: Tensor
-
-    def record(self, site: str, q: Tensor, k: RowByRow, v: RowByRow, **facts: object) -> None:
-        raise AssertionError(f"{site} reads the context, so its rows differ")
-
-    def record_self(self, site: str, q: Tensor, k: Tensor, *, scale: float, grid: tuple[int, int]) -> None:
-        self.recorder.record_self(site, q[self.place], k[self.place], scale=scale, grid=grid)
 
 
 def down(block: DownBlock, x: Tensor, temb: Tensor, shared: SharedRows) -> tuple[Tensor, list[Tensor]]:
@@ -86,12 +71,9 @@ def _transform(
 ) -> Tensor:
     grid = (x.shape[2], x.shape[3])
     y = layer.enter(x)
-    alone = attention
-    if attention is not None and attention.recorder is not None:
-        alone = replace(attention, recorder=SharedRecorder(attention.recorder, shared.place))
     first, *others = layer.transformer_blocks
     assert isinstance(first, TransformerBlock)  # can_share has seen it
-    y = (y + first.attn1(first.norm1(y), None, alone, grid))[shared.place]
+    y = (y + first.attn1(first.norm1(y), None, attention, grid, shared.place))[shared.place]
     y = first.look_at_context(y, context, attention, grid)
     for block in others:
         y = block(y, context, attention, grid)

@@ -49,7 +49,9 @@ def test_it_predicts_what_the_plain_one_does(alike, variant, saved, inputs, tmp_
     if alike:  # two requests, each with two rows of guidance
         for name in arguments.keys() - {"context"}:
             arguments[name] = arguments[name][[0, 0, 2, 2]]
-    assert difference(fast(**arguments), plain(**arguments)) <= 2e-5
+    expected = plain(**arguments)
+    for _ in range(3):  # called, listed, replayed
+        assert difference(fast(**arguments), expected) <= 2e-5
 
 
 @torch.inference_mode()

@@ -1,0 +1,171 @@
+"""A replayed call gives what the call gives, bit for bit, and holds nothing that has changed."""
+
+import copy
+import pickle
+from itertools import accumulate
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from attention import AttentionRuntime, RowGroup, get
+from attention.recorder import RowRecorder
+from attention.recording import Extras, Recording
+from unet import UNet, optimize
+from unet.fast import FastUNet
+from unet.fast.replay import Replays, record
+
+
+class Layer(nn.Module):
+    """Counts how often Python came by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.calls = nn.Linear(4, 4), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        first, second = (self.linear(x) + x).chunk(2, dim=-1)
+        out = x.new_zeros(len(x), 2)
+        torch.sub(first, second, out=out)
+        return out.add_(self.linear.weight[0, :2])
+
+
+def called(replays: Replays, model: Layer, x: Tensor) -> Tensor:
+    def compute(inputs, attention):
+        return model(inputs["context"])  # the name of an input must not pass for a constant's
+
+    with torch.inference_mode():
+        return replays.call(model, compute, {"context": x}, None)
+
+
+@pytest.fixture
+def model() -> Layer:
+    torch.manual_seed(0)
+    return Layer().eval()
+
+
+def test_python_comes_by_twice_for_each_shape(model):
+    replays = Replays()
+    for rows in (3, 5):
+        xs = torch.randn(4, rows, 4)
+        model.calls = 0
+        outs = [called(replays, model, x) for x in xs]
+        assert model.calls == 2
+        with torch.inference_mode():
+            assert all(out.equal(model(x)) for out, x in zip(outs, xs, strict=True))
+
+
+def change_in_place(model: Layer) -> None:
+    with torch.no_grad():
+        model.linear.weight.mul_(2)
+
+
+def give_other_data(model: Layer) -> None:
+    model.linear.weight.data = torch.randn(4, 4)
+
+
+def replace_parameter(model: Layer) -> None:
+    model.linear.bias = nn.Parameter(torch.randn(4))
+
+
+def replace_module(model: Layer) -> None:
+    model.linear = nn.Linear(4, 4)
+
+
+def add_hook(model: Layer) -> None:
+    model.linear.register_forward_hook(lambda module, args, out: out * 3)
+
+
+@pytest.mark.parametrize(
+    "change", [change_in_place, give_other_data, replace_parameter, replace_module, add_hook]
+)
+def test_a_changed_model_is_heeded(model, change):
+    replays = Replays()
+    x = torch.randn(3, 4)
+    before = [called(replays, model, x) for _ in range(3)][-1]
+    change(model)
+    for _ in range(4):
+        out = called(replays, model, x)
+        with torch.inference_mode():
+            assert out.equal(model(x))
+        assert not out.equal(before)
+
+
+def test_what_decides_by_numbers_is_not_replayed(model):
+    def compute(inputs, attention):
+        x = inputs["x"]
+        return x * 2 if x.sum() > 0 else x * 3
+
+    replays = Replays()
+    with torch.inference_mode():
+        for sign in (1, 1, -1, 1, -1):
+            x = sign * torch.ones(2, 4)
+            assert replays.call(model, compute, {"x": x}, None).equal(compute({"x": x}, None))
+
+
+def test_an_operation_with_several_results_of_which_some_go_unread(model):
+    def compute(inputs, attention):
+        largest, _ = inputs["x"].max(dim=1)
+        return largest
+
+    with torch.inference_mode():
+        _, replay = record(compute, {"x": torch.randn(3, 4)}, None)
+        x = torch.randn(3, 4)
+        assert replay is not compute and replay({"x": x}, None).equal(compute({"x": x}, None))
+
+
+def test_tensors_go_when_nothing_reads_them_any_more():
+    def compute(inputs, attention):
+        x = inputs["x"]
+        for _ in range(50):
+            scratch = torch.empty_like(x)
+            torch.add(x, 1, out=scratch)  # its result is not read
+            x = x + scratch
+        return x
+
+    x = torch.zeros(2**18)
+    with torch.inference_mode():
+        _, replay = record(compute, {"x": x}, None)
+        with torch.profiler.profile(profile_memory=True) as profile:
+            replay({"x": x}, None)
+    sizes = [event.cpu_memory_usage for event in profile.events() if event.name == "[memory]"]
+    assert len(sizes) >= 100 and max(accumulate(sizes)) <= 4 * x.nbytes
+
+
+def test_a_copy_lists_its_own_calls(model):
+    replays = Replays()
+    for _ in range(3):
+        called(replays, model, torch.randn(3, 4))
+    for other in (copy.deepcopy(replays), pickle.loads(pickle.dumps(replays))):
+        assert not other._known
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("alike", [False, True])
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_unet_replays_with_other_prompts_backends_and_recorders(alike, ahead, saved, inputs):
+    fast = optimize(UNet.from_pretrained(saved("sd1")))
+    assert isinstance(fast, FastUNet)
+    replays = fast.replays
+    given, _ = inputs(fast.config)
+    for backend in ("sdpa", "sdpa", "math", "tiled"):
+        arguments = {name: x * torch.rand(()) for name, x in given.items()}
+        if alike:
+            arguments |= {name: arguments[name][[0, 0]] for name in ("x", "timesteps")}
+        context = arguments["context"]
+        made = {site: (k, v) for site, (k, v) in fast.keys_values(context).items()}
+        groups = (RowGroup(made.__getitem__),) if ahead else None
+        found = []
+        for each in (Replays(), replays):  # the first has met nothing
+            fast.replays = each
+            recording = Recording("site", context.shape[1], Extras(values=True, refined=True))
+            recorder = RowRecorder([None, recording])
+            backends = dict.fromkeys((site.name for site in fast.sites), get(backend))
+            predicted = fast(**arguments, attention=AttentionRuntime(backends, recorder, groups))
+            recorder.commit()
+            found.append((predicted, recording.sums))
+        (called, called_sums), (replayed, replayed_sums) = found
+        assert called.equal(replayed)
+        torch.testing.assert_close(called_sums, replayed_sums, atol=0, rtol=0)
+    assert len(replays._known) == 1 and all(replays._known.values())
