@@ -117,8 +117,8 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
         for name, child in list(parent.named_children()):
             if type(child) is nn.Conv2d:
                 setattr(parent, name, FastConv2d.of(child, timings, tiles.get(id(child), ())))
-            elif type(child) is FeedForward and pays:
-                setattr(parent, name, FastFeedForward.of(child))
+            elif type(child) is FeedForward:
+                setattr(parent, name, FastFeedForward.of(child, timings))
             elif type(child) is nn.Linear and pays:
                 setattr(parent, name, FastLinear.of(child))
     return fast

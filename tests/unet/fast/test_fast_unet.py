@@ -12,7 +12,7 @@ from unet import UNet, optimize
 from unet.fast import FastUNet, fast_unet
 from unet.fast.timings import Timings
 
-WAYS = ("direct", "columns", "tiles of 1", "tiles of 2", "tiles of 4")
+WAYS = ("direct", "columns", "tiles of 1", "tiles of 2", "tiles of 4", "halves")
 EXTRAS = Extras(steps=True, values=True, refined=True, points=((0.2, 0.7),))
 
 
