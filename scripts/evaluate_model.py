@@ -30,7 +30,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
-    parser.add_argument("--run", type=Path, default=Path("build/train"), help="where stage `judge` has run")
+    parser.add_argument(
+        "--run", type=Path, default=Path("build/train"), help="a judge of one's own, by stage `judge`"
+    )
     parser.add_argument("--prompts", type=int, default=40, help="for each task")
     parser.add_argument("--seeds", type=int, default=4, help="pictures for each prompt")
     parser.add_argument("--steps", type=int, default=25)

@@ -1,5 +1,5 @@
 """Trains the default model, stage by stage: `python -m scripts.train_default_model
-{clip,vae,decoder,unet,judge,export,adopt}`."""
+{clip,vae,decoder,unet,judge,keep-judge,export,adopt}`."""
 
 import argparse
 import sys
@@ -15,7 +15,8 @@ from scripts.training.data import World
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("clip", "vae", "decoder", "unet", "judge", "export", "adopt"))
+    stages = ("clip", "vae", "decoder", "unet", "judge", "keep-judge", "export", "adopt")
+    parser.add_argument("stage", choices=stages)
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument("--run", type=Path, default=Path("build/train"), help="checkpoints, logs, samples")
     parser.add_argument(
@@ -41,6 +42,11 @@ def main() -> int:
         from scripts.training.adopt import adopt
 
         adopt(arguments.model, arguments.run)
+        return 0
+    if arguments.stage == "keep-judge":
+        from scripts.training.judge import keep_judge
+
+        keep_judge(arguments.run)
         return 0
     torch.set_num_threads(arguments.threads)
     rank, size = parallel.join()

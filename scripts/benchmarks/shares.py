@@ -19,5 +19,7 @@ def shares(work: Callable[[], object], places: Places) -> str:
         for (part, function), label in places.items():
             if name == function and part in file.replace("\\", "/"):
                 spent[label] += cumulative
-    spent["the rest"] = stats.total_tt - sum(spent.values())
-    return ", ".join(f"{label} {seconds / stats.total_tt:.0%}" for label, seconds in spent.items())
+    # Not total_tt: operations of one name, such as aten.add's, take each other's place in the statistics.
+    total = max(cumulative for _, _, _, cumulative, _ in stats.stats.values())
+    spent["the rest"] = total - sum(spent.values())
+    return ", ".join(f"{label} {seconds / total:.0%}" for label, seconds in spent.items())

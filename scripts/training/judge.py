@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from scripts.training import checkpoint
@@ -16,6 +17,7 @@ from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUNS
 CELLS = 16
 CELL = PIXELS // CELLS
 UNCLEAR = len(NOUNS)
+KEPT = Path(__file__).with_name("judge.safetensors")
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,20 @@ def _block(before: int, after: int, stride: int = 1) -> nn.Sequential:
 
 
 def trained_judge(run: Path) -> Judge:
-    """Raises: FileNotFoundError where the stage has not run."""
+    """The judge of `run`; where its stage has not run, the one that is kept beside this file."""
+    state = checkpoint.load(run / "judge.pt")
+    judge = Judge()
+    judge.load_state_dict(load_file(KEPT) if state is None else state["modules"]["judge"])
+    return judge.eval()
+
+
+def keep_judge(run: Path) -> None:
+    """Makes the judge of `run` the one that is kept, its weights in float16.
+
+    Raises: FileNotFoundError where the stage has not run.
+    """
     state = checkpoint.load(run / "judge.pt")
     if state is None:
         raise FileNotFoundError(f"{run / 'judge.pt'} does not exist; make it with stage `judge`")
-    judge = Judge()
-    judge.load_state_dict(state["modules"]["judge"])
-    return judge.eval()
+    weights = state["modules"]["judge"].items()
+    save_file({name: x.half() if x.is_floating_point() else x for name, x in weights}, KEPT)
