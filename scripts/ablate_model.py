@@ -19,7 +19,7 @@ COLUMNS = ("loss", "caption", "coloured thing", "ground", "minutes")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
-    parser.add_argument("--judge", type=Path, default=Path("build/train"), help="where stage `judge` has run")
+    parser.add_argument("--judge", type=Path, default=Path("build/train"), help="a judge of one's own")
     parser.add_argument(
         "--run", type=Path, default=Path("build/ablate"), help="where stages `clip` and `vae` have run"
     )

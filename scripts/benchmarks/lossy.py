@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prompts", type=int, default=4, help="of each of GenEval's six tasks; 0 draws no pictures"
     )
-    parser.add_argument("--judge", type=Path, help="where stage `judge` has run, to say what pictures show")
+    parser.add_argument("--judge", type=Path, default=Path("build/train"), help="a judge of one's own")
 
 
 def measure(options: argparse.Namespace) -> Iterator[Section]:
@@ -107,7 +107,7 @@ def _pictures(options: argparse.Namespace) -> Section:
             )
             times[way].append(taken.processor)
     drawn = {way: torch.stack(each) for way, each in pictures.items()}
-    judge = None if options.judge is None else trained_judge(options.judge)
+    judge = trained_judge(options.judge)
     rows = []
     for way, images in drawn.items():
         likeness = ["", ""]
@@ -116,10 +116,8 @@ def _pictures(options: argparse.Namespace) -> Section:
             worst = f"{decibels.median():.1f} ({decibels.min():.1f} to {decibels.max():.1f})"
             likeness = [worst, f"{similar.median():.3f} ({similar.min():.3f} to {similar.max():.3f})"]
         gain = sum(times[EXACT]) / sum(times[way])
-        rows.append(
-            [way, f"{gain:.2f}", *likeness, *([] if judge is None else [_score(judge, images, scenes)])]
-        )
-    columns = ["way", "times faster", "PSNR, dB", "SSIM", *([] if judge is None else ["right, by the judge"])]
+        rows.append([way, f"{gain:.2f}", *likeness, _score(judge, images, scenes)])
+    columns = ("way", "times faster", "PSNR, dB", "SSIM", "right, by the judge")
     text = f"{len(prompts)} prompts. PSNR and SSIM against the exact pictures: median, least and most."
     return Section("Pictures of the default model", text, columns, rows)
 

@@ -51,18 +51,30 @@ class FastUNet(UNet):
     ) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
         shared = rows.SharedRows.of(x, temb) if self.shares_rows else None
-        is_plain = torch.is_inference_mode_enabled() and not torch.is_autocast_enabled("cpu")
-        if deep is not None or self.training or not is_plain:
+        if self.training or not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
             return self._levels(x, temb, context, attention, deep, shared)
         first, place = (None, None) if shared is None else (shared.first, shared.place)
-        inputs = {"x": x, "temb": temb, "context": context, "first": first, "place": place}
-        return self.replays.call(self, self._listed, inputs, attention)
+        kept = None if deep is None else deep.kept
+        inputs = {"x": x, "temb": temb, "context": context, "first": first, "place": place, "kept": kept}
+        compute, kind = (self._listed, "") if deep is None else (self._listed_deep, "deep")
+        out, *left = self.replays.call(self, compute, inputs, attention, kind)
+        if deep is not None and left:
+            (deep.kept,) = left
+        return out
 
-    def _listed(self, inputs: replay.Inputs, attention: AttentionRuntime | None) -> Tensor:
-        x, temb, context, first, place = inputs.values()
+    def _listed(
+        self, inputs: replay.Inputs, attention: AttentionRuntime | None, deep: DeepFeature | None = None
+    ) -> tuple[Tensor, ...]:
+        x, temb, context, first, place, _ = inputs.values()
         assert x is not None and temb is not None
         shared = None if first is None or place is None else rows.SharedRows(first, place)
-        return self._levels(x, temb, context, attention, None, shared)
+        return (self._levels(x, temb, context, attention, deep, shared),)
+
+    def _listed_deep(self, inputs: replay.Inputs, attention: AttentionRuntime | None) -> tuple[Tensor, ...]:
+        """The prediction, and the deep feature where it is new."""
+        deep = DeepFeature(inputs["kept"])
+        results = self._listed(inputs, attention, deep)
+        return results if deep.kept is None or inputs["kept"] is not None else (*results, deep.kept)
 
     def _levels(
         self,

@@ -20,7 +20,7 @@ from attention.context import ContextRows, KeysValues
 
 _MOST = 64  # kinds of calls that are kept
 Inputs = Mapping[str, Tensor | None]
-Compute = Callable[[Inputs, AttentionRuntime | None], Tensor]
+Compute = Callable[[Inputs, AttentionRuntime | None], tuple[Tensor, ...]]
 
 
 class Replays:
@@ -40,13 +40,19 @@ class Replays:
         return Replays, ()  # of a copy other parameters are read
 
     def call(
-        self, model: nn.Module, compute: Compute, inputs: Inputs, attention: AttentionRuntime | None
-    ) -> Tensor:
+        self,
+        model: nn.Module,
+        compute: Compute,
+        inputs: Inputs,
+        attention: AttentionRuntime | None,
+        kind: str = "",
+    ) -> tuple[Tensor, ...]:
         """What `compute` gives, by a replay where there is one.
 
         Args:
             compute: reads its inputs, the parameters of `model` and what `attention` returns; the same
                 operations for inputs of the same shapes. One that hands numbers to Python is not replayed.
+            kind: what else decides which operations those are.
         """
         if self._watched is None or self._watched.modules[0] is not model:
             self._watched = _Watched(model)
@@ -57,7 +63,7 @@ class Replays:
             self._known.clear()
             self._watched = _Watched(model)
             self._state = self._watched.state()
-        key = _key(inputs, attention)
+        key = kind, *_key(inputs, attention)
         if key not in self._known:
             self._known[key] = None
             while len(self._known) > _MOST:
@@ -66,21 +72,23 @@ class Replays:
         self._known.move_to_end(key)
         replay = self._known[key]
         if replay is None:
-            out, self._known[key] = record(compute, inputs, attention)
-            return out
+            results, self._known[key] = record(compute, inputs, attention)
+            return results
         return replay(inputs, attention)
 
 
-Replay = Callable[[Inputs, AttentionRuntime | None], Tensor]
+Replay = Compute
 
 
-def record(compute: Compute, inputs: Inputs, attention: AttentionRuntime | None) -> tuple[Tensor, Replay]:
+def record(
+    compute: Compute, inputs: Inputs, attention: AttentionRuntime | None
+) -> tuple[tuple[Tensor, ...], Replay]:
     """What `compute` gives, and what repeats it: `compute` itself where numbers have gone to Python."""
     recording = _Recording(inputs)
     through = None if attention is None else _Attention(recording, attention)
     with recording:
-        out = compute(inputs, through)  # type: ignore[arg-type]  # stands for the runtime
-    return out, recording.replay(out) if recording.is_repeatable else compute
+        results = compute(inputs, through)  # type: ignore[arg-type]  # stands for the runtime
+    return results, recording.replay(results) if recording.is_repeatable else compute
 
 
 class _Recording(TorchDispatchMode):
@@ -157,15 +165,15 @@ class _Recording(TorchDispatchMode):
             return repr(value)
         return self.constant(value)
 
-    def replay(self, out: Tensor) -> Replay:
+    def replay(self, results: Sequence[Tensor]) -> Replay:
         """Variables go as soon as nothing reads them any more."""
-        result = self.names[out]
+        given = [self.names[each] for each in results]
         last = {name: number for number, (_, named) in enumerate(self.lines) for name in named}
         source = ["def run(inputs, attention):", f"    [{', '.join(self.inputs)}] = inputs.values()"]
         for number, (line, named) in enumerate(self.lines):
-            done = {name for name in named if last[name] == number and name.startswith("v")} - {result}
+            done = {name for name in named if last[name] == number and name.startswith("v")}.difference(given)
             source.append(f"    {line}; del {', '.join(sorted(done))}" if done else f"    {line}")
-        source.append(f"    return {result}")
+        source.append(f"    return {', '.join(given)},")
         exec("\n".join(source), self.known)  # of the operations above, nothing from outside
         return self.known["run"]  # type: ignore[return-value]
 

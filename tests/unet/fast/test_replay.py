@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from attention import AttentionRuntime, RowGroup, get
 from attention.recorder import RowRecorder
 from attention.recording import Extras, Recording
-from unet import UNet, optimize
+from unet import DeepFeature, UNet, optimize
 from unet.fast import FastUNet
 from unet.fast.replay import Replays, record
 
@@ -33,10 +33,10 @@ class Layer(nn.Module):
 
 def called(replays: Replays, model: Layer, x: Tensor) -> Tensor:
     def compute(inputs, attention):
-        return model(inputs["context"])  # the name of an input must not pass for a constant's
+        return (model(inputs["context"]),)  # the name of an input must not pass for a constant's
 
     with torch.inference_mode():
-        return replays.call(model, compute, {"context": x}, None)
+        return replays.call(model, compute, {"context": x}, None)[0]
 
 
 @pytest.fixture
@@ -95,24 +95,27 @@ def test_a_changed_model_is_heeded(model, change):
 def test_what_decides_by_numbers_is_not_replayed(model):
     def compute(inputs, attention):
         x = inputs["x"]
-        return x * 2 if x.sum() > 0 else x * 3
+        return (x * 2 if x.sum() > 0 else x * 3,)
 
     replays = Replays()
     with torch.inference_mode():
         for sign in (1, 1, -1, 1, -1):
             x = sign * torch.ones(2, 4)
-            assert replays.call(model, compute, {"x": x}, None).equal(compute({"x": x}, None))
+            (out,), (expected,) = replays.call(model, compute, {"x": x}, None), compute({"x": x}, None)
+            assert out.equal(expected)
 
 
-def test_an_operation_with_several_results_of_which_some_go_unread(model):
+def test_several_results_of_which_some_go_unread():
     def compute(inputs, attention):
         largest, _ = inputs["x"].max(dim=1)
-        return largest
+        return largest, inputs["x"] + 1
 
     with torch.inference_mode():
         _, replay = record(compute, {"x": torch.randn(3, 4)}, None)
         x = torch.randn(3, 4)
-        assert replay is not compute and replay({"x": x}, None).equal(compute({"x": x}, None))
+        assert replay is not compute
+        for out, expected in zip(replay({"x": x}, None), compute({"x": x}, None), strict=True):
+            assert out.equal(expected)
 
 
 def test_tensors_go_when_nothing_reads_them_any_more():
@@ -122,7 +125,7 @@ def test_tensors_go_when_nothing_reads_them_any_more():
             scratch = torch.empty_like(x)
             torch.add(x, 1, out=scratch)  # its result is not read
             x = x + scratch
-        return x
+        return (x,)
 
     x = torch.zeros(2**18)
     with torch.inference_mode():
@@ -169,3 +172,22 @@ def test_a_unet_replays_with_other_prompts_backends_and_recorders(alike, ahead, 
         assert called.equal(replayed)
         torch.testing.assert_close(called_sums, replayed_sums, atol=0, rtol=0)
     assert len(replays._known) == 1 and all(replays._known.values())
+
+
+@torch.inference_mode()
+def test_a_deep_feature_is_left_and_taken_in_replays_too(saved, inputs):
+    fast = optimize(UNet.from_pretrained(saved("sd1")))
+    assert isinstance(fast, FastUNet)
+    arguments, _ = inputs(fast.config)
+    replays, found = fast.replays, []
+    for number in range(4):
+        x = arguments["x"] * number
+        for fast.replays in (Replays(), replays):  # the first has met nothing
+            deep = DeepFeature()
+            whole = fast(**arguments | {"x": x}, deep=deep)
+            between = fast(**arguments | {"x": x + 1}, deep=deep)
+            assert deep.kept is not None
+            found.append((whole, between, deep.kept))
+        for called, replayed in zip(*found[-2:], strict=True):
+            assert called.equal(replayed)
+    assert len(replays._known) == 2 and all(replays._known.values())
