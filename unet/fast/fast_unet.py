@@ -130,7 +130,7 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
             if type(child) is nn.Conv2d:
                 setattr(parent, name, FastConv2d.of(child, timings, tiles.get(id(child), ())))
             elif type(child) is FeedForward:
-                setattr(parent, name, FastFeedForward.of(child, timings))
+                setattr(parent, name, FastFeedForward.of(child, timings, onednn=pays))
             elif type(child) is nn.Linear and pays:
                 setattr(parent, name, FastLinear.of(child))
     return fast

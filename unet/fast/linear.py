@@ -62,16 +62,17 @@ class FastFeedForward(FeedForward):
     and gate join the products that they follow."""
 
     timings: Timings
+    onednn: bool  # whether oneDNN may be the fastest
     _ways: dict[tuple[int, int], str]
 
     @classmethod
-    def of(cls, layer: FeedForward, timings: Timings) -> "FastFeedForward":
+    def of(cls, layer: FeedForward, timings: Timings, *, onednn: bool) -> "FastFeedForward":
         out = layer.net[2]
         assert isinstance(out, nn.Linear)
         with torch.device("meta"):
             fast = cls(out.out_features)
         fast.net = layer.net
-        fast.timings, fast._ways = timings, {}
+        fast.timings, fast.onednn, fast._ways = timings, onednn, {}
         return fast.train(layer.training)
 
     def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
@@ -80,7 +81,9 @@ class FastFeedForward(FeedForward):
         if not is_usable(x, into.weight, out.weight):
             return super().forward(x)
         rows = x.flatten(0, 1)
-        runs = {"halves": partial(_in_halves, into, out), "onednn": partial(_by_onednn, into, out)}
+        runs = {"halves": partial(_in_halves, into, out)}
+        if self.onednn:
+            runs["onednn"] = partial(_by_onednn, into, out)
         size = (1 << (len(rows) - 1).bit_length(), torch.get_num_threads())
         if size not in self._ways:
             case = f"feed-forward {out.out_features} {size[0]}"
