@@ -19,7 +19,9 @@ COLUMNS = ("loss", "caption", "coloured thing", "ground", "minutes")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
-    parser.add_argument("--judge", type=Path, default=Path("build/train"), help="a judge of one's own")
+    parser.add_argument(
+        "--judge", type=Path, help="where stage `judge` has run; without it, the judge that is kept"
+    )
     parser.add_argument(
         "--run", type=Path, default=Path("build/ablate"), help="where stages `clip` and `vae` have run"
     )

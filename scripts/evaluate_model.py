@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--model", default="default")
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument(
-        "--run", type=Path, default=Path("build/train"), help="a judge of one's own, by stage `judge`"
+        "--run", type=Path, help="where stage `judge` has run; without it, the judge that is kept"
     )
     parser.add_argument("--prompts", type=int, default=40, help="for each task")
     parser.add_argument("--seeds", type=int, default=4, help="pictures for each prompt")

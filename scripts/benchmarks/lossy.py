@@ -48,7 +48,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prompts", type=int, default=4, help="of each of GenEval's six tasks; 0 draws no pictures"
     )
-    parser.add_argument("--judge", type=Path, default=Path("build/train"), help="a judge of one's own")
+    parser.add_argument(
+        "--judge", type=Path, help="where stage `judge` has run; without it, the judge that is kept"
+    )
 
 
 def measure(options: argparse.Namespace) -> Iterator[Section]:

@@ -91,11 +91,13 @@ def _block(before: int, after: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.SiLU())
 
 
-def trained_judge(run: Path) -> Judge:
-    """The judge of `run`; where its stage has not run, the one that is kept beside this file."""
-    state = checkpoint.load(run / "judge.pt")
+def trained_judge(run: Path | None = None) -> Judge:
+    """The judge of `run`; None is the one that is kept beside this file.
+
+    Raises: FileNotFoundError where the stage has not run.
+    """
     judge = Judge()
-    judge.load_state_dict(load_file(KEPT) if state is None else state["modules"]["judge"])
+    judge.load_state_dict(load_file(KEPT) if run is None else _weights(run))
     return judge.eval()
 
 
@@ -104,8 +106,12 @@ def keep_judge(run: Path) -> None:
 
     Raises: FileNotFoundError where the stage has not run.
     """
+    weights = _weights(run).items()
+    save_file({name: x.half() if x.is_floating_point() else x for name, x in weights}, KEPT)
+
+
+def _weights(run: Path) -> dict[str, Tensor]:
     state = checkpoint.load(run / "judge.pt")
     if state is None:
         raise FileNotFoundError(f"{run / 'judge.pt'} does not exist; make it with stage `judge`")
-    weights = state["modules"]["judge"].items()
-    save_file({name: x.half() if x.is_floating_point() else x for name, x in weights}, KEPT)
+    return state["modules"]["judge"]

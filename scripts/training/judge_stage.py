@@ -17,7 +17,7 @@ from scripts.world.composer import PIXELS, SIZES, Layout
 from scripts.world.scene import Mixture, sample_scene
 from scripts.world.vocabulary import BACKGROUNDS
 
-MIXTURE = Mixture(single=0.3, pair=0.5)
+MIXTURE = Mixture(single=0.3, pair=0.5, coloured=0.72)
 UNNAMED = -100
 SOFTEST = 28  # pixels a side, of 64
 

@@ -102,15 +102,14 @@ def test_intervals_draw_prompts_not_pictures() -> None:
     assert alone == pytest.approx((0.4, 0.6), abs=0.03)
 
 
-def test_a_judge_is_kept_and_found_where_no_stage_has_run(tmp_path, monkeypatch) -> None:
-    kept = trained_judge(tmp_path).state_dict()
-    with pytest.raises(FileNotFoundError, match=r"judge.pt does not exist; make it with stage `judge`"):
-        keep_judge(tmp_path)
+def test_a_judge_is_kept(tmp_path, monkeypatch) -> None:
+    kept = trained_judge().state_dict()
+    for use in (keep_judge, trained_judge):
+        with pytest.raises(FileNotFoundError, match=r"judge.pt does not exist; make it with stage `judge`"):
+            use(tmp_path)
     own = {name: x + 0.5 if x.is_floating_point() else x for name, x in kept.items()}
     checkpoint.save({"step": 0, "optimizer": None, "modules": {"judge": own}}, tmp_path / "judge.pt")
     assert trained_judge(tmp_path).ground.bias.equal(own["ground.bias"])
     monkeypatch.setattr("scripts.training.judge.KEPT", tmp_path / "judge.safetensors")
     keep_judge(tmp_path)
-    torch.testing.assert_close(
-        trained_judge(tmp_path / "elsewhere").ground.bias, own["ground.bias"], atol=1e-3, rtol=1e-3
-    )
+    torch.testing.assert_close(trained_judge().ground.bias, own["ground.bias"], atol=1e-3, rtol=1e-3)
