@@ -17,6 +17,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from attention import AttentionRuntime, RowGroup
 from attention.context import ContextRows, KeysValues
+from unet.fast.watched import Watched
 
 _MOST = 64  # kinds of calls that are kept
 Inputs = Mapping[str, Tensor | None]
@@ -33,7 +34,7 @@ class Replays:
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple, Replay | None] = OrderedDict()
-        self._watched: _Watched | None = None
+        self._watched: Watched | None = None
         self._state: list[object] | None = None
 
     def __reduce__(self) -> tuple:
@@ -55,13 +56,13 @@ class Replays:
             kind: what else decides which operations those are.
         """
         if self._watched is None or self._watched.modules[0] is not model:
-            self._watched = _Watched(model)
+            self._watched = Watched(model)
         state = self._watched.state()
         if state is None:
             return compute(inputs, attention)
         if state != self._state:
             self._known.clear()
-            self._watched = _Watched(model)
+            self._watched = Watched(model)
             self._state = self._watched.state()
         key = kind, *_key(inputs, attention)
         if key not in self._known:
@@ -230,25 +231,3 @@ def _key(inputs: Inputs, attention: AttentionRuntime | None) -> tuple:
     looks = [None if x is None else (x.shape, x.stride(), x.dtype) for x in inputs.values()]
     has_context = attention is not None and attention.context is not None
     return *looks, attention is None, has_context, torch.get_num_threads()
-
-
-class _Watched:
-    """A model's modules and parameters, of which `state` tells whether they are what they were."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.modules = list(model.modules())
-        self.children = [module._modules for module in self.modules if module._modules]
-        tensors = [(module._parameters, module._buffers) for module in self.modules]
-        self.tensors = [each for both in tensors for each in both if each]
-        self.hooks = [(module._forward_hooks, module._forward_pre_hooks) for module in self.modules]
-
-    def state(self) -> list[object] | None:
-        """Differs when a module or a tensor has been replaced or changed; None where there are hooks."""
-        if any(before or after for before, after in self.hooks):
-            return None
-        state: list[object] = [id(child) for children in self.children for child in children.values()]
-        for tensors in self.tensors:
-            for x in tensors.values():
-                if x is not None:
-                    state += (x.data_ptr(), 0 if x.is_inference() else x._version)
-        return state
