@@ -71,7 +71,7 @@ def _pixels(vae: Any, z: Tensor) -> tuple[Float[Tensor, "3 h w"], bool]:
             return vae.decode(z.to(vae.dtype), return_dict=False)[0][0].float(), False
         except torch.OutOfMemoryError:
             pass  # what was allocated is freed when the exception is gone, after this block
-    with _tiled(vae):
+    with tiled(vae):
         try:
             return vae.decode(z.to(vae.dtype), return_dict=False)[0][0].float(), True
         except torch.OutOfMemoryError as error:
@@ -80,7 +80,8 @@ def _pixels(vae: Any, z: Tensor) -> tuple[Float[Tensor, "3 h w"], bool]:
 
 
 @contextmanager
-def _tiled(vae: Any) -> Iterator[None]:
+def tiled(vae: Any) -> Iterator[None]:
+    """Within it the VAE takes what is larger than one of its tiles in tiles."""
     vae.enable_tiling()
     try:
         yield

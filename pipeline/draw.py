@@ -62,6 +62,7 @@ def draw(request: GenerationRequest, model: Model) -> Trajectory:
 
     Raises:
         NonFinitePicture: the VAE overflowed.
+        OutOfMemory: it has no memory for a tile.
     """
     assert request.guidance_scale is not None, "the request is not resolved"
     device, generator = model.unet.device, torch.Generator("cpu").manual_seed(request.seed)

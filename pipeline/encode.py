@@ -1,5 +1,6 @@
 """From pictures to latents, and from masks to latent masks."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,10 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from pipeline.errors import NonFinitePicture
+from pipeline.decode import MAX_WHOLE_PIXELS, tiled
+from pipeline.errors import NonFinitePicture, OutOfMemory
+
+logger = logging.getLogger(__name__)
 
 
 def pixels_of(image: Image.Image, width: int, height: int) -> Float[Tensor, "1 3 h w"]:
@@ -38,14 +42,17 @@ def encode(
 ) -> Float[Tensor, "1 c y x"]:
     """A latent of pixels, float32, scaled as the U-Net takes it.
 
+    Large images, and those for which there is not enough memory, are encoded in tiles as `decode` has them.
+
     Args:
         generator: draws the latent from the encoder's distribution; None takes its mean, as it is before
             scaling, which is what image-editing models were trained on.
 
     Raises:
         NonFinitePicture: the VAE overflowed.
+        OutOfMemory: there is no memory for a tile.
     """
-    distribution = vae.encode(pixels.to(vae.device, vae.dtype), return_dict=False)[0]
+    distribution = _distribution(vae, pixels.to(vae.device, vae.dtype))
     if not distribution.parameters.isfinite().all():
         raise NonFinitePicture(
             f"the VAE returned NaN or infinity for the image in {str(vae.dtype).removeprefix('torch.')}; "
@@ -57,3 +64,20 @@ def encode(
     drawn = mean + std * torch.randn(mean.shape, generator=generator).to(mean.device)
     shift = getattr(vae.config, "shift_factor", None) or 0.0
     return (drawn - shift) * vae.config.scaling_factor
+
+
+def _distribution(vae: Any, pixels: Tensor) -> Any:
+    """What the encoder says of a latent, mean and spread."""
+    height, width = pixels.shape[-2:]
+    if height * width <= MAX_WHOLE_PIXELS:
+        try:
+            return vae.encode(pixels, return_dict=False)[0]
+        except torch.OutOfMemoryError:
+            pass  # what was allocated is freed when the exception is gone, after this block
+        logger.warning("not enough memory to encode %d x %d pixels at once; going on in tiles", width, height)
+    with tiled(vae):
+        try:
+            return vae.encode(pixels, return_dict=False)[0]
+        except torch.OutOfMemoryError as error:
+            brief = str(error).partition("\n")[0]
+    raise OutOfMemory(f"not enough memory to encode a tile of the image: {brief}")

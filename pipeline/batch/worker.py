@@ -15,7 +15,7 @@ from pipeline.batch.share import Share
 from pipeline.batch.stop import Stop
 from pipeline.batch.writer import Finished, Writer
 from pipeline.engine import Engine
-from pipeline.errors import PictureError
+from pipeline.errors import OutOfMemory, PictureError
 from pipeline.result import Result, Step
 from pipeline.session import Session
 
@@ -91,7 +91,7 @@ class Worker:
             key = self._waiting.popleft()
             try:
                 self._flying[session.add(self.rows[key].request())] = key, time.monotonic()
-            except torch.OutOfMemoryError as error:
+            except (torch.OutOfMemoryError, OutOfMemory) as error:
                 if session.is_busy:  # there may be room when others are finished
                     self._waiting.appendleft(key)
                     return

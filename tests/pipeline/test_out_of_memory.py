@@ -1,5 +1,6 @@
 """Memory that is too small for a call: pictures go on, with fewer beside them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,37 @@ def test_a_picture_without_memory_fails_and_says_so(
         steps[0].error
     )
     assert "\n" not in str(steps[0].error)
+
+
+def limit_encoder(pipe: TextToImagePipeline, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the VAE run out of memory when it encodes images wider than so many pixels."""
+    forward = pipe.model.vae.encoder.forward
+
+    def limited(pixels: torch.Tensor) -> torch.Tensor:
+        if pixels.shape[-1] > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nAnd so on.")
+        return forward(pixels)
+
+    monkeypatch.setattr(pipe.model.vae.encoder, "forward", limited)
+
+
+def test_a_second_pass_that_does_not_fit_whole_begins_from_tiles(
+    pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    limit_encoder(pipe, 16, monkeypatch)  # a tile of the tiny VAE
+    result = pipe(GenerationRequest(prompt="a cat", width=16, height=16, num_steps=2, hires_scale=2))
+    assert result.image.size == (32, 32)
+    assert "not enough memory to encode 32 x 32 pixels at once; going on in tiles" in caplog.text
+
+
+def test_a_second_pass_without_memory_for_a_tile_fails_and_the_others_go_on(
+    pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit_encoder(pipe, 4, monkeypatch)
+    small = GenerationRequest(prompt="a cat", width=16, height=16, num_steps=2)
+    steps = list(pipe.stream([replace(small, hires_scale=2), small]))
+    last = {step.id: step for step in steps if step.is_last}
+    assert str(last[0].error) == (
+        "not enough memory to encode a tile of the image: CUDA out of memory. Tried to allocate 2.00 GiB."
+    )
+    assert last[1].result is not None and last[1].result.image.size == (16, 16)

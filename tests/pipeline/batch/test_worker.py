@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.batch import capacity
 from pipeline.batch.capacity import find_max_rows
+from pipeline.session import Session
 from tests.pipeline.batch.conftest import pictures, write_rows
 from tests.pipeline.batch.test_faults import run_here
 
@@ -99,6 +101,33 @@ def test_a_picture_that_does_not_fit_decoded_fails_alone(
     assert list(run.failed.values()) == [
         "not enough memory to decode a tile of the picture: CUDA out of memory. Tried to allocate 2.00 GiB."
     ]
+
+
+def test_a_row_whose_image_does_not_fit_beside_others_begins_when_they_are_done(
+    tmp_path: Path, pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (16, 16)).save(tmp_path / "image.png")
+    rows = [f"{row},{tmp_path / 'image.png'}" for row in ROWS[:2]]
+    header = "prompt,seed,num_steps,image"
+    encode, session = pipe.model.vae.encode, pipe.engine.session
+    sessions: list[Session] = []
+
+    def opened(*, later: bool) -> Session:
+        sessions.append(session(later=later))
+        return sessions[-1]
+
+    refusals = []
+
+    def limited(*arguments: Any, **options: Any) -> Any:
+        if sessions[-1].is_busy:
+            refusals.append(1)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return encode(*arguments, **options)
+
+    monkeypatch.setattr(pipe.engine, "session", opened)
+    monkeypatch.setattr(pipe.model.vae, "encode", limited)
+    run = run_here(pipe, write_rows(tmp_path / "m.csv", rows, header), tmp_path / "out")
+    assert (run.num_done, run.failed) == (2, {}) and refusals
 
 
 @pytest.mark.parametrize(("side", "pictures_at_a_time"), [(16, 8), (512, 2), (1024, 1)])
