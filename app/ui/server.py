@@ -27,6 +27,7 @@ UPLOAD = "/gradio_api/upload"  # writes to the disk, for components that this pa
 STYLES = (
     "colours",
     "page",
+    "form",
     "painter",
     "stage",
     "words",
