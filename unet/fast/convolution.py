@@ -54,12 +54,13 @@ class FastConv2d(nn.Conv2d):
         b, _, h, w = x.shape
         size = (1 << (b - 1).bit_length(), h, w, torch.get_num_threads())
         if size not in self._ways:
+            runs = self._runs()
             case = (
-                f"convolution {self.in_channels} {self.out_channels} {self.kernel_size[0]} {self.stride[0]} "
-                f"{self.tiles}, {size[:3]}"
+                f"convolution {self.in_channels} {self.out_channels} {self.kernel_size[0]} {self.stride[0]}, "
+                f"{size[:3]}, by {' or '.join(runs)}"
             )
             self._ways[size] = self.timings.fastest(
-                case, lambda: {name: partial(run, x) for name, run in self._runs().items()}
+                case, lambda: {name: partial(run, x) for name, run in runs.items()}
             )
             for m in [m for m in self._kept if f"tiles of {m}" not in self._ways.values()]:
                 del self._kept[m]
@@ -67,7 +68,11 @@ class FastConv2d(nn.Conv2d):
 
     def _runs(self) -> dict[str, _Run]:
         runs: dict[str, _Run] = {"direct": super().forward, "columns": self._of_columns}
-        return runs | {f"tiles of {m}": partial(self._by_tiles, m=m) for m in self.tiles}
+        runs |= {f"tiles of {m}": partial(self._by_tiles, m=m) for m in self.tiles}
+        if self.kernel_size == (3, 3) and self.stride == (1, 1) and self.padding == (1, 1):
+            anew = [m for m in (2, 4) if m not in self.tiles]
+            runs |= {f"tiles of {m}, anew": partial(self._by_tiles_anew, m=m) for m in anew}
+        return runs
 
     def _as_linear(self, x: Tensor) -> Tensor:
         y = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
@@ -96,6 +101,9 @@ class FastConv2d(nn.Conv2d):
         return torch.ops.mkldnn._convolution_pointwise(
             x, packed, self.bias, self.padding, self.stride, self.dilation, 1, "none", [], ""
         )
+
+    def _by_tiles_anew(self, x: Tensor, m: int) -> Tensor:
+        return winograd.convolve_anew(x, self.weight, self.bias, m)
 
     def _pack(self, x: Tensor, m: int) -> Tensor | winograd.Filters:
         if m > 1:

@@ -26,6 +26,16 @@ _G = {
     ],
 }
 _MAX_SCRATCH = 2**23  # bytes of V at a time, so that it is still in the cache when it is multiplied
+_MAX_FILTERS = 3 * 2**22  # bytes of U at a time, where it is made anew in each call; likewise
+
+
+def _both(m: int, dtype: torch.dtype) -> Tensor:
+    """G beside G, which makes U of g laid out: (x y) (u v)."""
+    g = torch.tensor(_G[m], dtype=dtype)
+    return torch.kron(g, g)
+
+
+_BOTH = {m: _both(m, torch.float32) for m in _G}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +58,7 @@ def pack(weight: Float[Tensor, "o i 3 3"], bias: Float[Tensor, " o"] | None, m: 
     """The filters of a convolution, 16 / 9 (m = 2) or 4 times (m = 4) their size."""
     o, i = weight.shape[:2]
     a = m + 2
-    g = torch.tensor(_G[m], dtype=torch.float64)
-    both = torch.kron(g, g)  # (x y) (u v)
+    both = _both(m, torch.float64)
     u = torch.empty(a * a, o, i)
     step = max(1, 2**18 // i)
     for start in range(0, o, step):  # in parts: all of it in float64 would be eight times the filters
@@ -111,6 +120,40 @@ def _convolve_rows(x: Tensor, out: Tensor, filters: Filters) -> None:
     tall = x.new_empty(b, rows, m, columns, a, o)
     inverse(products.unbind(3), tall.unbind(2))
     inverse(tall.unbind(4), out.view(b, rows, m, columns, m, o).unbind(4))
+
+
+def convolve_anew(
+    x: Float[Tensor, "b i h w"], weight: Float[Tensor, "o i 3 3"], bias: Float[Tensor, " o"] | None, m: int
+) -> Float[Tensor, "b o h w"]:
+    """As `convolve`, by filters that are made for this call a part at a time and not kept.
+
+    It pays where a filter is wide: making U takes less than it saves, and no memory.
+    """
+    (b, i, h, w), o, a = x.shape, len(weight), m + 2
+    rows, columns = -(-h // m), -(-w // m)
+    transform, inverse = (_input_2, _output_2) if m == 2 else (_input_4, _output_4)
+    x = F.pad(x, (1, columns * m - w + 1, 1, rows * m - h + 1)).permute(0, 2, 3, 1)  # b h w i
+    half = x.new_empty(b, rows * m + 2, columns, a, i)
+    transform([x[:, :, k : k + m * (columns - 1) + 1 : m] for k in range(a)], half.unbind(3))
+    v = x.new_empty(a, a, b, rows, columns, i)
+    half = half.permute(3, 0, 1, 2, 4)
+    transform([half[:, :, k : k + m * (rows - 1) + 1 : m] for k in range(a)], v.unbind(0))
+
+    v = v.view(a * a, b * rows * columns, i)
+    weight = weight.permute(0, 2, 3, 1).flatten(1, 2)  # o (u v) i, a view, as the weights lie
+    products = x.new_empty(a * a, b * rows * columns, o)
+    step = max(16, _MAX_FILTERS // (a * a * i * weight.itemsize) // 16 * 16)
+    for start in range(0, o, step):
+        u = torch.matmul(_BOTH[m], weight[start : start + step])  # o (x y) i
+        products[:, :, start : start + step] = torch.bmm(v, u.permute(1, 2, 0))
+    if bias is not None:
+        products[a + 1] += bias
+
+    tall = x.new_empty(m, a, b, rows, columns, o)
+    inverse(products.view(a, a, b, rows, columns, o).unbind(0), tall.unbind(0))
+    out = x.new_empty(b, rows, m, columns, m, o)
+    inverse(tall.unbind(1), out.permute(2, 4, 0, 1, 3, 5).unbind(1))
+    return out.view(b, rows * m, columns * m, o)[:, :h, :w].permute(0, 3, 1, 2)
 
 
 def _input_2(d: list[Tensor], out: tuple[Tensor, ...]) -> None:

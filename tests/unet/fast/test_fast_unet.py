@@ -12,7 +12,8 @@ from unet import UNet, optimize
 from unet.fast import FastUNet, fast_unet
 from unet.fast.timings import Timings
 
-WAYS = ("direct", "columns", "tiles of 1", "tiles of 2", "tiles of 4", "halves")
+KEPT = ("direct", "columns", "tiles of 1", "tiles of 2", "tiles of 4", "halves")
+ANEW = ("tiles of 2, anew", "tiles of 4, anew")  # where there is no memory to keep filters
 EXTRAS = Extras(steps=True, values=True, refined=True, points=((0.2, 0.7),))
 
 
@@ -26,11 +27,13 @@ class Favour(Timings):
         return next((name for name in (self.favourite, "onednn") if name in names), "direct")
 
 
-@pytest.fixture(params=WAYS)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(params=[*KEPT, *ANEW])
+def fast(request: pytest.FixtureRequest, saved: Callable, monkeypatch: pytest.MonkeyPatch) -> UNet:
+    """An optimized U-Net that computes in one of the ways wherever it can."""
     monkeypatch.setattr(Favour, "favourite", request.param)
     monkeypatch.setattr(fast_unet, "Timings", Favour)
-    return request.param
+    memory = 0 if request.param in ANEW else fast_unet.EXTRA_MEMORY
+    return optimize(UNet.from_pretrained(saved("sd1")), extra_memory=memory)
 
 
 def difference(one: torch.Tensor, other: torch.Tensor) -> float:
@@ -55,15 +58,14 @@ def test_it_predicts_what_the_plain_one_does(alike, variant, saved, inputs, tmp_
 
 
 @torch.inference_mode()
-def test_every_way_of_convolving_is_exact(way, saved, inputs, tmp_path):
+def test_every_way_of_convolving_is_exact(fast, saved, inputs):
     plain = UNet.from_pretrained(saved("sd1"))
-    fast = optimize(UNet.from_pretrained(saved("sd1")))
     arguments, _ = inputs(plain.config)
     assert difference(fast(**arguments), plain(**arguments)) <= 2e-5
 
 
-def test_changed_weights_are_heeded(way, saved, inputs):
-    plain, fast = UNet.from_pretrained(saved("sd1")), optimize(UNet.from_pretrained(saved("sd1")))
+def test_changed_weights_are_heeded(fast, saved, inputs):
+    plain = UNet.from_pretrained(saved("sd1"))
     arguments, _ = inputs(plain.config)
     with torch.inference_mode():
         before = fast(**arguments)
@@ -115,7 +117,10 @@ def test_gradients_flow_as_in_the_plain_one(saved, inputs):
         torch.testing.assert_close(one.grad, other.grad, atol=1e-4, rtol=1e-3)
 
 
-def test_without_extra_memory_no_convolution_keeps_filters(way, saved, inputs):
+@pytest.mark.parametrize("way", [*KEPT, *ANEW])
+def test_without_extra_memory_no_convolution_keeps_filters(way, saved, inputs, monkeypatch):
+    monkeypatch.setattr(Favour, "favourite", way)
+    monkeypatch.setattr(fast_unet, "Timings", Favour)
     fast = optimize(UNet.from_pretrained(saved("sd1")), extra_memory=0)
     with torch.inference_mode():
         fast(**inputs(fast.config)[0])

@@ -10,14 +10,18 @@ from unet.fast import winograd
 @torch.inference_mode()
 @pytest.mark.parametrize("m", [2, 4])
 @pytest.mark.parametrize("size", [(1, 8, 8), (2, 7, 13), (3, 1, 2), (1, 64, 33)])
-@pytest.mark.parametrize("scratch", [2**23, 1])  # all at once, and a row of tiles at a time
+@pytest.mark.parametrize("scratch", [2**23, 1])  # all at once, and a row of tiles or a few filters at a time
 def test_it_is_the_convolution(m, size, scratch, monkeypatch):
     monkeypatch.setattr(winograd, "_MAX_SCRATCH", scratch)
+    monkeypatch.setattr(winograd, "_MAX_FILTERS", scratch)
     b, h, w = size
     random = torch.Generator().manual_seed(0)
     x = torch.randn(b, 24, h, w, generator=random).contiguous(memory_format=torch.channels_last)
-    weight, bias = torch.randn(20, 24, 3, 3, generator=random), torch.randn(20, generator=random)
+    weight, bias = torch.randn(40, 24, 3, 3, generator=random), torch.randn(40, generator=random)
     expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
-    found = winograd.convolve(x, winograd.pack(weight, bias, m))
-    assert found.shape == expected.shape
-    assert (found - expected).abs().max() / expected.abs().max() <= {2: 1e-6, 4: 1e-5}[m]
+    for found in (
+        winograd.convolve(x, winograd.pack(weight, bias, m)),
+        winograd.convolve_anew(x, weight.contiguous(memory_format=torch.channels_last), bias, m),
+    ):
+        assert found.shape == expected.shape
+        assert (found - expected).abs().max() / expected.abs().max() <= {2: 1e-6, 4: 1e-5}[m]
