@@ -20,7 +20,8 @@ class FastConv2d(nn.Conv2d):
 
     Attributes:
         tiles: what it may keep beside its weights: 1 for a copy in oneDNN's own order, m = 2 and 4
-            for Winograd filters. It keeps those that are fastest for a size that it has met.
+            for Winograd filters. It keeps those that are fastest for a size that it has met. Filters that it
+            may not keep it can make anew in each call.
     """
 
     timings: Timings

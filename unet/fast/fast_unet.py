@@ -111,9 +111,9 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
     measured when its size is first met, and remembered in `timings_file`.
 
     Args:
-        extra_memory: of Winograd filters beside the weights, as a share of the weights' size; 0 for none.
-            They take at most 1.2 GB, and a quarter of the memory that is free; a warning says where that is
-            what keeps them few.
+        extra_memory: of Winograd filters beside the weights, as a share of the weights' size; with 0 none are
+            kept, and those that pay are made anew in each call. They take at most 1.2 GB, and a quarter of
+            the memory that is free; a warning says where that is what keeps them few.
         timings_file: None is limelight/timings.json in the user's cache folder.
     """
     if unet.device.type != "cpu" or unet.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
