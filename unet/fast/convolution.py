@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unet.fast import winograd
-from unet.fast.linear import is_usable, linear
+from unet.fast.linear import is_usable, linear, linear_pays
 from unet.fast.timings import Timings
 
 _Run = Callable[[Tensor], Tensor]
@@ -89,7 +89,8 @@ class FastConv2d(nn.Conv2d):
         s = x.stride()
         windows = x.as_strided((b, h, w, kh, kw, i), (s[0], sh * s[1], sw * s[2], s[1], s[2], 1))
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)  # a view, as the weights lie
-        return linear(windows.reshape(b, h, w, kh * kw * i), weight, self.bias).permute(0, 3, 1, 2)
+        product = linear if linear_pays(self.timings) else F.linear
+        return product(windows.reshape(b, h, w, kh * kw * i), weight, self.bias).permute(0, 3, 1, 2)
 
     def _by_tiles(self, x: Tensor, m: int) -> Tensor:
         assert self.bias is not None  # no convolution of a U-Net lacks it
