@@ -1,8 +1,8 @@
 """From latents to pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from pipeline.errors import NonFinitePicture, OutOfMemory
 
 # A decoder in float32 holds about 2 GiB of activations per million pixels; larger pictures go in tiles.
 MAX_WHOLE_PIXELS = 2048 * 2048
+T = TypeVar("T")
 MIN_DEVIATION = 1.0  # of a picture that is not of one colour, in steps of 1/255
 
 
@@ -66,22 +67,33 @@ def is_constant(image: Image.Image) -> bool:
 def _pixels(vae: Any, z: Tensor) -> tuple[Float[Tensor, "3 h w"], bool]:
     """Values from -1 to 1, and whether they were decoded in tiles."""
     factor = 2 ** (len(vae.config.block_out_channels) - 1)
-    if z.shape[-2] * z.shape[-1] * factor**2 <= MAX_WHOLE_PIXELS:
+    num_pixels = z.shape[-2] * z.shape[-1] * factor**2
+    z = z.to(vae.dtype)
+    what = "decode a tile of the picture"
+    return whole_or_tiled(vae, num_pixels, what, lambda: vae.decode(z, return_dict=False)[0][0].float())
+
+
+def whole_or_tiled(vae: Any, num_pixels: int, what: str, compute: Callable[[], T]) -> tuple[T, bool]:
+    """What `compute` gives by the VAE, and whether in tiles: of many pixels, or where memory is too small.
+
+    Raises:
+        OutOfMemory: there is no memory for a tile; the message says `what` that was for.
+    """
+    if num_pixels <= MAX_WHOLE_PIXELS:
         try:
-            return vae.decode(z.to(vae.dtype), return_dict=False)[0][0].float(), False
+            return compute(), False
         except torch.OutOfMemoryError:
             pass  # what was allocated is freed when the exception is gone, after this block
-    with tiled(vae):
+    with _tiled(vae):
         try:
-            return vae.decode(z.to(vae.dtype), return_dict=False)[0][0].float(), True
+            return compute(), True
         except torch.OutOfMemoryError as error:
             brief = str(error).partition("\n")[0]
-        raise OutOfMemory(f"not enough memory to decode a tile of the picture: {brief}")
+    raise OutOfMemory(f"not enough memory to {what}: {brief}")
 
 
 @contextmanager
-def tiled(vae: Any) -> Iterator[None]:
-    """Within it the VAE takes what is larger than one of its tiles in tiles."""
+def _tiled(vae: Any) -> Iterator[None]:
     vae.enable_tiling()
     try:
         yield

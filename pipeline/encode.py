@@ -10,8 +10,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from pipeline.decode import MAX_WHOLE_PIXELS, tiled
-from pipeline.errors import NonFinitePicture, OutOfMemory
+from pipeline.decode import whole_or_tiled
+from pipeline.errors import NonFinitePicture
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,16 @@ def encode(
         NonFinitePicture: the VAE overflowed.
         OutOfMemory: there is no memory for a tile.
     """
-    distribution = _distribution(vae, pixels.to(vae.device, vae.dtype))
+    pixels = pixels.to(vae.device, vae.dtype)
+    distribution, is_tiled = whole_or_tiled(
+        vae,
+        pixels[0, 0].numel(),
+        "encode a tile of the image",
+        lambda: vae.encode(pixels, return_dict=False)[0],
+    )
+    if is_tiled:
+        height, width = pixels.shape[-2:]
+        logger.warning("an image of %d x %d pixels, too many at once, is encoded in tiles", width, height)
     if not distribution.parameters.isfinite().all():
         raise NonFinitePicture(
             f"the VAE returned NaN or infinity for the image in {str(vae.dtype).removeprefix('torch.')}; "
@@ -64,20 +73,3 @@ def encode(
     drawn = mean + std * torch.randn(mean.shape, generator=generator).to(mean.device)
     shift = getattr(vae.config, "shift_factor", None) or 0.0
     return (drawn - shift) * vae.config.scaling_factor
-
-
-def _distribution(vae: Any, pixels: Tensor) -> Any:
-    """What the encoder says of a latent, mean and spread."""
-    height, width = pixels.shape[-2:]
-    if height * width <= MAX_WHOLE_PIXELS:
-        try:
-            return vae.encode(pixels, return_dict=False)[0]
-        except torch.OutOfMemoryError:
-            pass  # what was allocated is freed when the exception is gone, after this block
-        logger.warning("not enough memory to encode %d x %d pixels at once; going on in tiles", width, height)
-    with tiled(vae):
-        try:
-            return vae.encode(pixels, return_dict=False)[0]
-        except torch.OutOfMemoryError as error:
-            brief = str(error).partition("\n")[0]
-    raise OutOfMemory(f"not enough memory to encode a tile of the image: {brief}")

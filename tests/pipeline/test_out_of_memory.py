@@ -76,7 +76,7 @@ def test_a_second_pass_that_does_not_fit_whole_begins_from_tiles(
     limit_encoder(pipe, 16, monkeypatch)  # a tile of the tiny VAE
     result = pipe(GenerationRequest(prompt="a cat", width=16, height=16, num_steps=2, hires_scale=2))
     assert result.image.size == (32, 32)
-    assert "not enough memory to encode 32 x 32 pixels at once; going on in tiles" in caplog.text
+    assert "an image of 32 x 32 pixels, too many at once, is encoded in tiles" in caplog.text
 
 
 def test_a_second_pass_without_memory_for_a_tile_fails_and_the_others_go_on(
