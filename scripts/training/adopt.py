@@ -32,4 +32,4 @@ def adopt(model: Path, run: Path) -> None:
 
 def _save(path: Path, **modules: nn.Module) -> None:
     state = {name: module.state_dict() for name, module in modules.items()}
-    checkpoint.save({"step": 0, "optimizer": None, "modules": state}, path)
+    checkpoint.save({"step": 0, "optimizers": None, "modules": state}, path)

@@ -8,7 +8,7 @@ from scripts.world.scene import Mixture
 @dataclass(frozen=True, kw_only=True)
 class StageConfig:
     """`steps` of `batch` scenes; the learning rate is even, then falls linearly over the last `decay` of
-    the steps."""
+    the steps. `muon` has hidden matrices learned by Muon, the rest by AdamW."""
 
     steps: int
     batch: int
@@ -16,6 +16,7 @@ class StageConfig:
     warmup: int = 200
     decay: float = 0.4
     weight_decay: float = 0.01
+    muon: bool = False
 
     def rate(self, step: int) -> float:
         """The learning rate of this step."""
@@ -79,12 +80,12 @@ class UNetStageConfig:
     relation_weight: float = 0.1
     grounding_weight: float = 0.03
     drop_caption: float = 0.1
-    timesteps: tuple[float, float] = (2.4, 1.8)
+    timesteps: tuple[float, float] = (1.4, 1.6)
     min_snr: float | None = None
     small_first: float = 0.0
     ema: float = 0.999
     pool: PoolConfig = PoolConfig()
-    stage: StageConfig = StageConfig(steps=20000, batch=16, learning_rate=8e-4, decay=0.25)
+    stage: StageConfig = StageConfig(steps=3400, batch=64, learning_rate=6e-4, decay=0.8, muon=True)
 
 
 @dataclass(frozen=True, kw_only=True)

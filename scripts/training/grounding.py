@@ -59,8 +59,8 @@ class Maps:
 
     def record(self, site, q, k, v, *, scale, grid, out_weight) -> None:  # type: ignore[no-untyped-def]
         if grid == (SIDE, SIDE):
-            rows = [probabilities(*row, scale=scale).mean(0) for row in zip(q, k, strict=True)]
-            self.sites.append(torch.stack(rows))
+            heads = probabilities(q.flatten(0, 1), k.flatten(0, 1), scale=scale)  # (b h) n m
+            self.sites.append(heads.unflatten(0, q.shape[:2]).mean(1))
 
     def record_self(self, site, q, k, *, scale, grid) -> None:  # type: ignore[no-untyped-def]
         """What positions see of each other is not asked."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from scripts.training import checkpoint, parallel
 from scripts.training.config import StageConfig
 from scripts.training.log import Log
+from scripts.training.muon import Muon, is_hidden
 
 
 @dataclass(kw_only=True)
@@ -47,26 +48,21 @@ def run(
     Of several processes only the one of rank 0 logs, saves and reports.
     """
     log, path = Log(folder, stage.name), folder / f"{stage.name}.pt"
-    optimizer = torch.optim.AdamW(
-        [{"params": parameters, "share": share} for parameters, share in stage.groups],
-        lr=stage.config.learning_rate,
-        betas=(0.9, 0.99),
-        weight_decay=stage.config.weight_decay,
-        fused=True,
-    )
-    start = _resume(stage, optimizer, path)
+    optimizers = _optimizers(stage)
+    start = _resume(stage, optimizers, path)
     sums: dict[str, float] = {}
     clock = time.monotonic()
     for step in range(start, stage.config.steps):
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = stage.config.rate(step) * group["share"]
         loss, numbers = stage.loss(step)
         loss.backward()
         parallel.average_gradients(parameter for parameters, _ in stage.groups for parameter in parameters)
         for parameters, _ in stage.groups:
             nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         stage.after()
         for key, value in {"loss": loss.item(), **numbers}.items():
             sums[key] = sums.get(key, 0.0) + value
@@ -78,26 +74,43 @@ def run(
             log.write(done, **{key: value / log_every for key, value in sums.items()}, images_per_s=speed)
             sums, clock = {}, time.monotonic()
         if done % save_every == 0 or done == stage.config.steps:
-            checkpoint.save(_state(stage, optimizer, done), path)
+            checkpoint.save(_state(stage, optimizers, done), path)
         if done % report_every == 0 or done == stage.config.steps:
             log.write(done, **stage.report(done))
             clock = time.monotonic()
 
 
-def _state(stage: Stage, optimizer: torch.optim.Optimizer, step: int) -> dict:
+def _optimizers(stage: Stage) -> list[torch.optim.Optimizer]:
+    """AdamW for all parameters; with `config.muon`, Muon for hidden matrices and AdamW for the rest."""
+    config = stage.config
+    groups: tuple[list[dict], list[dict]] = ([], [])
+    for parameters, share in stage.groups:
+        by_muon = [parameter for parameter in parameters if config.muon and is_hidden(parameter)]
+        taken = {id(parameter) for parameter in by_muon}
+        rest = [parameter for parameter in parameters if id(parameter) not in taken]
+        for found, members in zip(groups, (rest, by_muon), strict=True):
+            if members:
+                found.append({"params": members, "share": share})
+    rate, decay = config.learning_rate, config.weight_decay
+    adamw = torch.optim.AdamW(groups[0], lr=rate, betas=(0.9, 0.99), weight_decay=decay, fused=True)
+    return [adamw, Muon(groups[1], lr=rate, weight_decay=decay)] if groups[1] else [adamw]
+
+
+def _state(stage: Stage, optimizers: list[torch.optim.Optimizer], step: int) -> dict:
     return {
         "step": step,
-        "optimizer": optimizer.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "modules": {name: module.state_dict() for name, module in stage.modules.items()},
     }
 
 
-def _resume(stage: Stage, optimizer: torch.optim.Optimizer, path: Path) -> int:
+def _resume(stage: Stage, optimizers: list[torch.optim.Optimizer], path: Path) -> int:
     state = checkpoint.load(path)
     if state is None:
         return 0
-    if state["optimizer"] is not None:  # a run that begins from published weights has none
-        optimizer.load_state_dict(state["optimizer"])
+    if state["optimizers"] is not None:  # a run that begins from published weights has none
+        for optimizer, known in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(known)
     for name, module in stage.modules.items():
         module.load_state_dict(state["modules"][name])
     return state["step"]

@@ -115,7 +115,8 @@ def unet_stage(
     vae = trained_vae(config, world, run)
     text = TextSide(config, tokenizer_folder, world.device)
     text.encoder.load_state_dict(_clip_weights(run))
-    unet = UNet(translate(unet_config(config))).to(world.device)
+    text.encoder.set_attn_implementation("eager")  # the flash kernel's backward pass is slow on a CPU
+    unet = UNet(translate(unet_config(config))).to(world.device, memory_format=torch.channels_last)
     model = nn.ModuleDict({"unet": unet, "encoder": text.encoder})
     averaged = AveragedModel(model, multi_avg_fn=ramped_average(config.unet.ema))
     averaged.requires_grad_(False)

@@ -42,10 +42,10 @@ class Mixture:
     """How often each kind of scene comes up; the rest of `single` and `pair` are counts of one noun. Of the
     pairs `related` say how they stand."""
 
-    single: float = 0.36
-    pair: float = 0.52
+    single: float = 0.54
+    pair: float = 0.34
     related: float = 0.85
-    coloured: float = 0.6
+    coloured: float = 0.7
     sized: float = 0.12
     background_named: float = 0.85
     flat: float = 0.2

@@ -108,7 +108,7 @@ def test_a_judge_is_kept(tmp_path, monkeypatch) -> None:
         with pytest.raises(FileNotFoundError, match=r"judge.pt does not exist; make it with stage `judge`"):
             use(tmp_path)
     own = {name: x + 0.5 if x.is_floating_point() else x for name, x in kept.items()}
-    checkpoint.save({"step": 0, "optimizer": None, "modules": {"judge": own}}, tmp_path / "judge.pt")
+    checkpoint.save({"step": 0, "optimizers": None, "modules": {"judge": own}}, tmp_path / "judge.pt")
     assert trained_judge(tmp_path).ground.bias.equal(own["ground.bias"])
     monkeypatch.setattr("scripts.training.judge.KEPT", tmp_path / "judge.safetensors")
     keep_judge(tmp_path)

@@ -18,7 +18,7 @@ POOL = PoolConfig(chunk=4, window=2, uses=2, encode=4)
 
 
 def small(steps: int) -> TrainConfig:
-    stage = StageConfig(steps=steps, batch=2, learning_rate=1e-3, warmup=2)
+    stage = StageConfig(steps=steps, batch=2, learning_rate=1e-3, warmup=2, muon=True)
     unet = replace(SHIPPED.unet, channels=(32, 32, 32), pool=POOL, stage=stage)
     return replace(SHIPPED, unet=unet, vae=replace(SHIPPED.vae, measured=8))
 
