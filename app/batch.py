@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the module loads torch
 
 ENGINES = ("local", "ray")
 MAX_BATCH = 1024  # pictures
+MAX_WORKERS = 256
 SHOWN = 10  # rows named one by one
 
 
@@ -60,6 +61,8 @@ def batch(options: BatchOptions) -> None:
         raise UnknownName("engine", options.engine, ENGINES)
     if options.max_batch is not None and not 1 <= options.max_batch <= MAX_BATCH:
         raise UsageError(f"max-batch is {options.max_batch}; must be from 1 to {MAX_BATCH}")
+    if options.workers is not None and not 1 <= options.workers <= MAX_WORKERS:
+        raise UsageError(f"workers is {options.workers}; must be from 1 to {MAX_WORKERS}")
     stop = Stop()
     with stop.listening():
         try:
@@ -97,7 +100,8 @@ def _run(options: BatchOptions, stop: Stop) -> None:
             if on_cluster:
                 _draw_on_cluster(options, run, stop, show)
             else:
-                run.draw(stop, show)
+                with _helped(options, run, stop):
+                    run.draw(stop, show)
         except OutputLost as error:
             report.fail(
                 f"stopped: {error}; make room, or give the folder back, and run the same again", code=4
@@ -142,6 +146,33 @@ def _begun(options: BatchOptions, manifest: Manifest, team: Team) -> Iterator["R
         seat.leave()
 
 
+@contextmanager
+def _helped(options: BatchOptions, run: "Run", stop: Stop) -> Iterator[None]:
+    """Further processes of this machine beside this one, where they pay or were asked for."""
+    import torch
+
+    from pipeline.batch.capacity import find_workers
+    from pipeline.batch.helpers import Helpers
+
+    size = options.workers or (1 if options.offload else None)
+    if size is None:
+        is_fixed = options.device is not None and options.device != "cpu"
+        size = find_workers(run.engine.model, len(run.rows) - run.num_done, is_device_named=is_fixed)
+    if run.team.size > 1 or size == 1:
+        yield
+        return
+    run.team = replace(run.team, size=size)
+    num_threads = 0
+    if run.engine.model.unet.device.type == "cpu":
+        num_threads = max(1, torch.get_num_threads() // size)
+        torch.set_num_threads(num_threads)
+    with Helpers(partial(_draw_beside, options), run.team, stop, num_threads) as helpers:
+        yield
+    run.ledger.read()
+    for place in helpers.died:
+        report.complain(f"process {place + 1} of {size} died; what it had begun was drawn by others")
+
+
 def _draw_on_cluster(options: BatchOptions, run: "Run", stop: Stop, show: Callable[[int], None]) -> None:
     from pipeline.batch.cluster import Cluster
     from pipeline.batch.journal import Journal
@@ -158,10 +189,15 @@ def _draw_on_cluster(options: BatchOptions, run: "Run", stop: Stop, show: Callab
         ).work(stop, lambda: show(len(run.rows) - run.num_done - len(run.failed)))
 
 
-def draw_part(options: BatchOptions, team: Team) -> None:
-    """One worker's part of a run on a cluster."""
+def draw_part(options: BatchOptions, team: Team, stop: Stop | None = None) -> None:
+    """One worker's part of a run of several."""
     with _begun(options, _read(options), team) as run:
-        run.draw(Stop(), lambda left: None)
+        run.draw(stop or Stop(), lambda left: None)
+
+
+def _draw_beside(options: BatchOptions, team: Team, stop: Stop) -> None:
+    report.set_up()
+    draw_part(options, team, stop)
 
 
 def device_of(device: str | None, team: Team) -> str | None:

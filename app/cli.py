@@ -1,8 +1,5 @@
 """The `limelight` command."""
 
-import logging
-import warnings
-
 import typer
 
 from app import report
@@ -31,8 +28,7 @@ for command in (generate, batch, backends, vocabulary, convert, ui, inspect, rep
 def main() -> None:
     """Runs the command line. Exit codes: 0 done, 1 a bug, 2 bad usage or input, 3 failed pictures,
     4 stopped."""
-    logging.getLogger("xformers").setLevel(logging.ERROR)  # `limelight backends` says what it cannot do here
-    warnings.showwarning = report.show_warning
+    report.set_up()
     try:
         app()
     except UsageError as error:

@@ -1,6 +1,8 @@
 """What the command line tells its user: results on stdout, everything else on stderr."""
 
+import logging
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -8,6 +10,12 @@ from typing import Any, NoReturn, TextIO
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+
+def set_up() -> None:
+    """What every process of the command line does first."""
+    logging.getLogger("xformers").setLevel(logging.ERROR)  # `limelight backends` says what it cannot do here
+    warnings.showwarning = show_warning
 
 
 def say(text: str) -> None:

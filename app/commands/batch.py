@@ -24,7 +24,10 @@ def batch(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(help="How many processes a launcher was to start, checked; or Ray's workers."),
+        typer.Option(
+            help="Processes that draw, here or on Ray's cluster; as many as pay if not given. A launcher's "
+            "processes are counted."
+        ),
     ] = None,
     engine: Annotated[str, typer.Option(help="local, or ray: workers on a cluster.")] = "local",
     address: Annotated[

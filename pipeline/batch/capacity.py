@@ -1,16 +1,22 @@
-"""How many pictures are sampled together."""
+"""How many pictures are sampled together, and by how many processes."""
 
 import logging
 
 import torch
 
 from pipeline.engine import Engine
+from pipeline.model import Model
 from pipeline.request import GenerationRequest
+from unet.fast.memory import free_bytes
 
 MOST = 64  # pictures; more do not make a GPU faster
 SHARE = 0.85  # of the free memory; the rest is for decoding and for what varies
 MOST_ON_CPU = 8  # pictures
 POSITIONS_ON_CPU = 2 * 64 * 64  # of latents; a CPU is kept busy by fewer, and has no memory of its own
+ROWS_EACH = 32  # for fewer a process would hardly have begun
+SHARE_ON_CPU = 0.25  # of the free memory, for the models of other processes
+COPIES = 1.5  # of its weights, that a process takes: with filters and activations
+BESIDE = 2**29  # bytes that it takes beside them
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +50,21 @@ def _on_cpu(engine: Engine, request: GenerationRequest) -> int:
     assert width is not None and height is not None, "the request is not resolved"
     _, rows, columns = engine.model.latent_shape(height, width)
     return max(1, min(MOST_ON_CPU, POSITIONS_ON_CPU // (rows * columns)))
+
+
+def find_workers(model: Model, num_rows: int, *, is_device_named: bool) -> int:
+    """Processes that draw so many rows fastest on this machine: one on each GPU, unless one was named; on a
+    CPU one on each core, since several pictures at once keep it busier than several threads at one, if there
+    is memory for so many models."""
+    device, most = model.unet.device, num_rows // ROWS_EACH
+    if device.type == "cuda" and not is_device_named:
+        return max(1, min(most, torch.cuda.device_count()))
+    if device.type != "cpu" or (free := free_bytes()) is None:
+        return 1
+    parts = (model.unet, model.vae, *(encoder.model for encoder in model.text.encoders))
+    size = sum(x.nbytes for part in parts for x in part.parameters())
+    room = 1 + int(SHARE_ON_CPU * free / (COPIES * size + BESIDE))
+    return max(1, min(most, torch.get_num_threads(), room))
 
 
 def _peak(engine: Engine, request: GenerationRequest, pictures: int) -> int:

@@ -35,18 +35,17 @@ def join(asked: int | None) -> Team:
     """Meets the other processes once, to agree on the run's name; later the death of one hinders nobody.
 
     Args:
-        asked: how many processes there should be; None takes those that there are.
+        asked: how many processes there should be; None takes those that there are. One process alone, as
+            accelerate starts where it is not told --multi_gpu, is no fault: it starts the others itself.
 
     Raises:
-        WorldError: there are more or fewer.
+        WorldError: there are several, but more or fewer.
     """
     size = int(os.environ.get("WORLD_SIZE", 1))
-    if asked is not None and asked != size:
-        were = "process was" if size == 1 else "processes were"
+    if size > 1 and asked is not None and asked != size:
         raise WorldError(
-            f"workers is {asked} and {size} {were} started; start them with "
-            f"accelerate launch --multi_gpu --num_processes {asked}, or torchrun --nproc-per-node {asked} "
-            "(accelerate starts one alone, and does not say so, where it is not told --multi_gpu)"
+            f"workers is {asked} and {size} processes were started; give their launcher the same number, or "
+            "do without it: limelight batch starts the processes of one machine itself"
         )
     if size == 1:
         return Team(run=secrets.token_hex(8))

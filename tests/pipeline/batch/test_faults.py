@@ -153,7 +153,7 @@ def test_where_nothing_can_be_written_no_model_is_loaded(tmp_path: Path) -> None
     [
         ({"engine": "rai"}, "unknown engine 'rai' (did you mean 'ray'?)"),
         ({"max_batch": 0}, "max-batch is 0; must be from 1 to 1024"),
-        ({"workers": 2}, "workers is 2 and 1 process was started; start them with accelerate launch"),
+        ({"workers": 0}, "workers is 0; must be from 1 to 256"),
         ({"model": "/there/is/none"}, "unknown model"),
     ],
 )

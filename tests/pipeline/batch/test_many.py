@@ -35,6 +35,7 @@ ACCELERATE = [
     sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
     "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", SCRIPT,
 ]  # fmt: skip
+HELPED = [sys.executable, "-m", "app.cli", "batch"]
 RAY = [sys.executable, "-m", "app.cli", "batch", "--engine", "ray"]
 
 
@@ -62,6 +63,26 @@ def test_two_workers_draw_each_row_once(tmp_path: Path, command: list[str], whol
 
 def lines_of(journal: Path) -> int:
     return journal.read_bytes().count(b'{"done"')
+
+
+def test_the_death_of_a_helper_loses_nothing(tmp_path: Path, draw: Callable[..., tuple[int, str]]) -> None:
+    import json
+
+    rows = [
+        row.removesuffix(",2") + ",12" for row in ROWS
+    ]  # or one alone would be done before the other began
+    manifest, out = write_rows(tmp_path / "m.csv", rows), tmp_path / "out"
+    process = launch(HELPED, manifest, out, tmp_path / "told")
+    journal = out / "journal" / "0001.jsonl"
+    while process.poll() is None and not (journal.exists() and lines_of(journal) >= 2):
+        time.sleep(0.02)
+    os.kill(json.loads(journal.read_text().split("\n")[0])["pid"], 9)
+    assert process.wait(PATIENCE) == 0, (tmp_path / "told").read_text()
+    assert "process 2 of 2 died; what it had begun was drawn by others" in (tmp_path / "told").read_text()
+    done = lines(out, "done")
+    assert len(done) == len(set(done)) == len(ROWS)
+    assert draw(manifest, tmp_path / "whole", patience=PATIENCE)[0] == 0
+    assert_same(out, tmp_path / "whole")
 
 
 def test_the_death_of_a_ray_worker_loses_nothing(tmp_path: Path, whole: Path) -> None:
