@@ -23,6 +23,7 @@ WHAT = {
     "attention": "backends by shape: time and memory",
     "picture": "from prompt to picture, beside diffusers' pipeline",
     "batch": "from many prompts to many files, beside a loop of diffusers' pipeline",
+    "command": "the same as whole commands, with all cores",
     "cold": "new processes: --help, and a picture, beside diffusers",
     "memory": "the peak of loading a U-Net and of a prediction, beside diffusers",
     "recording": "what recording attention costs and keeps",
