@@ -95,7 +95,8 @@ class FastFeedForward(FeedForward):
 
 def _in_halves(into: nn.Linear, out: nn.Linear, rows: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:
     (weight, gate_weight), (bias, gate_bias) = into.weight.chunk(2), into.bias.chunk(2)
-    y = F.gelu(F.linear(rows, gate_weight, gate_bias))
+    # In place: what is written over lies in the cache, which fresh memory does not.
+    y = torch.ops.aten.gelu_(F.linear(rows, gate_weight, gate_bias))
     y *= F.linear(rows, weight, bias)
     return out(y)
 
