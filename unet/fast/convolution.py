@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from unet.fast import winograd
-from unet.fast.linear import is_usable, linear, linear_pays
+from unet.fast.linear import Products, is_usable
 from unet.fast.timings import Timings
 
 _Run = Callable[[Tensor], Tensor]
@@ -25,12 +25,15 @@ class FastConv2d(nn.Conv2d):
     """
 
     timings: Timings
+    products: Products
     tiles: tuple[int, ...]
     _kept: dict[int, tuple[object, Tensor | winograd.Filters]]  # by m, with what it was made of
     _ways: dict[tuple[int, ...], str]
 
     @classmethod
-    def of(cls, layer: nn.Conv2d, timings: Timings, tiles: tuple[int, ...] = ()) -> "FastConv2d":
+    def of(
+        cls, layer: nn.Conv2d, timings: Timings, products: Products, tiles: tuple[int, ...] = ()
+    ) -> "FastConv2d":
         fast = cls(
             layer.in_channels,
             layer.out_channels,
@@ -42,7 +45,7 @@ class FastConv2d(nn.Conv2d):
         )
         fast.weight, fast.bias = layer.weight, layer.bias
         fast.weight.data = fast.weight.data.contiguous(memory_format=torch.channels_last)
-        fast.timings, fast.tiles = timings, tiles
+        fast.timings, fast.products, fast.tiles = timings, products, tiles
         fast._kept = {}
         fast._ways = {}
         return fast.train(layer.training)
@@ -76,7 +79,7 @@ class FastConv2d(nn.Conv2d):
         return runs
 
     def _as_linear(self, x: Tensor) -> Tensor:
-        y = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
+        y = self.products(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
         return y.permute(0, 3, 1, 2)
 
     def _of_columns(self, x: Tensor) -> Tensor:
@@ -89,8 +92,8 @@ class FastConv2d(nn.Conv2d):
         s = x.stride()
         windows = x.as_strided((b, h, w, kh, kw, i), (s[0], sh * s[1], sw * s[2], s[1], s[2], 1))
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)  # a view, as the weights lie
-        product = linear if linear_pays(self.timings) else F.linear
-        return product(windows.reshape(b, h, w, kh * kw * i), weight, self.bias).permute(0, 3, 1, 2)
+        y = self.products(windows.reshape(b, h, w, kh * kw * i), weight, self.bias)
+        return y.permute(0, 3, 1, 2)
 
     def _by_tiles(self, x: Tensor, m: int) -> Tensor:
         assert self.bias is not None  # no convolution of a U-Net lacks it

@@ -13,7 +13,7 @@ from unet.blocks import DownBlock
 from unet.deep_feature import DeepFeature
 from unet.fast import replay, rows
 from unet.fast.convolution import FastConv2d
-from unet.fast.linear import FastFeedForward, FastLinear, linear_pays
+from unet.fast.linear import FastFeedForward, FastLinear, Products
 from unet.fast.memory import free_bytes
 from unet.fast.timings import Timings, cache_file
 from unet.transformer import FeedForward
@@ -124,15 +124,15 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
     fast.replays, fast.shares_rows = replay.Replays(), rows.can_share(fast.down_blocks)
     fast.extra_memory = _allowance(fast, extra_memory)
     tiles = _tiles(fast, fast.extra_memory)
-    pays = linear_pays(timings)
+    products = Products(timings)
     for parent in list(fast.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Conv2d:
-                setattr(parent, name, FastConv2d.of(child, timings, tiles.get(id(child), ())))
+                setattr(parent, name, FastConv2d.of(child, timings, products, tiles.get(id(child), ())))
             elif type(child) is FeedForward:
-                setattr(parent, name, FastFeedForward.of(child, timings, onednn=pays))
-            elif type(child) is nn.Linear and pays:
-                setattr(parent, name, FastLinear.of(child))
+                setattr(parent, name, FastFeedForward.of(child, timings, products))
+            elif type(child) is nn.Linear:
+                setattr(parent, name, FastLinear.of(child, products))
     return fast
 
 

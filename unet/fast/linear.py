@@ -12,6 +12,7 @@ from unet.fast.timings import Timings
 from unet.transformer import FeedForward
 
 _MIN_ROWS = 16  # below, the call itself is what takes time
+_MANY_ROWS = 1024  # from there on each size is measured by itself
 _ROWS_AT_ONCE = 1024  # of a feed-forward layer: what is between its two products stays in the cache
 
 
@@ -27,33 +28,66 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "no
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
 
 
-def linear_pays(timings: Timings) -> bool:
-    """Whether oneDNN multiplies faster here than what torch calls, MKL, which holds back on other makers'
-    CPUs."""
+class Products:
+    """x weightT + bias by what torch calls, MKL mostly, or by oneDNN: by the faster here. MKL holds back on
+    other makers' CPUs, and its bias takes a pass of its own, which shows where rows are many.
 
-    def ways() -> Mapping[str, Callable[[], object]]:
-        x, weight, bias = torch.randn(512, 320), torch.randn(320, 320), torch.randn(320)
-        return {
-            "torch": lambda: F.linear(x, weight, bias),
-            "onednn": lambda: linear(x, weight, bias),
-        }
+    One is shared by all layers of a model.
+    """
 
-    return timings.fastest("linear", ways) == "onednn"
+    def __init__(self, timings: Timings) -> None:
+        self._timings = timings
+        self._fastest: dict[tuple[int, ...], str] = {}
+
+    def __call__(
+        self, x: Float[Tensor, "... i"], weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"] | None
+    ) -> Float[Tensor, "... o"]:
+        rows = x.numel() // x.shape[-1]
+        if rows < _MIN_ROWS:
+            return F.linear(x, weight, bias)
+        few = rows < _MANY_ROWS
+        size = (0,) if few else (1 << (rows - 1).bit_length(), *weight.shape, bias is None)
+        key = (*size, torch.get_num_threads())
+        if key not in self._fastest:
+            of = _sample() if few else (x, weight, bias)
+            case = "linear" if few else f"linear {weight.shape[1]} {weight.shape[0]}, {size[0]}"
+            self._fastest[key] = self._timings.fastest(case, partial(_ways, *of))
+        return (linear if self._fastest[key] == "onednn" else F.linear)(x, weight, bias)
+
+    @property
+    def prefers_onednn(self) -> bool:
+        """Where rows are few."""
+        return self._timings.fastest("linear", lambda: _ways(*_sample())) == "onednn"
+
+
+def _ways(x: Tensor, weight: Tensor, bias: Tensor | None) -> Mapping[str, Callable[[], object]]:
+    return {
+        "torch": partial(F.linear, x, weight, bias),
+        "onednn": partial(linear, x, weight, bias),
+    }
+
+
+def _sample() -> tuple[Tensor, Tensor, Tensor]:
+    """For all products of few rows."""
+    return torch.randn(512, 320), torch.randn(320, 320), torch.randn(320)
 
 
 class FastLinear(nn.Linear):
     """A linear layer that shares the parameters of the one it takes the place of."""
 
+    products: Products
+
     @classmethod
-    def of(cls, layer: nn.Linear) -> "FastLinear":
+    def of(cls, layer: nn.Linear, products: Products) -> "FastLinear":
         fast = cls(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
         fast.weight, fast.bias = layer.weight, layer.bias
+        fast.products = products
         return fast.train(layer.training)
 
     def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
-        if x.numel() < _MIN_ROWS * self.in_features or not is_usable(x, self.weight, self.bias):
+        if not is_usable(x, self.weight, self.bias):
             return super().forward(x)
-        return linear(x, self.weight, self.bias)
+        return self.products(x, self.weight, self.bias)
 
 
 class FastFeedForward(FeedForward):
@@ -62,17 +96,17 @@ class FastFeedForward(FeedForward):
     and gate join the products that they follow."""
 
     timings: Timings
-    onednn: bool  # whether oneDNN may be the fastest
-    _ways: dict[tuple[int, int], str]
+    products: Products
+    _by: dict[tuple[int, int], str]
 
     @classmethod
-    def of(cls, layer: FeedForward, timings: Timings, *, onednn: bool) -> "FastFeedForward":
+    def of(cls, layer: FeedForward, timings: Timings, products: Products) -> "FastFeedForward":
         out = layer.net[2]
         assert isinstance(out, nn.Linear)
         with torch.device("meta"):
             fast = cls(out.out_features)
         fast.net = layer.net
-        fast.timings, fast.onednn, fast._ways = timings, onednn, {}
+        fast.timings, fast.products, fast._by = timings, products, {}
         return fast.train(layer.training)
 
     def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
@@ -81,23 +115,25 @@ class FastFeedForward(FeedForward):
         if not is_usable(x, into.weight, out.weight):
             return super().forward(x)
         rows = x.flatten(0, 1)
-        runs = {"halves": partial(_in_halves, into, out)}
-        if self.onednn:
+        runs = {"halves": partial(_in_halves, into, out, self.products)}
+        if self.products.prefers_onednn:
             runs["onednn"] = partial(_by_onednn, into, out)
         size = (1 << (len(rows) - 1).bit_length(), torch.get_num_threads())
-        if size not in self._ways:
+        if size not in self._by:
             case = f"feed-forward {out.out_features} {size[0]}"
-            self._ways[size] = self.timings.fastest(
+            self._by[size] = self.timings.fastest(
                 case, lambda: {name: partial(run, rows) for name, run in runs.items()}
             )
-        return runs[self._ways[size]](rows).view_as(x)
+        return runs[self._by[size]](rows).view_as(x)
 
 
-def _in_halves(into: nn.Linear, out: nn.Linear, rows: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:
+def _in_halves(
+    into: nn.Linear, out: nn.Linear, products: Products, rows: Float[Tensor, "r c"]
+) -> Float[Tensor, "r c"]:
     (weight, gate_weight), (bias, gate_bias) = into.weight.chunk(2), into.bias.chunk(2)
     # In place: what is written over lies in the cache, which fresh memory does not.
-    y = torch.ops.aten.gelu_(F.linear(rows, gate_weight, gate_bias))
-    y *= F.linear(rows, weight, bias)
+    y = torch.ops.aten.gelu_(products(rows, gate_weight, gate_bias))
+    y *= products(rows, weight, bias)
     return out(y)
 
 

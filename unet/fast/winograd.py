@@ -7,7 +7,9 @@ Source: Lavin & Gray 2015, arXiv:1509.09308, sections 4.1 to 4.3; letters as the
 U = G g GT, V = BT d B, output AT (U * V) A.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -25,8 +27,10 @@ _G = {
         [0, 0, 1],
     ],
 }
+_Run = Callable[[Tensor, Tensor], None]
 _MAX_SCRATCH = 2**23  # bytes of V at a time, so that it is still in the cache when it is multiplied
 _MAX_FILTERS = 3 * 2**22  # bytes of U at a time, where it is made anew in each call; likewise
+_MAX_ANEW = 3 * 2**24  # bytes of V at a time there: each part takes filters of its own, all at once memory
 
 
 def _both(m: int, dtype: torch.dtype) -> Tensor:
@@ -77,19 +81,33 @@ def pack(weight: Float[Tensor, "o i 3 3"], bias: Float[Tensor, " o"] | None, m: 
 
 def convolve(x: Float[Tensor, "b i h w"], filters: Filters) -> Float[Tensor, "b o h w"]:
     """The convolution, padded by 1 with zeros; channels last in and out."""
-    m, (b, _, h, w) = filters.m, x.shape
-    a, rows, columns = m + 2, -(-h // m), -(-w // m)
+    m, rows = filters.m, -(-x.shape[2] // filters.m)
+    step = _tile_rows(x, m, _MAX_SCRATCH)
+    run = partial(_convolve_rows, filters=filters)
+    return _in_parts(x, m, filters.out_channels, None if step >= rows else step, run)
+
+
+def _tile_rows(x: Tensor, m: int, scratch: int) -> int:
+    """How many rows of tiles have a V of so many bytes."""
+    return max(1, scratch // (-(-x.shape[3] // m) * (m + 2) ** 2 * x.shape[1] * x.itemsize))
+
+
+def _in_parts(
+    x: Float[Tensor, "b i h w"], m: int, out_channels: int, step: int | None, run: _Run
+) -> Float[Tensor, "b o h w"]:
+    """Calls `run` for `step` rows of tiles at a time, or for all; x is padded for them."""
+    b, _, h, w = x.shape
+    rows, columns = -(-h // m), -(-w // m)
     x = F.pad(x, (1, columns * m - w + 1, 1, rows * m - h + 1)).permute(0, 2, 3, 1)  # b h w i
-    out = x.new_empty(b, rows * m, columns * m, filters.out_channels)
-    step = max(1, _MAX_SCRATCH // (columns * a * a * filters.in_channels * 4))
-    if step >= rows:
-        _convolve_rows(x, out, filters)
+    out = x.new_empty(b, rows * m, columns * m, out_channels)
+    if step is None:
+        run(x, out)
     else:
         for row in range(b):
             for start in range(0, rows, step):
                 stop = min(start + step, rows)
                 part = slice(row, row + 1), slice(start * m, stop * m + 2)
-                _convolve_rows(x[part], out[part[0], start * m : stop * m], filters)
+                run(x[part], out[part[0], start * m : stop * m])
     return out[:, :h, :w].permute(0, 3, 1, 2)
 
 
@@ -129,15 +147,24 @@ def convolve_anew(
 
     It pays where a filter is wide: making U takes less than it saves, and no memory.
     """
-    (b, i, h, w), o, a = x.shape, len(weight), m + 2
-    rows, columns = -(-h // m), -(-w // m)
+    b, rows = len(x), -(-x.shape[2] // m)
+    step = _tile_rows(x, m, _MAX_ANEW)
+    parts = -(-rows // step)
+    run = partial(_convolve_rows_anew, weight=weight, bias=bias, m=m)
+    return _in_parts(x, m, len(weight), None if step >= b * rows else -(-rows // parts), run)
+
+
+def _convolve_rows_anew(x: Tensor, out: Tensor, weight: Tensor, bias: Tensor | None, m: int) -> None:
+    """As `_convolve_rows`."""
+    (b, height, width, o), i, a = out.shape, x.shape[3], m + 2
+    rows, columns = height // m, width // m
     transform, inverse = (_input_2, _output_2) if m == 2 else (_input_4, _output_4)
-    x = F.pad(x, (1, columns * m - w + 1, 1, rows * m - h + 1)).permute(0, 2, 3, 1)  # b h w i
     half = x.new_empty(b, rows * m + 2, columns, a, i)
     transform([x[:, :, k : k + m * (columns - 1) + 1 : m] for k in range(a)], half.unbind(3))
     v = x.new_empty(a, a, b, rows, columns, i)
     half = half.permute(3, 0, 1, 2, 4)
     transform([half[:, :, k : k + m * (rows - 1) + 1 : m] for k in range(a)], v.unbind(0))
+    del half
 
     v = v.view(a * a, b * rows * columns, i)
     weight = weight.permute(0, 2, 3, 1).flatten(1, 2)  # o (u v) i, a view, as the weights lie
@@ -146,14 +173,13 @@ def convolve_anew(
     for start in range(0, o, step):
         u = torch.matmul(_BOTH[m], weight[start : start + step])  # o (x y) i
         products[:, :, start : start + step] = torch.bmm(v, u.permute(1, 2, 0))
+    del v
     if bias is not None:
         products[a + 1] += bias
 
     tall = x.new_empty(m, a, b, rows, columns, o)
     inverse(products.view(a, a, b, rows, columns, o).unbind(0), tall.unbind(0))
-    out = x.new_empty(b, rows, m, columns, m, o)
-    inverse(tall.unbind(1), out.permute(2, 4, 0, 1, 3, 5).unbind(1))
-    return out.view(b, rows * m, columns * m, o)[:, :h, :w].permute(0, 3, 1, 2)
+    inverse(tall.unbind(1), out.view(b, rows, m, columns, m, o).permute(2, 4, 0, 1, 3, 5).unbind(1))
 
 
 def _input_2(d: list[Tensor], out: tuple[Tensor, ...]) -> None:

@@ -14,6 +14,7 @@ from unet.fast import winograd
 def test_it_is_the_convolution(m, size, scratch, monkeypatch):
     monkeypatch.setattr(winograd, "_MAX_SCRATCH", scratch)
     monkeypatch.setattr(winograd, "_MAX_FILTERS", scratch)
+    monkeypatch.setattr(winograd, "_MAX_ANEW", scratch)
     b, h, w = size
     random = torch.Generator().manual_seed(0)
     x = torch.randn(b, 24, h, w, generator=random).contiguous(memory_format=torch.channels_last)
