@@ -58,7 +58,7 @@ class Family:
 
 
 FAMILIES = (
-    Family(name="limelight", context_dim=256, guidance_scale=4.0),
+    Family(name="limelight", context_dim=256, guidance_scale=3.0),
     Family(
         name="sd1",
         context_dim=768,

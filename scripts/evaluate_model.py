@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--prompts", type=int, default=40, help="for each task")
     parser.add_argument("--seeds", type=int, default=4, help="pictures for each prompt")
     parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--scheduler", default="model", help="a name of `limelight generate --scheduler`")
     count = {"choices": range(1, len(TASKS) + 1), "metavar": "N", "help": "how many of them, from the first"}
     parser.add_argument("--tasks", type=int, default=len(TASKS), **count)

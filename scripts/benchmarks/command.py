@@ -37,7 +37,6 @@ for start in range(0, len(prompts), int(batch)):
     for i, image in enumerate(found.images):
         image.save(f"{output}/{start + i}.png")
 """
-SCALE = "4.0"
 Way = tuple[str, list[str]]
 
 
@@ -87,11 +86,11 @@ def clocks(options: argparse.Namespace, batch: int) -> dict[str, list[float]]:
 
 def command(name: str, options: argparse.Namespace, manifest: Path, batch: int, folder: Path) -> list[str]:
     """What Python is given to draw `manifest` into `folder`."""
-    steps = str(options.steps)
+    steps, scale = str(options.steps), "3.0"  # diffusers has 7.5 for every model
     if name == "diffusers":
         model = str(locate_model(options.model))
-        return ["-c", DIFFUSERS, model, str(manifest), str(batch), steps, SCALE, str(folder)]
+        return ["-c", DIFFUSERS, model, str(manifest), str(batch), steps, scale, str(folder)]
     given = ["--max-batch", str(batch), "--device", "cpu", "--model", options.model]
-    given += ["--matrix", f"num_steps={steps}", "--matrix", f"guidance_scale={SCALE}"]
+    given += ["--matrix", f"num_steps={steps}", "--matrix", f"guidance_scale={scale}"]
     given += ["--workers", options.workers] if options.workers else []
     return ["-m", "app.cli", "batch", str(manifest), "-o", str(folder), *given]

@@ -66,10 +66,13 @@ class PoolConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class UNetStageConfig:
-    """The denoiser, cross-attention on 16x16 and 8x8. Timesteps are drawn from Beta(*timesteps): seldom where
-    nothing but the ground can be seen (alpha bar < 0.01 above 680), often where shapes are decided. `min_snr`
-    weighs the loss (Hang et al. 2023); None weighs all timesteps alike. The first `small_first` of the steps
-    see latents of half the side."""
+    """The denoiser, cross-attention on 16x16 and 8x8.
+
+    Timesteps are drawn from Beta(*timesteps): all kinds, but seldom where nothing can be seen, or nothing is
+    left to do. `min_snr` weighs the loss (Hang et al. 2023); None weighs all timesteps alike. The first
+    `small_first` of the steps see latents of half the side. `stage` is the last part of the training, which
+    went on from published weights.
+    """
 
     channels: tuple[int, ...] = (64, 128, 192)
     heads: int = 4
@@ -85,7 +88,7 @@ class UNetStageConfig:
     small_first: float = 0.0
     ema: float = 0.999
     pool: PoolConfig = PoolConfig()
-    stage: StageConfig = StageConfig(steps=3400, batch=64, learning_rate=6e-4, decay=0.8, muon=True)
+    stage: StageConfig = StageConfig(steps=2600, batch=64, learning_rate=6e-4, decay=0.8, muon=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -235,7 +235,7 @@ def sample(
     prompts: list[str],
     *,
     num_steps: int = 25,
-    guidance: float = 4.0,
+    guidance: float = 3.0,
     seed: int = 0,
 ) -> Float[Tensor, "b 3 h w"]:
     """Pictures in 0..1, one a prompt, by DDIM with classifier-free guidance (Ho and Salimans 2022)."""
