@@ -28,11 +28,11 @@ def pipe() -> TextToImagePipeline:
 
 def work(folder: Path, team: Team, stop: Stop) -> None:
     """At place 2 dies; elsewhere notes where it is, and waits to be told to stop."""
-    if team.place == 2:
-        os._exit(3)
     note = folder / f"{team.worker}-{team.local_place}-of-{team.size}"
-    note.write_text(f"{os.getpid()} {torch.get_num_threads()}")
     with stop.deferred():
+        note.write_text(f"{os.getpid()} {torch.get_num_threads()}")
+        if team.place == 2:
+            os._exit(3)
         while not stop.is_asked:
             time.sleep(0.01)
     note.with_suffix(".stopped").touch()
