@@ -37,7 +37,6 @@ for start in range(0, len(prompts), int(batch)):
     for i, image in enumerate(found.images):
         image.save(f"{output}/{start + i}.png")
 """
-Way = tuple[str, list[str]]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
