@@ -51,6 +51,7 @@ def test_helpers_stop_when_they_are_asked_to_and_the_dead_are_told(tmp_path: Pat
     with stop.listening(), stop.deferred():
         with Helpers(partial(work, tmp_path), Team(size=3, run="r"), stop, num_threads=1) as helpers:
             told = wait_for(tmp_path / "0001-1-of-3")
+            wait_for(tmp_path / "0002-2-of-3")  # who has not begun is stopped, which is no death
             os.kill(os.getpid(), signal.SIGINT)
             assert stop.is_asked
     assert told.split()[1] == "1"
