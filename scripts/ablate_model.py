@@ -2,13 +2,12 @@
 and prints a table."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import torch
 
-from scripts.training.ablations import VARIANTS, ablate
+from scripts.training.ablations import VARIANTS, ablate, results
 from scripts.training.config import SHIPPED
 from scripts.training.data import World
 from scripts.training.judge import trained_judge
@@ -33,23 +32,20 @@ def main() -> int:
     torch.set_num_threads(arguments.threads)
     judge = trained_judge(arguments.judge).to(arguments.device)
     world = World(arguments.world, SHIPPED.mixture, SHIPPED.seed, arguments.device)
-    results = arguments.run / "ablations.json"
     for name in arguments.only or VARIANTS:
         found = ablate(
             name, SHIPPED, arguments.steps, world, arguments.world / "tokenizer", arguments.run, judge
         )
-        known = json.loads(results.read_text()) if results.exists() else {}
-        results.write_text(json.dumps(known | {name: found}, indent=1))
         print(name, found, flush=True)
-    print(table(json.loads(results.read_text())))
+    print(table(results(arguments.run)))
     return 0
 
 
-def table(results: dict[str, dict[str, float]]) -> str:
-    """Markdown, a row for each variant measured so far."""
+def table(found: dict[str, dict[str, float]]) -> str:
+    """Markdown, a row for each variant."""
     lines = [f"| variant | {' | '.join(COLUMNS)} |", "|---|" + "--:|" * len(COLUMNS)]
-    for name in (name for name in VARIANTS if name in results):
-        lines.append(f"| {name} | " + " | ".join(f"{results[name][key]:.3f}" for key in COLUMNS) + " |")
+    for name, values in found.items():
+        lines.append(f"| {name} | " + " | ".join(f"{values[key]:.3f}" for key in COLUMNS) + " |")
     return "\n".join(lines)
 
 

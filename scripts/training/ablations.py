@@ -1,6 +1,7 @@
 """What decides the recipe of the denoiser: short runs from nothing that differ from the shipped recipe in one
 thing."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 from scripts.training import checkpoint, loop
-from scripts.training.config import PoolConfig, StageConfig, TrainConfig
+from scripts.training.config import PoolConfig, TrainConfig
 from scripts.training.data import World
 from scripts.training.judge import Judge
 from scripts.training.scores import TASKS, plain, right
@@ -24,6 +25,7 @@ from unet import UNet
 
 UNTRAINED_TEXT = "text encoder not pretrained"
 TIMESTEPS = tuple(range(50, 1000, 100))
+RESULT = "result.json"
 SCENES, PICTURES = 128, 64
 POOL = PoolConfig(chunk=512, window=4)  # a short run has no use for more
 
@@ -33,19 +35,21 @@ def _unet(**changes: object) -> Callable[[TrainConfig], TrainConfig]:
 
 
 def _rate(factor: float) -> Callable[[TrainConfig], TrainConfig]:
-    def change(config: TrainConfig) -> TrainConfig:
-        stage = config.unet.stage
-        return _unet(stage=replace(stage, learning_rate=factor * stage.learning_rate))(config)
+    return lambda config: _stage(learning_rate=factor * config.unet.stage.learning_rate)(config)
 
-    return change
+
+def _stage(**changes: object) -> Callable[[TrainConfig], TrainConfig]:
+    return lambda config: _unet(stage=replace(config.unet.stage, **changes))(config)  # type: ignore[arg-type]
 
 
 VARIANTS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "the recipe": lambda config: config,
     "loss weighted by min-SNR-5": _unet(min_snr=5.0),
     "timesteps even": _unet(timesteps=(1.0, 1.0)),
+    "timesteps in the middle, Beta(2.4, 1.8)": _unet(timesteps=(2.4, 1.8)),
     "timesteps noisier, Beta(3, 1.5)": _unet(timesteps=(3.0, 1.5)),
     UNTRAINED_TEXT: _unet(text_rate=1.0),
+    "AdamW for all, not Muon": _stage(muon=False),
     "half the learning rate": _rate(0.5),
     "twice the learning rate": _rate(2.0),
     "narrower, (48, 96, 192)": _unet(channels=(48, 96, 192)),
@@ -63,11 +67,12 @@ def ablate(
     Args:
         run: a folder with `clip.pt` and `vae.pt`; the variant's own run is kept in `run/NAME`.
 
-    Returns: what `measured` finds, and the minutes of processor time that training took.
+    Returns: what `measured` finds, and the minutes of processor time that training took; also written to
+        `run/NAME/result.json`.
     """
-    short = StageConfig(steps=steps, batch=16, learning_rate=8e-4, warmup=steps // 10)
+    short = replace(base.unet.stage, steps=steps, batch=16, learning_rate=8e-4, warmup=steps // 10, decay=0.4)
     config = VARIANTS[name](replace(base, unet=replace(base.unet, stage=short, pool=POOL)))
-    folder = run / name.replace(" ", "-")
+    folder = _folder(run, name)
     folder.mkdir(exist_ok=True)
     (folder / "vae.pt").unlink(missing_ok=True)
     (folder / "vae.pt").symlink_to((run / "vae.pt").resolve())
@@ -81,7 +86,19 @@ def ablate(
     assert isinstance(averaged, torch.optim.swa_utils.AveragedModel)
     text = TextSide(config, tokenizer, world.device)
     found = measured(averaged.module, config, world, trained_vae(config, world, folder), text, judge)
-    return found | {"minutes": minutes}
+    found |= {"minutes": minutes}
+    (folder / RESULT).write_text(json.dumps(found, indent=1))
+    return found
+
+
+def results(run: Path) -> dict[str, dict[str, float]]:
+    """Of the variants measured so far, by any process."""
+    files = {name: _folder(run, name) / RESULT for name in VARIANTS}
+    return {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
+
+
+def _folder(run: Path, name: str) -> Path:
+    return run / "".join(c if c.isalnum() else "-" for c in name)
 
 
 def _save_text(config: TrainConfig, tokenizer: Path, run: Path, folder: Path, *, untrained: bool) -> None:
