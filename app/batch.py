@@ -9,7 +9,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, NoReturn
 
-from app import report
+from app import lifetime, report
 from app.batch_progress import BatchProgress
 from app.loading import load_pipeline, refusals
 from pipeline.adapter_files import AdapterFile
@@ -196,6 +196,7 @@ def draw_part(options: BatchOptions, team: Team, stop: Stop | None = None) -> No
 
 
 def _draw_beside(options: BatchOptions, team: Team, stop: Stop) -> None:
+    lifetime.begin()
     report.set_up()
     draw_part(options, team, stop)
 

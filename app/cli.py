@@ -1,8 +1,10 @@
 """The `limelight` command."""
 
+from typing import NoReturn
+
 import typer
 
-from app import report
+from app import lifetime, report
 from app.commands.backends import backends
 from app.commands.batch import batch
 from app.commands.convert import convert
@@ -35,5 +37,10 @@ def main() -> None:
         report.fail(str(error))
 
 
+def run() -> NoReturn:
+    """`main` as a process of its own."""
+    lifetime.run(main)
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from app import lifetime
 from attention import BackendRefused, BadOrder, UnknownBackend
 from pipeline.adapter_files import AdapterFile
 from pipeline.errors import UsageError
@@ -32,7 +33,7 @@ def load_pipeline(
     max_rows: int = 8,
 ) -> TextToImagePipeline:
     with refusals():
-        return TextToImagePipeline.from_pretrained(
+        pipe = TextToImagePipeline.from_pretrained(
             model,
             attention=attention,
             device=device,
@@ -42,6 +43,8 @@ def load_pipeline(
             exact=exact,
             max_rows=max_rows,
         )
+    lifetime.loaded()
+    return pipe
 
 
 def check_plans(pipe: TextToImagePipeline, requests: Sequence[GenerationRequest]) -> None:

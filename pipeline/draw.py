@@ -14,7 +14,6 @@ from pipeline.guidance import Guidance
 from pipeline.input_image import InputImage
 from pipeline.model import Model
 from pipeline.request import GenerationRequest
-from pipeline.schedulers import check_steps, make_scheduler
 from pipeline.trajectory import Pass, Trajectory, sample
 
 
@@ -28,7 +27,7 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
         RequestError: the model needs an image or a mask that is missing, or cannot use what is given.
     """
     assert request.scheduler is not None, "the request is not resolved"
-    check_steps(request.scheduler, request.num_steps, model.scheduler_config)
+    model.schedulers.check_steps(request.scheduler, request.num_steps)
     if model.kind == "edit":
         if request.image is None:
             raise RequestError("image is missing; this model edits images: give one")
@@ -97,7 +96,7 @@ def draw(request: GenerationRequest, model: Model) -> Trajectory:
 
 def _pass(request: GenerationRequest, model: Model, strength: float | None) -> Pass:
     assert request.scheduler is not None, "the request is not resolved"
-    scheduler = make_scheduler(request.scheduler, model.scheduler_config)
+    scheduler = model.schedulers.make(request.scheduler)
     return Pass(scheduler, take_steps(scheduler, request.num_steps, strength, model.unet.device))
 
 

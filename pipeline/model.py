@@ -15,6 +15,7 @@ from pipeline.errors import ModelError
 from pipeline.families import Family, family_of
 from pipeline.preview import Preview
 from pipeline.prompt_cache import PromptCache
+from pipeline.schedulers import Schedulers
 from pipeline.text import TextEncoder
 from pipeline.vocabulary import Vocabulary
 from unet import UNet, optimize
@@ -35,6 +36,7 @@ class Model:
         adapters: what it draws with beside its own weights; none at first.
         preview: reads latents roughly.
         prompt_cache: keys and values of prompts, for every engine that draws with it.
+        schedulers: by name, made from `scheduler_config`.
     """
 
     name: str
@@ -48,11 +50,13 @@ class Model:
     adapters: Adapters = field(init=False)
     preview: Preview = field(init=False)
     prompt_cache: PromptCache = field(init=False)
+    schedulers: Schedulers = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adapters", Adapters(self.unet, self.text))
         object.__setattr__(self, "preview", Preview(self.vae))
         object.__setattr__(self, "prompt_cache", PromptCache(self.unet, self.adapters))
+        object.__setattr__(self, "schedulers", Schedulers(self.scheduler_config))
 
     @property
     def latent_factor(self) -> int:

@@ -1,6 +1,7 @@
 """The schedulers that a request can name, made from diffusers' classes and a model's own configuration."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -120,18 +121,35 @@ def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
     return cls.from_config(dict(config), **recipe.options)
 
 
-def check_steps(name: str, num_steps: int, config: Mapping[str, Any]) -> None:
-    """Raises RequestError, with the limit, if the scheduler has fewer timesteps than are asked for.
+class Schedulers:
+    """A model's schedulers. One of each kind is made, when it is first asked for, and copied: a copy takes
+    0.1 to 0.3 ms, making one 0.2 to 80 (dpm2).
 
     Args:
         config: as in `make_scheduler`.
     """
-    facts = make_scheduler(name, config).config
-    limit = facts.get("original_inference_steps")  # what LCM and TCD choose their timesteps from
-    if limit is None:
-        is_leading = facts.get("timestep_spacing", "leading") == "leading"
-        limit = facts["num_train_timesteps"] - is_leading * facts.get("steps_offset", 0)
-    if num_steps > limit:
-        raise RequestError(
-            f"num_steps is {num_steps}; the scheduler {name!r} takes at most {limit} with this model"
-        )
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self._unused: dict[str, Any] = {}
+
+    def make(self, name: str) -> Any:
+        """A fresh one, for one picture."""
+        return deepcopy(self._one(name))
+
+    def check_steps(self, name: str, num_steps: int) -> None:
+        """Raises RequestError, with the limit, if the scheduler has fewer timesteps than are asked for."""
+        facts = self._one(name).config
+        limit = facts.get("original_inference_steps")  # what LCM and TCD choose their timesteps from
+        if limit is None:
+            is_leading = facts.get("timestep_spacing", "leading") == "leading"
+            limit = facts["num_train_timesteps"] - is_leading * facts.get("steps_offset", 0)
+        if num_steps > limit:
+            raise RequestError(
+                f"num_steps is {num_steps}; the scheduler {name!r} takes at most {limit} with this model"
+            )
+
+    def _one(self, name: str) -> Any:
+        if name not in self._unused:
+            self._unused[name] = make_scheduler(name, self.config)
+        return self._unused[name]

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -85,6 +86,8 @@ def _help(draw: Draw, team: Team, num_threads: int) -> None:
     # What became of the folder, the first process finds out itself, and tells.
     with suppress(Stopped, OutputLost), stop.listening():
         draw(team, stop)
+    sys.stderr.flush()
+    os._exit(0)  # at once: taking the interpreter apart takes a second, in which the first process would wait
 
 
 def _end_with_parent() -> None:

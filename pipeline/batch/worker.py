@@ -75,22 +75,31 @@ class Worker:
                 self._waiting += claimed
                 for key in claimed if not takes_turns else ():
                     ahead.encode(self.rows[key].request())
-            self._begin_waiting(session)
+            self._begin_waiting(session, ahead)
             if not session.is_busy:
                 if not self._waiting and self.writer.is_idle and not self.share.num_unsettled():
                     return
-                if not self._waiting:
-                    time.sleep(PAUSE if is_exhausted else 0)
+                if not self._waiting and is_exhausted:
+                    self._wait()
                 continue
             for step in session.step():
                 if step.is_last:
                     self._settle(step, *self._flying.pop(step.id), decode_here=decodes_here)
 
-    def _begin_waiting(self, session: Session) -> None:
+    def _wait(self) -> None:
+        """A little: for own pictures to be written, else for what others do."""
+        if self.writer.is_idle:
+            time.sleep(PAUSE)
+        else:
+            self.writer.drain(PAUSE)
+
+    def _begin_waiting(self, session: Session, ahead: Ahead) -> None:
         while self._waiting and session.free_rows > 0:
             key = self._waiting.popleft()
             try:
-                self._flying[session.add(self.rows[key].request())] = key, time.monotonic()
+                request = self.rows[key].request()
+                ahead.leave(request)
+                self._flying[session.add(request)] = key, time.monotonic()
             except (torch.OutOfMemoryError, OutOfMemory) as error:
                 if session.is_busy:  # there may be room when others are finished
                     self._waiting.appendleft(key)

@@ -59,9 +59,10 @@ class Writer:
     def is_idle(self) -> bool:
         return self._queue.unfinished_tasks == 0
 
-    def drain(self) -> None:
-        """Waits until everything is written, or cannot be."""
-        while not self.is_idle and self.error is None:
+    def drain(self, patience: float = float("inf")) -> None:
+        """Waits until everything is written, or cannot be, or for so many seconds."""
+        end = time.monotonic() + patience
+        while not self.is_idle and self.error is None and time.monotonic() < end:
             time.sleep(0.002)
 
     def stop(self) -> None:

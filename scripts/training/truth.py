@@ -15,7 +15,6 @@ from attention.recorder import RowRecorder
 from attention.recording import Recording
 from pipeline.maps import HeatMaps
 from pipeline.model import Model
-from pipeline.schedulers import make_scheduler
 from scripts.training.data import Batch, World
 from scripts.training.scores import plain
 from scripts.world.composer import PIXELS
@@ -109,7 +108,7 @@ def record(
 def _predict(
     model: Model, latents: Tensor, contexts: list[Tensor], timestep: int, seed: int
 ) -> list[Recording]:
-    noising = make_scheduler("model", model.scheduler_config)
+    noising = model.schedulers.make("model")
     generator = torch.Generator().manual_seed(seed * 1000 + timestep)
     steps = torch.full((len(latents),), timestep)
     x = noising.add_noise(latents, torch.randn(latents.shape, generator=generator), steps)

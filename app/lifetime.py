@@ -1,0 +1,60 @@
+"""How a process of the command line begins and ends: without work that a short life has no use for."""
+
+import atexit
+import gc
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE ended
+
+
+def begin() -> None:
+    """Nothing that is imported or loaded becomes garbage, so none is looked for until `loaded`."""
+    gc.disable()
+
+
+def loaded() -> None:
+    """Looks for garbage from now on, but not among what is there; does nothing the second time."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Calls `main` and ends the process with its exit code, without taking the interpreter and every module
+    apart, which takes a second where torch is loaded. What was registered with atexit is done, and output is
+    flushed.
+
+    Threads that are not daemons are not waited for.
+    """
+    begin()
+    code = 0
+    try:
+        main()
+    except SystemExit as error:
+        code = _code(error)
+    except BrokenPipeError:
+        code = NOBODY_READS
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or NOBODY_READS
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _code(error: SystemExit) -> int:
+    """As the interpreter understands it."""
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0
+    print(error.code, file=sys.stderr)
+    return 1
