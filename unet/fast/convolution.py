@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from unet.fast import winograd
 from unet.fast.linear import Products, is_usable
+from unet.fast.packings import Packings
 from unet.fast.timings import Timings
 
 _Run = Callable[[Tensor], Tensor]
@@ -27,7 +28,7 @@ class FastConv2d(nn.Conv2d):
     timings: Timings
     products: Products
     tiles: tuple[int, ...]
-    _kept: dict[int, tuple[object, Tensor | winograd.Filters]]  # by m, with what it was made of
+    _kept: dict[int, tuple[object, Packings | winograd.Filters]]  # by m, with what it was made of
     _ways: dict[tuple[int, ...], str]
 
     @classmethod
@@ -99,10 +100,11 @@ class FastConv2d(nn.Conv2d):
         assert self.bias is not None  # no convolution of a U-Net lacks it
         of = (_state(self.weight), _state(self.bias))
         if m not in self._kept or self._kept[m][0] != of:  # new, or the weights have changed
-            self._kept[m] = of, self._pack(x, m)
-        packed = self._kept[m][1]
-        if isinstance(packed, winograd.Filters):
-            return winograd.convolve(x, packed)
+            self._kept[m] = of, winograd.Filters(self.weight, self.bias, m) if m > 1 else Packings(self._pack)
+        filters = self._kept[m][1]
+        if isinstance(filters, winograd.Filters):
+            return winograd.convolve(x, filters)
+        packed = filters.of(*x.shape)
         return torch.ops.mkldnn._convolution_pointwise(
             x, packed, self.bias, self.padding, self.stride, self.dilation, 1, "none", [], ""
         )
@@ -110,11 +112,9 @@ class FastConv2d(nn.Conv2d):
     def _by_tiles_anew(self, x: Tensor, m: int) -> Tensor:
         return winograd.convolve_anew(x, self.weight, self.bias, m)
 
-    def _pack(self, x: Tensor, m: int) -> Tensor | winograd.Filters:
-        if m > 1:
-            return winograd.pack(self.weight.detach(), self.bias, m)
+    def _pack(self, size: tuple[int, ...]) -> Tensor:
         return torch.ops.mkldnn._reorder_convolution_weight(
-            self.weight, self.padding, self.stride, self.dilation, 1, list(x.shape)
+            self.weight.detach(), self.padding, self.stride, self.dilation, 1, list(size)
         )
 
 

@@ -7,14 +7,15 @@ Source: Lavin & Gray 2015, arXiv:1509.09308, sections 4.1 to 4.3; letters as the
 U = G g GT, V = BT d B, output AT (U * V) A.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+from unet.fast.packings import Packings
 
 _G = {
     2: [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],
@@ -28,6 +29,7 @@ _G = {
     ],
 }
 _Run = Callable[[Tensor, Tensor], None]
+_MIN_TILES = 64  # of which products are made at a time: of fewer they are slower
 _MAX_SCRATCH = 2**23  # bytes of V at a time, so that it is still in the cache when it is multiplied
 _MAX_FILTERS = 3 * 2**22  # bytes of U at a time, where it is made anew in each call; likewise
 _MAX_ANEW = 3 * 2**24  # bytes of V at a time there: each part takes filters of its own, all at once memory
@@ -42,24 +44,29 @@ def _both(m: int, dtype: torch.dtype) -> Tensor:
 _BOTH = {m: _both(m, torch.float32) for m in _G}
 
 
-@dataclass(frozen=True, slots=True)
 class Filters:
-    """U of every pair of channels, packed for oneDNN.
+    """U of every pair of channels, 16 / 9 (m = 2) or 4 times (m = 4) the size of the filters, packed for
+    oneDNN.
 
-    Attributes:
+    Args:
         m: outputs of a tile along one side.
-        bias: added to the one product that reaches every output of a tile with a factor of 1.
     """
 
-    m: int
-    in_channels: int
-    out_channels: int
-    packed: Tensor
-    bias: Tensor | None
+    def __init__(self, weight: Float[Tensor, "o i 3 3"], bias: Float[Tensor, " o"] | None, m: int) -> None:
+        self.m = m
+        self.out_channels, self.in_channels = weight.shape[:2]
+        self.bias = bias
+        if bias is not None:  # added to the product that reaches every output of a tile with a factor of 1
+            self.bias = bias.new_zeros((m + 2) ** 2, len(bias))
+            self.bias[m + 3] = bias
+            self.bias = self.bias.flatten()
+        self._packings = Packings(lambda size: _pack(weight.detach(), m, *size))
+
+    def for_tiles(self, tiles: int) -> Tensor:
+        return self._packings.of(tiles)
 
 
-def pack(weight: Float[Tensor, "o i 3 3"], bias: Float[Tensor, " o"] | None, m: int) -> Filters:
-    """The filters of a convolution, 16 / 9 (m = 2) or 4 times (m = 4) their size."""
+def _pack(weight: Tensor, m: int, tiles: int) -> Tensor:
     o, i = weight.shape[:2]
     a = m + 2
     both = _both(m, torch.float64)
@@ -68,47 +75,44 @@ def pack(weight: Float[Tensor, "o i 3 3"], bias: Float[Tensor, " o"] | None, m: 
     for start in range(0, o, step):  # in parts: all of it in float64 would be eight times the filters
         part = weight[start : start + step].permute(2, 3, 0, 1).double()
         u[:, start : start + step] = (both @ part.flatten(2).flatten(0, 1).flatten(1)).view(a * a, -1, i)
-    size = [1, a * a * i, 64, 1]
-    packed = torch.ops.mkldnn._reorder_convolution_weight(
-        u.view(a * a * o, i, 1, 1), [0, 0], [1, 1], [1, 1], a * a, size
+    return torch.ops.mkldnn._reorder_convolution_weight(
+        u.view(a * a * o, i, 1, 1), [0, 0], [1, 1], [1, 1], a * a, [1, a * a * i, tiles, 1]
     )
-    if bias is not None:
-        whole = bias.new_zeros(a * a, o)
-        whole[a + 1] = bias
-        bias = whole.flatten()
-    return Filters(m, i, o, packed, bias)
 
 
 def convolve(x: Float[Tensor, "b i h w"], filters: Filters) -> Float[Tensor, "b o h w"]:
     """The convolution, padded by 1 with zeros; channels last in and out."""
-    m, rows = filters.m, -(-x.shape[2] // filters.m)
-    step = _tile_rows(x, m, _MAX_SCRATCH)
     run = partial(_convolve_rows, filters=filters)
-    return _in_parts(x, m, filters.out_channels, None if step >= rows else step, run)
-
-
-def _tile_rows(x: Tensor, m: int, scratch: int) -> int:
-    """How many rows of tiles have a V of so many bytes."""
-    return max(1, scratch // (-(-x.shape[3] // m) * (m + 2) ** 2 * x.shape[1] * x.itemsize))
+    return _in_parts(x, filters.m, filters.out_channels, _MAX_SCRATCH, run)
 
 
 def _in_parts(
-    x: Float[Tensor, "b i h w"], m: int, out_channels: int, step: int | None, run: _Run
+    x: Float[Tensor, "b i h w"], m: int, out_channels: int, scratch: int, run: _Run
 ) -> Float[Tensor, "b o h w"]:
-    """Calls `run` for `step` rows of tiles at a time, or for all; x is padded for them."""
+    """Calls `run` for so many rows of tiles at a time that V takes no more than `scratch` bytes, but for
+    `_MIN_TILES` at least; x is padded for them.
+
+    Parts are alike, since filters are packed for a number of tiles; the last may do again what the one before
+    it has done.
+    """
     b, _, h, w = x.shape
     rows, columns = -(-h // m), -(-w // m)
+    most = max(_MIN_TILES, scratch // ((m + 2) ** 2 * x.shape[1] * x.itemsize)) // columns  # rows of tiles
     x = F.pad(x, (1, columns * m - w + 1, 1, rows * m - h + 1)).permute(0, 2, 3, 1)  # b h w i
     out = x.new_empty(b, rows * m, columns * m, out_channels)
-    if step is None:
-        run(x, out)
-    else:
-        for row in range(b):
-            for start in range(0, rows, step):
-                stop = min(start + step, rows)
-                part = slice(row, row + 1), slice(start * m, stop * m + 2)
-                run(x[part], out[part[0], start * m : stop * m])
+    for images in _parts(b, most // rows):
+        for part in _parts(rows, most):
+            outputs = slice(part.start * m, part.stop * m)
+            run(x[images, outputs.start : outputs.stop + 2], out[images, outputs])
     return out[:, :h, :w].permute(0, 3, 1, 2)
+
+
+def _parts(whole: int, most: int) -> Iterator[slice]:
+    """Parts of one size, of `most` or fewer, at least 1; the last overlaps the one before where it has to."""
+    size = -(-whole // -(-whole // max(1, most)))
+    for start in range(0, whole, size):
+        start = min(start, whole - size)
+        yield slice(start, start + size)
 
 
 def _convolve_rows(x: Tensor, out: Tensor, filters: Filters) -> None:
@@ -124,7 +128,7 @@ def _convolve_rows(x: Tensor, out: Tensor, filters: Filters) -> None:
     tiles = b * rows * columns
     products = torch.ops.mkldnn._convolution_pointwise(
         v.view(1, tiles, 1, a * a * i).permute(0, 3, 1, 2),
-        filters.packed,
+        filters.for_tiles(tiles),
         filters.bias,
         [0, 0],
         [1, 1],
@@ -147,11 +151,8 @@ def convolve_anew(
 
     It pays where a filter is wide: making U takes less than it saves, and no memory.
     """
-    b, rows = len(x), -(-x.shape[2] // m)
-    step = _tile_rows(x, m, _MAX_ANEW)
-    parts = -(-rows // step)
     run = partial(_convolve_rows_anew, weight=weight, bias=bias, m=m)
-    return _in_parts(x, m, len(weight), None if step >= b * rows else -(-rows // parts), run)
+    return _in_parts(x, m, len(weight), _MAX_ANEW, run)
 
 
 def _convolve_rows_anew(x: Tensor, out: Tensor, weight: Tensor, bias: Tensor | None, m: int) -> None:
