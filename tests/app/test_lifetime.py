@@ -1,0 +1,56 @@
+"""A process ends with the right code, all that it wrote, and no traceback that nobody asked for."""
+
+import subprocess
+import sys
+
+import pytest
+
+BEGIN = "import atexit, sys; from app import lifetime\ndef main():\n    "
+
+
+def run(body: str) -> "subprocess.CompletedProcess[str]":
+    code = f"{BEGIN}{body}\nlifetime.run(main)"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "told"),
+    [
+        ("pass", 0, ""),
+        ("sys.exit()", 0, ""),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('why')", 1, "why\n"),
+    ],
+)
+def test_it_ends_as_the_interpreter_would(body: str, code: int, told: str) -> None:
+    ended = run(body)
+    assert (ended.returncode, ended.stderr) == (code, told)
+
+
+def test_a_bug_is_told_whole() -> None:
+    ended = run("return 1 / 0")
+    assert ended.returncode == 1
+    assert "Traceback" in ended.stderr and "ZeroDivisionError" in ended.stderr
+
+
+def test_output_is_flushed_and_what_was_registered_is_done() -> None:
+    ended = run("atexit.register(print, 'bye'); print('hello')")
+    assert ended.stdout == "hello\nbye\n"
+
+
+def test_who_stops_reading_gets_no_traceback() -> None:
+    code = f"{BEGIN}print('x' * 10**6); print('more', flush=True)\nlifetime.run(main)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.read(1)
+    process.stdout.close()
+    told = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(), told) == (141, "")
+
+
+def test_garbage_is_looked_for_once_all_is_loaded() -> None:
+    ended = run("import gc; print(gc.isenabled()); lifetime.loaded(); print(gc.isenabled())")
+    assert ended.stdout.split() == ["False", "True"]
