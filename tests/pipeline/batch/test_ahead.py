@@ -1,0 +1,44 @@
+"""No prompt is encoded twice, and none is waited for in vain."""
+
+import threading
+from dataclasses import dataclass, field
+
+from pipeline import GenerationRequest
+from pipeline.batch.ahead import Ahead
+
+
+@dataclass
+class Text:
+    """Encodes one prompt at a time, when it is let."""
+
+    go: threading.Event = field(default_factory=threading.Event)
+    taken_up: threading.Event = field(default_factory=threading.Event)
+    encoded: list[str] = field(default_factory=list)
+
+    def prompt(self, text: str, *, clip_skip: int) -> None:
+        self.taken_up.set()
+        assert self.go.wait(10)
+        self.encoded.append(text)
+
+
+def request(prompt: str) -> GenerationRequest:
+    return GenerationRequest(prompt=prompt)
+
+
+def test_what_is_left_to_the_caller_is_waited_for_or_not_begun() -> None:
+    text = Text()
+    ahead = Ahead(text)  # type: ignore[arg-type]
+    for prompt in ("first", "second", "first", "third"):
+        ahead.encode(request(prompt))
+    assert text.taken_up.wait(10)
+    ahead.leave(request("second"))  # which nobody has begun
+    ahead.leave(request("never given"))
+    threading.Timer(0.05, text.go.set).start()
+    ahead.leave(request("first"))
+    assert text.encoded[0] == "first"
+    ahead.leave(request("first"))
+    ahead.encode(request("fourth"))
+    ahead.leave(request("third"))
+    ahead.stop()
+    assert "second" not in text.encoded
+    assert text.encoded.count("first") == 1
