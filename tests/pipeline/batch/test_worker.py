@@ -13,6 +13,7 @@ from PIL import Image
 from pipeline import GenerationRequest, TextToImagePipeline
 from pipeline.batch import capacity
 from pipeline.batch.capacity import find_max_rows
+from pipeline.clip import ClipEncoder
 from pipeline.session import Session
 from tests.pipeline.batch.conftest import pictures, write_rows
 from tests.pipeline.batch.test_faults import run_here
@@ -40,13 +41,14 @@ def threads_of(
     return calls
 
 
-def test_prompts_are_encoded_in_a_thread_of_their_own_and_once(
+def test_prompts_are_encoded_once_and_those_drawn_later_in_a_thread_of_their_own(
     tmp_path: Path, pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = threads_of(pipe.model.text, "prompt", monkeypatch)
+    asked = threads_of(ClipEncoder, "encode", monkeypatch)
     run_here(pipe, write_rows(tmp_path / "m.csv", ROWS), tmp_path / "out")
-    ahead = [text for thread, (text, *_) in asked if thread.startswith("ahead")]
-    assert sorted(map(str, ahead)) == [f"a cat {seed}" for seed in range(8)]
+    encoded = [(str(text), thread.startswith("ahead")) for thread, (_, text) in asked]
+    assert sorted(text for text, _ in encoded) == ["", *(f"a cat {seed}" for seed in range(8))]
+    assert any(is_ahead for text, is_ahead in encoded if text)
 
 
 def test_with_a_model_whose_parts_take_turns_nothing_is_done_beside_sampling(
