@@ -91,9 +91,9 @@ class FastLinear(nn.Linear):
 
 
 class FastFeedForward(FeedForward):
-    """The gated feed-forward layer, in the way that is fastest for so many rows: by a product for each of the
-    halves that are multiplied, so that both lie whole in memory, or by oneDNN some rows at a time, where gelu
-    and gate join the products that they follow."""
+    """The gated feed-forward layer, some rows at a time, in the way that is fastest for so many: by a product
+    for each of the halves that are multiplied, so that both lie whole in memory, or by oneDNN, where gelu and
+    gate join the products that they follow."""
 
     timings: Timings
     products: Products
@@ -115,9 +115,9 @@ class FastFeedForward(FeedForward):
         if not is_usable(x, into.weight, out.weight):
             return super().forward(x)
         rows = x.flatten(0, 1)
-        runs = {"halves": partial(_in_halves, into, out, self.products)}
+        runs = {"halves": partial(_in_parts, partial(_in_halves, into, out, self.products))}
         if self.products.prefers_onednn:
-            runs["onednn"] = partial(_by_onednn, into, out)
+            runs["onednn"] = partial(_in_parts, partial(_by_onednn, into, out))
         size = (1 << (len(rows) - 1).bit_length(), torch.get_num_threads())
         if size not in self._by:
             case = f"feed-forward {out.out_features} {size[0]}"
@@ -125,6 +125,11 @@ class FastFeedForward(FeedForward):
                 case, lambda: {name: partial(run, rows) for name, run in runs.items()}
             )
         return runs[self._by[size]](rows).view_as(x)
+
+
+def _in_parts(run: Callable[[Tensor], Tensor], rows: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:
+    parts = [run(part) for part in rows.split(_ROWS_AT_ONCE)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _in_halves(
@@ -139,9 +144,5 @@ def _in_halves(
 
 def _by_onednn(into: nn.Linear, out: nn.Linear, rows: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:
     (weight, gate_weight), (bias, gate_bias) = into.weight.chunk(2), into.bias.chunk(2)
-    parts = []
-    for part in rows.split(_ROWS_AT_ONCE):
-        gate = linear(part, gate_weight, gate_bias, "gelu")
-        y = torch.ops.mkldnn._linear_pointwise.binary(part, gate, weight, bias, "mul")
-        parts.append(out(y))
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    gate = linear(rows, gate_weight, gate_bias, "gelu")
+    return out(torch.ops.mkldnn._linear_pointwise.binary(rows, gate, weight, bias, "mul"))
