@@ -54,6 +54,7 @@ class Backend:
     Args:
         run: the computation itself; call `attend`, which checks what `run` takes for granted.
         missing: why this machine can never run it (package, driver), or None when it can.
+        drawback: why an automatic choice passes it over for a spec that it could run; None where it does not.
         cross: cross-attention to keys in pages, and with its maps; None where it can do neither.
         kernel_of: what really runs for a spec that it accepts; by default the backend's own name.
     """
@@ -62,6 +63,7 @@ class Backend:
     capability: Capability = field(repr=False)
     run: Run = field(repr=False)
     missing: Callable[[], str | None] = field(default=lambda: None, repr=False)
+    drawback: Callable[[AttentionSpec], str | None] = field(default=lambda spec: None, repr=False)
     cross: Cross | None = field(default=None, repr=False)
     kernel_of: Callable[[AttentionSpec], str] | None = field(default=None, repr=False)
 
@@ -69,6 +71,12 @@ class Backend:
         """Every reason this backend cannot run `spec` here; empty means it can."""
         reason = self.missing()
         return [reason] if reason else self.capability.refusals(spec)
+
+    def objections(self, spec: AttentionSpec) -> list[str]:
+        """Every reason not to choose this backend for `spec` unless it is ordered; empty means none."""
+        reasons = self.refusals(spec)
+        drawback = None if reasons else self.drawback(spec)
+        return reasons if drawback is None else [drawback]
 
     def kernel(self, spec: AttentionSpec) -> str:
         """The kernel that really runs for `spec`: "math", "flash", "efficient", "cudnn", ..."""

@@ -16,7 +16,7 @@ class Choice:
 
     Args:
         kernel: what really runs there, as far as this machine can tell.
-        passed_over: backends preferred to this one, with every reason each cannot run; empty under an order.
+        passed_over: backends preferred to this one, with every reason against each; empty under an order.
     """
 
     site: str

@@ -7,13 +7,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attention.backend import Backend, BackendRefused, Mask, refused
-from attention.backends import flash, math, sdpa, sdpa_kernels, tiled, triton, xformers
+from attention.backends import flash, math, onednn, sdpa, sdpa_kernels, tiled, triton, xformers
 from attention.spec import AttentionSpec
 
-# In order of preference: an automatic choice takes the first that accepts. torch chooses well among its own
-# kernels, runs everything and needs no package. What follows is there to be ordered: other packages, torch's
-# kernels one by one, least memory in plain torch, and last the reference, which keeps all scores.
+# In order of preference: an automatic choice takes the first that accepts and has no drawback. onednn has one
+# unless it was measured to be faster than sdpa. torch chooses well among its own kernels, runs everything and
+# needs no package. What follows is there to be ordered: other packages, torch's kernels one by one, least
+# memory in plain torch, and last the reference, which keeps all scores.
 backends: tuple[Backend, ...] = (
+    onednn.BACKEND,
     sdpa.BACKEND,
     flash.BACKEND,
     xformers.BACKEND,
@@ -46,14 +48,14 @@ def get(name: str) -> Backend:
 
 
 def choose(spec: AttentionSpec, among: Sequence[Backend] = backends) -> tuple[Backend, dict[str, list[str]]]:
-    """The first backend that can run `spec`, and why each one ahead of it cannot.
+    """The first backend that can run `spec` and has no drawback, and why each one ahead of it is not taken.
 
     Raises:
         BackendRefused: none can; the message gives every backend's reasons.
     """
     passed_over: dict[str, list[str]] = {}
     for backend in among:
-        reasons = backend.refusals(spec)
+        reasons = backend.objections(spec)
         if not reasons:
             return backend, passed_over
         passed_over[backend.name] = reasons

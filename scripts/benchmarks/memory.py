@@ -19,9 +19,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from attention.timings import cache_file
 from scripts.benchmarks import models, process
 from scripts.benchmarks.report import Section
-from unet.fast.timings import cache_file
 
 TITLE = "Memory of a U-Net's prediction"
 DEVICES = ("cpu",)

@@ -30,7 +30,7 @@ class Layer(nn.Module):
         return attention.attend("site", q, k, v, scale=8**-0.5).transpose(1, 2).flatten(2)
 
 
-@pytest.mark.parametrize("name", ["sdpa", "sdpa-flash", "math", "tiled"])
+@pytest.mark.parametrize("name", ["sdpa", "sdpa-flash", "onednn", "math", "tiled"])
 @torch.no_grad()
 def test_a_layer_compiles_to_one_graph(name: str, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--jaxtyping-packages", default=None):

@@ -16,7 +16,9 @@ from attention import (
     get,
     plan,
 )
-from attention.registry import choose
+from attention.backends import onednn
+from attention.registry import choose, obey
+from attention.timings import Timings
 
 SD1_SELF = {"head_dim": 40, "num_queries": 4096, "num_keys": 4096, "batch": 2, "num_heads": 8}
 T4, A100, H100 = (7, 5), (8, 0), (9, 0)
@@ -114,9 +116,10 @@ def test_a_plan_that_cannot_be_obeyed_names_site_backend_and_reasons() -> None:
 
 
 def test_the_automatic_choice_says_who_was_passed_over_and_what_runs() -> None:
-    here = spec("cpu", torch.float32)
+    here = spec("cpu", torch.bfloat16)
     (choice,) = plan({"a": here}, {"a": "self"}).values()
-    assert (choice.backend.name, choice.kernel, dict(choice.passed_over)) == ("sdpa", "flash", {})
+    assert (choice.backend.name, choice.kernel) == ("sdpa", "flash")
+    assert choice.passed_over == {"onednn": ["dtype is torch.bfloat16; needs torch.float32"]}
     backend, passed_over = choose(here, [get("sdpa-cudnn"), get("sdpa-efficient"), get("tiled")])
     reason = ["device is cpu; needs cuda"]
     assert (backend.name, passed_over) == ("tiled", {"sdpa-cudnn": reason, "sdpa-efficient": reason})
@@ -124,6 +127,28 @@ def test_the_automatic_choice_says_who_was_passed_over_and_what_runs() -> None:
         BackendRefused, match=r"no attention backend can run .*\n  sdpa-cudnn: device is cpu; needs cuda"
     ):
         choose(here, [get("sdpa-cudnn")])
+
+
+@pytest.mark.parametrize(
+    ("num_queries", "fastest", "passed_over"),
+    [
+        (256, "onednn", {"onednn": ["256 queries are few; sdpa is faster"]}),
+        (4096, "sdpa", {"onednn": ["sdpa was measured to be faster here"]}),
+        (4096, "onednn", {}),
+    ],
+)
+def test_the_faster_of_two_is_chosen_and_either_can_be_ordered(
+    monkeypatch: pytest.MonkeyPatch, num_queries: int, fastest: str, passed_over: dict[str, list[str]]
+) -> None:
+    class Known(Timings):
+        def fastest(self, case: str, ways: object) -> str:
+            return fastest
+
+    monkeypatch.setattr(onednn, "_timings", lambda: Known(None))
+    asked = spec("cpu", torch.float32, num_queries=num_queries, num_keys=num_queries)
+    chosen, found = choose(asked)
+    assert (chosen.name, found) == ("sdpa" if passed_over else "onednn", passed_over)
+    assert obey("onednn", asked).name == "onednn"
 
 
 def test_a_model_repeats_the_choice_for_sites_that_are_alike() -> None:

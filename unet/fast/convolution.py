@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from attention.timings import Timings
 from unet.fast import winograd
 from unet.fast.linear import Products, is_usable
 from unet.fast.packings import Packings
-from unet.fast.timings import Timings
 
 _Run = Callable[[Tensor], Tensor]
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from attention import AttentionRuntime
+from attention.timings import Timings, cache_file
 from unet.blocks import DownBlock
 from unet.deep_feature import DeepFeature
 from unet.fast import replay, rows
 from unet.fast.convolution import FastConv2d
 from unet.fast.linear import FastFeedForward, FastLinear, Products
 from unet.fast.memory import free_bytes
-from unet.fast.timings import Timings, cache_file
 from unet.transformer import FeedForward
 from unet.unet import UNet
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unet.fast.timings import Timings
+from attention.timings import Timings
 from unet.transformer import FeedForward
 
 _MIN_ROWS = 16  # below, the call itself is what takes time

@@ -8,9 +8,9 @@ import torch
 from attention import AttentionRuntime, plan
 from attention.recorder import RowRecorder
 from attention.recording import Extras, Recording
+from attention.timings import Timings
 from unet import UNet, optimize
 from unet.fast import FastUNet, fast_unet
-from unet.fast.timings import Timings
 
 KEPT = ("direct", "columns", "tiles of 1", "tiles of 2", "tiles of 4", "halves")
 ANEW = ("tiles of 2, anew", "tiles of 4, anew")  # where there is no memory to keep filters

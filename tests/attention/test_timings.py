@@ -2,7 +2,7 @@
 
 import time
 
-from unet.fast.timings import Timings
+from attention.timings import Timings
 
 
 def ways():
