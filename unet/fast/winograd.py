@@ -29,9 +29,10 @@ _G = {
     ],
 }
 _Run = Callable[[Tensor, Tensor], None]
+Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 _MIN_TILES = 64  # of which products are made at a time: of fewer they are slower
 _MAX_SCRATCH = 2**23  # bytes of V at a time, so that it is still in the cache when it is multiplied
-_MAX_FILTERS = 3 * 2**22  # bytes of U at a time, where it is made anew in each call; likewise
+_MAX_FILTERS = 3 * 2**21  # bytes of U at a time, where it is made anew in each call; likewise
 _MAX_ANEW = 3 * 2**24  # bytes of V at a time there: each part takes filters of its own, all at once memory
 
 
@@ -145,17 +146,26 @@ def _convolve_rows(x: Tensor, out: Tensor, filters: Filters) -> None:
 
 
 def convolve_anew(
-    x: Float[Tensor, "b i h w"], weight: Float[Tensor, "o i 3 3"], bias: Float[Tensor, " o"] | None, m: int
+    x: Float[Tensor, "b i h w"],
+    weight: Float[Tensor, "o i 3 3"],
+    bias: Float[Tensor, " o"] | None,
+    m: int,
+    product: Product = F.linear,
 ) -> Float[Tensor, "b o h w"]:
     """As `convolve`, by filters that are made for this call a part at a time and not kept.
 
     It pays where a filter is wide: making U takes less than it saves, and no memory.
+
+    Args:
+        product: x weightT.
     """
-    run = partial(_convolve_rows_anew, weight=weight, bias=bias, m=m)
+    run = partial(_convolve_rows_anew, weight=weight, bias=bias, m=m, product=product)
     return _in_parts(x, m, len(weight), _MAX_ANEW, run)
 
 
-def _convolve_rows_anew(x: Tensor, out: Tensor, weight: Tensor, bias: Tensor | None, m: int) -> None:
+def _convolve_rows_anew(
+    x: Tensor, out: Tensor, weight: Tensor, bias: Tensor | None, m: int, product: Product
+) -> None:
     """As `_convolve_rows`."""
     (b, height, width, o), i, a = out.shape, x.shape[3], m + 2
     rows, columns = height // m, width // m
@@ -173,7 +183,8 @@ def _convolve_rows_anew(x: Tensor, out: Tensor, weight: Tensor, bias: Tensor | N
     step = max(16, _MAX_FILTERS // (a * a * i * weight.itemsize) // 16 * 16)
     for start in range(0, o, step):
         u = torch.matmul(_BOTH[m], weight[start : start + step])  # o (x y) i
-        products[:, :, start : start + step] = torch.bmm(v, u.permute(1, 2, 0))
+        for each in range(a * a):
+            products[each, :, start : start + step] = product(v[each], u[:, each].contiguous(), None)
     del v
     if bias is not None:
         products[a + 1] += bias

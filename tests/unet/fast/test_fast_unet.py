@@ -12,8 +12,8 @@ from attention.timings import Timings
 from unet import UNet, optimize
 from unet.fast import FastUNet, fast_unet
 
-KEPT = ("direct", "columns", "tiles of 1", "tiles of 2", "tiles of 4", "halves")
-ANEW = ("tiles of 2, anew", "tiles of 4, anew")  # where there is no memory to keep filters
+KEPT = ("tiles of 1", "tiles of 2", "tiles of 4", "halves")
+ANEW = ("direct", "columns", "tiles of 2, anew", "tiles of 4, anew")  # where no memory is to keep filters
 EXTRAS = Extras(steps=True, values=True, refined=True, points=((0.2, 0.7),))
 
 
@@ -23,8 +23,8 @@ class Favour(Timings):
     favourite = ""
 
     def fastest(self, case: str, ways: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
-        names = ways().keys()
-        return next((name for name in (self.favourite, "onednn") if name in names), "direct")
+        names = list(ways())
+        return next((name for name in (self.favourite, "onednn") if name in names), names[0])
 
 
 @pytest.fixture(params=[*KEPT, *ANEW])
