@@ -1,6 +1,7 @@
 """How a process of the command line begins and ends: without work that a short life has no use for."""
 
 import atexit
+import ctypes
 import gc
 import os
 import sys
@@ -10,6 +11,8 @@ from contextlib import suppress
 from typing import NoReturn
 
 SPINS = "5000"  # turns of waiting awake; libgomp's own are 300,000. 3,000 cost 5 % where nothing else runs
+MAPPED, KEPT = 3 * 2**22, 2**28  # bytes
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE ended
 
 
@@ -22,6 +25,18 @@ def begin() -> None:
     """
     gc.disable()
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    hold_memory_together()
+
+
+def hold_memory_together() -> None:
+    """Has glibc map tensors of `MAPPED` bytes or more one by one, and keep what is freed of smaller ones for
+    the next, instead of moving the border between the two with what comes: a large picture takes a third
+    less memory beside the weights, and no more time."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # another C library
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(M_MMAP_THRESHOLD, MAPPED)
+            mallopt(M_TRIM_THRESHOLD, KEPT)
 
 
 def loaded() -> None:

@@ -16,7 +16,7 @@ _HEAD_DIM, _NUM_POSITIONS = 40, 64 * 64
 
 
 def show_backends(*, device: str | None, dtype: str | None) -> None:
-    """Which backends take a typical self-attention on this device, and why the others do not."""
+    """Which backends take a typical self-attention on this device, and what speaks against the others."""
     import torch
 
     target = choose_device(device)
@@ -40,7 +40,7 @@ def show_backends(*, device: str | None, dtype: str | None) -> None:
             backend.name,
             "no" if reasons else "yes",
             "" if reasons else backend.kernel(spec),
-            Text("\n".join(reasons)),
+            Text("\n".join(backend.objections(spec))),
         )
     Console().print(table)
 

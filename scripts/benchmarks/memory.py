@@ -6,6 +6,7 @@ memory, less what was resident after the imports.
 
 - peak: the most at any time (VmHWM), over the size of the weights, and beyond them;
 - filters: what convolutions may keep of that; less than usual where little memory is free;
+- ours run with the memory settings of the command line (`app.lifetime.hold_memory_together`);
 - a prediction's own: how far the second one's peak rises above what was resident before it, when the
   allocator had given back what is free (malloc_trim).
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from app.lifetime import hold_memory_together
 from scripts.benchmarks import models
 from scripts.benchmarks.process import be_the_first_to_go, forget_peak, give_back, resident_bytes
 from unet import UNet, optimize
@@ -16,6 +17,8 @@ from unet.fast import FastUNet
 @torch.inference_mode()
 def main(way: str, folder: str, pixels: str, num_threads: str) -> None:
     be_the_first_to_go()
+    if way != "diffusers":
+        hold_memory_together()
     torch.set_num_threads(int(num_threads))
     given = models.inputs("sd1", int(pixels))
     load = _imported(way)

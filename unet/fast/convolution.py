@@ -112,7 +112,7 @@ class FastConv2d(nn.Conv2d):
         )
 
     def _by_tiles_anew(self, x: Tensor, m: int) -> Tensor:
-        return winograd.convolve_anew(x, self.weight, self.bias, m, self.products)
+        return winograd.convolve_anew(x, self.weight, self.bias, m, self.products.prefers_onednn)
 
     def _pack(self, size: tuple[int, ...]) -> Tensor:
         return torch.ops.mkldnn._reorder_convolution_weight(

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from unet.fast.linear import linear
 from unet.fast.packings import Packings
 
 _G = {
@@ -29,11 +30,11 @@ _G = {
     ],
 }
 _Run = Callable[[Tensor, Tensor], None]
-Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+_Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 _MIN_TILES = 64  # of which products are made at a time: of fewer they are slower
 _MAX_SCRATCH = 2**23  # bytes of V at a time, so that it is still in the cache when it is multiplied
 _MAX_FILTERS = 3 * 2**21  # bytes of U at a time, where it is made anew in each call; likewise
-_MAX_ANEW = 3 * 2**24  # bytes of V at a time there: each part takes filters of its own, all at once memory
+_MAX_ANEW = 3 * 2**23  # bytes of V at a time there: each part takes filters of its own, all at once memory
 
 
 def _both(m: int, dtype: torch.dtype) -> Tensor:
@@ -150,21 +151,28 @@ def convolve_anew(
     weight: Float[Tensor, "o i 3 3"],
     bias: Float[Tensor, " o"] | None,
     m: int,
-    product: Product = F.linear,
+    by_onednn: bool = False,
 ) -> Float[Tensor, "b o h w"]:
     """As `convolve`, by filters that are made for this call a part at a time and not kept.
 
     It pays where a filter is wide: making U takes less than it saves, and no memory.
 
     Args:
-        product: x weightT.
+        by_onednn: have it multiply, not what torch multiplies by.
     """
+    return _convolve_anew(x, weight, bias, m, by_onednn)
+
+
+# As one operation, which a replay repeats: it is thousands.
+@torch.library.custom_op("limelight::convolve_anew", mutates_args=())
+def _convolve_anew(x: Tensor, weight: Tensor, bias: Tensor | None, m: int, by_onednn: bool) -> Tensor:
+    product = linear if by_onednn else F.linear
     run = partial(_convolve_rows_anew, weight=weight, bias=bias, m=m, product=product)
     return _in_parts(x, m, len(weight), _MAX_ANEW, run)
 
 
 def _convolve_rows_anew(
-    x: Tensor, out: Tensor, weight: Tensor, bias: Tensor | None, m: int, product: Product
+    x: Tensor, out: Tensor, weight: Tensor, bias: Tensor | None, m: int, product: _Product
 ) -> None:
     """As `_convolve_rows`."""
     (b, height, width, o), i, a = out.shape, x.shape[3], m + 2
