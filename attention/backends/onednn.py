@@ -7,10 +7,10 @@ than MKL does, as on other makers' CPUs with AVX512, this takes 0.6 of its time.
 from functools import cache, partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from attention.backend import Backend
+from attention.backends import sdpa
 from attention.capability import Capability, Limits
 from attention.spec import AttentionSpec
 from attention.timings import Timings, cache_file
@@ -74,10 +74,8 @@ def _timings() -> Timings:
 
 def _ways(n: int, m: int, d: int) -> dict[str, partial[Tensor]]:
     q, k = torch.randn(1, 1, n, d), torch.randn(1, 1, m, d)
-    return {
-        "sdpa": partial(F.scaled_dot_product_attention, q, k, k),
-        "onednn": partial(_attend, q, k, k, d**-0.5),
-    }
+    given = {"mask": None, "causal": False, "scale": d**-0.5}
+    return {"sdpa": partial(sdpa.run, q, k, k, **given), "onednn": partial(run, q, k, k, **given)}
 
 
 BACKEND = Backend(name="onednn", capability=CAPABILITY, run=run, missing=_missing, drawback=_drawback)

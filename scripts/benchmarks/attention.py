@@ -27,7 +27,7 @@ from unet.fast.memory import free_bytes
 
 TITLE = "Attention"
 DEVICES = ("cpu", "cuda")
-QUICK = {"only": "SD1 512 px, self, first", "backends": "sdpa,tiled", "rounds": 2, "processes": 1}
+QUICK = {"only": "SD1 512 px, self, first", "backends": "sdpa,onednn,tiled", "rounds": 2, "processes": 1}
 Sizes = tuple[int, int, int, int, int]  # batch, heads, queries, keys, head_dim
 SHAPES: dict[str, Sizes] = {
     "SD1 512 px, self, first level": (2, 8, 4096, 4096, 40),
@@ -41,7 +41,7 @@ MATH_COPIES = 3  # of all scores, which math holds at once: scores, those with n
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backends", default="sdpa,tiled,math", help="names, separated by commas")
+    parser.add_argument("--backends", default="sdpa,onednn,tiled,math", help="names, separated by commas")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--only", default="", help="shapes whose name contains this")
     parser.add_argument("--processes", type=int, default=3, help="for the extra memory")
