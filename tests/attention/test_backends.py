@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -135,7 +135,8 @@ def test_small_shapes(
     h = groups * hk
     q, k, v = torch.randn(b, h, n, d), torch.randn(b, hk, m, d), torch.randn(b, hk, m, d)
     mask, causal = make_mask(kind, b, h, n, m)
-    assume(not get(name).refusals(AttentionSpec.of(q, k, v, mask=mask, causal=causal)))
+    if get(name).refusals(AttentionSpec.of(q, k, v, mask=mask, causal=causal)):
+        mask, causal = None, False
     out = attend(q, k, v, mask=mask, causal=causal, backend=name)
     torch.testing.assert_close(out.double(), oracle(q, k, v, mask, causal, d**-0.5), atol=2e-5, rtol=2e-5)
 

@@ -69,7 +69,7 @@ def _ways(x: Tensor, weight: Tensor, bias: Tensor | None) -> Mapping[str, Callab
 
 def _sample() -> tuple[Tensor, Tensor, Tensor]:
     """For all products of few rows."""
-    return torch.randn(512, 320), torch.randn(320, 320), torch.randn(320)
+    return torch.ones(512, 320), torch.ones(320, 320), torch.ones(320)
 
 
 class FastLinear(nn.Linear):
