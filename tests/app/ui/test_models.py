@@ -54,7 +54,7 @@ def test_a_second_pass_makes_the_picture_larger(open_page):
     page.fill("#prompt textarea", "a red apple")
     page.click("#draw")
     wait_for(page, "done")
-    assert page.evaluate("limelight.lens.image.width") == 128
+    page.wait_for_function("limelight.lens.image?.width === 128")  # it is decoded when it is there
     page.locator(".words .word", has_text="apple").click()
     assert page.locator(".legend-title").inner_text() == "apple"
     assert page.locator(".facts").inner_text().startswith("128")
