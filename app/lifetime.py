@@ -20,8 +20,8 @@ def begin() -> None:
     """To be called before torch is imported.
 
     Nothing that is imported or loaded becomes garbage, so none is looked for until `loaded`. And threads of
-    libgomp wait for each other awake for a short while only: where another program has one of two cores, those
-    that wait keep those that work from running, and a picture of 2 seconds took 29, where it takes 3.5 now.
+    libgomp wait for each other awake for a short while only: where another program has one of two cores,
+    those that wait keep those that work from running, and a picture of 2 seconds took 29; so it takes 3.5.
     """
     gc.disable()
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
