@@ -25,6 +25,12 @@ def wait_for(page, state):
     page.wait_for_function(f"window.limelight.picture?.state === '{state}'")
 
 
+def wait_for_value(page, selector, value):
+    page.wait_for_function(
+        "([at, value]) => document.querySelector(at)?.value === value", arg=[selector, value]
+    )
+
+
 def set_steps(page, steps):
     page.get_by_text("Steps and guidance").click()
     page.fill("#steps input[type=number]", str(steps))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.app.ui.gestures import DROP, draw, png, set_size, set_steps, wait_for
+from tests.app.ui.gestures import DROP, draw, png, set_size, set_steps, wait_for, wait_for_value
 
 pytestmark = pytest.mark.browser
 # Milliseconds of each click by itself, and until the frame that shows it has been handed on.
@@ -119,10 +119,10 @@ def test_a_dropped_picture_brings_back_its_settings_and_the_history_survives(ope
     page.locator(".words .word", has_text="stars").click()
     assert page.locator(".legend-title").inner_text() == "stars"
     page.evaluate(DROP, [picture, "x.png"])
-    page.wait_for_function("document.querySelector('#prompt textarea').value === 'two yellow stars'")
-    assert page.input_value("#seed input, #seed textarea") == str(2**63 - 1)
+    wait_for_value(page, "#prompt textarea", "two yellow stars")
+    wait_for_value(page, "#seed input, #seed textarea", str(2**63 - 1))  # fields change one after another
     page.get_by_text("Steps and guidance").click()
-    assert page.input_value("#steps input[type=number]") == "4"
+    wait_for_value(page, "#steps input[type=number]", "4")
 
 
 # Milliseconds from the click to the first picture on the canvas.
