@@ -102,7 +102,8 @@ class FastConv2d(nn.Conv2d):
         assert self.bias is not None  # no convolution of a U-Net lacks it
         of = (_state(self.weight), _state(self.bias))
         if m not in self._kept or self._kept[m][0] != of:  # new, or the weights have changed
-            self._kept[m] = of, winograd.Filters(self.weight, self.bias, m) if m > 1 else Packings(self._pack)
+            filters = winograd.Filters(self.weight, self.bias, m) if m > 1 else self._packings()
+            self._kept[m] = of, filters
         filters = self._kept[m][1]
         if isinstance(filters, winograd.Filters):
             return winograd.convolve(x, filters)
@@ -114,10 +115,11 @@ class FastConv2d(nn.Conv2d):
     def _by_tiles_anew(self, x: Tensor, m: int) -> Tensor:
         return winograd.convolve_anew(x, self.weight, self.bias, m, self.products.prefers_onednn)
 
-    def _pack(self, size: tuple[int, ...]) -> Tensor:
-        return torch.ops.mkldnn._reorder_convolution_weight(
-            self.weight.detach(), self.padding, self.stride, self.dilation, 1, list(size)
-        )
+    def _packings(self) -> Packings:
+        # Of the weight alone: what knew the layer would keep a model that nobody needs in memory.
+        weight, facts = self.weight.detach(), (self.padding, self.stride, self.dilation, 1)
+        reorder = torch.ops.mkldnn._reorder_convolution_weight
+        return Packings(lambda size: reorder(weight, *facts, list(size)))
 
 
 def _state(weight: Tensor) -> tuple[int, int]:
