@@ -15,8 +15,22 @@ DROP = """([data, name]) => {
 }"""
 
 
+def put(field, value):
+    """Types into a field until it keeps what it is given.
+
+    For some milliseconds after a part of the page has appeared, gradio sets its fields to their first values.
+    """
+    for _ in range(10):
+        field.fill(str(value))
+        field.press("Tab")
+        field.page.wait_for_timeout(60)
+        if field.input_value() == str(value):
+            return
+    raise AssertionError(f"the field holds {field.input_value()!r} instead of {value!r}")
+
+
 def draw(page, prompt="a red apple on a blue background"):
-    page.fill("#prompt textarea", prompt)
+    put(page.locator("#prompt textarea"), prompt)
     page.click("#draw")
     wait_for(page, "done")
 
@@ -33,8 +47,7 @@ def wait_for_value(page, selector, value):
 
 def set_steps(page, steps):
     page.get_by_text("Steps and guidance").click()
-    page.fill("#steps input[type=number]", str(steps))
-    page.press("#steps input[type=number]", "Tab")
+    put(page.locator("#steps input[type=number]"), steps)
 
 
 def png(**text):
@@ -47,5 +60,4 @@ def png(**text):
 
 def set_size(page, side):
     for label in ("Width", "Height"):
-        page.get_by_label(label).fill(str(side))
-        page.get_by_label(label).press("Tab")
+        put(page.get_by_label(label), side)

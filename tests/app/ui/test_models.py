@@ -4,7 +4,7 @@ import pytest
 
 from app.ui.limits import Limits
 from app.ui.studio import Studio
-from tests.app.ui.gestures import draw, set_steps, wait_for
+from tests.app.ui.gestures import draw, put, set_size, set_steps
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def test_a_model_is_chosen_from_the_list(open_page, two_models_url):
     set_steps(page, 2)
     draw(page, "a cat")
     assert page.evaluate("limelight.picture.model") == "first"
-    page.get_by_label("Width").fill("128")
+    put(page.get_by_label("Width"), 128)
     page.get_by_label("Model", exact=True).click()
     page.get_by_role("option", name="second").click()
     page.wait_for_function("document.querySelector('input[aria-label=\"Width\"]').value === '64'")
@@ -49,21 +49,15 @@ def test_a_second_pass_makes_the_picture_larger(open_page):
     page = open_page()
     set_steps(page, 4)
     page.get_by_text("Enlarge").click()
-    page.get_by_label("number input for Times larger").fill("2")
-    page.get_by_label("number input for Times larger").press("Tab")
-    page.fill("#prompt textarea", "a red apple")
-    page.click("#draw")
-    wait_for(page, "done")
+    put(page.get_by_label("number input for Times larger"), 2)
+    draw(page, "a red apple")
     page.wait_for_function("limelight.lens.image?.width === 128")  # it is decoded when it is there
     page.locator(".words .word", has_text="apple").click()
     assert page.locator(".legend-title").inner_text() == "apple"
     assert page.locator(".facts").inner_text().startswith("128")
 
-    page.get_by_label("number input for Times larger").fill("4")
-    page.get_by_label("number input for Times larger").press("Tab")
-    page.get_by_label("Width").fill("512")
-    page.get_by_label("Height").fill("512")
-    page.get_by_label("Height").press("Tab")
+    put(page.get_by_label("number input for Times larger"), 4)
+    set_size(page, 512)
     page.click("#draw")
     page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")
     assert page.locator(".status").inner_text() == "the finished picture's side is 2048; at most 1024 here"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.app.ui.gestures import DROP, draw, png, set_size, set_steps, wait_for, wait_for_value
+from tests.app.ui.gestures import DROP, draw, png, put, set_size, set_steps, wait_for, wait_for_value
 
 pytestmark = pytest.mark.browser
 # Milliseconds of each click by itself, and until the frame that shows it has been handed on.
@@ -107,7 +107,7 @@ def test_stop_ends_within_a_step_and_a_closed_tab_too(open_page, served):
 def test_a_dropped_picture_brings_back_its_settings_and_the_history_survives(open_page):
     page = open_page()
     set_steps(page, 4)
-    page.fill("#seed input, #seed textarea", str(2**63 - 1))
+    put(page.locator("#seed input, #seed textarea"), 2**63 - 1)
     draw(page, "two yellow stars")
     picture = page.evaluate("window.limelight.picture.image").partition(",")[2]
     context = page.context
@@ -176,7 +176,7 @@ def test_what_is_left_open_stays_the_models_own_when_it_is_looked_at(open_page, 
     assert settings["strength"] is settings["hires_scale"] is settings["image"] is None
     assert settings["lossy_cache_interval"] == 1
     assert "lossy" not in page.locator(".facts").inner_text()
-    page.fill("#guidance input, #guidance textarea", "much")
+    put(page.locator("#guidance input, #guidance textarea"), "much")
     page.click("#draw")
     page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")
     assert page.locator(".status").inner_text() == "guidance is 'much'; must be a number, or empty"
@@ -185,8 +185,7 @@ def test_what_is_left_open_stays_the_models_own_when_it_is_looked_at(open_page, 
 def test_a_lossy_picture_says_so(open_page):
     page = open_page()
     set_steps(page, 3)
-    page.fill("#lossy-cache input[type=number]", "2")
-    page.keyboard.press("Tab")
+    put(page.locator("#lossy-cache input[type=number]"), 2)
     draw(page, "a cat")
     assert page.evaluate("limelight.picture.settings.lossy_cache_interval") == 2
     assert page.locator(".facts").inner_text().replace("\u00a0", " ").endswith("lossy cache 2")
@@ -204,7 +203,7 @@ def test_html_is_text(open_page):
 
 def test_what_the_page_does_not_offer_is_told(open_page):
     page = open_page()
-    page.fill("#prompt textarea", "a" * 1_000_000)
+    put(page.locator("#prompt textarea"), "a" * 1_000_000)
     page.click("#draw")
     page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")
     assert "has 1,000,000 characters; at most 2,000 here" in page.locator(".status").inner_text()

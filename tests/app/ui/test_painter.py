@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.ui.gestures import draw, png, set_steps, wait_for
+from tests.app.ui.gestures import draw, png, put, set_steps
 
 pytestmark = pytest.mark.browser
 
@@ -37,7 +37,7 @@ def _paint_the_lower_half(page):
 def test_what_is_painted_is_drawn_anew_and_the_rest_stays(open_page, width):
     page = open_page(viewport={"width": width, "height": 900})
     set_steps(page, 10)
-    page.fill("#seed input, #seed textarea", "7")
+    put(page.locator("#seed input, #seed textarea"), 7)
     draw(page, "a red apple on a blue background")
     before = _picture(page)
 
@@ -45,8 +45,8 @@ def test_what_is_painted_is_drawn_anew_and_the_rest_stays(open_page, width):
     page.wait_for_selector(".painter[data-empty=false]")
     _paint_the_lower_half(page)
     assert page.locator(".painter-hint").inner_text() == "What is painted is drawn anew; the rest stays."
-    page.fill("#prompt textarea", "a green frog on a yellow background")
-    page.fill("#seed input, #seed textarea", "8")
+    put(page.locator("#prompt textarea"), "a green frog on a yellow background")
+    put(page.locator("#seed input, #seed textarea"), 8)
     page.click("#draw")
     _wait_for_another(page, "8")
 
@@ -99,9 +99,7 @@ def test_a_mask_can_be_loaded_and_an_image_gives_the_picture_its_shape(open_page
     page.wait_for_function(
         "document.querySelector('.painter-hint').textContent.startsWith('What is painted')"
     )
-    page.fill("#prompt textarea", "a cat")
-    page.click("#draw")
-    wait_for(page, "done")
+    draw(page, "a cat")
     settings = page.evaluate("limelight.picture.settings")
     assert (settings["width"], settings["height"]) == (88, 48)
     assert (settings["image"]["width"], settings["mask"]["height"]) == (1024, 512)
