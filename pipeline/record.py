@@ -1,5 +1,6 @@
 """The record of what made a picture."""
 
+import functools
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +41,7 @@ def make_record(
     }
 
 
+@functools.cache  # it is read from a file, which takes a millisecond
 def version_of(package: str) -> str:
     try:
         return version(package)

@@ -1,10 +1,10 @@
 """Results written over what was read for the last time: what is written next lies in the cache already."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from unet.fast.program import Program, last_read
 
 _aten = torch.ops.aten
 # Elementwise operations, by the names that lines call them, with those that write over their first argument.
@@ -17,57 +17,19 @@ _OVER: dict[str, Any] = {
 _COMMUTE = {"aten_add_Tensor", "aten_mul_Tensor"}
 
 
-@dataclass(slots=True)
-class Operation:
-    """A line of Python.
-
-    Attributes:
-        target: what the result is called, or all parts of it.
-        given: the arguments, as they stand in the line.
-        reads, made: names of tensors.
-    """
-
-    target: str
-    function: str
-    given: list[str]
-    reads: list[str]
-    made: list[str]
-
-    @property
-    def line(self) -> str:
-        return f"{self.target} = {self.function}({', '.join(self.given)})"
-
-    @property
-    def named(self) -> list[str]:
-        return [*self.reads, *self.made]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a tensor is like; those of one `memory` share it, and None is memory that others may read."""
-
-    memory: str | None
-    shape: torch.Size
-    stride: tuple[int, ...]
-    dtype: torch.dtype
-
-
-def write_in_place(
-    operations: Sequence[Operation], looks: Mapping[str, Look], results: Sequence[str]
-) -> list[Any]:
-    """Changes the operations that may write over an argument so that they do; returns the functions that they
-    call now.
+def write_in_place(program: Program) -> None:
+    """Changes the operations that may write over an argument so that they do.
 
     An argument is written over where the operation is the last that reads anything in its memory, and where
     it looks as the result does.
     """
-    last = {name: number for number, each in enumerate(operations) for name in each.named}
-    last |= dict.fromkeys(results, len(operations))
+    looks = program.looks
+    last = last_read(program.operations, program.results)
     ends: dict[str | None, int] = {}  # memory -> who reads it last
     for name, look in looks.items():
-        ends[look.memory] = max(ends.get(look.memory, 0), last[name])
-    functions = []
-    for number, each in enumerate(operations):
+        if name in last:
+            ends[look.memory] = max(ends.get(look.memory, 0), last[name])
+    for number, each in enumerate(program.operations):
         over = _OVER.get(each.function)
         if over is None:
             continue
@@ -83,6 +45,5 @@ def write_in_place(
                 continue
             each.given[0], each.given[place] = each.given[place], each.given[0]
             each.function = str(over).replace(".", "_")
-            functions.append(over)
+            program.known[each.function] = over
             break
-    return functions

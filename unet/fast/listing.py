@@ -1,6 +1,7 @@
 """The operations of a call, written down while it is made."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from unet.fast.in_place import Look, Operation, write_in_place
+from unet.fast.program import Look, Operation, Program
 
-Run = Callable[..., tuple[Tensor, ...]]
+# `repr` of these is Python, and TorchScript.
+_WRITTEN_AS_THEY_ARE = (bool, int, float, str, torch.dtype, torch.layout, torch.memory_format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Listing(TorchDispatchMode):
         self.operations: list[Operation] = []
         self.names = WeakTensorKeyDictionary()
         self.looks: dict[str, Look] = {}
-        self.known: dict[str, object] = {}  # constants and functions, by name
+        self.known: dict[str, Any] = {"torch": torch}  # constants and functions, by name
         self.inputs = list(inputs)
         self.is_paused, self.is_repeatable = False, True
         for name, tensor in inputs.items():
@@ -48,8 +50,9 @@ class Listing(TorchDispatchMode):
         out = func(*args, **kwargs)
         if self.is_paused:
             return out
-        if isinstance(out, Tensor) and func.is_view and all(map(self.is_constant, args)):
-            self.constant(out)
+        if func.is_view and all(map(self.is_constant, args)):
+            for part in out if isinstance(out, (tuple, list)) else [out]:
+                self.constant(part)
         else:
             self.write(self.function(func), args, kwargs, out)
         return out
@@ -86,8 +89,7 @@ class Listing(TorchDispatchMode):
                 self.names[part] = name
             elif part is not None:
                 self.is_repeatable = False  # a number, which Python may decide by
-        target = made[0] if parts is not out else f"[{', '.join(made)}]"
-        self.operations.append(Operation(target, function, given, reads, made))
+        self.operations.append(Operation(function, given, reads, made, is_many=parts is out))
 
     def _look(self, name: str, part: Tensor, homes: Mapping[int, Tensor]) -> Look:
         """`homes`: the tensors that the operation read, by the memory in which they lie."""
@@ -97,7 +99,7 @@ class Listing(TorchDispatchMode):
         else:  # of an input or a constant nobody knows who reads it
             known = self.looks.get(self.names.get(home, ""))
             memory = known.memory if known else None
-        return Look(memory, part.shape, part.stride(), part.dtype)
+        return Look(memory, part.shape, part.stride(), part.storage_offset(), part.dtype)
 
     def expression(self, value: Any, reads: list[str]) -> str:
         """`value` in Python; what it reads is added to `reads`."""
@@ -111,24 +113,18 @@ class Listing(TorchDispatchMode):
         if isinstance(value, (tuple, list)):
             parts = "".join(f"{self.expression(each, reads)}, " for each in value)
             return f"[{parts}]" if isinstance(value, list) else f"({parts})"
-        if value is None or isinstance(value, (bool, int, str)):
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"float('{value}')"
+        if isinstance(value, torch.device):
+            return f"torch.device('{value}')"
+        if value is None or isinstance(value, _WRITTEN_AS_THEY_ARE):
             return repr(value)
         return self.constant(value)
 
-    def replay(self, results: Sequence[Tensor]) -> Run:
-        """Variables go as soon as nothing reads them any more, and are written over where that may be."""
+    def program(self, results: Sequence[Tensor]) -> Program:
+        """What was listed, for these results."""
         given = [self.names[each] for each in results]
-        for func in write_in_place(self.operations, self.looks, given):
-            self.function(func)
-        last = {name: number for number, each in enumerate(self.operations) for name in each.named}
-        source = ["def run(inputs, attention):", f"    [{', '.join(self.inputs)}] = inputs.values()"]
-        for number, each in enumerate(self.operations):
-            done = {name for name in each.named if last[name] == number and name.startswith("v")}
-            gone = sorted(done.difference(given))
-            source.append(f"    {each.line}; del {', '.join(gone)}" if gone else f"    {each.line}")
-        source.append(f"    return {', '.join(given)},")
-        exec("\n".join(source), self.known)  # of the operations above, nothing from outside
-        return self.known["run"]  # type: ignore[return-value]
+        return Program(self.inputs, self.operations, given, self.looks, self.known)
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:

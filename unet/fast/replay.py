@@ -5,6 +5,7 @@ several, which it keeps waiting. Attention is called anew each time, so that pro
 are those of the call.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,10 +16,16 @@ from torch import Tensor, nn
 
 from attention import AttentionRuntime, RowGroup
 from attention.context import ContextRows, KeysValues
+from unet.fast.in_place import write_in_place
 from unet.fast.listing import Listing, Written
+from unet.fast.program import Program
+from unet.fast.script import in_script
+from unet.fast.simplify import simplify
 from unet.fast.watched import Watched
 
+logger = logging.getLogger(__name__)
 _MOST = 64  # kinds of calls that are kept
+_WORTH_A_SCRIPT = 50  # calls
 Inputs = Mapping[str, Tensor | None]
 Compute = Callable[[Inputs, AttentionRuntime | None], tuple[Tensor, ...]]
 
@@ -88,7 +95,31 @@ def record(
     through = None if attention is None else _Attention(listing, attention)
     with listing:
         results = compute(inputs, through)  # type: ignore[arg-type]  # stands for the runtime
-    return results, listing.replay(results) if listing.is_repeatable else compute
+    if not listing.is_repeatable:
+        return results, compute
+    program = listing.program(results)
+    simplify(program)
+    write_in_place(program)
+    return results, _Repeated(program)
+
+
+class _Repeated:
+    """A program, in Python until it has come so often that TorchScript saves the time that it takes to
+    compile."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._run = program.in_python()
+        self._calls = 0
+
+    def __call__(self, inputs: Inputs, attention: AttentionRuntime | None) -> tuple[Tensor, ...]:
+        self._calls += 1
+        if self._calls == _WORTH_A_SCRIPT:
+            try:
+                self._run = in_script(self._program)
+            except RuntimeError as error:
+                logger.warning("a call is repeated in Python, as it does not compile: %s", error)
+        return self._run(inputs, attention)
 
 
 @dataclass(frozen=True, slots=True)

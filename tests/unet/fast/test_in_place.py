@@ -5,32 +5,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unet.fast.listing import Listing
+from tests.unet.fast.programs import functions, listed, repeat
+from unet.fast.in_place import write_in_place
 
 
-def listed(compute, x: Tensor) -> tuple[list[str], Tensor]:
-    """The functions that a replay calls, after it has given what `compute` gives for another input, and left
-    that as it was."""
-    listing = Listing({"x": x})
-    with torch.inference_mode():
-        with listing:
-            results = compute(x)
-        run = listing.replay(results)
-        other = torch.randn_like(x)
-        kept = other.clone()
-        expected = compute(other.clone())
-        for _ in range(2):
-            found = run({"x": other}, None)
-            assert all(map(torch.equal, found, expected))
-            assert other.equal(kept)
-    return [each.function for each in listing.operations], found[0]
+def written(compute, x: Tensor) -> list[str]:
+    """The functions that a program calls that writes in place, after it has given what `compute` gives for
+    another input, and left that as it was."""
+    program = listed(compute, x)
+    write_in_place(program)
+    repeat(program, compute, torch.randn_like(x))
+    return functions(program)
 
 
 WEIGHT = torch.randn(8, 8)
 
 
 @pytest.mark.parametrize(
-    ("compute", "functions"),
+    ("compute", "called"),
     [
         (lambda x: (F.silu(torch.mm(x, WEIGHT)),), ["aten_mm_default", "aten_silu__default"]),
         (lambda x: (F.gelu(torch.mm(x, WEIGHT)),), ["aten_mm_default", "aten_gelu__default"]),
@@ -39,8 +31,8 @@ WEIGHT = torch.randn(8, 8)
         (lambda x: (F.silu(F.silu(torch.mm(x, WEIGHT))),), ["aten_mm_default", *["aten_silu__default"] * 2]),
     ],
 )
-def test_results_of_operations_are_written_over(compute, functions) -> None:
-    assert listed(compute, torch.randn(8, 8))[0] == functions
+def test_results_of_operations_are_written_over(compute, called) -> None:
+    assert written(compute, torch.randn(8, 8)) == called
 
 
 def of_a_view(x: Tensor) -> tuple[Tensor, ...]:
@@ -83,13 +75,13 @@ def of_a_smaller_one(x: Tensor) -> tuple[Tensor, ...]:
     ],
 )
 def test_what_others_read_is_not(compute) -> None:
-    functions, _ = listed(compute, torch.randn(8, 8))
-    assert "aten_silu__default" not in functions
+    called = written(compute, torch.randn(8, 8))
+    assert "aten_silu__default" not in called
     if compute in (of_the_same_twice, of_a_smaller_one):
-        assert "aten_add__Tensor" not in functions
+        assert "aten_add__Tensor" not in called
 
 
 def test_a_view_that_is_read_later_holds_its_memory() -> None:
-    functions, _ = listed(of_a_view, torch.randn(8, 8))
-    assert "aten_silu_default" in functions  # and what comes of it may be written over
-    assert functions[-2:] == ["aten_mul__Tensor", "aten_add__Tensor"]
+    called = written(of_a_view, torch.randn(8, 8))
+    assert "aten_silu_default" in called  # and what comes of it may be written over
+    assert called[-2:] == ["aten_mul__Tensor", "aten_add__Tensor"]
