@@ -13,6 +13,7 @@ import torch
 _LOG = logging.getLogger(__name__)
 _ROUNDS = 3
 _PATIENCE = 0.3  # seconds
+_SWEPT = 2**24  # bytes; few cores hold more of them in their caches
 
 
 def cache_file() -> Path:
@@ -30,7 +31,7 @@ class Timings:
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
-        self._machine = f"{_cpu_name()}, torch {torch.__version__}"
+        self._machine = f"{_cpu_name()}, torch {torch.__version__}, weights out of the cache"
         self._fastest: dict[str, str] = _read(file).get(self._machine, {})
 
     def fastest(self, case: str, ways: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
@@ -62,13 +63,19 @@ class Timings:
 
 
 def _measure(ways: Mapping[str, Callable[[], object]]) -> str:
-    """The way that took the least processor time; they take turns, so that what disturbs one disturbs all."""
+    """The way that took the least processor time; they take turns, so that what disturbs one disturbs all.
+
+    Before each the caches are swept: between two calls of a layer come those of all others, and a way that
+    reads more, such as filters beside the weights, would else seem faster than it is.
+    """
     if len(ways) == 1:
         return next(iter(ways))
+    swept = torch.zeros(_SWEPT // 4)
     seconds = dict.fromkeys(ways, float("inf"))
     begun = time.thread_time()
     for turn in range(_ROUNDS + 1):
         for name, run in ways.items():
+            swept.sum()
             start = time.thread_time()
             run()
             if turn > 0:  # the first round warms up

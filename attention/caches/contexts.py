@@ -18,6 +18,7 @@ from attention.context import ContextRows, KeysValues, Pages, RowGroup
 
 Make = Callable[[], Mapping[str, KeysValues]]
 FIRST_BLOCKS = 4
+MOST_GATHERED = 2**23  # bytes of keys and values that are kept gathered, for the next call of the same rows
 
 
 class PagedContexts:
@@ -35,6 +36,7 @@ class PagedContexts:
         self._kept: OrderedDict[Hashable, Table] = OrderedDict()
         self._pools: dict[str, BlockPool] = {}
         self._pager = Pager(FIRST_BLOCKS, 1)
+        self._last: tuple[Sequence[Sequence[int]], ContextRows] | None = None  # blocks, and how they are read
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -75,16 +77,20 @@ class PagedContexts:
                     pager.free(table)
 
     def _grouped(self, blocks: Sequence[Sequence[int]]) -> ContextRows:
-        """Rows of equally many blocks together."""
+        """Rows of equally many blocks together; the same as for the last call where that read the same."""
+        if self._last is not None and self._last[0] == blocks:
+            return self._last[1]
         device = next(iter(self._pools.values())).k.device
         groups = []
         for count in dict.fromkeys(map(len, blocks)):
             rows = [row for row, each in enumerate(blocks) if len(each) == count]
             table = torch.tensor([blocks[row] for row in rows], device=device)
-            at, pages = partial(_read, self._pools, table), partial(_pages, self._pools, table)
+            is_little = table.numel() * self.num_bytes <= MOST_GATHERED * self._pager.num_blocks
+            at, pages = _Gathered(self._pools, table, is_little), partial(_pages, self._pools, table)
             is_all = len(rows) == len(blocks)
             groups.append(RowGroup(at, None if is_all else torch.tensor(rows, device=device), pages))
-        return tuple(groups)
+        self._last = blocks, tuple(groups)
+        return self._last[1]
 
     def _hold(self, key: Hashable, make: Make, held: list[tuple[Pager, Table]]) -> int:
         """The block of a piece, which is the caller's until it is freed."""
@@ -101,6 +107,7 @@ class PagedContexts:
         self._make_room()
         table = Table()
         self._pager.extend(table, self._pager.block_size)
+        self._last = None  # it may have read what was in that block
         for site, (k, v) in made.items():
             self._pools[site].write(table, 0, k[0], v[0])
         self._kept[key] = table
@@ -139,13 +146,28 @@ class PagedContexts:
 
     def _forget(self) -> None:
         self._kept.clear()
+        self._last = None
         self._pools = {}
         self._pager = Pager(FIRST_BLOCKS, 1)
 
 
-def _read(pools: Mapping[str, BlockPool], blocks: Tensor, site: str) -> KeysValues:
-    pool = pools[site]
-    return pool.read(blocks, blocks.shape[1] * pool.block_size)
+class _Gathered:
+    """Keys and values of rows at a site, gathered from the pools, and kept for the next call where asked."""
+
+    def __init__(self, pools: Mapping[str, BlockPool], blocks: Tensor, is_kept: bool) -> None:
+        self._pools, self._blocks, self._is_kept = pools, blocks, is_kept
+        self._kept: dict[str, KeysValues] = {}
+
+    def __call__(self, site: str) -> KeysValues:
+        if not self._is_kept or torch.compiler.is_compiling():  # a graph must not hold what it is to read
+            return self._read(site)
+        if site not in self._kept:
+            self._kept[site] = self._read(site)
+        return self._kept[site]
+
+    def _read(self, site: str) -> KeysValues:
+        pool = self._pools[site]
+        return pool.read(self._blocks, self._blocks.shape[1] * pool.block_size)
 
 
 def _pages(pools: Mapping[str, BlockPool], blocks: Tensor, site: str) -> Pages:

@@ -41,7 +41,6 @@ class Replays:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple, Replay | None] = OrderedDict()
         self._watched: Watched | None = None
-        self._state: list[object] | None = None
 
     def __reduce__(self) -> tuple:
         return Replays, ()  # of a copy other parameters are read
@@ -61,15 +60,12 @@ class Replays:
                 operations for inputs of the same shapes. One that hands numbers to Python is not replayed.
             kind: what else decides which operations those are.
         """
-        if self._watched is None or self._watched.modules[0] is not model:
-            self._watched = Watched(model)
-        state = self._watched.state()
-        if state is None:
-            return compute(inputs, attention)
-        if state != self._state:
+        watched = self._watched
+        if watched is None or watched.model is not model or watched.has_changed():
             self._known.clear()
-            self._watched = Watched(model)
-            self._state = self._watched.state()
+            self._watched = watched = Watched(model)
+        if watched.has_hooks():
+            return compute(inputs, attention)
         key = kind, *_key(inputs, attention)
         if key not in self._known:
             self._known[key] = None

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 
 import pytest
 import torch
+from torch import Tensor
 
 from attention import KeysValues
+from attention.caches import contexts
 from attention.caches.contexts import FIRST_BLOCKS, PagedContexts
 
 SIZES = {"a": (2, 3), "b": (1, 4)}  # site -> key heads, head dim
@@ -49,6 +51,35 @@ def test_rows_read_their_pieces_in_order_and_share_them() -> None:
     with pages.rows([pieces(3)]) as (group,):
         assert group.rows is None
     assert pieces.made == [1, 2, 3]
+
+
+def test_the_same_rows_are_gathered_once_until_a_block_is_written() -> None:
+    pages, pieces = PagedContexts(max_bytes=FIRST_BLOCKS * PIECE_BYTES), Pieces()
+
+    def gathered(*rows: int) -> Tensor:
+        with pages.rows([pieces(row) for row in rows]) as (group,):
+            return group.at("a")[0]
+
+    first = gathered(1, 2)
+    assert gathered(1, 2) is first
+    assert gathered(2, 1)[:, 0, 0, 0].tolist() == [2, 1]
+    assert gathered(1, 2)[:, 0, 0, 0].tolist() == [1, 2]
+    for number in range(3, 3 + FIRST_BLOCKS):  # the others' blocks
+        gathered(number)
+    assert gathered(2, 1)[:, 0, 0, 0].tolist() == [2, 1]
+    assert pieces.made == [1, 2, *range(3, 3 + FIRST_BLOCKS), 2, 1]
+
+
+def test_much_is_gathered_anew_in_each_call(monkeypatch) -> None:
+    monkeypatch.setattr(contexts, "MOST_GATHERED", 2 * PIECE_BYTES)
+    pages, pieces = PagedContexts(max_bytes=2**20), Pieces()
+    for rows, is_kept in (((1, 2), True), ((1, 2, 3), False)):
+        found = []
+        for _ in range(2):
+            with pages.rows([pieces(row) for row in rows]) as (group,):
+                found.append(group.at("b")[0])
+        assert (found[0] is found[1]) is is_kept
+        assert torch.equal(*found)
 
 
 def test_the_piece_used_longest_ago_makes_room() -> None:
