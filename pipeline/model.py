@@ -189,12 +189,7 @@ def _load_vae(folder: Path, dtype: torch.dtype, device: torch.device, variant: s
     with parameters_on_meta():
         vae = AutoencoderKL.from_config(_read_json(folder / "config.json"))
     load_strict(vae, _weight_files(folder, variant), dtype=dtype, device=device, rename=_vae_name)
-    return in_best_order(vae.eval())
-
-
-def in_best_order(vae: Any) -> Any:
-    """The VAE with channels last in memory, in which it convolves faster: on a CPU in 0.85 of the time."""
-    return vae.to(memory_format=torch.channels_last)
+    return vae.eval()
 
 
 def _vae_name(name: str) -> str:

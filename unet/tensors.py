@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +22,11 @@ class NonFiniteWeights(WeightsError):
 
 
 def read_places(
-    places: Mapping[str, Place], *, dtype: torch.dtype | None = None, device: str | torch.device = "cpu"
+    places: Mapping[str, Place],
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    channels_last: bool = False,
 ) -> dict[str, Tensor]:
     """The tensor at every place, by its name.
 
@@ -32,12 +36,13 @@ def read_places(
 
     Args:
         dtype: of floating-point tensors; None keeps each as it is in the file.
+        channels_last: how those of four dimensions, filters of convolutions, lie in memory.
 
     Raises:
         TruncatedWeights: a file ends too early.
     """
     with torch.inference_mode(False):  # weights are ordinary tensors wherever they are loaded
-        targets = {name: _target(entry, dtype, device) for name, (_, entry) in places.items()}
+        targets = {name: _target(entry, dtype, device, channels_last) for name, (_, entry) in places.items()}
     jobs = [(*place, targets[name]) for name, place in places.items()]
     jobs.sort(key=lambda job: (job[0], job[1].start))
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
@@ -103,21 +108,24 @@ def paths_of(files: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(path) for path in files]
 
 
-def _target(entry: TensorEntry, dtype: torch.dtype | None, device: str | torch.device) -> Tensor:
+def _target(
+    entry: TensorEntry, dtype: torch.dtype | None, device: str | torch.device, channels_last: bool
+) -> Tensor:
     """A tensor to fill, in the shape that the file holds."""
     shape = entry.shape[::-1] if entry.is_transposed else entry.shape
     kind = dtype if dtype and entry.dtype.is_floating_point else entry.dtype
-    return torch.empty(shape, dtype=kind, device=device)
+    order = torch.channels_last if channels_last and len(shape) == 4 else torch.contiguous_format
+    return torch.empty(shape, dtype=kind, device=device, memory_format=order)
 
 
 def _fill(path: Path, entry: TensorEntry, target: Tensor) -> None:
     """Reads a tensor, piece by piece; into its own memory if it stays as it is, else by way of a buffer."""
-    stays = target.dtype == entry.dtype and target.device.type == "cpu"
+    stays = target.dtype == entry.dtype and target.device.type == "cpu" and target.is_contiguous()
     with path.open("rb", buffering=0) as file:
         file.seek(entry.start)
-        for piece in target.reshape(-1).split(_PIECE // entry.dtype.itemsize):
-            read = piece if stays else torch.empty(len(piece), dtype=entry.dtype)
-            view = read.view(torch.uint8).numpy().data
+        for piece in _pieces(target, _PIECE // entry.dtype.itemsize):
+            read = piece if stays else torch.empty(piece.shape, dtype=entry.dtype)
+            view = read.flatten().view(torch.uint8).numpy().data
             while view:  # an unbuffered read may give less than asked for
                 count = file.readinto(view)
                 if not count:
@@ -126,3 +134,10 @@ def _fill(path: Path, entry: TensorEntry, target: Tensor) -> None:
                 view = view[count:]
             if not stays:
                 piece.copy_(read)
+
+
+def _pieces(target: Tensor, size: int) -> Sequence[Tensor]:
+    """Parts of so many numbers, in the order of the file."""
+    if target.is_contiguous():
+        return target.reshape(-1).split(max(1, size))
+    return target.split(max(1, size // target[0].numel()))

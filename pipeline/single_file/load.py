@@ -7,7 +7,7 @@ import torch
 
 from pipeline.clip import ClipEncoder
 from pipeline.content_hash import ContentHash
-from pipeline.model import Model, in_best_order, kind_of
+from pipeline.model import Model, kind_of
 from pipeline.single_file.build import build_text, build_unet, build_vae, unet_config
 from pipeline.single_file.parts import Entries, find_parts
 from pipeline.single_file.prediction import prediction_of
@@ -61,7 +61,7 @@ def load_single_file(
         name=name,
         family=parts.family,
         unet=optimize(unet.module.eval()),
-        vae=in_best_order(vae.module.eval()),
+        vae=vae.module.eval(),
         text=TextEncoder(encoders, zero_empty_negative=parts.facts.zero_empty_negative),
         scheduler_config=scheduler_config(parts.facts, prediction),
         hash=ContentHash([path]),

@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from unet import UNet, UNetConfig, UNetConfigError
+from unet import UNet, UNetConfig, UNetConfigError, tensors
 from unet.weights import (
     DamagedWeights,
     NonFiniteWeights,
@@ -43,6 +43,17 @@ def test_finds_and_loads_whatever_diffusers_saves(model, tmp_path, variant, shar
     assert (len(files) == 1) == (shard_size == "10GB")
     state = UNet.from_pretrained(tmp_path, variant=variant).state_dict()
     assert all(torch.equal(state[name], weight) for name, weight in model.state_dict().items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("size", [100, 10_000])
+def test_filters_are_read_into_the_order_in_which_they_are_used(model, tmp_path, monkeypatch, dtype, size):
+    monkeypatch.setattr(tensors, "_PIECE", size)
+    model.save_pretrained(tmp_path)
+    state = UNet.from_pretrained(tmp_path, dtype=dtype).state_dict()
+    for name, weight in model.state_dict().items():
+        assert torch.equal(state[name], weight.to(dtype))
+        assert weight.ndim != 4 or state[name].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_shards_are_found_without_their_index(model, tmp_path):
@@ -235,6 +246,7 @@ def test_loads_the_autoencoders_of_diffusers(tmp_path, make):
     with parameters_on_meta():
         ours = make().eval()
     load_strict(ours, tmp_path)
+    theirs.to(memory_format=torch.channels_last)  # as ours lie
     latents = torch.randn(1, 4, 8, 8)
     with torch.inference_mode():
         assert torch.equal(ours.decode(latents).sample, theirs.decode(latents).sample)
