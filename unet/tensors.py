@@ -121,11 +121,16 @@ def _target(
 def _fill(path: Path, entry: TensorEntry, target: Tensor) -> None:
     """Reads a tensor, piece by piece; into its own memory if it stays as it is, else by way of a buffer."""
     stays = target.dtype == entry.dtype and target.device.type == "cpu" and target.is_contiguous()
+    pieces = _pieces(target, _PIECE // entry.dtype.itemsize)
+    # One buffer, and of one size for all tensors: others would leave holes in memory.
+    size = max(_PIECE, len(pieces) and pieces[0].numel() * entry.dtype.itemsize)
+    buffer = torch.empty(0 if stays else size, dtype=torch.uint8)
     with path.open("rb", buffering=0) as file:
         file.seek(entry.start)
-        for piece in _pieces(target, _PIECE // entry.dtype.itemsize):
-            read = piece if stays else torch.empty(piece.shape, dtype=entry.dtype)
-            view = read.flatten().view(torch.uint8).numpy().data
+        for piece in pieces:
+            num_bytes = piece.numel() * entry.dtype.itemsize
+            read = piece.view(torch.uint8) if stays else buffer[:num_bytes]
+            view = read.numpy().data
             while view:  # an unbuffered read may give less than asked for
                 count = file.readinto(view)
                 if not count:
@@ -133,7 +138,7 @@ def _fill(path: Path, entry: TensorEntry, target: Tensor) -> None:
                     raise TruncatedWeights(path, expected=end, found=path.stat().st_size)
                 view = view[count:]
             if not stays:
-                piece.copy_(read)
+                piece.copy_(read.view(entry.dtype).view(piece.shape))
 
 
 def _pieces(target: Tensor, size: int) -> Sequence[Tensor]:
