@@ -7,6 +7,8 @@ import torch
 from unet.fast.program import MADE, Operation, Program
 
 _VIEW = "aten_as_strided_default"
+# What lies in order, however what it reads does.
+_IN_ORDER = {"aten_linear_default", "mkldnn__linear_pointwise_default", "mkldnn__linear_pointwise_binary"}
 
 
 def simplify(program: Program) -> None:
@@ -28,8 +30,14 @@ class _Simplified:
         self.operations: list[Operation] = []
         self.same: dict[str, str] = {}  # names that stand for others
         self.known: dict[tuple, str] = {}  # what was made, by what it was made of
-        # A backend may lay out what it returns as it likes, another one in each call.
-        self.apart = {name for each in program.operations if each.is_attention for name in each.made}
+        self.apart: set[str | None] = set()
+        for each in program.operations:
+            # A backend may lay out what it returns as it likes, another one in each call.
+            follows = each.function not in _IN_ORDER and any(
+                self._memory(x) in self.apart for x in each.reads
+            )
+            if each.is_attention or follows:
+                self.apart.update(each.made)
         mutable = [each for each in program.operations if program.is_mutable(each)]
         self.written = {self._memory(name) for each in mutable for name in each.named}
         for each in program.operations:

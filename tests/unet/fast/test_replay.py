@@ -124,6 +124,33 @@ def test_several_results_of_which_some_go_unread():
             assert out.equal(expected)
 
 
+class Laid:
+    """Stands for a runtime, and lays out what it returns in one of two orders."""
+
+    context = None
+
+    def __init__(self, heads_first: bool) -> None:
+        self.heads_first = heads_first
+
+    def attend_self(self, site: str, x: Tensor) -> Tensor:
+        out = x * 2
+        return out.contiguous() if self.heads_first else out.transpose(1, 2).contiguous().transpose(1, 2)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_attention_may_lay_out_its_results_in_another_order_in_each_call(first):
+    def compute(inputs, attention):
+        y = torch.sigmoid(attention.attend_self("site", inputs["x"]))  # lies as what it reads
+        return y.transpose(1, 2)[:, 1:].permute(2, 0, 1, 3) * 3, y.unflatten(3, (2, 2)).transpose(3, 4) + 1
+
+    with torch.inference_mode():
+        _, repeat = record(compute, {"x": torch.randn(2, 3, 5, 4)}, Laid(first))
+        for heads_first in (True, False, True):
+            x = torch.randn(2, 3, 5, 4)
+            found, expected = (run({"x": x}, Laid(heads_first)) for run in (repeat, compute))
+            assert all(map(torch.equal, found, expected))
+
+
 def test_tensors_go_when_nothing_reads_them_any_more():
     def compute(inputs, attention):
         x = inputs["x"]
