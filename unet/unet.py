@@ -232,6 +232,18 @@ class UNet(nn.Module):
             x = self.mid_block(x, temb, context, attention)
         for up in self.up_blocks[:-1]:
             x = up(x, temb, context, attention, skips)
+        return self.top(x, temb, context, attention, skips, deep)
+
+    def top(
+        self,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        skips: list[Tensor],
+        deep: DeepFeature | None,
+    ) -> Tensor:
+        """The highest level of the way up. Takes all of `skips`."""
         for j in range(len(self._top.resnets) - 1):
             x = self._top.layer(j, x, temb, context, attention, skips.pop())
         if deep is not None:

@@ -9,9 +9,10 @@ import torch
 
 from app.lifetime import hold_memory_together
 from scripts.benchmarks import models
-from scripts.benchmarks.process import be_the_first_to_go, forget_peak, give_back, resident_bytes
+from scripts.benchmarks.process import be_the_first_to_go, forget_peak, resident_bytes
 from unet import UNet, optimize
 from unet.fast import FastUNet
+from unet.fast.memory import give_back
 
 
 @torch.inference_mode()

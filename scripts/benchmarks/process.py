@@ -1,6 +1,5 @@
 """Processes of their own, and the memory that one takes."""
 
-import ctypes
 import json
 import os
 import resource
@@ -76,10 +75,3 @@ def resident_bytes(field: str = "VmRSS") -> int:
 def forget_peak() -> None:
     """Lowers `VmHWM` to what is in memory now, which getrusage's ru_maxrss never does."""
     Path("/proc/self/clear_refs").write_text("5")
-
-
-def give_back() -> None:
-    """Lets glibc return to the system what it keeps of freed memory; elsewhere it stays."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)

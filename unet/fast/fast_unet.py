@@ -1,7 +1,7 @@
 """One call that makes a U-Net fast on a CPU, with the same predictions but for rounding."""
 
 import copy
-import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -13,19 +13,15 @@ from attention.timings import Timings, cache_file
 from unet.blocks import DownBlock
 from unet.deep_feature import DeepFeature
 from unet.fast import replay, rows
+from unet.fast.allowance import allowance, tiles_by_layer
 from unet.fast.convolution import FastConv2d
 from unet.fast.linear import FastFeedForward, FastLinear, Products
-from unet.fast.memory import free_bytes
+from unet.fast.memory import give_back
 from unet.transformer import FeedForward
 from unet.unet import UNet
 
-logger = logging.getLogger(__name__)
 EXTRA_MEMORY = 0.36
-_SMALL = 2**27  # bytes of filters that are no matter, whatever the model: all that the smallest has use for
-# Beside a model larger than Stable Diffusion 1: there convolutions take less of the time, and those of the
-# largest grids, for which this is enough, most of that.
-_LARGEST = 1200 * 2**20
-_SHARE_OF_FREE = 0.25
+_MUCH = 2**24  # bytes of what a call holds
 
 
 class FastUNet(UNet):
@@ -101,6 +97,37 @@ class FastUNet(UNet):
             skips += new
         return self.rise(x, temb, context, attention, skips, deep)
 
+    def rise(
+        self,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        skips: list[Tensor],
+        deep: DeepFeature | None,
+    ) -> Tensor:
+        _make_room(skips)
+        return super().rise(x, temb, context, attention, skips, deep)
+
+    def top(
+        self,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        skips: list[Tensor],
+        deep: DeepFeature | None,
+    ) -> Tensor:
+        _make_room([x, *skips])
+        return super().top(x, temb, context, attention, skips, deep)
+
+
+def _make_room(held: Sequence[Tensor]) -> None:
+    """Gives back, in a call of large tensors, what glibc keeps of those that are gone: from the holes that
+    they left each size would take others. A replay, in which holes and sizes come as they did, does not."""
+    if sum(each.nbytes for each in held) >= _MUCH:
+        give_back()
+
 
 def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Path | None = None) -> UNet:
     """`unet`, made fast where that pays: in float32 on a CPU where oneDNN multiplies faster than MKL does or
@@ -122,8 +149,8 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
     fast = cast(FastUNet, copy.copy(unet))
     fast.__class__ = FastUNet
     fast.replays, fast.shares_rows = replay.Replays(), rows.can_share(fast.down_blocks)
-    fast.extra_memory = _allowance(fast, extra_memory)
-    tiles = _tiles(fast, fast.extra_memory)
+    fast.extra_memory = allowance(fast, extra_memory)
+    tiles = tiles_by_layer(fast, fast.extra_memory)
     products = Products(timings)
     for parent in list(fast.modules()):
         for name, child in list(parent.named_children()):
@@ -134,49 +161,3 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
             elif type(child) is nn.Linear:
                 setattr(parent, name, FastLinear.of(child, products))
     return fast
-
-
-def _allowance(unet: UNet, share: float) -> int:
-    """Bytes that filters may take."""
-    wanted = share * sum(p.nbytes for p in unet.parameters())
-    wanted = min(max(wanted, _SMALL), _LARGEST) if share else 0
-    free = free_bytes()
-    if free is None or wanted <= _SHARE_OF_FREE * free:
-        return int(wanted)
-    allowed = int(_SHARE_OF_FREE * free)
-    logger.warning(
-        "%.0f MiB of memory are free, so convolutions keep %.0f MiB of filters beside the weights, not %.0f; "
-        "the picture is the same but for rounding, and takes longer",
-        *(size / 2**20 for size in (free, allowed, wanted)),
-    )
-    return allowed
-
-
-def _tiles(unet: UNet, left: float) -> dict[int, tuple[int, ...]]:
-    """What each convolution may keep in the bytes that are `left`: largest grids first, where a byte of
-    filters saves most."""
-    tiles: dict[int, tuple[int, ...]] = {}
-    for conv in _by_grid(unet):
-        for allowed in ((1, 2, 4), (1, 2), (1,)):
-            size = (allowed[-1] + 2) ** 2 / 9 * conv.weight.nbytes
-            if size <= left:
-                left -= size
-                tiles[id(conv)] = allowed
-                break
-    return tiles
-
-
-def _by_grid(unet: UNet) -> list[nn.Conv2d]:
-    """Convolutions of 3x3 that keep the grid, those of the largest grid first."""
-    n = len(unet.down_blocks)
-    levels = [*enumerate(unet.down_blocks), (n - 1, unet.mid_block)]
-    levels += [(n - 1 - i, block) for i, block in enumerate(unet.up_blocks)]
-    found = []
-    for level, block in levels:
-        if block is None:
-            continue
-        for name, conv in block.named_modules():
-            is_plain = isinstance(conv, nn.Conv2d) and conv.kernel_size == (3, 3) and conv.stride == (1, 1)
-            if is_plain and conv.padding == (1, 1):
-                found.append((level - ("upsamplers" in name), conv.weight.nbytes, conv))
-    return [conv for *_, conv in sorted(found, key=lambda each: each[:2])]

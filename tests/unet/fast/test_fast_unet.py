@@ -10,7 +10,7 @@ from attention.recorder import RowRecorder
 from attention.recording import Extras, Recording
 from attention.timings import Timings
 from unet import UNet, optimize
-from unet.fast import FastUNet, fast_unet, replay
+from unet.fast import FastUNet, allowance, fast_unet, replay
 
 KEPT = ("tiles of 1", "tiles of 2", "tiles of 4", "halves")
 ANEW = ("direct", "columns", "tiles of 2, anew", "tiles of 4, anew")  # where no memory is to keep filters
@@ -135,11 +135,24 @@ def test_without_extra_memory_no_convolution_keeps_filters(way, saved, inputs, m
 
 @pytest.mark.parametrize(("free", "kept"), [(2**29, 2**27), (2**20, 2**18), (None, 2**27)])
 def test_filters_take_a_quarter_of_what_is_free(free, kept, saved, monkeypatch, caplog):
-    monkeypatch.setattr(fast_unet, "free_bytes", lambda: free)
+    monkeypatch.setattr(allowance, "free_bytes", lambda: free)
     fast = optimize(UNet.from_pretrained(saved("sd1")))
     assert isinstance(fast, FastUNet) and fast.extra_memory == kept
     said = "1 MiB of memory are free, so convolutions keep 0 MiB of filters beside the weights, not 128;"
     assert (said in caplog.text) == (kept < 2**27)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("much", "times"), [(1, [2, 2, 0, 0]), (2**24, [0, 0, 0, 0])])
+def test_a_large_call_gives_back_what_is_freed_but_no_replay_does(much, times, saved, inputs, monkeypatch):
+    given_back = []
+    monkeypatch.setattr(fast_unet, "give_back", lambda: given_back.append(1))
+    monkeypatch.setattr(fast_unet, "_MUCH", much)
+    fast = optimize(UNet.from_pretrained(saved("sd1")))
+    for expected in times:
+        given_back.clear()
+        fast(**inputs(fast.config)[0])
+        assert len(given_back) == expected
 
 
 def test_another_dtype_stays_plain(saved):
