@@ -123,7 +123,7 @@ def _fill(path: Path, entry: TensorEntry, target: Tensor) -> None:
     stays = target.dtype == entry.dtype and target.device.type == "cpu" and target.is_contiguous()
     pieces = _pieces(target, _PIECE // entry.dtype.itemsize)
     # One buffer, and of one size for all tensors: others would leave holes in memory.
-    size = max(_PIECE, len(pieces) and pieces[0].numel() * entry.dtype.itemsize)
+    size = max(_PIECE, pieces[0].numel() * entry.dtype.itemsize)
     buffer = torch.empty(0 if stays else size, dtype=torch.uint8)
     with path.open("rb", buffering=0) as file:
         file.seek(entry.start)

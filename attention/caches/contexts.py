@@ -159,7 +159,8 @@ class _Gathered:
         self._kept: dict[str, KeysValues] = {}
 
     def __call__(self, site: str) -> KeysValues:
-        if not self._is_kept or torch.compiler.is_compiling():  # a graph must not hold what it is to read
+        # A graph must not hold what it is to read, and what inference mode made has no place in a gradient.
+        if not self._is_kept or torch.compiler.is_compiling() or not torch.is_inference_mode_enabled():
             return self._read(site)
         if site not in self._kept:
             self._kept[site] = self._read(site)

@@ -105,6 +105,14 @@ def contents() -> dict[str, dict[str, Any]]:
     return VARIANTS
 
 
+@pytest.fixture
+def model(saved: Callable[[str], Path]) -> Any:
+    """One of diffusers' own."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel.from_pretrained(saved("sd1"))
+
+
 @pytest.fixture(params=VARIANTS)
 def variant(request: pytest.FixtureRequest) -> str:
     return request.param

@@ -97,18 +97,6 @@ class FastUNet(UNet):
             skips += new
         return self.rise(x, temb, context, attention, skips, deep)
 
-    def rise(
-        self,
-        x: Tensor,
-        temb: Tensor,
-        context: Tensor | None,
-        attention: AttentionRuntime | None,
-        skips: list[Tensor],
-        deep: DeepFeature | None,
-    ) -> Tensor:
-        _make_room(skips)
-        return super().rise(x, temb, context, attention, skips, deep)
-
     def top(
         self,
         x: Tensor,

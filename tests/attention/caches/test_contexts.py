@@ -53,6 +53,7 @@ def test_rows_read_their_pieces_in_order_and_share_them() -> None:
     assert pieces.made == [1, 2, 3]
 
 
+@torch.inference_mode()
 def test_the_same_rows_are_gathered_once_until_a_block_is_written() -> None:
     pages, pieces = PagedContexts(max_bytes=FIRST_BLOCKS * PIECE_BYTES), Pieces()
 
@@ -70,6 +71,14 @@ def test_the_same_rows_are_gathered_once_until_a_block_is_written() -> None:
     assert pieces.made == [1, 2, *range(3, 3 + FIRST_BLOCKS), 2, 1]
 
 
+def test_what_was_gathered_in_inference_mode_is_not_read_where_gradients_flow() -> None:
+    pages, pieces = PagedContexts(max_bytes=2**20), Pieces()
+    for is_inference in (True, False):
+        with torch.inference_mode(is_inference), pages.rows([pieces(1)]) as (group,):
+            assert group.at("a")[0].is_inference() is is_inference
+
+
+@torch.inference_mode()
 def test_much_is_gathered_anew_in_each_call(monkeypatch) -> None:
     monkeypatch.setattr(contexts, "MOST_GATHERED", 2 * PIECE_BYTES)
     pages, pieces = PagedContexts(max_bytes=2**20), Pieces()
