@@ -9,19 +9,19 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, NoReturn
 
-from app import lifetime, report
-from app.batch_progress import BatchProgress
-from app.loading import load_pipeline, refusals
-from pipeline.adapter_files import AdapterFile
-from pipeline.batch.errors import OutputLost
-from pipeline.batch.expand import parse_matrix
-from pipeline.batch.rows import Manifest, read_rows
-from pipeline.batch.stop import Stop, Stopped
-from pipeline.batch.team import Team, join, place_of_process
-from pipeline.errors import UnknownName, UsageError
+from limelight.app import lifetime, report
+from limelight.app.loading import load_pipeline, refusals
+from limelight.app.progress import BatchProgress
+from limelight.pipeline.adapters.files import AdapterFile
+from limelight.pipeline.batch.errors import OutputLost
+from limelight.pipeline.batch.rows.expand import parse_matrix
+from limelight.pipeline.batch.rows.rows import Manifest, read_rows
+from limelight.pipeline.batch.stop import Stop, Stopped
+from limelight.pipeline.batch.world import Team, join, place_of_process
+from limelight.pipeline.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:  # the module loads torch
-    from pipeline.batch.run import Run
+    from limelight.pipeline.batch.run import Run
 
 ENGINES = ("local", "ray")
 MAX_BATCH = 1024  # pictures
@@ -121,8 +121,8 @@ def _read(options: BatchOptions) -> Manifest:
 @contextmanager
 def _begun(options: BatchOptions, manifest: Manifest, team: Team) -> Iterator["Run"]:
     """A place in the folder, and a model that can draw the manifest."""
-    from pipeline.batch.capacity import find_max_rows
-    from pipeline.batch.run import Run, open_output
+    from limelight.pipeline.batch.capacity import find_max_rows
+    from limelight.pipeline.batch.run import Run, open_output
 
     seat = open_output(options.output, team)
     try:
@@ -151,8 +151,8 @@ def _helped(options: BatchOptions, run: "Run", stop: Stop) -> Iterator[None]:
     """Further processes of this machine beside this one, where they pay or were asked for."""
     import torch
 
-    from pipeline.batch.capacity import find_workers
-    from pipeline.batch.helpers import Helpers
+    from limelight.pipeline.batch.capacity import find_workers
+    from limelight.pipeline.batch.processes import Helpers
 
     size = options.workers or (1 if options.offload else None)
     if size is None:
@@ -174,8 +174,8 @@ def _helped(options: BatchOptions, run: "Run", stop: Stop) -> Iterator[None]:
 
 
 def _draw_on_cluster(options: BatchOptions, run: "Run", stop: Stop, show: Callable[[int], None]) -> None:
-    from pipeline.batch.cluster import Cluster
-    from pipeline.batch.journal import Journal
+    from limelight.pipeline.batch.journal import Journal
+    from limelight.pipeline.batch.ray_cluster import Cluster
 
     absolute = replace(options, manifest=options.manifest.resolve(), output=options.output.resolve())
     with Journal(run.seat.journal / "driver.jsonl") as journal:

@@ -4,16 +4,16 @@ from typing import NoReturn
 
 import typer
 
-from app import lifetime, report
-from app.commands.backends import backends
-from app.commands.batch import batch
-from app.commands.convert import convert
-from app.commands.generate import generate
-from app.commands.inspect import inspect
-from app.commands.replay import replay
-from app.commands.ui import ui
-from app.commands.vocabulary import vocabulary
-from pipeline.errors import UsageError
+from limelight.app import lifetime, report
+from limelight.app.commands.backends import backends
+from limelight.app.commands.batch import batch
+from limelight.app.commands.convert import convert
+from limelight.app.commands.generate import generate
+from limelight.app.commands.inspect import inspect
+from limelight.app.commands.replay import replay
+from limelight.app.commands.ui import ui
+from limelight.app.commands.vocabulary import vocabulary
+from limelight.pipeline.errors import UsageError
 
 app = typer.Typer(
     name="limelight",

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
-from app import report
-from app.loading import refusals
-from pipeline.device import choose_dtype
-from pipeline.errors import ModelError
-from pipeline.save import save_model
-from pipeline.single_file import load_single_file
+from limelight.app import report
+from limelight.app.loading import refusals
+from limelight.pipeline.errors import ModelError
+from limelight.pipeline.models.device import choose_dtype
+from limelight.pipeline.models.save import save_model
+from limelight.pipeline.models.single_file.load import load_single_file
 
 
 def convert(file: Path, folder: Path, *, dtype: str | None) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from rich.progress import TimeRemainingColumn
 
-from app import report
-from app.loading import check_plans, load_pipeline
-from app.progress import Bar
-from pipeline.adapter_files import AdapterFile
-from pipeline.errors import OutputError, UsageError
-from pipeline.export import export_maps
-from pipeline.metadata import check_writable
-from pipeline.request import GenerationRequest
+from limelight.app import report
+from limelight.app.loading import check_plans, load_pipeline
+from limelight.app.progress import Bar
+from limelight.pipeline.adapters.files import AdapterFile
+from limelight.pipeline.errors import OutputError, UsageError
+from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.results.maps_export import export_maps
+from limelight.pipeline.results.png import check_writable
 
 
 def draw(

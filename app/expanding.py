@@ -1,10 +1,10 @@
 """Expands a prompt for the command line, and says what was added."""
 
-from app import report
-from pipeline.expander import Expander
-from pipeline.expansion import Expansion
-from pipeline.locate import locate_model
-from pipeline.vocabulary import Vocabulary
+from limelight.app import report
+from limelight.pipeline.models.locate import locate_model
+from limelight.pipeline.requests.expansion import Expansion
+from limelight.pipeline.text.expander import Expander
+from limelight.pipeline.text.vocabulary import Vocabulary
 
 
 def expand(prompt: str, *, seed: int, expander: str, model: str) -> Expansion:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from app import lifetime
-from attention import BackendRefused, BadOrder, UnknownBackend
-from pipeline.adapter_files import AdapterFile
-from pipeline.errors import UsageError
-from pipeline.request import GenerationRequest
-from pipeline.text_to_image import TextToImagePipeline
-from unet import UNetConfigError, WeightsError
+from limelight.app import lifetime
+from limelight.attention import BackendRefused, BadOrder, UnknownBackend
+from limelight.pipeline.adapters.files import AdapterFile
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.text_to_image import TextToImagePipeline
+from limelight.unet import UNetConfigError, WeightsError
 
 
 @contextmanager

@@ -6,10 +6,10 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from app import report
-from app.loading import load_pipeline
-from pipeline.errors import UsageError
-from pipeline.locate import locate_model
+from limelight.app import report
+from limelight.app.loading import load_pipeline
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.models.locate import locate_model
 
 
 def serve(
@@ -38,10 +38,10 @@ def serve(
     if not users and not _is_local(host):
         report.complain(f"{host} can be reached from elsewhere, and nobody has to log in; see --auth")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
-    from app.ui.limits import Limits
-    from app.ui.server import Server, build_app
-    from app.ui.studio import Studio
-    from app.web import build_page
+    from limelight.app.ui.access.limits import Limits
+    from limelight.app.ui.page.page import build_page
+    from limelight.app.ui.server import Server, build_app
+    from limelight.app.ui.studio.studio import Studio
 
     pipelines = {
         name: load_pipeline(model, attention=attention, device=device, dtype=dtype)

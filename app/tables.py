@@ -1,4 +1,4 @@
-"""The tables of `limelight backends`."""
+"""The tables of `limelight backends` and `limelight vocabulary`."""
 
 from collections import Counter
 
@@ -6,10 +6,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.loading import load_pipeline, refusals
-from attention import AttentionSpec, backends
-from pipeline.device import choose_device, choose_dtype
-from pipeline.request import GenerationRequest
+from limelight.app.loading import load_pipeline, refusals
+from limelight.attention import AttentionSpec, backends
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.models.device import choose_device, choose_dtype
+from limelight.pipeline.models.locate import locate_model
+from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.text.vocabulary import Vocabulary
 
 # The largest self-attention of a 512 px picture of Stable Diffusion 1.
 _HEAD_DIM, _NUM_POSITIONS = 40, 64 * 64
@@ -79,3 +82,18 @@ def show_plan(
     used = Counter(f"{choice.backend.name} ({choice.kernel})" for choice in plan.values())
     for name, number in used.most_common():
         Console().print(f"{number} sites: {name}", highlight=False)
+
+
+def show_vocabulary(model: str) -> None:
+    """Prints a model's words, group by group.
+
+    Raises:
+        UsageError: the model lists none.
+    """
+    known = Vocabulary.read(locate_model(model))
+    if known is None:
+        raise UsageError(f"{model!r} lists no words; large models know most of a language")
+    table = Table(show_header=False, box=None, padding=(0, 2, 1, 0))
+    for name, words in known.groups.items():
+        table.add_row(Text(name, style="bold"), Text(", ".join(words)))
+    Console().print(table)

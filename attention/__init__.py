@@ -5,15 +5,15 @@ Shape letters in this package (no image height exists here, so h is heads):
     d head dim
 """
 
-from attention.backend import Backend, BackendRefused
-from attention.capability import Capability
-from attention.context import ContextRows, KeysValues, RowGroup, split_rows
-from attention.multihead import MultiHeadAttention
-from attention.order import AttentionOrder, BadOrder
-from attention.plan import Choice, plan
-from attention.registry import UnknownBackend, attend, backends, get
-from attention.runtime import AttentionRuntime, Recorder, RowByRow
-from attention.spec import AttentionSpec
+from limelight.attention.backend import Backend, BackendRefused
+from limelight.attention.capability import Capability
+from limelight.attention.context import ContextRows, KeysValues, RowGroup, split_rows
+from limelight.attention.multihead import MultiHeadAttention
+from limelight.attention.order import AttentionOrder, BadOrder
+from limelight.attention.plan import Choice, plan
+from limelight.attention.registry import UnknownBackend, attend, backends, get
+from limelight.attention.runtime import AttentionRuntime, Recorder, RowByRow
+from limelight.attention.spec import AttentionSpec
 
 __all__ = [
     "AttentionOrder",

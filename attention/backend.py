@@ -7,9 +7,9 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from attention.capability import Capability
-from attention.context import KeysValues, Pages
-from attention.spec import AttentionSpec
+from limelight.attention.capability import Capability
+from limelight.attention.context import KeysValues, Pages
+from limelight.attention.spec import AttentionSpec
 
 Mask = Bool[Tensor, "..."] | Float[Tensor, "..."]  # broadcastable to b h n m
 

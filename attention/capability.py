@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from attention.spec import AttentionSpec, MaskKind
+from limelight.attention.spec import AttentionSpec, MaskKind
 
 HALF = frozenset({torch.float16, torch.bfloat16})
 FLOATS = HALF | {torch.float32, torch.float64}

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention.backend import Mask
-from attention.context import KeysValues
-from attention.registry import attend
+from limelight.attention.backend import Mask
+from limelight.attention.context import KeysValues
+from limelight.attention.registry import attend
 
 if TYPE_CHECKING:
-    from attention.caches.decoding import LayerCache
+    from limelight.attention.caches.decoding import LayerCache
 
 
 class MultiHeadAttention(nn.Module):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from attention.registry import get
+from limelight.attention.registry import get
 
 Kind = Literal["self", "cross"]
 

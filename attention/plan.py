@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from attention.backend import Backend, BackendRefused
-from attention.order import AttentionOrder, BadOrder, Kind
-from attention.registry import choose, obey
-from attention.spec import AttentionSpec
+from limelight.attention.backend import Backend, BackendRefused
+from limelight.attention.order import AttentionOrder, BadOrder, Kind
+from limelight.attention.registry import choose, obey
+from limelight.attention.spec import AttentionSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from difflib import get_close_matches
 from jaxtyping import Float
 from torch import Tensor
 
-from attention.backend import Backend, BackendRefused, Mask, refused
-from attention.backends import flash, math, onednn, sdpa, sdpa_kernels, tiled, triton, xformers
-from attention.spec import AttentionSpec
+from limelight.attention.backend import Backend, BackendRefused, Mask, refused
+from limelight.attention.backends import flash, math, onednn, sdpa, sdpa_kernels, tiled, triton, xformers
+from limelight.attention.spec import AttentionSpec
 
 # In order of preference: an automatic choice takes the first that accepts and has no drawback. onednn has one
 # unless it was measured to be faster than sdpa. torch chooses well among its own kernels, runs everything and

@@ -7,8 +7,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attention.backend import Backend, Mask
-from attention.context import ContextRows, RowGroup, split_rows
+from limelight.attention.backend import Backend, Mask
+from limelight.attention.context import ContextRows, RowGroup, split_rows
 
 RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk m d"]]  # rows may differ in length
 

@@ -7,17 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.request import GenerationRequest
-    from pipeline.result import Result, Step
-    from pipeline.text_to_image import TextToImagePipeline
+    from limelight.pipeline.requests.request import GenerationRequest
+    from limelight.pipeline.results.result import Result, Step
+    from limelight.pipeline.text_to_image import TextToImagePipeline
 
 __all__ = ["GenerationRequest", "Result", "Step", "TextToImagePipeline"]
 
 _HOMES = {
-    "GenerationRequest": "pipeline.request",
-    "Result": "pipeline.result",
-    "Step": "pipeline.result",
-    "TextToImagePipeline": "pipeline.text_to_image",
+    "GenerationRequest": "limelight.pipeline.requests.request",
+    "Result": "limelight.pipeline.results.result",
+    "Step": "limelight.pipeline.results.result",
+    "TextToImagePipeline": "limelight.pipeline.text_to_image",
 }
 
 

@@ -7,19 +7,19 @@ from typing import Any, overload
 
 import torch
 
-from attention import AttentionOrder
-from pipeline.adapter_files import AdapterFile
-from pipeline.device import choose_device, choose_dtype
-from pipeline.engine import Engine
-from pipeline.errors import AdapterError, UsageError
-from pipeline.graphs import Graphs
-from pipeline.locate import locate_model
-from pipeline.model import Model, load_model
-from pipeline.offload import check_offload, take_turns
-from pipeline.request import GenerationRequest
-from pipeline.result import Result, Step
-from pipeline.save import save_model
-from pipeline.single_file import load_single_file
+from limelight.attention import AttentionOrder
+from limelight.pipeline.adapters.files import AdapterFile
+from limelight.pipeline.errors import AdapterError, UsageError
+from limelight.pipeline.models.device import check_offload, choose_device, choose_dtype, take_turns
+from limelight.pipeline.models.folder import load_model
+from limelight.pipeline.models.locate import locate_model
+from limelight.pipeline.models.model import Model
+from limelight.pipeline.models.save import save_model
+from limelight.pipeline.models.single_file.load import load_single_file
+from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.results.result import Result, Step
+from limelight.pipeline.sampling.compiled import Graphs
+from limelight.pipeline.sampling.engine import Engine
 
 
 class TextToImagePipeline:

@@ -10,7 +10,7 @@ import torch
 from scripts.training.ablations import VARIANTS, ablate, results
 from scripts.training.config import SHIPPED
 from scripts.training.data import World
-from scripts.training.judge import trained_judge
+from scripts.training.scoring.judge import trained_judge
 
 COLUMNS = ("loss", "caption", "coloured thing", "ground", "minutes")
 

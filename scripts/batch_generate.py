@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]  # a launcher puts this file's folder there, not the project's
 
-from app.cli import run  # noqa: E402
+from limelight.app.cli import run  # noqa: E402
 
 if __name__ == "__main__":
     sys.argv[1:1] = ["batch"]

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from scripts.benchmarks.plot import draw
-from scripts.benchmarks.report import Report, Setting, markdown
+from scripts.benchmarks.tools.plot import draw
+from scripts.benchmarks.tools.report import Report, Setting, markdown
 
 WHAT = {
     "unet": "a prediction, beside diffusers, OpenVINO and ONNX Runtime",

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline import GenerationRequest, Result, TextToImagePipeline
+from limelight.pipeline import GenerationRequest, Result, TextToImagePipeline
 
 PROMPTS = {  # prompt: the word that is lit up
     "a red apple on a blue background": "apple",

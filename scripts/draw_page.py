@@ -6,11 +6,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from app.ui.limits import Limits
-from app.ui.server import Server, build_app
-from app.ui.studio import Studio
-from app.web import build_page
-from pipeline import TextToImagePipeline
+from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.page.page import build_page
+from limelight.app.ui.server import Server, build_app
+from limelight.app.ui.studio.studio import Studio
+from limelight.pipeline import TextToImagePipeline
 
 PROMPT, SEED, WORD = "a red apple on a blue background", "7", "apple"
 DESK, PHONE = {"width": 1360, "height": 940}, {"width": 390, "height": 844}

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline import TextToImagePipeline
+from limelight.pipeline import TextToImagePipeline
 from scripts.training.config import SHIPPED
 from scripts.training.data import World
-from scripts.training.map_scores import (
+from scripts.training.scoring.map_scores import (
     DAAM_THRESHOLD,
     Aggregation,
     Maps,
@@ -30,8 +30,8 @@ from scripts.training.map_scores import (
     search,
     whole,
 )
-from scripts.training.scores import interval
-from scripts.training.truth import Recorded, record
+from scripts.training.scoring.scores import interval
+from scripts.training.scoring.truth import Recorded, record
 from scripts.world.scene import Mixture, sample_scene
 
 PAIRS = Mixture(single=0.0, pair=1.0, coloured=0.6, background_named=1.0, flat=0.0, held_out=True)

@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from scripts.training.config import SHIPPED
 from scripts.training.data import World
-from scripts.training.grid import save_grid
-from scripts.training.judge import Judge, trained_judge
-from scripts.training.scores import GENEVAL, TASKS, Task, frechet, interval, plain, right
+from scripts.training.scoring.judge import Judge, trained_judge
+from scripts.training.scoring.scores import GENEVAL, TASKS, Task, frechet, interval, plain, right
+from scripts.training.tools.grid import save_grid
 from scripts.training.vae import HELD_OUT_STEP
 from scripts.world.scene import Scene
 

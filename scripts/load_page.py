@@ -17,7 +17,7 @@ import numpy as np
 from gradio_client import Client
 from PIL import Image
 
-from pipeline import TextToImagePipeline
+from limelight.pipeline import TextToImagePipeline
 
 PROMPT = "a red apple on a blue background"
 FLOOD = 8

@@ -11,11 +11,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipeline.batch.journal import Journal, Ledger
-from pipeline.batch.rows import read_rows
-from pipeline.batch.seat import Seat
-from pipeline.batch.share import MAX_BLOCK, Share
-from pipeline.batch.team import Team
+from limelight.pipeline.batch.claims import MAX_BLOCK, Share
+from limelight.pipeline.batch.journal import Journal, Ledger
+from limelight.pipeline.batch.lock import Seat
+from limelight.pipeline.batch.rows.rows import read_rows
+from limelight.pipeline.batch.world import Team
 
 
 def main() -> int:

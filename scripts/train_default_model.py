@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
-from scripts.training import loop, parallel
+from scripts.training import loop
 from scripts.training.config import SHIPPED
 from scripts.training.data import World
+from scripts.training.tools import parallel
 
 
 def main() -> int:
@@ -44,7 +45,7 @@ def main() -> int:
         adopt(arguments.model, arguments.run)
         return 0
     if arguments.stage == "keep-judge":
-        from scripts.training.judge import keep_judge
+        from scripts.training.scoring.judge import keep_judge
 
         keep_judge(arguments.run)
         return 0
@@ -70,7 +71,7 @@ def main() -> int:
 
         stage = clip_stage(SHIPPED, world, arguments.world / "tokenizer")
     elif arguments.stage == "judge":
-        from scripts.training.judge_stage import judge_stage
+        from scripts.training.scoring.judge_stage import judge_stage
 
         stage = judge_stage(SHIPPED, world)
     else:

@@ -17,8 +17,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from pipeline.locate import locate_model
-from pipeline.vocabulary import Vocabulary
+from limelight.pipeline.models.locate import locate_model
+from limelight.pipeline.text.vocabulary import Vocabulary
 from scripts.world.captions import describe
 from scripts.world.scene import Mixture, sample_scene
 from scripts.world.vocabulary import NOUNS

@@ -1,10 +1,11 @@
 """The U-Net of the Stable Diffusion family, read from diffusers' files."""
 
-from unet.config import UNetConfig, UNetConfigError
-from unet.deep_feature import DeepFeature
-from unet.fast import optimize
-from unet.sites import Site
-from unet.unet import UNet
-from unet.weights import WeightsError
+from limelight.unet.config.errors import UNetConfigError
+from limelight.unet.config.unet_config import UNetConfig
+from limelight.unet.deep_feature import DeepFeature
+from limelight.unet.fast import optimize
+from limelight.unet.sites import Site
+from limelight.unet.unet import UNet
+from limelight.unet.weights.header import WeightsError
 
 __all__ = ["DeepFeature", "Site", "UNet", "UNetConfig", "UNetConfigError", "WeightsError", "optimize"]

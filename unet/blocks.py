@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention import AttentionRuntime
-from unet.config import LevelConfig, UNetConfig
-from unet.resnet import Downsample, ResnetBlock, Upsample
-from unet.transformer import SpatialTransformer
+from limelight.attention import AttentionRuntime
+from limelight.unet.config.unet_config import LevelConfig, UNetConfig
+from limelight.unet.resnet import Downsample, ResnetBlock, Upsample
+from limelight.unet.transformer import SpatialTransformer
 
 
 def _attentions(level: LevelConfig, config: UNetConfig, name: str) -> nn.ModuleList:

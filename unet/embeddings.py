@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from unet.resnet import activation
+from limelight.unet.resnet import activation
 
 
 def sinusoids(

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from unet.config import AddedConfig, UNetConfig
+from limelight.unet.config.unet_config import AddedConfig, UNetConfig
 
 
 def check_inputs(

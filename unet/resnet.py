@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from unet.config import UNetConfig
+from limelight.unet.config.unet_config import UNetConfig
 
 
 def activation(name: str) -> nn.Module:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from unet.config import LevelConfig, UNetConfig
+from limelight.unet.config.unet_config import LevelConfig, UNetConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

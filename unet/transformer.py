@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, MultiHeadAttention, RowGroup, attend
+from limelight.attention import AttentionRuntime, MultiHeadAttention, RowGroup, attend
 
 
 class Attention(MultiHeadAttention):

@@ -7,16 +7,19 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, AttentionSpec, KeysValues
-from unet.blocks import DownBlock, MidBlock, UpBlock
-from unet.config import UNetConfig, UNetConfigError
-from unet.deep_feature import DeepFeature
-from unet.embeddings import TimestepEmbedding, sinusoids
-from unet.inputs import check_inputs
-from unet.resnet import activation
-from unet.sites import Site, list_sites
-from unet.transformer import Attention
-from unet.weights import find_weights, load_strict, parameters_on_meta
+from limelight.attention import AttentionRuntime, AttentionSpec, KeysValues
+from limelight.unet.blocks import DownBlock, MidBlock, UpBlock
+from limelight.unet.config.errors import UNetConfigError
+from limelight.unet.config.read_diffusers import read_config
+from limelight.unet.config.unet_config import UNetConfig
+from limelight.unet.deep_feature import DeepFeature
+from limelight.unet.embeddings import TimestepEmbedding, sinusoids
+from limelight.unet.inputs import check_inputs
+from limelight.unet.resnet import activation
+from limelight.unet.sites import Site, list_sites
+from limelight.unet.transformer import Attention
+from limelight.unet.weights.find import find_weights
+from limelight.unet.weights.load import load_strict, parameters_on_meta
 
 
 class UNet(nn.Module):
@@ -99,7 +102,7 @@ class UNet(nn.Module):
         if (Path(folder) / "model_index.json").is_file():
             raise UNetConfigError(f"{folder} is a whole pipeline; its U-Net is {Path(folder) / 'unet'}")
         files = find_weights(folder, variant=variant)
-        config = UNetConfig.from_json(folder)
+        config = read_config(folder)
         with parameters_on_meta():
             unet = cls(config)
         load_strict(unet, files, dtype=dtype, device=device)

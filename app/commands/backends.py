@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from app.commands.options import Attention, Device, Dtype
-from pipeline.request import GenerationRequest
+from limelight.app.commands.options import Attention, Device, Dtype
+from limelight.pipeline.requests.request import GenerationRequest
 
 
 def backends(
@@ -19,7 +19,7 @@ def backends(
     dtype: Dtype = None,
 ) -> None:
     """Show which attention backends run here, which do not, and why."""
-    from app.tables import show_backends, show_plan
+    from limelight.app.tables import show_backends, show_plan
 
     show_backends(device=device, dtype=dtype)
     if model is not None:

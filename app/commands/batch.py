@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from app.commands.options import Attention, Device, Dtype, Embeddings, Loras, Model, Offload, adapter_files
+from limelight.app.commands.options import (
+    Attention,
+    Device,
+    Dtype,
+    Embeddings,
+    Loras,
+    Model,
+    Offload,
+    adapter_files,
+)
 
 
 def batch(
@@ -45,8 +54,8 @@ def batch(
     offload: Offload = False,
 ) -> None:
     """Draw every row of MANIFEST, each once whatever happens; run the same again to go on."""
-    from app.batch import BatchOptions
-    from app.batch import batch as draw_batch
+    from limelight.app.batch import BatchOptions
+    from limelight.app.batch import batch as draw_batch
 
     draw_batch(
         BatchOptions(

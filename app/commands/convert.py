@@ -12,6 +12,6 @@ def convert(
     dtype: Annotated[str | None, typer.Option(help="Of the weights; as in FILE if not given.")] = None,
 ) -> None:
     """Convert FILE, a checkpoint in one file, to FOLDER, which diffusers loads too."""
-    from app.converting import convert as convert_file
+    from limelight.app.converting import convert as convert_file
 
     convert_file(file, folder, dtype=dtype)

@@ -6,9 +6,18 @@ from typing import Annotated
 
 import typer
 
-from app.commands.options import Attention, Device, Dtype, Embeddings, Loras, Model, Offload, adapter_files
-from pipeline.expansion import Expansion
-from pipeline.request import MAX_SEED, GenerationRequest
+from limelight.app.commands.options import (
+    Attention,
+    Device,
+    Dtype,
+    Embeddings,
+    Loras,
+    Model,
+    Offload,
+    adapter_files,
+)
+from limelight.pipeline.requests.expansion import Expansion
+from limelight.pipeline.requests.request import MAX_SEED, GenerationRequest
 
 
 def generate(
@@ -77,7 +86,7 @@ def generate(
     ] = False,
 ) -> None:
     """Draw PROMPT and say where the picture is."""
-    from app.drawing import draw
+    from limelight.app.drawing import draw
 
     seed = random.randrange(min(2**32, MAX_SEED)) if seed is None else seed
     expansion = _expanded(prompt, seed, expander, model) if expand else None
@@ -119,7 +128,7 @@ def generate(
 
 
 def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
-    from app.expanding import expand
+    from limelight.app.expanding import expand
 
     GenerationRequest(prompt=prompt, seed=seed)  # refuses what is not to be drawn before a model is loaded
     return expand(prompt, seed=seed, expander=expander, model=model)

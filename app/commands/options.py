@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.adapter_files import AdapterFile, parse_embedding, parse_lora
+from limelight.pipeline.adapters.files import AdapterFile, parse_embedding, parse_lora
 
 Model = Annotated[
     str, typer.Option(help="`default`, a folder in diffusers layout, a .safetensors file, or a hub id.")

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from app import report
-from app.commands.options import Attention, Device, Dtype, Offload, adapter_files
-from pipeline.adapter_files import recorded_files
-from pipeline.errors import UsageError
+from limelight.app import report
+from limelight.app.commands.options import Attention, Device, Dtype, Offload, adapter_files
+from limelight.pipeline.adapters.files import recorded_files
+from limelight.pipeline.errors import UsageError
 
 
 def replay(
@@ -34,8 +34,8 @@ def replay(
     offload: Offload = False,
 ) -> None:
     """Draw FILE, a PNG saved by Limelight, again; one by AUTOMATIC1111's web UI as far as it can be."""
-    from app.drawing import draw
-    from pipeline.metadata import is_foreign, read_record, request_of
+    from limelight.app.drawing import draw
+    from limelight.pipeline.results.png import is_foreign, read_record, request_of
 
     record = read_record(file)
     request = request_of(record, image=image, mask=mask)

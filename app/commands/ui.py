@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.options import Attention, Device, Dtype
+from limelight.app.commands.options import Attention, Device, Dtype
 
 
 def ui(
@@ -25,7 +25,7 @@ def ui(
     dtype: Dtype = None,
 ) -> None:
     """Open the page: pictures that form, and words that light up."""
-    from app.serving import serve
+    from limelight.app.serving import serve
 
     serve(
         model or ["default"],

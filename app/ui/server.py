@@ -10,11 +10,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.ui.downloads import downloads
-from app.ui.studio import Studio
-from app.ui.theme import theme
-from app.ui.viewer import STATIC
-from app.ui.visitor import browser_of, new_browser
+from limelight.app.ui.access.visitor import browser_of, new_browser
+from limelight.app.ui.output.downloads import downloads
+from limelight.app.ui.page.theme import theme
+from limelight.app.ui.page.viewer import STATIC
+from limelight.app.ui.studio.studio import Studio
 
 # Everything comes from here. Gradio's own page builds functions and styles at run time.
 POLICY = (
@@ -99,7 +99,7 @@ def build_app(page: gr.Blocks, studio: Studio, *, auth: list[tuple[str, str]] | 
         path="/",
         auth=auth,
         theme=theme(),
-        css_paths=[STATIC / f"{name}.css" for name in STYLES],
+        css_paths=[STATIC / "styles" / f"{name}.css" for name in STYLES],
         head=(STATIC / "head.html").read_text(encoding="utf-8"),
         favicon_path=str(STATIC / "icon.png"),
         footer_links=[],

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attention.caches.decoding import DecodingCache
+from limelight.attention.caches.decoding import DecodingCache
 
 
 def transformers_cache(cache: DecodingCache, num_layers: int) -> Any:

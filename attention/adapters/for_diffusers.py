@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from attention.adapters.log import KernelLog, attend_for
+from limelight.attention.adapters.log import KernelLog, attend_for
 
 
 class AttentionProcessor:

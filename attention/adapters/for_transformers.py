@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from attention.adapters.log import KernelLog, attend_for
-from attention.registry import get
+from limelight.attention.adapters.log import KernelLog, attend_for
+from limelight.attention.registry import get
 
 # What some models ask their attention for beside q, k, v and mask, and no backend here computes.
 UNSUPPORTED = ("softcap", "position_bias", "s_aux", "head_mask")

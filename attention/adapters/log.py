@@ -6,9 +6,9 @@ from weakref import WeakKeyDictionary
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention.backend import Backend, Mask
-from attention.registry import choose, obey
-from attention.spec import AttentionSpec
+from limelight.attention.backend import Backend, Mask
+from limelight.attention.registry import choose, obey
+from limelight.attention.spec import AttentionSpec
 
 
 @dataclass(frozen=True, slots=True)

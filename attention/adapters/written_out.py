@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from attention.adapters.for_transformers import UnsupportedAttention
-from attention.adapters.log import KernelLog, attend_for
+from limelight.attention.adapters.for_transformers import UnsupportedAttention
+from limelight.attention.adapters.log import KernelLog, attend_for
 
 Attend = Callable[..., Tensor]
 

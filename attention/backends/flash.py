@@ -10,9 +10,9 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from attention.backend import Backend
-from attention.capability import HALF, Capability, Limits
-from attention.spec import AttentionSpec
+from limelight.attention.backend import Backend
+from limelight.attention.capability import HALF, Capability, Limits
+from limelight.attention.spec import AttentionSpec
 
 CAPABILITY = Capability(
     {

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from attention.backend import Backend
-from attention.capability import ANY_DEVICE, FLOATS, Capability, Limits
-from attention.masks import additive, fold_causal
+from limelight.attention.backend import Backend
+from limelight.attention.capability import ANY_DEVICE, FLOATS, Capability, Limits
+from limelight.attention.masks import additive, fold_causal
 
 CAPABILITY = Capability(
     {ANY_DEVICE: Limits(dtypes=FLOATS), "mps": Limits(dtypes=FLOATS - {torch.float64})},

@@ -9,11 +9,11 @@ from functools import cache, partial
 import torch
 from torch import Tensor
 
-from attention.backend import Backend
-from attention.backends import sdpa
-from attention.capability import Capability, Limits
-from attention.spec import AttentionSpec
-from attention.timings import Timings, cache_file
+from limelight.attention.backend import Backend
+from limelight.attention.backends import sdpa
+from limelight.attention.capability import Capability, Limits
+from limelight.attention.spec import AttentionSpec
+from limelight.attention.timings import Timings, cache_file
 
 CAPABILITY = Capability(
     {"cpu": Limits(dtypes=frozenset({torch.float32}), masks=frozenset(), causal="no", grad=False)}

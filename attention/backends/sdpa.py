@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attention.backend import Backend
-from attention.capability import ANY_DEVICE, FLOATS, Capability, Limits
-from attention.masks import fold_causal, hidden_queries
-from attention.spec import AttentionSpec
+from limelight.attention.backend import Backend
+from limelight.attention.capability import ANY_DEVICE, FLOATS, Capability, Limits
+from limelight.attention.masks import fold_causal, hidden_queries
+from limelight.attention.spec import AttentionSpec
 
 CAPABILITY = Capability(
     {ANY_DEVICE: Limits(dtypes=FLOATS), "mps": Limits(dtypes=FLOATS - {torch.float64})},

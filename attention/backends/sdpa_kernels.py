@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attention.backend import Backend
-from attention.backends import sdpa
-from attention.backends.sdpa import as_torch_takes_it
-from attention.capability import FLOATS, HALF, Capability, Limits
-from attention.masks import additive
+from limelight.attention.backend import Backend
+from limelight.attention.backends import sdpa
+from limelight.attention.backends.sdpa import as_torch_takes_it
+from limelight.attention.capability import FLOATS, HALF, Capability, Limits
+from limelight.attention.masks import additive
 
 aten = torch.ops.aten
 

@@ -11,8 +11,8 @@ from math import e, log2
 import torch
 from torch import Tensor
 
-from attention.backend import Backend
-from attention.capability import ANY_DEVICE, FLOATS, Capability, Limits
+from limelight.attention.backend import Backend
+from limelight.attention.capability import ANY_DEVICE, FLOATS, Capability, Limits
 
 CAPABILITY = Capability(
     {

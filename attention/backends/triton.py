@@ -6,9 +6,9 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from attention.backend import Backend
-from attention.capability import HALF, Capability, Limits
-from attention.context import KeysValues, Pages
+from limelight.attention.backend import Backend
+from limelight.attention.capability import HALF, Capability, Limits
+from limelight.attention.context import KeysValues, Pages
 
 LIMITS = Limits(
     dtypes=HALF,  # in float32 it would take 192 KiB of shared memory and more
@@ -28,14 +28,14 @@ def missing() -> str | None:
     if not torch.cuda.is_available():
         return "triton compiles for a GPU, and torch sees no CUDA device"
     try:
-        import attention.backends.triton_kernels  # noqa: F401
+        import limelight.attention.backends.triton_kernels  # noqa: F401
     except Exception as error:  # a release made for another torch or driver
         return f"cannot import triton ({error}); install the release made for torch {torch.__version__}"
     return None
 
 
 def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
-    from attention.backends.triton_kernels import cross_attention
+    from limelight.attention.backends.triton_kernels import cross_attention
 
     mask = None if mask is None else mask.expand(*q.shape[:3], k.shape[2])
     q, k, v = (_rows_contiguous(x) for x in (q, k, v))
@@ -43,7 +43,7 @@ def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, s
 
 
 def cross(q: Tensor, keys: KeysValues | Pages, *, scale: float, mapped: bool) -> tuple[Tensor, Tensor | None]:
-    from attention.backends.triton_kernels import cross_attention
+    from limelight.attention.backends.triton_kernels import cross_attention
 
     if isinstance(keys, Pages):
         k, v, blocks, num_keys = keys.k, keys.v, keys.blocks, keys.length

@@ -9,10 +9,10 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from attention.backend import Backend
-from attention.backends.sdpa_kernels import aligned_bias
-from attention.capability import HALF, Capability, Limits
-from attention.masks import fold_causal, hidden_queries
+from limelight.attention.backend import Backend
+from limelight.attention.backends.sdpa_kernels import aligned_bias
+from limelight.attention.capability import HALF, Capability, Limits
+from limelight.attention.masks import fold_causal, hidden_queries
 
 CAPABILITY = Capability(
     {

@@ -12,9 +12,9 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-from attention.caches.pager import Pager, Table
-from attention.caches.pool import BlockPool
-from attention.context import ContextRows, KeysValues, Pages, RowGroup
+from limelight.attention.caches.pager import Pager, Table
+from limelight.attention.caches.pool import BlockPool
+from limelight.attention.context import ContextRows, KeysValues, Pages, RowGroup
 
 Make = Callable[[], Mapping[str, KeysValues]]
 FIRST_BLOCKS = 4

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attention.caches.pager import Pager, Table
-from attention.caches.pool import BlockPool
-from attention.context import KeysValues
+from limelight.attention.caches.pager import Pager, Table
+from limelight.attention.caches.pool import BlockPool
+from limelight.attention.context import KeysValues
 
 CONTIGUOUS_BLOCK = 64  # tokens that a buffer grows by: one copy of it for so many tokens
 PAGE = 16  # tokens of a page: of a sequence that ends anywhere, 7.5 are left empty on average

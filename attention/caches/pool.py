@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from attention.caches.pager import Table
-from attention.context import KeysValues, Pages
+from limelight.attention.caches.pager import Table
+from limelight.attention.context import KeysValues, Pages
 
 
 class BlockPool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import UsageError
+from limelight.pipeline.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
-from pipeline.batch.errors import OutputLost
+from limelight.pipeline.batch.errors import OutputLost
 
 
 class Journal:

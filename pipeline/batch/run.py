@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.errors import Fault, ManifestError
-from pipeline.batch.journal import Journal, Ledger
-from pipeline.batch.rows import Manifest, Row
-from pipeline.batch.seat import Owner, Seat, mutex
-from pipeline.batch.share import Share
-from pipeline.batch.stop import Stop
-from pipeline.batch.summary import write_summary
-from pipeline.batch.team import Team
-from pipeline.batch.worker import Worker
-from pipeline.batch.writer import Writer
-from pipeline.engine import Engine
-from pipeline.errors import OutputError, RequestError
-from pipeline.metadata import check_writable
-from pipeline.model import Model
-from pipeline.whole import remove_torn
+from limelight.pipeline.atomic import remove_torn
+from limelight.pipeline.batch.claims import Share
+from limelight.pipeline.batch.errors import Fault, ManifestError
+from limelight.pipeline.batch.journal import Journal, Ledger
+from limelight.pipeline.batch.lock import Owner, Seat, mutex
+from limelight.pipeline.batch.rows.rows import Manifest, Row
+from limelight.pipeline.batch.stop import Stop
+from limelight.pipeline.batch.summary import write_summary
+from limelight.pipeline.batch.worker import Worker
+from limelight.pipeline.batch.world import Team
+from limelight.pipeline.batch.writer import Writer
+from limelight.pipeline.errors import OutputError, RequestError
+from limelight.pipeline.models.model import Model
+from limelight.pipeline.results.png import check_writable
+from limelight.pipeline.sampling.engine import Engine
 
 JOURNAL = "journal"
 SUMMARY_PATIENCE = 3600.0  # seconds; of a million pictures it takes minutes

@@ -1,6 +1,7 @@
 """What a run leaves for people and for other programs: an index, pages and a contact sheet."""
 
 import csv
+import html
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -8,18 +9,129 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.batch.columns import FIELDS
-from pipeline.batch.gallery import contact_sheet, page, page_name
-from pipeline.batch.journal import Ledger
-from pipeline.batch.rows import Row
-from pipeline.whole import write_whole
+from PIL import Image, ImageDraw, ImageFont
+
+from limelight.pipeline.atomic import write_whole
+from limelight.pipeline.batch.journal import Ledger
+from limelight.pipeline.batch.rows.columns import FIELDS
+from limelight.pipeline.batch.rows.rows import Row
+
+_TILE, _GAP, _LABEL, _COLUMNS = 160, 12, 34, 6
+_PAPER, _INK, _FAINT = "#faf9f6", "#1c1b1a", "#8a8680"
+
+Entry = dict[str, Any]  # a row of the index
+
+
+def contact_sheet(output: Path, entries: Sequence[Entry]) -> Image.Image:
+    """Small pictures with what was asked for below each."""
+    columns = min(_COLUMNS, len(entries))
+    count = -(-len(entries) // columns)
+    font = ImageFont.load_default(size=12)
+    size = columns * (_TILE + _GAP) + _GAP, count * (_TILE + _LABEL + _GAP) + _GAP
+    sheet = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for index, entry in enumerate(entries):
+        x = _GAP + index % columns * (_TILE + _GAP)
+        y = _GAP + index // columns * (_TILE + _LABEL + _GAP)
+        with Image.open(output / entry["file"]) as image:
+            scale = _TILE / max(image.size)
+            small = image.convert("RGB").resize(
+                (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
+                Image.Resampling.LANCZOS,
+            )
+        sheet.paste(small, (x + (_TILE - small.width) // 2, y + (_TILE - small.height) // 2))
+        draw.text((x, y + _TILE + 3), _cut(str(entry["prompt"]), font), fill=_INK, font=font)
+        note = f"{entry['id'] or entry['key'][:8]}  seed {entry.get('seed', 0)}"
+        draw.text((x, y + _TILE + 18), _cut(note, font), fill=_FAINT, font=font)
+    return sheet
+
+
+def _cut(text: str, font: Any) -> str:
+    text = " ".join(text.split())[:200]
+    if font.getlength(text) <= _TILE:
+        return text
+    while text and font.getlength(text + "\N{HORIZONTAL ELLIPSIS}") > _TILE:
+        text = text[:-1]
+    return text + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def page_name(number: int) -> str:
+    return "index.html" if number == 0 else f"index-{number + 1}.html"
+
+
+def page(entries: Sequence[Entry], number: int, num_pages: int, total: int, drawn: int) -> str:
+    failed = [entry for entry in entries if entry["status"] == "failed"]
+    """One page of the gallery; what was typed is shown as text."""
+    tiles = "\n".join(_tile(entry) for entry in entries if entry["status"] == "done")
+    missing = "".join(
+        f"<li>line {entry['line']}, <q>{html.escape(_brief(entry))}</q>: {html.escape(entry['error'])}</li>"
+        for entry in failed
+    )
+    links = " ".join(
+        f"<b>{i + 1}</b>" if i == number else f'<a href="{page_name(i)}">{i + 1}</a>'
+        for i in range(num_pages)
+    )
+    return _HTML.format(
+        title=f"{drawn:,} of {total:,} pictures",
+        pages=f"<nav>{links}</nav>" if num_pages > 1 else "",
+        failed=f"<details open><summary>{len(failed)} failed</summary><ul>{missing}</ul></details>"
+        if failed
+        else "",
+        tiles=tiles,
+    )
+
+
+def _brief(entry: Entry) -> str:
+    return str(entry["prompt"])[:300]
+
+
+def _tile(entry: Entry) -> str:
+    file, prompt = html.escape(entry["file"]), html.escape(_brief(entry))
+    note = f"{entry['id'] or entry['key'][:8]} · seed {entry.get('seed', 0)}"
+    if entry["is_constant"]:
+        note += " · <em>of one colour</em>"
+    return (
+        f'<figure><a href="{file}"><img loading="lazy" src="{file}" alt="{prompt}"></a>'
+        f"<figcaption>{prompt or '<i>an empty prompt</i>'}<small>{note}</small></figcaption></figure>"
+    )
+
+
+_HTML = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --paper: #faf9f6; --ink: #1c1b1a; --faint: #8a8680; --line: #e5e2dc; }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --paper: #161514; --ink: #eceae6; --faint: #8f8b85; --line: #33302d; }}
+}}
+body {{ margin: 0 auto; max-width: 90rem; padding: 2rem clamp(1rem, 4vw, 3rem) 4rem; background: var(--paper);
+  color: var(--ink); font: 15px/1.4 system-ui, sans-serif; }}
+h1 {{ font-size: 1.5rem; font-weight: 600; margin: 0 0 1.5rem; }}
+main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: 1.5rem 1rem; }}
+figure {{ margin: 0; }}
+img {{ display: block; width: 100%; aspect-ratio: 1; object-fit: contain;
+  border-radius: 6px; background: var(--line); }}
+figcaption {{ margin-top: .5rem; overflow-wrap: anywhere; }}
+small {{ display: block; color: var(--faint); font-variant-numeric: tabular-nums; }}
+nav {{ display: flex; flex-wrap: wrap; gap: .75rem; margin: 0 0 1.5rem; }}
+a {{ color: inherit; }}
+details {{ border: 1px solid var(--line); border-radius: 6px; padding: .75rem 1rem; margin: 0 0 1.5rem; }}
+summary {{ font-weight: 600; cursor: pointer; }}
+em {{ font-style: normal; color: #c2410c; }}
+</style>
+<h1>{title}</h1>
+{pages}{failed}
+<main>
+{tiles}
+</main>
+</html>
+"""
+
 
 PAGE = 1000  # pictures
 SHEET = 60  # pictures
 # Columns of the index that are not the caller's; one of the same name is kept as `own_...`.
 _RESERVED = {"key", "line", "status", "file", "error", "is_constant", "seconds"}
-
-Entry = dict[str, Any]
 
 
 def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list[Path]:

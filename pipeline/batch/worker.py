@@ -1,23 +1,58 @@
-"""Keeps an engine full of the rows that a worker claims."""
+"""Keeps an engine full of the rows that a worker claims, and encodes their prompts ahead of time."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
-from pipeline.batch.ahead import Ahead
-from pipeline.batch.journal import Ledger
-from pipeline.batch.rows import Row, file_name
-from pipeline.batch.share import Share
-from pipeline.batch.stop import Stop
-from pipeline.batch.writer import Finished, Writer
-from pipeline.engine import Engine
-from pipeline.errors import OutOfMemory, PictureError
-from pipeline.result import Result, Step
-from pipeline.session import Session
+from limelight.pipeline.batch.claims import Share
+from limelight.pipeline.batch.journal import Ledger
+from limelight.pipeline.batch.rows.rows import Row, file_name
+from limelight.pipeline.batch.stop import Stop
+from limelight.pipeline.batch.writer import Finished, Writer
+from limelight.pipeline.errors import OutOfMemory, PictureError
+from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.results.result import Result, Step
+from limelight.pipeline.sampling.engine import Engine, Session
+from limelight.pipeline.text.encoder import TextEncoder
+
+
+class Ahead:
+    """A thread that fills the text encoder's cache.
+
+    What is wrong with a prompt is told when the row is drawn, which then encodes it again.
+    """
+
+    def __init__(self, text: TextEncoder) -> None:
+        self._text = text
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self._given: dict[tuple[str, int], Future[None]] = {}
+
+    def encode(self, request: GenerationRequest) -> None:
+        """Takes the prompt up when those given before are done."""
+        key = request.prompt, request.clip_skip
+        if key not in self._given:
+            self._given[key] = self._thread.submit(self._encode, *key)
+
+    def leave(self, request: GenerationRequest) -> None:
+        """Leaves a prompt that is needed now to the caller; where it has been taken up, waits until it is
+        encoded."""
+        given = self._given.pop((request.prompt, request.clip_skip), None)
+        if given is not None and not given.cancel():
+            wait((given,))
+
+    def stop(self) -> None:
+        """Lets go of what has not been begun."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @torch.inference_mode()
+    def _encode(self, prompt: str, clip_skip: int) -> None:
+        self._text.prompt(prompt, clip_skip=clip_skip)
+
 
 PAUSE = 0.2  # seconds between looks at what others do
 REPORT = 0.5  # seconds between reports

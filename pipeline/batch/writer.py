@@ -8,14 +8,14 @@ from queue import Empty, Queue
 from threading import Lock, Thread
 from typing import Any
 
-from pipeline.batch.errors import OutputLost
-from pipeline.batch.journal import Journal
-from pipeline.batch.rows import Row
-from pipeline.batch.seat import check_still_there, folder_identity
-from pipeline.errors import OutputError, PictureError
-from pipeline.export import export_maps
-from pipeline.metadata import save_png
-from pipeline.result import Result
+from limelight.pipeline.batch.errors import OutputLost
+from limelight.pipeline.batch.journal import Journal
+from limelight.pipeline.batch.lock import check_still_there, folder_identity
+from limelight.pipeline.batch.rows.rows import Row
+from limelight.pipeline.errors import OutputError, PictureError
+from limelight.pipeline.results.maps_export import export_maps
+from limelight.pipeline.results.png import save_png
+from limelight.pipeline.results.result import Result
 
 MAX_WAITING = 16  # pictures
 GRACE = 1.5  # seconds for what is being decoded when the run is stopped

@@ -17,13 +17,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from attention import attend, get
-from attention.spec import AttentionSpec
-from scripts.benchmarks import process
-from scripts.benchmarks.process import be_the_first_to_go, forget_peak, resident_bytes
-from scripts.benchmarks.report import Section
-from scripts.benchmarks.turns import Ratio, clock, processor, seconds, take_turns
-from unet.fast.memory import free_bytes
+from limelight.attention import attend, get
+from limelight.attention.spec import AttentionSpec
+from limelight.unet.fast.memory import free_bytes
+from scripts.benchmarks.tools import process
+from scripts.benchmarks.tools.process import be_the_first_to_go, forget_peak, resident_bytes
+from scripts.benchmarks.tools.report import Section
+from scripts.benchmarks.tools.turns import Ratio, clock, processor, seconds, take_turns
 
 TITLE = "Attention"
 DEVICES = ("cpu", "cuda")

@@ -15,23 +15,23 @@ from typing import Any
 
 import torch
 
-from pipeline import TextToImagePipeline
-from pipeline.batch.rows import read_rows
-from pipeline.batch.run import Run, open_output
-from pipeline.batch.stop import Stop
-from pipeline.batch.team import Team
+from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.batch.rows.rows import read_rows
+from limelight.pipeline.batch.run import Run, open_output
+from limelight.pipeline.batch.stop import Stop
+from limelight.pipeline.batch.world import Team
 from scripts.benchmarks.picture import PROMPTS, stock_pipeline
-from scripts.benchmarks.report import Section
-from scripts.benchmarks.shares import Places, shares
-from scripts.benchmarks.turns import Ratio, Taken, clock, processor, timed
+from scripts.benchmarks.tools.report import Section
+from scripts.benchmarks.tools.shares import Places, shares
+from scripts.benchmarks.tools.turns import Ratio, Taken, clock, processor, timed
 
 TITLE = "A batch against a plain loop of diffusers' pipeline"
 DEVICES = ("cpu",)
 QUICK = {"rounds": 1, "pictures": 4, "steps": 5, "batches": "4"}
 PLACES: Places = {
-    ("pipeline/predict.py", "predict"): "U-Net",
-    ("pipeline/session.py", "add"): "prompts and noise",
-    ("pipeline/session.py", "_advance"): "schedulers",
+    ("pipeline/sampling/predict.py", "predict"): "U-Net",
+    ("pipeline/sampling/engine.py", "add"): "prompts and noise",
+    ("pipeline/sampling/engine.py", "_advance"): "schedulers",
     ("batch/share.py", "claim"): "claims",
     ("batch/writer.py", "drain"): "waiting for the last to be saved",
     ("batch/run.py", "_sum_up"): "index and gallery",

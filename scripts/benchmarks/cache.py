@@ -14,15 +14,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, attend, get
-from attention.caches.contexts import PagedContexts
-from attention.caches.decoding import DecodingCache, KVCache, PagedKVCache
-from attention.caches.pool import BlockPool
-from scripts.benchmarks.models import BOX, SD1, SDXL
-from scripts.benchmarks.report import Section
-from scripts.benchmarks.turns import Ratio, Way, processor, take_turns
-from unet import UNet, UNetConfig
-from unet.weights import parameters_on_meta
+from limelight.attention import AttentionRuntime, attend, get
+from limelight.attention.caches.contexts import PagedContexts
+from limelight.attention.caches.decoding import DecodingCache, KVCache, PagedKVCache
+from limelight.attention.caches.pool import BlockPool
+from limelight.unet import UNet
+from limelight.unet.config.read_diffusers import read_config
+from limelight.unet.weights.load import parameters_on_meta
+from scripts.benchmarks.tools.models import BOX, SD1, SDXL
+from scripts.benchmarks.tools.report import Section
+from scripts.benchmarks.tools.turns import Ratio, Way, processor, take_turns
 
 TITLE = "Caches and pages"
 DEVICES = ("cpu",)
@@ -207,7 +208,7 @@ def ratios(ways: Mapping[str, Way], rounds: int) -> dict[str, float]:
 
 def random_unet(config: dict[str, object] | Path) -> UNet:
     with parameters_on_meta():
-        unet = UNet(UNetConfig.from_json(config))
+        unet = UNet(read_config(config))
     shared: dict[torch.Size, nn.Parameter] = {}
     for module in unet.modules():
         for name, parameter in module.named_parameters(recurse=False):

@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.locate import locate_model
-from scripts.benchmarks import process
-from scripts.benchmarks.process import Ended
-from scripts.benchmarks.report import Section
-from scripts.benchmarks.turns import seconds
+from limelight.pipeline.models.locate import locate_model
+from scripts.benchmarks.tools import process
+from scripts.benchmarks.tools.process import Ended
+from scripts.benchmarks.tools.report import Section
+from scripts.benchmarks.tools.turns import seconds
 
 TITLE = "Cold start"
 DEVICES = ("cpu",)
@@ -44,7 +44,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
     threads = {"OMP_NUM_THREADS": str(options.threads)}
     with tempfile.TemporaryDirectory() as scratch:
         picture = Path(scratch) / "picture.png"
-        limelight = ("-m", "app.cli")
+        limelight = ("-m", "limelight")
         folder, steps = str(locate_model(options.model)), str(options.steps)
         generate = (*limelight, "generate", PROMPT, "--model", options.model, "--device", "cpu")
         generate += ("--seed", "7", "--steps", steps, "-o", str(picture))

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
-from pipeline.locate import locate_model
-from scripts.benchmarks import process
-from scripts.benchmarks.report import Section
-from scripts.benchmarks.turns import Ratio, seconds
+from limelight.pipeline.models.locate import locate_model
+from scripts.benchmarks.tools import process
+from scripts.benchmarks.tools.report import Section
+from scripts.benchmarks.tools.turns import Ratio, seconds
 from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUNS
 
 TITLE = "Many pictures by one command"
@@ -92,4 +92,4 @@ def command(name: str, options: argparse.Namespace, manifest: Path, batch: int, 
     given = ["--max-batch", str(batch), "--device", "cpu", "--model", options.model]
     given += ["--matrix", f"num_steps={steps}", "--matrix", f"guidance_scale={scale}"]
     given += ["--workers", options.workers] if options.workers else []
-    return ["-m", "app.cli", "batch", str(manifest), "-o", str(folder), *given]
+    return ["-m", "limelight", "batch", str(manifest), "-o", str(folder), *given]

@@ -15,10 +15,10 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline import GenerationRequest, TextToImagePipeline
-from pipeline.engine import Engine
-from pipeline.result import Result
-from scripts.benchmarks.report import Section
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.results.result import Result
+from limelight.pipeline.sampling.engine import Engine
+from scripts.benchmarks.tools.report import Section
 
 TITLE = "Requests that come when they come"
 DEVICES = ("cpu",)

@@ -9,10 +9,10 @@ import statistics
 from collections.abc import Iterator
 from functools import partial
 
-from pipeline import GenerationRequest, TextToImagePipeline
-from pipeline.result import Step
-from scripts.benchmarks.report import Section
-from scripts.benchmarks.turns import Taken, processor, timed
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.results.result import Step
+from scripts.benchmarks.tools.report import Section
+from scripts.benchmarks.tools.turns import Taken, processor, timed
 
 TITLE = "Watching while it is drawn"
 DEVICES = ("cpu",)

@@ -18,15 +18,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pipeline import GenerationRequest, TextToImagePipeline
-from scripts.benchmarks import models
-from scripts.benchmarks.likeness import psnr, ssim
-from scripts.benchmarks.report import Section
-from scripts.benchmarks.turns import Ratio, processor, seconds, take_turns, timed
-from scripts.training.judge import Judge, trained_judge
-from scripts.training.scores import GENEVAL, TASKS, plain, right
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.unet import DeepFeature, UNet, optimize
+from scripts.benchmarks.tools import models
+from scripts.benchmarks.tools.likeness import psnr, ssim
+from scripts.benchmarks.tools.report import Section
+from scripts.benchmarks.tools.turns import Ratio, processor, seconds, take_turns, timed
+from scripts.training.scoring.judge import Judge, trained_judge
+from scripts.training.scoring.scores import GENEVAL, TASKS, plain, right
 from scripts.world.scene import Scene
-from unet import DeepFeature, UNet, optimize
 
 TITLE = "Lossy caching of deep features"
 DEVICES = ("cpu",)

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attention.timings import cache_file
-from scripts.benchmarks import models, process
-from scripts.benchmarks.report import Section
+from limelight.attention.timings import cache_file
+from scripts.benchmarks.tools import models, process
+from scripts.benchmarks.tools.report import Section
 
 TITLE = "Memory of a U-Net's prediction"
 DEVICES = ("cpu",)

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from app.lifetime import hold_memory_together
-from scripts.benchmarks import models
-from scripts.benchmarks.process import be_the_first_to_go, forget_peak, resident_bytes
-from unet import UNet, optimize
-from unet.fast import FastUNet
-from unet.fast.memory import give_back
+from limelight.app.lifetime import hold_memory_together
+from limelight.unet import UNet, optimize
+from limelight.unet.fast import FastUNet
+from limelight.unet.fast.memory import give_back
+from scripts.benchmarks.tools import models
+from scripts.benchmarks.tools.process import be_the_first_to_go, forget_peak, resident_bytes
 
 
 @torch.inference_mode()

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipeline import TextToImagePipeline
-from pipeline.locate import locate_model
-from scripts.benchmarks.report import Section
-from scripts.benchmarks.shares import Places, shares
-from scripts.benchmarks.turns import Ratio, Taken, clock, processor, seconds, timed
+from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.models.locate import locate_model
+from scripts.benchmarks.tools.report import Section
+from scripts.benchmarks.tools.shares import Places, shares
+from scripts.benchmarks.tools.turns import Ratio, Taken, clock, processor, seconds, timed
 
 TITLE = "From prompt to picture"
 DEVICES = ("cpu",)
@@ -40,9 +40,9 @@ PLACES: dict[str, Places] = {
         **VAE_AND_SCHEDULERS,
     },
     "Limelight": {
-        ("pipeline/predict.py", "predict"): "U-Net",
-        ("pipeline/text.py", "prompt"): "prompts",
-        ("pipeline/text.py", "negative"): "prompts",
+        ("pipeline/sampling/predict.py", "predict"): "U-Net",
+        ("pipeline/text/encoder.py", "prompt"): "prompts",
+        ("pipeline/text/encoder.py", "negative"): "prompts",
         **VAE_AND_SCHEDULERS,
     },
 }

@@ -23,12 +23,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attention import AttentionRuntime, Recorder, plan
-from attention.recorder import RowRecorder, probabilities
-from attention.recording import Extras, Grid, Recording
-from scripts.benchmarks.models import SD1
-from scripts.benchmarks.report import Section
-from unet import UNet, UNetConfig
+from limelight.attention import AttentionRuntime, Recorder, plan
+from limelight.attention.recording.recorder import RowRecorder, probabilities
+from limelight.attention.recording.recording import Extras, Grid, Recording
+from limelight.unet import UNet
+from limelight.unet.config.read_diffusers import read_config
+from scripts.benchmarks.tools.models import SD1
+from scripts.benchmarks.tools.report import Section
 
 TITLE = "Recording"
 DEVICES = ("cpu", "cuda")
@@ -139,7 +140,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
 def _rows(options: argparse.Namespace) -> list[list[str]]:
     torch.manual_seed(0)
     with torch.device(options.device):
-        unet = UNet(UNetConfig.from_json(SD1)).to(getattr(torch, options.dtype)).eval()
+        unet = UNet(read_config(SD1)).to(getattr(torch, options.dtype)).eval()
     side = options.size // 8
     specs = unet.attention_specs(side, side, NUM_TOKENS, batch=2)
     chosen = plan(specs, {site.name: site.kind for site in unet.sites}, None)

@@ -18,13 +18,13 @@ from typing import Any
 
 import torch
 
-from scripts.benchmarks import models, runtimes
-from scripts.benchmarks.models import Inputs
-from scripts.benchmarks.report import Section
-from scripts.benchmarks.runtimes import Predict
-from scripts.benchmarks.turns import Ratio, processor, seconds, take_turns
-from unet import UNet, optimize
-from unet.fast.memory import free_bytes
+from limelight.unet import UNet, optimize
+from limelight.unet.fast.memory import free_bytes
+from scripts.benchmarks.tools import models, runtimes
+from scripts.benchmarks.tools.models import Inputs
+from scripts.benchmarks.tools.report import Section
+from scripts.benchmarks.tools.runtimes import Predict
+from scripts.benchmarks.tools.turns import Ratio, processor, seconds, take_turns
 
 TITLE = "A U-Net's prediction"
 DEVICES = ("cpu",)

@@ -12,16 +12,17 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 
-from scripts.training import checkpoint, loop
+from limelight.unet import UNet
+from scripts.training import loop
 from scripts.training.config import PoolConfig, TrainConfig
 from scripts.training.data import World
-from scripts.training.judge import Judge
-from scripts.training.scores import TASKS, plain, right
+from scripts.training.scoring.judge import Judge
+from scripts.training.scoring.scores import TASKS, plain, right
 from scripts.training.text import TextSide
+from scripts.training.tools import checkpoint
 from scripts.training.unet import sample, scheduler, unet_stage
 from scripts.training.vae import HELD_OUT_STEP
 from scripts.training.vae_ready import trained_vae
-from unet import UNet
 
 UNTRAINED_TEXT = "text encoder not pretrained"
 TIMESTEPS = tuple(range(50, 1000, 100))

@@ -7,8 +7,8 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextModel
 
-from scripts.training import checkpoint
 from scripts.training.relation import relation_head
+from scripts.training.tools import checkpoint
 
 
 def adopt(model: Path, run: Path) -> None:

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from scripts.training.config import TrainConfig
 from scripts.training.data import World
 from scripts.training.loop import Stage
-from scripts.training.precision import mixed
 from scripts.training.text import TextSide
+from scripts.training.tools.precision import mixed
 from scripts.world.scene import Mixture, Scene, is_held_out, sample_scene
 from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUNS, RELATIONS
 from scripts.world.vocabulary import SIZES as SIZE_WORDS

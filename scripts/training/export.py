@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 
-from scripts.training import checkpoint
 from scripts.training.config import TrainConfig
 from scripts.training.data import World
 from scripts.training.text import TextSide
+from scripts.training.tools import checkpoint
 from scripts.training.unet import scheduler, unet_config
 from scripts.training.vae_ready import trained_vae
 from scripts.world import vocabulary

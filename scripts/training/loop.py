@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from scripts.training import checkpoint, parallel
 from scripts.training.config import StageConfig
-from scripts.training.log import Log
-from scripts.training.muon import Muon, is_hidden
+from scripts.training.tools import checkpoint, parallel
+from scripts.training.tools.log import Log
+from scripts.training.tools.muon import Muon, is_hidden
 
 
 @dataclass(kw_only=True)

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 from scripts.training.config import PoolConfig
 from scripts.training.data import Sketch, Sketches, World
 from scripts.training.grounding import masks, named
-from scripts.training.precision import mixed
 from scripts.training.relation import told
 from scripts.training.text import TextSide
+from scripts.training.tools.precision import mixed
 
 
 @dataclass(frozen=True)

@@ -12,23 +12,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from attention import AttentionOrder, AttentionRuntime, Choice, plan
-from scripts.training import checkpoint
+from limelight.attention import AttentionOrder, AttentionRuntime, Choice, plan
+from limelight.unet import UNet
+from limelight.unet.config.read_diffusers import translate
 from scripts.training.config import TrainConfig
 from scripts.training.data import World
-from scripts.training.grid import save_grid
 from scripts.training.grounding import NOTHING, Maps
 from scripts.training.loop import Stage
-from scripts.training.margins import margins
 from scripts.training.pool import LatentPool
-from scripts.training.precision import mixed
 from scripts.training.relation import UNSAID, relation_head, relation_loss
+from scripts.training.scoring.margins import margins
 from scripts.training.text import TextSide
+from scripts.training.tools import checkpoint
+from scripts.training.tools.grid import save_grid
+from scripts.training.tools.precision import mixed
 from scripts.training.vae import HELD_OUT_STEP
 from scripts.training.vae_ready import trained_vae
 from scripts.world.composer import PIXELS
-from unet import UNet
-from unet.diffusers_config import translate
 
 SHOWN = (
     "a red apple on a blue background",

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from scripts.training.config import TrainConfig
 from scripts.training.data import World
-from scripts.training.grid import save_grid
 from scripts.training.loop import Stage
-from scripts.training.precision import mixed
+from scripts.training.tools.grid import save_grid
+from scripts.training.tools.precision import mixed
 from scripts.world.composer import PIXELS
 
 HELD_OUT_STEP = 10**9

@@ -8,9 +8,9 @@ from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
 
-from scripts.training import checkpoint
 from scripts.training.config import TrainConfig
 from scripts.training.data import World
+from scripts.training.tools import checkpoint
 from scripts.training.vae import HELD_OUT_STEP, build_vae
 from scripts.world.scene import sample_scene
 

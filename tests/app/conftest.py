@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import sync_playwright
 
-from app.ui.limits import Limits
-from app.ui.studio import Studio
-from pipeline import TextToImagePipeline
+from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.studio.studio import Studio
+from limelight.pipeline import TextToImagePipeline
 
 LONGEST = 90_000  # milliseconds that anything on the page may take
 
@@ -34,8 +34,8 @@ def serve():
 @contextlib.contextmanager
 def _serving(studio: Studio, host: str = "127.0.0.1", **options):
     """The address of a page that is served from a thread."""
-    from app.ui.server import Server, build_app
-    from app.web import build_page
+    from limelight.app.ui.page.page import build_page
+    from limelight.app.ui.server import Server, build_app
 
     told, found = threading.Event(), []
 

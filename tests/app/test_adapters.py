@@ -13,11 +13,12 @@ from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from app.cli import app
-from pipeline.errors import UsageError
-from pipeline.locate import DEFAULT_MODEL
-from pipeline.metadata import read_record
-from unet.weights import find_weights, read_header
+from limelight.app.cli import app
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.models.locate import DEFAULT_MODEL
+from limelight.pipeline.results.png import read_record
+from limelight.unet.weights.find import find_weights
+from limelight.unet.weights.header import read_header
 
 ROOT = Path(__file__).parents[2]
 FILES = ("--lora", "style.safetensors:0.8", "--embedding", "toy.safetensors")
@@ -99,7 +100,7 @@ def test_replay_needs_the_same_files_and_draws_the_same_pixels(drawn: Path) -> N
 
 def test_a_lora_for_another_family_is_refused_with_exit_code_2(folder: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "app.cli", "generate", "a", "--lora", "xl.safetensors", "-o", "c.png"],
+        [sys.executable, "-m", "limelight", "generate", "a", "--lora", "xl.safetensors", "-o", "c.png"],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
         capture_output=True,

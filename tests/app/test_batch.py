@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app import cli
-from app.batch_progress import BatchProgress, facts_of
-from pipeline.errors import NonFinitePicture
-from pipeline.metadata import read_record
+from limelight.app import cli
+from limelight.app.progress import BatchProgress, facts_of
+from limelight.pipeline.errors import NonFinitePicture
+from limelight.pipeline.results.png import read_record
 
 NO_MODEL = ("--model", "/there/is/none")  # what is refused with it is refused before a model is looked for
 
@@ -135,9 +135,9 @@ def test_a_preview_says_what_there_is_to_draw_and_the_same_command_goes_on(
 def test_rows_that_fail_are_told_and_the_exit_code_is_3(
     tmp_path: Path, limelight: Limelight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline import session
+    from limelight.pipeline.sampling import engine
 
-    decode = session.decode_with_notes
+    decode = engine.decode_with_notes
     calls: list[int] = []
 
     def decode_but_the_first(*arguments: Any) -> Any:
@@ -146,7 +146,7 @@ def test_rows_that_fail_are_told_and_the_exit_code_is_3(
             raise NonFinitePicture("the VAE returned NaN")
         return decode(*arguments)
 
-    monkeypatch.setattr(session, "decode_with_notes", decode_but_the_first)
+    monkeypatch.setattr(engine, "decode_with_notes", decode_but_the_first)
     write(tmp_path / "m.csv", ["prompt,num_steps", "a cat,1", "a dog,1"])
     told = limelight("m.csv", "-o", "out", "--max-batch", "1")
     assert told.code == 3
@@ -164,7 +164,7 @@ def test_a_run_that_is_stopped_says_how_to_go_on_and_the_exit_code_is_4(
     def stop(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr("app.batch.load_pipeline", stop)
+    monkeypatch.setattr("limelight.app.batch.load_pipeline", stop)
     write(tmp_path / "m.csv", ["prompt", "a cat"])
     told = limelight("m.csv", "-o", "out")
     assert (told.code, told.out) == (4, "")

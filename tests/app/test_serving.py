@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app import report, serving
-from pipeline.errors import UsageError
+from limelight.app import report, serving
+from limelight.pipeline.errors import UsageError
 
 
 @pytest.fixture
 def served(monkeypatch, pipe):
     """Serves without a server; returns what was said, and with what the server was made."""
-    from app.ui import server
+    from limelight.app.ui import server
 
     complaints, made = [], {}
 

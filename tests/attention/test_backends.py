@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from attention import AttentionSpec, attend, backends, get
-from attention.backends import onednn, tiled
-from attention.backends.sdpa_kernels import aligned_bias
+from limelight.attention import AttentionSpec, attend, backends, get
+from limelight.attention.backends import onednn, tiled
+from limelight.attention.backends.sdpa_kernels import aligned_bias
 
 HERE = [b.name for b in backends if not b.missing() and {"cpu", "any"} & set(b.capability.devices)]
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]

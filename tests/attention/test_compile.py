@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter
 
-from attention import AttentionRuntime, get
-from attention.caches.contexts import PagedContexts
-from attention.recorder import RowRecorder
-from attention.recording import Grid, Level, Recording
+from limelight.attention import AttentionRuntime, get
+from limelight.attention.caches.contexts import PagedContexts
+from limelight.attention.recording.recorder import RowRecorder
+from limelight.attention.recording.recording import Grid, Level, Recording
 
 pytestmark = pytest.mark.compile
 

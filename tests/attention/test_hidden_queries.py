@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from attention import AttentionSpec, attend, backends
+from limelight.attention import AttentionSpec, attend, backends
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 DTYPES = [torch.float16, torch.bfloat16, torch.float32]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from attention import MultiHeadAttention, backends
-from attention.caches.decoding import KVCache, LayerCache, PagedKVCache
+from limelight.attention import MultiHeadAttention, backends
+from limelight.attention.caches.decoding import KVCache, LayerCache, PagedKVCache
 
 HERE = [b.name for b in backends if not b.missing() and {"cpu", "any"} & set(b.capability.devices)]
 HERE.remove("onednn")  # knows neither float64 nor masks

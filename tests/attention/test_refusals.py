@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention import (
+from limelight.attention import (
     AttentionOrder,
     AttentionSpec,
     BackendRefused,
@@ -16,9 +16,9 @@ from attention import (
     get,
     plan,
 )
-from attention.backends import onednn
-from attention.registry import choose, obey
-from attention.timings import Timings
+from limelight.attention.backends import onednn
+from limelight.attention.registry import choose, obey
+from limelight.attention.timings import Timings
 
 SD1_SELF = {"head_dim": 40, "num_queries": 4096, "num_keys": 4096, "batch": 2, "num_heads": 8}
 T4, A100, H100 = (7, 5), (8, 0), (9, 0)

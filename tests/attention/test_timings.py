@@ -2,7 +2,7 @@
 
 import time
 
-from attention.timings import Timings
+from limelight.attention.timings import Timings
 
 
 def ways():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from attention import BackendRefused, attend, get
+from limelight.attention import BackendRefused, attend, get
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import TextToImagePipeline
-from tests.pipeline.lora_files import assert_equal, weights
+from limelight.pipeline import TextToImagePipeline
+from tests.pipeline.adapters.lora_files import assert_equal, weights
 
 
 def _byte_alphabet() -> list[str]:

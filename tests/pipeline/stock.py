@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline import GenerationRequest
-from pipeline.model import Model
+from limelight.pipeline import GenerationRequest
+from limelight.pipeline.models.model import Model
 
 
 def largest_difference(a: Image.Image, b: Image.Image) -> int:

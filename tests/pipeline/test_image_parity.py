@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline import GenerationRequest, TextToImagePipeline
-from pipeline.schedulers import SCHEDULERS, make_scheduler
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.requests.schedulers import SCHEDULERS, make_scheduler
 from tests.pipeline.stock import drawn_by, largest_difference, stock_pipeline
 
 PROMPT = "a red apple, on a BLUE background!"

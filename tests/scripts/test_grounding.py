@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.locate import DEFAULT_MODEL
+from limelight.pipeline.models.locate import DEFAULT_MODEL
 from scripts.training.config import SHIPPED
 from scripts.training.data import World
 from scripts.training.grounding import GROUND, NOTHING, SIDE, Maps, masks, named
-from scripts.training.scores import plain
+from scripts.training.scoring.scores import plain
 from scripts.training.text import TextSide
 from scripts.world.scene import Scene, Thing
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import TextToImagePipeline
-from scripts.training.map_scores import (
+from limelight.pipeline import TextToImagePipeline
+from scripts.training.scoring.map_scores import (
     Aggregation,
     area_under_roc,
     best_threshold,
@@ -15,7 +15,7 @@ from scripts.training.map_scores import (
     search,
     whole,
 )
-from scripts.training.truth import Recorded, Truth, record, truths_of
+from scripts.training.scoring.truth import Recorded, Truth, record, truths_of
 from scripts.world.scene import Scene, Thing
 
 MASK = torch.tensor([[[True, True], [False, False]]])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.training.muon import Muon, is_hidden, orthogonal
+from scripts.training.tools.muon import Muon, is_hidden, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 80), (2, 80, 32), (1, 48, 48)])

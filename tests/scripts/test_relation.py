@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pipeline.locate import DEFAULT_MODEL
+from limelight.pipeline.models.locate import DEFAULT_MODEL
 from scripts.training.config import SHIPPED
 from scripts.training.data import Sketch
-from scripts.training.margins import moved, recoloured
 from scripts.training.relation import UNSAID, relation_head, relation_loss, told
-from scripts.training.scores import plain
+from scripts.training.scoring.margins import moved, recoloured
+from scripts.training.scoring.scores import plain
 from scripts.training.text import TextSide
 from scripts.world.scene import Scene, Thing
 from scripts.world.vocabulary import RELATIONS

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.training import checkpoint
-from scripts.training.judge import Found, Judge, keep_judge, trained_judge
-from scripts.training.judge_stage import centres, judge_loss
-from scripts.training.scores import TASKS, frechet, interval, plain
+from scripts.training.scoring.judge import Found, Judge, keep_judge, trained_judge
+from scripts.training.scoring.judge_stage import centres, judge_loss
+from scripts.training.scoring.scores import TASKS, frechet, interval, plain
+from scripts.training.tools import checkpoint
 from scripts.world.captions import parse
 from scripts.world.composer import PIXELS
 from scripts.world.scene import Scene, Thing, is_held_out
@@ -110,6 +110,6 @@ def test_a_judge_is_kept(tmp_path, monkeypatch) -> None:
     own = {name: x + 0.5 if x.is_floating_point() else x for name, x in kept.items()}
     checkpoint.save({"step": 0, "optimizers": None, "modules": {"judge": own}}, tmp_path / "judge.pt")
     assert trained_judge(tmp_path).ground.bias.equal(own["ground.bias"])
-    monkeypatch.setattr("scripts.training.judge.KEPT", tmp_path / "judge.safetensors")
+    monkeypatch.setattr("scripts.training.scoring.judge.KEPT", tmp_path / "judge.safetensors")
     keep_judge(tmp_path)
     torch.testing.assert_close(trained_judge().ground.bias, own["ground.bias"], atol=1e-3, rtol=1e-3)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.locate import DEFAULT_MODEL
-from scripts.training import checkpoint, loop
+from limelight.pipeline.models.locate import DEFAULT_MODEL
+from scripts.training import loop
 from scripts.training.adopt import adopt
 from scripts.training.config import SHIPPED, PoolConfig, StageConfig, TrainConfig
+from scripts.training.tools import checkpoint
 from scripts.training.unet import ramped_average, unet_stage
 
 POOL = PoolConfig(chunk=4, window=2, uses=2, encode=4)

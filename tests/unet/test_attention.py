@@ -5,9 +5,10 @@ import threading
 import pytest
 import torch
 
-from attention import AttentionRuntime, AttentionSpec, get, plan
-from unet import UNet
-from unet.transformer import Attention
+from limelight.attention import AttentionRuntime, AttentionSpec, get, plan
+from limelight.unet import UNet
+from limelight.unet.config.read_diffusers import read_config
+from limelight.unet.transformer import Attention
 
 
 class Calls:
@@ -77,11 +78,10 @@ def test_specs_say_what_really_happens(variant, saved, inputs, monkeypatch, size
 
 
 def test_full_size_specs():
-    from unet import UNetConfig
-    from unet.weights import parameters_on_meta
+    from limelight.unet.weights.load import parameters_on_meta
 
     with parameters_on_meta():
-        unet = UNet(UNetConfig.from_json({"cross_attention_dim": 768}))
+        unet = UNet(read_config({"cross_attention_dim": 768}))
     specs = unet.attention_specs(64, 96, 77, batch=2, device="cuda")
     first = "down_blocks.0.attentions.0.transformer_blocks.0"
     expected = {"device": "cuda", "dtype": torch.float32, "head_dim": 40, "num_heads": 8, "batch": 2}

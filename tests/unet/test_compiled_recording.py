@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
-from attention import AttentionRuntime, plan
-from attention.recorder import RowRecorder
-from attention.recording import Extras, Recording
-from unet import UNet
+from limelight.attention import AttentionRuntime, plan
+from limelight.attention.recording.recorder import RowRecorder
+from limelight.attention.recording.recording import Extras, Recording
+from limelight.unet import UNet
 
 pytestmark = pytest.mark.compile
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from attention import AttentionRuntime, plan
-from attention.recorder import RowRecorder
-from attention.recording import Recording
-from unet import DeepFeature, UNet, optimize
+from limelight.attention import AttentionRuntime, plan
+from limelight.attention.recording.recorder import RowRecorder
+from limelight.attention.recording.recording import Recording
+from limelight.unet import DeepFeature, UNet, optimize
 
 
 @pytest.fixture(params=["plain", "fast"])

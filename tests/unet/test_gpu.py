@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from attention import AttentionRuntime, backends, get
-from attention.recorder import RowRecorder
-from attention.recording import Recording
-from unet import UNet, UNetConfig
+from limelight.attention import AttentionRuntime, backends, get
+from limelight.attention.recording.recorder import RowRecorder
+from limelight.attention.recording.recording import Recording
+from limelight.unet import UNet
+from limelight.unet.config.read_diffusers import read_config
 
 pytestmark = [
     pytest.mark.gpu,
@@ -24,7 +25,7 @@ CONFIG = {  # head dims of SD1: 40, 80, 160
 @pytest.fixture(scope="module")
 def unet() -> UNet:
     torch.manual_seed(0)
-    return UNet(UNetConfig.from_json(CONFIG)).eval()
+    return UNet(read_config(CONFIG)).eval()
 
 
 @pytest.fixture(scope="module")

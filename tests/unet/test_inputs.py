@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from unet import UNet
-from unet.inputs import check_inputs
+from limelight.unet import UNet
+from limelight.unet.inputs import check_inputs
 
 WRONG = {
     "channels": (

@@ -7,9 +7,10 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from unet import UNet, UNetConfig
-from unet.embeddings import guidance_embedding, sinusoids
-from unet.weights import parameters_on_meta
+from limelight.unet import UNet
+from limelight.unet.config.read_diffusers import read_config
+from limelight.unet.embeddings import guidance_embedding, sinusoids
+from limelight.unet.weights.load import parameters_on_meta
 
 
 def assert_equal_predictions(theirs: torch.Tensor, ours: torch.Tensor) -> None:
@@ -174,7 +175,7 @@ def test_full_size_weights_have_the_names_and_shapes_of_diffusers(name):
     with torch.device("meta"):
         theirs = UNet2DConditionModel(**content)
     with parameters_on_meta():
-        ours = UNet(UNetConfig.from_json(content))
+        ours = UNet(read_config(content))
     shapes = {key: tensor.shape for key, tensor in ours.state_dict().items()}
     assert shapes == {key: tensor.shape for key, tensor in theirs.state_dict().items()}
     if num_parameters is not None:
@@ -187,7 +188,7 @@ def test_full_size_sd15_equals_diffusers(tmp_path, inputs):
     torch.manual_seed(0)
     theirs = UNet2DConditionModel(**content).eval()
     theirs.save_pretrained(tmp_path)
-    config = UNetConfig.from_json(json.loads((tmp_path / "config.json").read_text()))
+    config = read_config(json.loads((tmp_path / "config.json").read_text()))
     arguments, their_arguments = inputs(config, batch=1, height=32, width=32)
     with torch.inference_mode():
         expected = theirs(**their_arguments).sample

@@ -4,8 +4,8 @@ import logging
 
 from torch import nn
 
-from unet.fast.memory import free_bytes
-from unet.unet import UNet
+from limelight.unet.fast.memory import free_bytes
+from limelight.unet.unet import UNet
 
 logger = logging.getLogger(__name__)
 _SMALL = 2**27  # bytes of filters that are no matter, whatever the model: all that the smallest has use for

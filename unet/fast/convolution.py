@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention.timings import Timings
-from unet.fast import winograd
-from unet.fast.linear import Products, is_usable
-from unet.fast.packings import Packings
+from limelight.attention.timings import Timings
+from limelight.unet.fast import winograd
+from limelight.unet.fast.linear import Products, is_usable
+from limelight.unet.fast.packings import Packings
 
 _Run = Callable[[Tensor], Tensor]
 

@@ -8,17 +8,17 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from attention import AttentionRuntime
-from attention.timings import Timings, cache_file
-from unet.blocks import DownBlock
-from unet.deep_feature import DeepFeature
-from unet.fast import replay, rows
-from unet.fast.allowance import allowance, tiles_by_layer
-from unet.fast.convolution import FastConv2d
-from unet.fast.linear import FastFeedForward, FastLinear, Products
-from unet.fast.memory import give_back
-from unet.transformer import FeedForward
-from unet.unet import UNet
+from limelight.attention import AttentionRuntime
+from limelight.attention.timings import Timings, cache_file
+from limelight.unet.blocks import DownBlock
+from limelight.unet.deep_feature import DeepFeature
+from limelight.unet.fast import replay, rows
+from limelight.unet.fast.allowance import allowance, tiles_by_layer
+from limelight.unet.fast.convolution import FastConv2d
+from limelight.unet.fast.linear import FastFeedForward, FastLinear, Products
+from limelight.unet.fast.memory import give_back
+from limelight.unet.transformer import FeedForward
+from limelight.unet.unet import UNet
 
 EXTRA_MEMORY = 0.36
 _MUCH = 2**24  # bytes of what a call holds

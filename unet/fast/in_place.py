@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from unet.fast.program import Program, last_read
+from limelight.unet.fast.program import Program, last_read
 
 _aten = torch.ops.aten
 # Elementwise operations, by the names that lines call them, with those that write over their first argument.

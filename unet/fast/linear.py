@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from attention.timings import Timings
-from unet.transformer import FeedForward
+from limelight.attention.timings import Timings
+from limelight.unet.transformer import FeedForward
 
 _MIN_ROWS = 16  # below, the call itself is what takes time
 _MANY_ROWS = 1024  # from there on each size is measured by itself

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from unet.fast.program import Look, Operation, Program
+from limelight.unet.fast.program import Look, Operation, Program
 
 # `repr` of these is Python, and TorchScript.
 _WRITTEN_AS_THEY_ARE = (bool, int, float, str, torch.dtype, torch.layout, torch.memory_format)

@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, RowGroup
-from attention.context import ContextRows, KeysValues
-from unet.fast.in_place import write_in_place
-from unet.fast.listing import Listing, Written
-from unet.fast.program import Program
-from unet.fast.script import in_script
-from unet.fast.simplify import simplify
-from unet.fast.watched import Watched
+from limelight.attention import AttentionRuntime, RowGroup
+from limelight.attention.context import ContextRows, KeysValues
+from limelight.unet.fast.in_place import write_in_place
+from limelight.unet.fast.listing import Listing, Written
+from limelight.unet.fast.program import Program
+from limelight.unet.fast.script import in_script
+from limelight.unet.fast.simplify import simplify
+from limelight.unet.fast.watched import Watched
 
 logger = logging.getLogger(__name__)
 _MOST = 64  # kinds of calls that are kept

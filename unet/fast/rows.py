@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from attention import AttentionRuntime
-from unet.blocks import DownBlock
-from unet.transformer import SpatialTransformer, TransformerBlock
+from limelight.attention import AttentionRuntime
+from limelight.unet.blocks import DownBlock
+from limelight.unet.transformer import SpatialTransformer, TransformerBlock
 
 
 @dataclass(frozen=True, slots=True)

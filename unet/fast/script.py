@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unet.fast.program import Operation, Program, Run, last_read
+from limelight.unet.fast.program import Operation, Program, Run, last_read
 
 _NAMED = re.compile(r"\w+=")
 # How lists and constants are written in a graph, beside what is done with them.

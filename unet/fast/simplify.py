@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from unet.fast.program import MADE, Operation, Program
+from limelight.unet.fast.program import MADE, Operation, Program
 
 _VIEW = "aten_as_strided_default"
 # What lies in order, however what it reads does.

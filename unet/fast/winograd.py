@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from unet.fast.linear import linear
-from unet.fast.packings import Packings
+from limelight.unet.fast.linear import linear
+from limelight.unet.fast.packings import Packings
 
 _G = {
     2: [[1, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, -1 / 2, 1 / 2], [0, 0, 1]],

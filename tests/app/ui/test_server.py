@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.ui.ticket import Ticket
-from app.ui.visitor import COOKIE, Visitor
-from pipeline import GenerationRequest
-from pipeline.metadata import read_record
+from limelight.app.ui.access.visitor import COOKIE, Visitor
+from limelight.app.ui.studio.job import Ticket
+from limelight.pipeline import GenerationRequest
+from limelight.pipeline.results.png import read_record
 
 
 def _get(url: str, path: str, method: str = "GET", headers=None):

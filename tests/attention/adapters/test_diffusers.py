@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from attention.adapters.for_diffusers import AttentionProcessor
-from attention.adapters.log import KernelLog
+from limelight.attention.adapters.for_diffusers import AttentionProcessor
+from limelight.attention.adapters.log import KernelLog
 
 
 def unet() -> torch.nn.Module:

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from attention.adapters.cache import transformers_cache
-from attention.adapters.for_transformers import UnsupportedAttention, register_with_transformers
-from attention.adapters.log import KernelLog
-from attention.adapters.written_out import adopt
-from attention.caches.decoding import KVCache, PagedKVCache
-from attention.registry import UnknownBackend
+from limelight.attention.adapters.cache import transformers_cache
+from limelight.attention.adapters.for_transformers import UnsupportedAttention, register_with_transformers
+from limelight.attention.adapters.log import KernelLog
+from limelight.attention.adapters.written_out import adopt
+from limelight.attention.caches.decoding import KVCache, PagedKVCache
+from limelight.attention.registry import UnknownBackend
 
 ASKING = ["clip", "gpt2", "llama"]  # for an implementation
 WRITTEN_OUT = ["falcon", "falcon-alibi", "falcon-grouped", "blip"]

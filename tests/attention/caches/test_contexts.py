@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from attention import KeysValues
-from attention.caches import contexts
-from attention.caches.contexts import FIRST_BLOCKS, PagedContexts
+from limelight.attention import KeysValues
+from limelight.attention.caches import contexts
+from limelight.attention.caches.contexts import FIRST_BLOCKS, PagedContexts
 
 SIZES = {"a": (2, 3), "b": (1, 4)}  # site -> key heads, head dim
 LENGTH = 5

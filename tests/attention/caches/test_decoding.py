@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from attention import attend, backends
-from attention.caches.decoding import DecodingCache, KVCache, PagedKVCache
+from limelight.attention import attend, backends
+from limelight.attention.caches.decoding import DecodingCache, KVCache, PagedKVCache
 
 CACHES = {
     "contiguous": lambda: KVCache(block_size=8),

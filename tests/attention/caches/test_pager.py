@@ -8,9 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from attention.caches.decoding import blocks_of
-from attention.caches.pager import OutOfBlocks, Pager, Table
-from attention.caches.pool import BlockPool
+from limelight.attention.caches.decoding import blocks_of
+from limelight.attention.caches.pager import OutOfBlocks, Pager, Table
+from limelight.attention.caches.pool import BlockPool
 
 NUM_BLOCKS, BLOCK_SIZE = 24, 4
 

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from attention import Backend, Capability
-from attention.backends import triton
+from limelight.attention import Backend, Capability
+from limelight.attention.backends import triton
 
 RUNS_HERE = find_spec("triton") is not None and os.environ.get("TRITON_INTERPRET") == "1"
 collect_ignore_glob = [] if RUNS_HERE else ["test_*.py"]

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from attention import AttentionRuntime, Backend, KeysValues
-from attention.caches.contexts import PagedContexts
-from attention.context import Pages
+from limelight.attention import AttentionRuntime, Backend, KeysValues
+from limelight.attention.caches.contexts import PagedContexts
+from limelight.attention.context import Pages
 
 # rows, heads, key heads, queries, keys, head_dim
 SHAPES = {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.batch import BatchOptions
+from limelight.app.batch import BatchOptions
 
 Draw = Callable[..., BaseProcess]
 

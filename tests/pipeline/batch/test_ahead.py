@@ -3,8 +3,8 @@
 import threading
 from dataclasses import dataclass, field
 
-from pipeline import GenerationRequest
-from pipeline.batch.ahead import Ahead
+from limelight.pipeline import GenerationRequest
+from limelight.pipeline.batch.worker import Ahead
 
 
 @dataclass

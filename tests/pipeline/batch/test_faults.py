@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from app.batch import BatchOptions, batch
-from pipeline import TextToImagePipeline
-from pipeline.batch.errors import OutputLost, WorldError
-from pipeline.batch.rows import read_rows
-from pipeline.batch.run import Run, open_output
-from pipeline.batch.stop import Stop
-from pipeline.batch.team import Team, join
-from pipeline.errors import OutputError, UsageError
+from limelight.app.batch import BatchOptions, batch
+from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.batch.errors import OutputLost, WorldError
+from limelight.pipeline.batch.rows.rows import read_rows
+from limelight.pipeline.batch.run import Run, open_output
+from limelight.pipeline.batch.stop import Stop
+from limelight.pipeline.batch.world import Team, join
+from limelight.pipeline.errors import OutputError, UsageError
 from tests.pipeline.batch.conftest import pictures, write_rows
 
 ROWS = [f"a cat,{seed},2" for seed in range(6)]

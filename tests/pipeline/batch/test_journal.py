@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.batch.errors import OutputInUse, OutputLost
-from pipeline.batch.journal import Journal, Ledger
-from pipeline.batch.seat import Owner, Seat
+from limelight.pipeline.batch.errors import OutputInUse, OutputLost
+from limelight.pipeline.batch.journal import Journal, Ledger
+from limelight.pipeline.batch.lock import Owner, Seat
 
 
 def ledger(folder: Path, run: str = "r") -> Ledger:

@@ -35,8 +35,8 @@ ACCELERATE = [
     sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
     "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", SCRIPT,
 ]  # fmt: skip
-HELPED = [sys.executable, "-m", "app.cli", "batch"]
-RAY = [sys.executable, "-m", "app.cli", "batch", "--engine", "ray"]
+HELPED = [sys.executable, "-m", "limelight", "batch"]
+RAY = [sys.executable, "-m", "limelight", "batch", "--engine", "ray"]
 
 
 def launch(command: list[str], manifest: Path, output: Path, tell: Path) -> "subprocess.Popen[bytes]":

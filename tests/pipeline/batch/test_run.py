@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import GenerationRequest, TextToImagePipeline
-from pipeline.batch.journal import Ledger
-from pipeline.metadata import read_record
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.batch.journal import Ledger
+from limelight.pipeline.results.png import read_record
 from tests.pipeline.batch.conftest import Draw, pictures, write_rows
 
 ROWS = [f"a {colour} {thing},{seed},2" for seed, (colour, thing) in enumerate(

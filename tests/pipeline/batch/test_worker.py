@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline import GenerationRequest, TextToImagePipeline
-from pipeline.batch import capacity
-from pipeline.batch.capacity import find_max_rows
-from pipeline.clip import ClipEncoder
-from pipeline.session import Session
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.batch import capacity
+from limelight.pipeline.batch.capacity import find_max_rows
+from limelight.pipeline.sampling.engine import Session
+from limelight.pipeline.text.clip_encoder import ClipEncoder
 from tests.pipeline.batch.conftest import pictures, write_rows
 from tests.pipeline.batch.test_faults import run_here
 

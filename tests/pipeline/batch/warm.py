@@ -8,13 +8,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-import app.batch
-import pipeline.metadata
-import pipeline.session
-from app.batch import BatchOptions, batch
-from pipeline import TextToImagePipeline
-from pipeline.text import TextEncoder
-from pipeline.whole import write_whole
+import limelight.app.batch
+import limelight.pipeline.results.png
+import limelight.pipeline.sampling.engine
+from limelight.app.batch import BatchOptions, batch
+from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.atomic import write_whole
+from limelight.pipeline.text.encoder import TextEncoder
 
 TextToImagePipeline.from_pretrained("default", device="cpu")("a cat", num_steps=1, record="grid")
 
@@ -45,16 +45,18 @@ class _Once:
 
 def _hold(at: str, pause: _Once) -> None:
     if at == "load":
-        app.batch.load_pipeline = _after(pause, app.batch.load_pipeline)
+        limelight.app.batch.load_pipeline = _after(pause, limelight.app.batch.load_pipeline)
     elif at == "encode":
         pause_here = lambda: threading.current_thread() is threading.main_thread() and pause()  # noqa: E731
         TextEncoder.prompt = _after(pause_here, TextEncoder.prompt)  # type: ignore[method-assign]
     elif at == "sample":
-        pipeline.session.predict = _after(pause, pipeline.session.predict)
+        limelight.pipeline.sampling.engine.predict = _after(pause, limelight.pipeline.sampling.engine.predict)
     elif at == "decode":
-        pipeline.session.decode_with_notes = _after(pause, pipeline.session.decode_with_notes)
+        limelight.pipeline.sampling.engine.decode_with_notes = _after(
+            pause, limelight.pipeline.sampling.engine.decode_with_notes
+        )
     elif at == "save":
-        pipeline.metadata.write_whole = lambda path, write: write_whole(
+        limelight.pipeline.results.png.write_whole = lambda path, write: write_whole(
             path, lambda file: (write(file), file.flush(), pause())
         )
     else:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from attention import Backend
-from pipeline import GenerationRequest, TextToImagePipeline
-from pipeline.engine import Engine
-from pipeline.job import Plan
-from pipeline.model import Model
-from pipeline.result import Result
+from limelight.attention import Backend
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.models.model import Model
+from limelight.pipeline.results.result import Result
+from limelight.pipeline.sampling.engine import Engine
+from limelight.pipeline.sampling.job import Plan
 
 
 class OnKernel(Engine):

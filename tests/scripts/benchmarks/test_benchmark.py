@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from scripts import benchmark
-from scripts.benchmarks import runtimes, unet
-from scripts.benchmarks.process import run, told
-from scripts.benchmarks.report import Section
+from scripts.benchmarks import unet
+from scripts.benchmarks.tools import runtimes
+from scripts.benchmarks.tools.process import run, told
+from scripts.benchmarks.tools.report import Section
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from scripts.benchmarks.likeness import C1, psnr, ssim
+from scripts.benchmarks.tools.likeness import C1, psnr, ssim
 
 
 def test_psnr_is_of_the_mean_square():

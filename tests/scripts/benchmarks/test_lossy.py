@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.benchmarks import lossy, models
-from scripts.training.scores import TASKS, Task
+from scripts.benchmarks import lossy
+from scripts.benchmarks.tools import models
+from scripts.training.scoring.scores import TASKS, Task
 
 
 def test_a_prediction_between_whole_ones_is_timed_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:

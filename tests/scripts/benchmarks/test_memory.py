@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.benchmarks import memory
-from scripts.benchmarks.process import told
+from scripts.benchmarks.tools.process import told
 
 
 @pytest.fixture(scope="module")

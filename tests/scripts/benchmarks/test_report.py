@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.benchmarks.plot import draw
-from scripts.benchmarks.report import Report, Section, Setting, markdown
-from scripts.benchmarks.turns import Ratio, Taken, seconds, take_turns, timed
+from scripts.benchmarks.tools.plot import draw
+from scripts.benchmarks.tools.report import Report, Section, Setting, markdown
+from scripts.benchmarks.tools.turns import Ratio, Taken, seconds, take_turns, timed
 
 SETTING = Setting("cpu", 1, "python -m scripts.benchmark unet --quick", load=1.25, note="All was quiet.")
 SECTION = Section(

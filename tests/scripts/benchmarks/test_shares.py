@@ -3,7 +3,7 @@
 import math
 import re
 
-from scripts.benchmarks.shares import shares
+from scripts.benchmarks.tools.shares import shares
 
 
 def busy(rounds: int) -> float:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from unet.fast.listing import Listing
-from unet.fast.program import Program
-from unet.fast.script import in_script
+from limelight.unet.fast.listing import Listing
+from limelight.unet.fast.program import Program
+from limelight.unet.fast.script import in_script
 
 Compute = Callable[[Tensor], tuple[Tensor, ...]]
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 import pytest
 import torch
 
-from attention import AttentionRuntime, plan
-from attention.recorder import RowRecorder
-from attention.recording import Extras, Recording
-from attention.timings import Timings
-from unet import UNet, optimize
-from unet.fast import FastUNet, allowance, fast_unet, replay
+from limelight.attention import AttentionRuntime, plan
+from limelight.attention.recording.recorder import RowRecorder
+from limelight.attention.recording.recording import Extras, Recording
+from limelight.attention.timings import Timings
+from limelight.unet import UNet, optimize
+from limelight.unet.fast import FastUNet, allowance, fast_unet, replay
 
 KEPT = ("tiles of 1", "tiles of 2", "tiles of 4", "halves")
 ANEW = ("direct", "columns", "tiles of 2, anew", "tiles of 4, anew")  # where no memory is to keep filters

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limelight.unet.fast.in_place import write_in_place
 from tests.unet.fast.programs import functions, listed, repeat
-from unet.fast.in_place import write_in_place
 
 
 def written(compute, x: Tensor) -> list[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from unet.fast.memory import free_bytes
+from limelight.unet.fast.memory import free_bytes
 
 V1 = ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")
 V2 = ("memory.max", "memory.current")

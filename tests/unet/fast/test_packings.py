@@ -2,7 +2,7 @@
 
 import torch
 
-from unet.fast.packings import Packings
+from limelight.unet.fast.packings import Packings
 
 GROUPS, CHANNELS = 36, 192
 

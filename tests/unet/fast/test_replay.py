@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attention import AttentionRuntime, RowGroup, get
-from attention.recorder import RowRecorder
-from attention.recording import Extras, Recording
-from unet import DeepFeature, UNet, optimize
-from unet.fast import FastUNet, replay
-from unet.fast.replay import Replays, record
+from limelight.attention import AttentionRuntime, RowGroup, get
+from limelight.attention.recording.recorder import RowRecorder
+from limelight.attention.recording.recording import Extras, Recording
+from limelight.unet import DeepFeature, UNet, optimize
+from limelight.unet.fast import FastUNet, replay
+from limelight.unet.fast.replay import Replays, record
 
 
 @pytest.fixture(params=["python", "script"], autouse=True)

@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from limelight.unet.fast import script
+from limelight.unet.fast.script import in_script
 from tests.unet.fast.programs import listed, repeat
-from unet.fast import script
-from unet.fast.script import in_script
 
 
 def test_lists_numbers_and_types() -> None:

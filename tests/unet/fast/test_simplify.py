@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limelight.unet.fast.simplify import simplify
 from tests.unet.fast.programs import functions, listed, repeat
-from unet.fast.simplify import simplify
 
 WEIGHT = torch.randn(8, 8)
 VIEW = "aten_as_strided_default"

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from unet.fast import winograd
+from limelight.unet.fast import winograd
 
 
 @pytest.mark.parametrize(("whole", "most"), [(16, 16), (16, 5), (7, 3), (3, 1), (5, 0), (1, 9)])

@@ -1,0 +1,196 @@
+"""What happens when somebody does something on the page. Plain functions: they know no component."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from limelight.app.ui.access.visitor import Visitor
+from limelight.app.ui.form import restore as restoring
+from limelight.app.ui.form.decode_upload import decoded
+from limelight.app.ui.form.settings import Settings, model_of, requests_of, seed_of
+from limelight.app.ui.form.start_image import size_for
+from limelight.app.ui.form.weights import reweigh
+from limelight.app.ui.output.frames import Frames, refusal
+from limelight.app.ui.studio.fair_queue import QueueFull
+from limelight.app.ui.studio.job import Ticket
+from limelight.app.ui.studio.studio import Studio, checked
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.text.words import WORD
+
+
+async def draw(studio: Studio, visitor: Visitor, settings: Settings) -> AsyncIterator[dict[str, Any]]:
+    """Tells of a run until it is over; closing the iterator stops it.
+
+    What cannot be drawn is told in a message, and nothing waits.
+    """
+    changed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def notify() -> None:
+        loop.call_soon_threadsafe(changed.set)
+
+    try:
+        tickets = await asyncio.to_thread(_tickets, studio, visitor, settings, notify)
+        studio.submit(tickets)
+    except (ValueError, QueueFull) as error:  # every refusal is a ValueError that says what to change
+        yield refusal(str(error))
+        return
+    frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=unknown_words(studio, tickets[0]))
+    try:
+        while True:
+            changed.clear()
+            message = await asyncio.to_thread(frames.message)
+            yield message
+            if message["is_over"]:
+                return
+            await asyncio.sleep(studio.limits.live_seconds)
+            await _changed_or_queued(changed, tickets)
+    finally:
+        for ticket in tickets:
+            studio.stop_one(ticket)
+
+
+async def _changed_or_queued(changed: asyncio.Event, tickets: list[Ticket]) -> None:
+    """Waits for news; places in the queue change without any, so they are looked up every second."""
+    is_queued = any(ticket.state == "waiting" for ticket in tickets)
+    try:
+        await asyncio.wait_for(changed.wait(), timeout=1.0 if is_queued else None)
+    except TimeoutError:
+        return
+
+
+def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) -> list[Ticket]:
+    model = model_of(settings, list(studio.pipelines))
+    height, width = studio.pipelines[model].model.native_size
+    requests = requests_of(settings, studio.limits, (width, height))
+    checked(studio, requests[0], model, settings.attention)
+    requests = studio.expansions.noted(visitor, requests)
+    tickets = [Ticket(visitor, model, settings.attention, request, notify) for request in requests]
+    studio.results.forget(visitor)
+    return tickets
+
+
+def unknown_words(studio: Studio, ticket: Ticket) -> str:
+    """What to tell of words that a small model was not trained on; empty where there are none."""
+    vocabulary = studio.pipelines[ticket.model].model.vocabulary
+    words = WORD.findall(ticket.request.prompt)
+    if vocabulary is None or not (unknown := vocabulary.unknown(words)):
+        return ""
+    return vocabulary.explain(unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an event does to the controls, and what is said of it."""
+
+    text: str
+    settings: Mapping[str, Any]
+    kind: str = ""
+
+
+def expand(studio: Studio, visitor: Visitor, settings: Settings) -> Change:
+    """Lets a language model go on with the prompt; the seed that it was drawn by is kept."""
+    try:
+        model = studio.pipelines[model_of(settings, list(studio.pipelines))].model
+        height, width = model.native_size
+        request = requests_of(settings, studio.limits, (width, height), record=False)[0]
+        expansion = studio.expansions.expand(
+            visitor, request.prompt, seed=request.seed, vocabulary=model.vocabulary
+        )
+    except ValueError as error:
+        return Change(str(error), {}, "error")
+    if not expansion.added:
+        return Change("Nothing came to mind; another seed may do better.", {})
+    return Change(
+        f"Added: {expansion.added.strip(' ,')}", {"prompt": expansion.text, "seed": str(request.seed)}
+    )
+
+
+def restore(event: Any, studio: Studio) -> Change:
+    """Brings back the settings of a PNG that was dropped on the page."""
+    try:
+        data = decoded(_field(event, "data"), studio.limits)
+        stored = restoring.request_of_png(data, studio.limits)
+        return _restored(stored, studio)
+    except ValueError as error:
+        return Change(str(error), {}, "error")
+
+
+def _restored(stored: Mapping[str, Any], studio: Studio) -> Change:
+    again = (
+        " It was made from an image, which it does not hold: choose that again."
+        if stored.get("image")
+        else ""
+    )
+    found = restoring.settings_of_record(stored, studio.limits)
+    return Change(f"The settings of that picture are back.{again}", found)
+
+
+def recall(event: Any, studio: Studio) -> Change:
+    """Brings back settings, or the seed alone, from the browser's history."""
+    stored = _field(event, "settings")
+    try:
+        if not isinstance(stored, Mapping):
+            raise UsageError("there are no settings with it")
+        if _field(event, "kind") == "seed":
+            seed = str(seed_of(stored.get("seed")))
+            return Change(f"Seed {seed} is kept.", {"seed": seed})
+        return _restored(stored, studio)
+    except ValueError as error:
+        return Change(str(error), {}, "error")
+
+
+def choose(studio: Studio, model: Any) -> Change:
+    """Gives the picture the size that a model draws best."""
+    try:
+        height, width = studio.pipelines[
+            model_of(Settings(prompt="", model=model), list(studio.pipelines))
+        ].model.native_size
+    except ValueError as error:
+        return Change(str(error), {}, "error")
+    return Change("", {"width": width, "height": height})
+
+
+def fit(event: Any, studio: Studio, model: Any) -> Change:
+    """Gives the picture the shape of the image that it starts from."""
+    wide, high = _field(event, "width"), _field(event, "height")
+    if not (isinstance(wide, int) and isinstance(high, int) and min(wide, high) > 0):
+        return Change("The image has no size.", {}, "error")
+    native = studio.pipelines[model if model in studio.pipelines else next(iter(studio.pipelines))].model
+    own_height, own_width = native.native_size
+    width, height = size_for((wide, high), (own_width, own_height), studio.limits)
+    text = (
+        "" if (width, height) == (own_width, own_height) else f"{width} x {height} pixels, as the image is."
+    )
+    return Change(text, {"width": width, "height": height})
+
+
+async def weigh(
+    studio: Studio, visitor: Visitor, event: Any, start: Any = None
+) -> AsyncIterator[dict[str, Any]]:
+    """Draws a picture again with another weight of one word, as `draw` does.
+
+    Args:
+        start: the image that is there to start from, for a picture that was made from one.
+    """
+    try:
+        stored, span, weight = (_field(event, name) for name in ("settings", "span", "weight"))
+        if not isinstance(stored, Mapping):
+            raise UsageError("there are no settings with it")
+        first, after = (int(each) for each in span)
+        again = dict(stored) | {"prompt": reweigh(str(stored.get("prompt")), (first, after), float(weight))}
+        settings = Settings(
+            **restoring.settings_of_record(again, studio.limits),
+            model=_field(event, "model"),
+            start=restoring.start_of_record(stored, start, studio.limits),
+        )
+    except (ValueError, TypeError) as error:
+        yield refusal(str(error))
+        return
+    async for message in draw(studio, visitor, settings):
+        yield message
+
+
+def _field(event: Any, name: str) -> Any:
+    return event.get(name) if isinstance(event, Mapping) else None

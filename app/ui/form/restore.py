@@ -1,0 +1,88 @@
+"""From a PNG to the settings that made it: everything in it is taken for something that a stranger typed."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from limelight.app.ui.access.errors import NotOffered
+from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.form.settings import Settings, requests_of
+from limelight.app.ui.form.start_image import images_of
+from limelight.pipeline.errors import RequestError, UsageError
+from limelight.pipeline.requests.input_image import recall
+from limelight.pipeline.results.png import read_record
+
+# What a record may set. Models, files and places are not among them: a record names no file that is opened.
+RESTORED = (
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "num_steps",
+    "guidance_scale",
+    "scheduler",
+    "width",
+    "height",
+    "strength",
+    "hires_scale",
+    "hires_strength",
+    "clip_skip",
+    "guidance_rescale",
+    "lossy_cache_interval",
+)
+
+
+def settings_of_png(data: bytes, limits: Limits) -> dict[str, Any]:
+    """The controls that a PNG's record sets; raises as its two parts do."""
+    return settings_of_record(request_of_png(data, limits), limits)
+
+
+def request_of_png(data: bytes, limits: Limits) -> Mapping[str, Any]:
+    """The request in a PNG's record, unchecked.
+
+    Raises:
+        UsageError: it is too large, no PNG, or has no record.
+    """
+    if len(data) > limits.max_file_bytes:
+        raise NotOffered(f"the file has {len(data):,} bytes; at most {limits.max_file_bytes:,} are read here")
+    return read_record(io.BytesIO(data), name="the file")["request"]
+
+
+def settings_of_record(stored: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    """The controls that a stored request sets.
+
+    Raises:
+        UsageError: a field is not what the page would take from somebody who typed it.
+    """
+    taken = {name: stored[name] for name in RESTORED if stored.get(name) is not None}
+    if not isinstance(taken.get("prompt"), str):
+        raise UsageError("the record has no prompt")
+    if "seed" in taken:
+        taken["seed"] = str(taken["seed"])
+    checked = requests_of(Settings(**taken), limits, (64, 64), record=False)[0]
+    return {name: taken[name] for name in taken if name != "scheduler"} | (
+        {"scheduler": checked.scheduler} if checked.scheduler else {}
+    )
+
+
+def start_of_record(stored: Mapping[str, Any], start: Any, limits: Limits) -> Any:
+    """The image and mask that a stored request was made with, if they are the ones that are there.
+
+    Args:
+        start: what is there: {"image", "mask"}, as data URLs, or None.
+
+    Raises:
+        UsageError: they are others, or none.
+    """
+    if not stored.get("image"):
+        return None
+    image, mask = images_of(start, limits)
+    try:
+        recall("image", stored["image"], image, "RGB")
+        if stored.get("mask"):
+            recall("mask", stored["mask"], mask, "L")
+    except RequestError:
+        raise UsageError(
+            "that picture was made from an image, or a mask, that is not there any more; "
+            "choose it again under Start from an image"
+        ) from None
+    return start if stored.get("mask") else {"image": start["image"], "mask": None}

@@ -1,0 +1,30 @@
+"""A prompt with another weight of one of its words."""
+
+import re
+
+from limelight.app.ui.access.errors import NotOffered
+from limelight.pipeline.text.syntax import MAX_WEIGHT, MIN_WEIGHT
+
+_WEIGHT = re.compile(r"\s*:\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*\)")
+
+
+def reweigh(prompt: str, span: tuple[int, int], weight: float) -> str:
+    """The prompt with `(word:weight)` in the place of the word, or of the word with a weight of its own.
+
+    Args:
+        span: characters [start, end) of the word.
+
+    Raises:
+        NotOffered: the span is not in the prompt, or the weight is not from 0 to 10.
+    """
+    start, end = span
+    if not 0 <= start < end <= len(prompt):
+        raise NotOffered(f"the word is at {start} to {end}; the prompt has {len(prompt)} characters")
+    if not MIN_WEIGHT <= weight <= MAX_WEIGHT:
+        raise NotOffered(f"weight is {weight:g}; must be from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}")
+    word = prompt[start:end]
+    own = _WEIGHT.match(prompt, end)
+    if own and start and prompt[start - 1] == "(":
+        start, end = start - 1, own.end()
+    new = word if weight == 1 else f"({word}:{weight:g})"
+    return prompt[:start] + new + prompt[end:]

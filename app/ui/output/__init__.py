@@ -1,0 +1,1 @@
+"""What the page gets back: frames, maps, pictures and downloads."""

@@ -1,0 +1,97 @@
+"""What the viewer is told of a run: every message whole, so that one lost between two is no loss."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from limelight.app.ui.output.payload import all_maps, live_maps
+from limelight.app.ui.output.pictures import plain_info, preview_url, result_url
+from limelight.app.ui.studio.job import Ticket
+from limelight.app.ui.studio.studio import Studio
+
+
+class Frames:
+    """Tells of the tickets of one run; makes anew only what has changed.
+
+    Args:
+        run: names the run.
+        kind: `draw`, or `weigh` where a word was given another weight, and the browser compares.
+        note: something about the prompt that is not an error.
+    """
+
+    def __init__(self, studio: Studio, run: str, tickets: Sequence[Ticket], *, note: str = "") -> None:
+        self.studio = studio
+        self.run = run
+        self.tickets = tickets
+        self.note = note
+        self._made: dict[str, tuple[int, dict[str, Any]]] = {}
+
+    def message(self) -> dict[str, Any]:
+        return {
+            "run": self.run,
+            "is_over": all(ticket.is_over for ticket in self.tickets),
+            "error": "",
+            "note": " ".join(
+                filter(None, (self.note, *dict.fromkeys(ticket.note for ticket in self.tickets)))
+            ),
+            "pictures": [self._picture(ticket) for ticket in self.tickets],
+        }
+
+    def _picture(self, ticket: Ticket) -> dict[str, Any]:
+        version = ticket.version
+        if ticket.state != "waiting" and (made := self._made.get(ticket.id)) and made[0] == version:
+            return made[1]
+        before = self._made[ticket.id][1] if ticket.id in self._made else {}
+        picture = self._about(ticket) | {
+            "version": version,
+            "image": before.get("image"),
+            "maps": before.get("maps"),
+        }
+        picture |= self._drawn(ticket)
+        picture["index"] = max(picture["index"], before.get("index", 0))  # of one that was stopped
+        self._made[ticket.id] = version, picture
+        return picture
+
+    def _about(self, ticket: Ticket) -> dict[str, Any]:
+        step = ticket.step
+        request = ticket.request
+        return {
+            "id": ticket.id,
+            "state": ticket.state,
+            "position": self.studio.position(ticket) if ticket.state == "waiting" else None,
+            "index": step.index if step else 0,
+            "count": step.count if step else request.num_steps,
+            "seconds_left": ticket.seconds_left,
+            "error": ticket.error,
+            "prompt": request.prompt,
+            "negative_prompt": request.negative_prompt,
+            "seed": str(request.seed),
+            "model": ticket.model,
+            "settings": None,
+            "file_name": "",
+        }
+
+    def _drawn(self, ticket: Ticket) -> dict[str, Any]:
+        """The picture and its maps, as far as they are."""
+        result, step = ticket.result, ticket.step
+        if result is not None:
+            info = plain_info(result)
+            return {
+                "image": result_url(result),
+                "size": list(result.image.size),
+                "maps": all_maps(result.maps, self.studio.limits.max_map_bytes) if result.maps else None,
+                "settings": info["request"] | {"seed": str(result.request.seed)},
+                "attention": info["attention"],
+                "sites": self.studio.timing.sites(self.studio.engine(ticket.model, ticket.attention), result),
+                "file_name": result.file_name,
+            }
+        if step is None or step.preview is None:
+            return {}
+        return {
+            "image": preview_url(step.preview()),
+            "maps": live_maps(step.maps) if step.maps else None,
+        }
+
+
+def refusal(error: str) -> dict[str, Any]:
+    """The message of a run that does not begin."""
+    return {"run": "", "is_over": True, "error": error, "note": "", "pictures": []}

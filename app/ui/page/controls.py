@@ -1,0 +1,145 @@
+"""The controls beside the picture: every field of a request that people expect."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from limelight.app.ui.form.settings import AUTO, Settings
+from limelight.app.ui.page.painter import make_painter
+from limelight.app.ui.studio.studio import Studio
+from limelight.pipeline.requests.request import MAX_CACHE_INTERVAL, RECORD_EXTRAS
+from limelight.pipeline.requests.schedulers import OWN, SCHEDULERS, scheduler_label
+
+DETAILS = [
+    ("Sites and heads", "head"),
+    ("Sites", "site"),
+    ("Words alone", "grid"),
+    ("Nothing", "off"),
+]
+EXTRAS = [
+    ("What words contribute", "values"),
+    ("Refined by self-attention", "refined"),
+    ("Negative prompt", "negative"),
+]
+assert {name for _, name in EXTRAS} <= set(RECORD_EXTRAS)
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The controls by the name of the setting that they hold."""
+
+    by_name: Mapping[str, Any]
+
+    @property
+    def prompt(self) -> gr.Textbox:
+        return self.by_name["prompt"]
+
+    @property
+    def model(self) -> gr.Dropdown:
+        return self.by_name["model"]
+
+    @property
+    def start(self) -> gr.HTML:
+        return self.by_name["start"]
+
+    @property
+    def inputs(self) -> list[Any]:
+        """In the order of `Settings`."""
+        return [self.by_name[name] for name in Settings.names()]
+
+    @classmethod
+    def build(cls, studio: Studio, prompt: gr.Textbox, backends: Sequence[tuple[str, str]]) -> "Controls":
+        """Lays them out where it is called."""
+        limits, models = studio.limits, list(studio.pipelines)
+        height, width = studio.pipelines[models[0]].model.native_size
+        found: dict[str, Any] = {"prompt": prompt}
+        with gr.Accordion("Picture", open=True, elem_classes="accordion"):
+            found["negative_prompt"] = gr.Textbox(
+                label="Negative prompt", lines=1, max_lines=4, placeholder="What it should not show"
+            )
+            with gr.Row(elem_classes="seed-row"):
+                found["seed"] = gr.Textbox(
+                    label="Seed", placeholder="a new one each time", max_lines=1, elem_id="seed"
+                )
+                gr.Button("A new seed each time", elem_id="dice", min_width=44).click(
+                    None, None, found["seed"], js="() => ''", api_visibility="private"
+                )
+                gr.Button("Keep the seed of this picture", elem_id="lock", min_width=44).click(
+                    None,
+                    None,
+                    found["seed"],
+                    js="() => window.limelight?.picture?.seed ?? ''",
+                    api_visibility="private",
+                )
+            with gr.Row():
+                found["width"] = gr.Number(width, label="Width", step=8, minimum=8, precision=0, min_width=90)
+                found["height"] = gr.Number(
+                    height, label="Height", step=8, minimum=8, precision=0, min_width=90
+                )
+                found["count"] = gr.Number(
+                    1, label="Pictures", minimum=1, step=1, precision=0, min_width=90, elem_id="count"
+                )
+            found["model"] = gr.Dropdown(
+                models, value=models[0], label="Model", visible=len(models) > 1, interactive=True
+            )
+        with gr.Accordion("Steps and guidance", open=False, elem_classes="accordion"):
+            found["num_steps"] = gr.Slider(
+                1, limits.max_steps, value=25, step=1, label="Steps", elem_id="steps"
+            )
+            found["guidance_scale"] = gr.Textbox(  # a number field that is empty turns into 0 once it is seen
+                label="Guidance", placeholder="the model's own", max_lines=1, elem_id="guidance"
+            )
+            found["scheduler"] = gr.Dropdown(
+                [("The model's own", OWN), *((scheduler_label(name), name) for name in SCHEDULERS)],
+                value=OWN,
+                label="Scheduler",
+            )
+            with gr.Row():
+                found["clip_skip"] = gr.Number(
+                    1, label="CLIP skip", minimum=1, step=1, precision=0, min_width=90
+                )
+                found["guidance_rescale"] = gr.Number(
+                    0, label="Guidance rescale", minimum=0, maximum=1, step=0.1, min_width=90
+                )
+            found["lossy_cache_interval"] = gr.Slider(
+                1,
+                MAX_CACHE_INTERVAL,
+                value=1,
+                step=1,
+                label="Lossy cache",
+                info="1 is exact. More is faster and changes the picture: one step in so many is whole",
+                elem_id="lossy-cache",
+            )
+        with gr.Accordion("Start from an image", open=False, elem_classes="accordion", elem_id="start"):
+            found["start"] = make_painter()
+            found["strength"] = gr.Slider(
+                0,
+                1,
+                value=0,
+                step=0.05,
+                label="Strength",
+                info="0 leaves it to the model: 0.8, or 1 with a mask",
+            )
+        with gr.Accordion("Enlarge", open=False, elem_classes="accordion"):
+            found["hires_scale"] = gr.Slider(
+                0,
+                4,
+                value=0,
+                step=0.5,
+                label="Times larger",
+                info="0 is off; else a second pass goes over it",
+            )
+            found["hires_strength"] = gr.Slider(0, 1, value=0.5, step=0.05, label="How far that redraws it")
+        with gr.Accordion("Attention and maps", open=False, elem_classes="accordion"):
+            with gr.Row():
+                found["self_attention"] = gr.Dropdown(
+                    list(backends), value=AUTO, label="Self-attention", min_width=120
+                )
+                found["cross_attention"] = gr.Dropdown(
+                    list(backends), value=AUTO, label="Cross-attention", min_width=120
+                )
+            found["record"] = gr.Dropdown(DETAILS, value="head", label="Maps of")
+            found["record_extras"] = gr.CheckboxGroup(EXTRAS, value=[], label="Also")
+        return cls(found)

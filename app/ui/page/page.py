@@ -1,0 +1,127 @@
+"""The page of `limelight ui`: its layout, and what is wired to what."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from limelight.app.ui.access.visitor import Visitor
+from limelight.app.ui.actions import handlers
+from limelight.app.ui.actions.api import add_endpoints
+from limelight.app.ui.form.settings import Settings
+from limelight.app.ui.page.backends import backend_choices, refusals_html
+from limelight.app.ui.page.controls import Controls
+from limelight.app.ui.page.status import make_notice
+from limelight.app.ui.page.viewer import STATIC, make_viewer
+from limelight.app.ui.studio.studio import Studio
+
+EXAMPLES = (
+    "a red apple on a blue background",
+    "a green frog on a yellow background",
+    "three yellow stars on a purple background",
+    "a purple octopus",
+    "a cute panda on a teal background",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The parts of the page that events go between."""
+
+    viewer: gr.HTML
+    notice: gr.HTML
+    controls: Controls
+    draw: gr.Button
+    stop: gr.Button
+    expand: gr.Button
+
+
+def build_page(studio: Studio) -> gr.Blocks:
+    """The page of a studio; what happens on it is in `app.ui.handlers`."""
+    with gr.Blocks(title="Limelight", fill_width=True, analytics_enabled=False) as blocks:
+        gr.HTML((STATIC / "header.html").read_text(encoding="utf-8"), apply_default_css=False)
+        with gr.Row(elem_id="main"):
+            with gr.Column(elem_id="desk", scale=0, min_width=300):
+                page = _desk(studio)
+            with gr.Column(elem_id="stage-column"):
+                page.viewer.render()
+        _wire(blocks, page, studio)
+        add_endpoints(studio)
+    return blocks
+
+
+def _desk(studio: Studio) -> Page:
+    prompt = gr.Textbox(
+        EXAMPLES[0], label="Prompt", lines=3, max_lines=8, elem_id="prompt", placeholder="What to draw"
+    )
+    with gr.Row():
+        draw = gr.Button("Draw", variant="primary", elem_id="draw")
+        stop = gr.Button("Stop", variant="secondary", elem_id="stop")
+        expand = gr.Button("Add words", variant="secondary", elem_id="expand")
+    notice = make_notice()
+    with gr.Row(elem_id="examples"):
+        for example in EXAMPLES[1:]:
+            gr.Button(example, size="sm").click(
+                None, None, prompt, js=f"() => {example!r}", api_visibility="private"
+            )
+    controls = Controls.build(studio, prompt, backend_choices(studio))
+    gr.HTML(refusals_html(studio), apply_default_css=False)
+    return Page(make_viewer(), notice, controls, draw, stop, expand)
+
+
+def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
+    names, inputs = Settings.names(), page.controls.inputs
+
+    async def draw(request: gr.Request, *values: Any) -> AsyncIterator[dict[str, Any]]:
+        settings = Settings(**dict(zip(names, values, strict=True)))
+        async for message in handlers.draw(studio, Visitor.of(request), settings):
+            yield message
+
+    async def weigh(event: gr.EventData, request: gr.Request, start: Any) -> AsyncIterator[dict[str, Any]]:
+        async for message in handlers.weigh(studio, Visitor.of(request), event._data, start):
+            yield message
+
+    def expand(request: gr.Request, *values: Any) -> list[Any]:
+        settings = Settings(**dict(zip(names, values, strict=True)))
+        return _updates(handlers.expand(studio, Visitor.of(request), settings))
+
+    def stop(request: gr.Request) -> None:
+        studio.stop(Visitor.of(request))
+
+    def restore(event: gr.EventData) -> list[Any]:
+        return _updates(handlers.restore(event._data, studio))
+
+    def recall(event: gr.EventData) -> list[Any]:
+        return _updates(handlers.recall(event._data, studio))
+
+    def fit(event: gr.EventData, model: Any) -> list[Any]:
+        return _updates(handlers.fit(event._data, studio, model))
+
+    def choose(model: Any) -> list[Any]:
+        return _updates(handlers.choose(studio, model))
+
+    def leave(request: gr.Request) -> None:
+        studio.leave(Visitor.of(request))
+
+    live: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+    quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    gr.on([page.draw.click, page.controls.prompt.submit], draw, inputs, page.viewer, **live)
+    page.expand.click(expand, inputs, [page.notice, *inputs], **live)
+    page.viewer.weigh(weigh, page.controls.start, page.viewer, **live)
+    page.stop.click(stop, None, None, **quick)
+    page.viewer.stop(stop, None, None, **quick)
+    page.viewer.restore(restore, None, [page.notice, *inputs], **quick)
+    page.viewer.recall(recall, None, [page.notice, *inputs], **quick)
+    page.controls.start.fit(fit, page.controls.model, [page.notice, *inputs], **quick)
+    page.controls.model.input(choose, page.controls.model, [page.notice, *inputs], **quick)
+    blocks.unload(leave)
+
+
+def _updates(change: handlers.Change) -> list[Any]:
+    """What a handler changes of the controls, in their order, after what it says."""
+    changed = [
+        gr.update(value=change.settings[name]) if name in change.settings else gr.skip()
+        for name in Settings.names()
+    ]
+    return [{"text": change.text, "kind": change.kind}, *changed]

@@ -1,0 +1,1 @@
+"""Pictures drawn for visitors, in turn."""

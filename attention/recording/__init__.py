@@ -1,0 +1,1 @@
+"""Recording what attention did: probabilities, means, and how much memory they take."""

@@ -1,0 +1,160 @@
+"""Keeps where attention looked while a picture is made, without a backend's help.
+
+Probabilities are recomputed from q and k in float32, so recording works the same on every backend and never
+changes the picture. Cost: one `h n m` product per cross-attention site and recorded row, with m = 77 tokens.
+Only a backend that has them at hand, and whose output is the same bits whether or not they are asked for, is
+asked for the means over heads instead.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limelight.attention.recording.contributions import contribution_norms
+from limelight.attention.recording.recording import MAX_REFINED_POSITIONS, Grid, Point, Recording
+from limelight.attention.runtime import RowByRow
+
+
+class RowRecorder:
+    """Listens to one U-Net call, whose rows belong to different recordings or to none.
+
+    Nothing enters a recording until `commit`, so a call that fails leaves no trace.
+
+    Args:
+        rows: for each row of the batch, the recording it belongs to.
+
+    Attributes:
+        takes_means: whether means over heads are all that it wants of cross-attention.
+        takes_self: whether it wants anything of self-attention.
+        takes_queries: whether it keeps queries.
+    """
+
+    def __init__(self, rows: Sequence[Recording | None]) -> None:
+        self.frames = [None if recording is None else recording.frame() for recording in rows]
+        self._rows = [
+            (row, recording, frame)
+            for row, (recording, frame) in enumerate(zip(rows, self.frames, strict=True))
+            if recording is not None and frame is not None
+        ]
+        self.takes_means = all(
+            recording.level != "head" and not recording.extras.values for _, recording, _ in self._rows
+        )
+        extras = [recording.extras for _, recording, _ in self._rows]
+        self.takes_self = any(each.refined or each.points for each in extras)
+        self.takes_queries = any(frame.queries is not None for _, _, frame in self._rows)
+
+    def record(
+        self,
+        site: str,
+        q: Float[Tensor, "b h n d"],
+        k: RowByRow,
+        v: RowByRow,
+        *,
+        scale: float,
+        grid: Grid,
+        out_weight: Float[Tensor, "c hd"],
+    ) -> None:
+        self._check(site, q)
+        for row, recording, frame in self._rows:
+            heads = probabilities(q[row].detach(), k[row].detach(), scale=scale)  # h n m
+            _check_tokens(site, row, recording, heads)
+            mean = heads.mean(0)
+            frame.add(site, grid, mean, {"grid": None, "site": mean, "head": heads}[recording.level])
+            if "values" in frame.views:
+                norms = contribution_norms(heads, v[row].detach(), out_weight.detach())
+                kept = None if recording.level == "grid" else norms
+                # Layers differ in scale: in a grid's mean each of them counts by shares.
+                frame.views["values"].add(site, grid, norms / norms.sum(-1, keepdim=True), kept)
+            if frame.queries is not None:
+                frame.queries[site] = q[row].detach()
+
+    def record_means(
+        self, site: str, q: Float[Tensor, "b h n d"], means: Sequence[Float[Tensor, "n m"]], *, grid: Grid
+    ) -> None:
+        self._check(site, q)
+        for row, recording, frame in self._rows:
+            mean = means[row].detach()
+            _check_tokens(site, row, recording, mean)
+            frame.add(site, grid, mean, None if recording.level == "grid" else mean)
+            if frame.queries is not None:
+                frame.queries[site] = q[row].detach()
+
+    def record_self(
+        self,
+        site: str,
+        q: Float[Tensor, "b h n d"],
+        k: Float[Tensor, "b hk n d"],
+        *,
+        scale: float,
+        grid: Grid,
+    ) -> None:
+        self._check(site, q)
+        num_positions = grid[0] * grid[1]
+        for row, recording, frame in self._rows:
+            if "points" in frame.views:
+                at = q[row][:, positions(recording.extras.points, grid)]
+                of_points = probabilities(at.detach(), k[row].detach(), scale=scale).mean(0).mT  # n points
+                # Grids differ in size: in a mean over them each counts by density, 1 where attention is even.
+                frame.views["points"].add(site, grid, of_points * num_positions, of_points)
+            if recording.extras.refined and num_positions <= MAX_REFINED_POSITIONS:
+                frame.mix(grid, probabilities(q[row].detach(), k[row].detach(), scale=scale).mean(0))
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether any row is recorded."""
+        return bool(self._rows)
+
+    def commit(self, rows: Sequence[bool] | None = None) -> None:
+        """Hands every row's frame to its recording; with `rows`, of those rows alone that are true."""
+        for row, recording, frame in self._rows:
+            if rows is None or rows[row]:
+                recording.append(frame)
+
+    def _check(self, site: str, q: Tensor) -> None:
+        if len(q) != len(self.frames):
+            raise ValueError(
+                f"{site}: the call has {len(q)} rows; the recorder was made for {len(self.frames)}"
+            )
+
+
+class RepeatingRecorder:
+    """Hears nothing: for a call that is made of what an earlier one found, and so looked where that did.
+
+    Args:
+        rows: as of `RowRecorder`.
+    """
+
+    def __init__(self, rows: Sequence[Recording | None]) -> None:
+        self._rows = rows
+
+    def commit(self, rows: Sequence[bool] | None = None) -> None:
+        """As `RowRecorder.commit`."""
+        for row, recording in enumerate(self._rows):
+            if recording is not None and (rows is None or rows[row]):
+                recording.repeat()
+
+
+def _check_tokens(site: str, row: int, recording: Recording, maps: Tensor) -> None:
+    if maps.shape[-1] != recording.num_tokens:
+        raise ValueError(
+            f"{site}: row {row} has {maps.shape[-1]} keys; its recording is of {recording.num_tokens} tokens"
+        )
+
+
+def probabilities(
+    q: Float[Tensor, "h n d"], k: Float[Tensor, "hk m d"], *, scale: float
+) -> Float[Tensor, "h n m"]:
+    """softmax(scale * q kT) in float32, also under autocast."""
+    if q.shape[0] != k.shape[0]:
+        k = k.repeat_interleave(q.shape[0] // k.shape[0], dim=0)
+    with torch.autocast(q.device.type, enabled=False):
+        # Scaling the few keys instead of the many scores saves a pass over the largest tensor.
+        return (q.float() @ (k.float() * scale).mT).softmax(dim=-1)
+
+
+def positions(points: Sequence[Point], grid: Grid) -> list[int]:
+    """Which position of a grid, row by row, each point lies in."""
+    height, width = grid
+    return [min(int(y * height), height - 1) * width + min(int(x * width), width - 1) for x, y in points]

@@ -1,0 +1,46 @@
+"""Text-to-image diffusion in which a word lights up its part of the picture while it is drawn.
+
+The public names are loaded when they are first used: importing this package costs nothing.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from limelight.attention import attend as attend
+    from limelight.pipeline import GenerationRequest as GenerationRequest
+    from limelight.pipeline import Result as Result
+    from limelight.pipeline import Step as Step
+    from limelight.pipeline import TextToImagePipeline as TextToImagePipeline
+    from limelight.unet import UNet as UNet
+
+_HOMES = {
+    "GenerationRequest": "limelight.pipeline",
+    "Result": "limelight.pipeline",
+    "Step": "limelight.pipeline",
+    "TextToImagePipeline": "limelight.pipeline",
+    "UNet": "limelight.unet",
+    "attend": "limelight.attention",
+}
+__all__ = [*_HOMES, "__version__"]
+
+_HERE = Path(__file__).parent
+if not (_HERE / "pipeline").is_dir():  # a checkout without symbolic links has small text files in their place
+    __path__.append(str(_HERE.parent))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        try:
+            return version("limelight")
+        except PackageNotFoundError:  # a checkout that was not installed
+            return "unknown"
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Files that change a model: LoRAs and textual inversions."""

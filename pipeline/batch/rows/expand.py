@@ -1,0 +1,105 @@
+"""One row of a manifest as the many that it stands for, in an order that never changes."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+from limelight.pipeline.batch.rows.columns import FIELDS, typed
+from limelight.pipeline.errors import UnknownName, UsageError
+
+MAX_EXPANSION = 100_000  # pictures of one row
+_GROUP = re.compile(r"(?<!\\)\{([^{}]*\|[^{}]*)(?<!\\)\}")
+_RANGE = re.compile(r"(\d{1,19})\.\.(\d{1,19})")
+_OPTIONS = re.compile(r"(?<!\\)\|")
+
+Matrix = Mapping[str, Sequence[Any]]  # field -> values
+
+
+def parse_matrix(options: Sequence[str]) -> dict[str, list[Any]]:
+    """`FIELD=V1,V2,...` or `FIELD=[...]` in JSON, or `FIELD=1..9` for whole numbers, both ends among them.
+
+    Raises:
+        UsageError: it is none of these, or a field comes twice.
+    """
+    matrix: dict[str, list[Any]] = {}
+    for option in options:
+        name, equals, text = option.partition("=")
+        if not equals or not text:
+            raise UsageError(f"matrix is {option!r}; must be FIELD=VALUE,VALUE,... such as seed=1,2,3")
+        if name not in FIELDS:
+            raise UnknownName("field", name, FIELDS)
+        if name in matrix:
+            raise UsageError(f"matrix has {name} twice; give all of its values in one")
+        matrix[name] = _values(name, text)
+    return matrix
+
+
+def _values(name: str, text: str) -> list[Any]:
+    if bounds := _RANGE.fullmatch(text):
+        first, last = map(int, bounds.groups())
+        if not 0 <= last - first < MAX_EXPANSION:
+            raise UsageError(f"matrix {name} is {text}; must rise, by less than {MAX_EXPANSION:,}")
+        return list(range(first, last + 1))
+    if text.startswith("["):
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UsageError(f"matrix {name} is {text!r}, which is not a list in JSON: {error}") from None
+        if not values:
+            raise UsageError(f"matrix {name} is empty; give at least one value")
+        return list(values)
+    try:
+        return [typed(name, value) for value in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"matrix: {error}") from None
+
+
+def expand(values: Mapping[str, Any], matrix: Matrix) -> Iterator[dict[str, Any]]:
+    """All that a row stands for: alternatives from left to right, then the matrix, then the seeds of `count`.
+
+    What comes last changes fastest. A row that names a field of the matrix itself keeps its own value.
+
+    Raises:
+        ValueError: they are more than `MAX_EXPANSION`, or `count` is no number for them.
+    """
+    given = {name: value for name, value in values.items() if name != "count"}
+    texts = [name for name in ("prompt", "negative_prompt") if isinstance(given.get(name), str)]
+    choices = [alternatives(given[name]) for name in texts]
+    axes = {name: options for name, options in matrix.items() if name not in given}
+    count = values.get("count", 1)
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"count is {count!r}; must be a whole number from 1")
+    total = prod([count, *map(len, choices), *map(len, axes.values())])
+    if total > MAX_EXPANSION:
+        raise ValueError(f"stands for {total:,} pictures; at most {MAX_EXPANSION:,} in a row")
+    for chosen in product(*choices, *axes.values()):
+        row = given | dict(zip([*texts, *axes], chosen, strict=True))
+        for number in range(count):
+            seed = row.get("seed", 0)
+            yield row | {"seed": seed + number} if number and isinstance(seed, int) else dict(row)
+
+
+def alternatives(text: str) -> list[str]:
+    r"""`a {red|blue} car` as `a red car` and `a blue car`; groups multiply, and may hold groups.
+
+    Equal ones count once. Braces without a bar between them are what they are; so is a brace or a bar after a
+    backslash, which goes.
+
+    Raises:
+        ValueError: there are more than `MAX_EXPANSION`.
+    """
+    pending, done = [text], []
+    while pending:
+        first = pending.pop()
+        group = _GROUP.search(first)
+        if group is None:
+            done.append(re.sub(r"\\([{}|])", r"\1", first))
+            continue
+        options = _OPTIONS.split(group[1])
+        pending += [first[: group.start()] + option + first[group.end() :] for option in reversed(options)]
+        if len(pending) + len(done) > MAX_EXPANSION:
+            raise ValueError(f"has more than {MAX_EXPANSION:,} alternatives")
+    return list(dict.fromkeys(done))

@@ -1,0 +1,146 @@
+"""The pictures of a manifest: each with what is asked for and what it is known by."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from limelight.pipeline.batch.errors import Fault, ManifestError
+from limelight.pipeline.batch.rows.columns import FIELDS, check_id, own_columns
+from limelight.pipeline.batch.rows.expand import Matrix, expand
+from limelight.pipeline.batch.rows.manifest import read_manifest
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.requests.request import GenerationRequest
+
+MAX_FLAT = 10_000  # pictures in one folder; of more, each goes into one of 256
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One picture.
+
+    Attributes:
+        line: of the manifest, where it comes from.
+        id: the caller's name for it; of a row that stands for several, with a number.
+        values: fields that were given.
+        columns: the caller's own.
+        parameters: digest of everything that the request says.
+        twin: how many rows before this one ask for the same.
+    """
+
+    line: int
+    id: str | None
+    values: dict[str, Any]
+    columns: dict[str, Any]
+    parameters: bytes
+    twin: int
+
+    def request(self) -> GenerationRequest:
+        """What is asked for; made anew each time, since it may hold an image."""
+        return GenerationRequest(**self.values)
+
+    def key(self, made_by: str) -> str:
+        """What the row is known by in all runs: changed by whatever changes its picture, and by that alone.
+
+        Args:
+            made_by: the content hash of model and adapters.
+        """
+        return hashlib.sha256(self.parameters + made_by.encode() + self.twin.to_bytes(8, "big")).hexdigest()[
+            :24
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything that is to be drawn, in order.
+
+    Attributes:
+        num_twins: rows that ask for the same as one before.
+    """
+
+    path: Path
+    rows: Sequence[Row]
+    num_twins: int
+
+
+def read_rows(path: Path, *, matrix: Matrix | None = None, maps: bool = False) -> Manifest:
+    """Reads and checks a whole manifest.
+
+    Args:
+        matrix: values of fields, of which every row gets every combination.
+        maps: record where each word acted in all rows that do not say themselves what to record.
+
+    Raises:
+        ManifestError: with all faults that there are.
+        UsageError: it is no file that can be read.
+    """
+    faults: list[Fault] = []
+    rows: list[Row] = []
+    seen: Counter[bytes] = Counter()
+    ids: dict[str, int] = {}
+    for line, values in read_manifest(path, faults):
+        try:
+            if "prompt" not in values and "prompt" not in (matrix or {}):
+                raise ValueError("there is no prompt")
+            expanded = list(expand(values, matrix or {}))
+            names = _names(values.get("id"), len(expanded))
+            _check_new(names, line, ids)
+        except ValueError as error:
+            faults.append(Fault(line, str(error)))
+            continue
+        for number, each in enumerate(expanded):
+            try:
+                given = _given(each, path.parent, maps)
+                parameters = _digest(GenerationRequest(**given))
+            except UsageError as error:
+                faults.append(Fault(line, str(error)))
+                break  # the others of the row are as wrong
+            rows.append(Row(line, names[number], given, own_columns(each), parameters, seen[parameters]))
+            seen[parameters] += 1
+    if not rows and not faults:
+        faults.append(Fault(1, "there is no row; nothing is to be drawn"))
+    if faults:
+        raise ManifestError(path.name, faults)
+    return Manifest(path, rows, len(rows) - len(seen))
+
+
+def _names(id: Any, count: int) -> list[str | None]:
+    """The id of each picture that a row stands for."""
+    if id is None or count == 1:
+        return [None if id is None else check_id(id)] * count
+    return [f"{check_id(id)}-{number:0{len(str(count - 1))}}" for number in range(count)]
+
+
+def _check_new(names: Sequence[str | None], line: int, ids: dict[str, int]) -> None:
+    """Raises ValueError if a name is taken; file systems may not tell capitals from small letters."""
+    for name in names:
+        if name is not None and (other := ids.setdefault(name.casefold(), line)) != line:
+            raise ValueError(f"id {name!r} is that of line {other}; give each row one of its own")
+
+
+def _given(values: dict[str, Any], folder: Path, maps: bool) -> dict[str, Any]:
+    given = {name: value for name, value in values.items() if name in FIELDS}
+    for name in ("image", "mask"):
+        if isinstance(given.get(name), str):
+            given[name] = str(folder / given[name])
+    if maps:
+        given.setdefault("record", "grid")
+    return given
+
+
+def _digest(request: GenerationRequest) -> bytes:
+    """Of the fields that are not at their defaults, so that a field which is new one day changes nothing."""
+    defaults = {field.name: field.default for field in fields(request)}
+    stored = request.to_dict()
+    said = {name: stored[name] for name, usual in defaults.items() if getattr(request, name) != usual}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).digest()
+
+
+def file_name(row: Row, key: str, num_rows: int) -> str:
+    """Where the picture goes, from the folder of the run: made of id and key, and of nothing that was typed
+    into a prompt. Different pictures never have the same, so that none is ever overwritten by another."""
+    name = f"{row.id}-{key[:10]}.png" if row.id else f"{key}.png"
+    return name if num_rows <= MAX_FLAT else f"{key[:2]}/{name}"

@@ -1,0 +1,31 @@
+"""Models of the hub, from its local cache or downloaded."""
+
+import re
+from pathlib import Path
+
+from limelight.pipeline.errors import ModelError
+
+HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+_HUB_FILES = ["*.json", "*/*.json", "*/*.safetensors", "*/*.txt"]
+
+
+def from_hub(repo: str) -> Path:
+    """The folder of a hub model: in the local cache, or downloaded (safetensors only).
+
+    Raises:
+        ModelError: it cannot be had.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repo, allow_patterns=_HUB_FILES, local_files_only=True))
+    except LocalEntryNotFoundError:
+        pass
+    try:
+        return Path(snapshot_download(repo, allow_patterns=_HUB_FILES))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            f"{repo!r} is no folder here, is not in the hub's local cache, and could not be downloaded "
+            f"({type(error).__name__}); use `default`, or the path of a folder"
+        ) from None

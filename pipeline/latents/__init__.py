@@ -1,0 +1,1 @@
+"""Pictures and latents, one made from the other."""

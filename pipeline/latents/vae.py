@@ -1,0 +1,180 @@
+"""The VAE: pictures to latents, masks to latent masks, and latents to pictures."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from limelight.pipeline.errors import NonFinitePicture, OutOfMemory
+
+logger = logging.getLogger(__name__)
+
+
+def pixels_of(image: Image.Image, width: int, height: int) -> Float[Tensor, "1 3 h w"]:
+    """An RGB image as the VAE takes it, -1 to 1, resized where its size is another."""
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    values = torch.from_numpy(np.array(image, dtype=np.float32) / 255)
+    return 2 * values.permute(2, 0, 1)[None] - 1
+
+
+def mask_of(image: Image.Image, width: int, height: int) -> Float[Tensor, "1 1 h w"]:
+    """A mask, 1 where its image is half white or more, else 0."""
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    return torch.from_numpy(np.array(image, dtype=np.float32) / 255 >= 0.5)[None, None].float()
+
+
+def shrink_mask(mask: Float[Tensor, "1 1 h w"], height: int, width: int) -> Float[Tensor, "1 1 y x"]:
+    """The mask on the grid of the latent, each position as its upper left pixel is."""
+    return F.interpolate(mask, size=(height, width))
+
+
+@torch.inference_mode()
+def encode(
+    vae: Any, pixels: Float[Tensor, "1 3 h w"], generator: torch.Generator | None
+) -> Float[Tensor, "1 c y x"]:
+    """A latent of pixels, float32, scaled as the U-Net takes it.
+
+    Large images, and those for which there is not enough memory, are encoded in tiles as `decode` has them.
+
+    Args:
+        generator: draws the latent from the encoder's distribution; None takes its mean, as it is before
+            scaling, which is what image-editing models were trained on.
+
+    Raises:
+        NonFinitePicture: the VAE overflowed.
+        OutOfMemory: there is no memory for a tile.
+    """
+    pixels = pixels.to(vae.device, vae.dtype)
+    distribution, is_tiled = whole_or_tiled(
+        vae,
+        pixels[0, 0].numel(),
+        "encode a tile of the image",
+        lambda: vae.encode(pixels, return_dict=False)[0],
+    )
+    if is_tiled:
+        height, width = pixels.shape[-2:]
+        logger.warning("an image of %d x %d pixels, too many at once, is encoded in tiles", width, height)
+    if not distribution.parameters.isfinite().all():
+        raise NonFinitePicture(
+            f"the VAE returned NaN or infinity for the image in {str(vae.dtype).removeprefix('torch.')}; "
+            "nothing was saved (load the model in float32)"
+        )
+    mean, std = distribution.mean.float(), distribution.std.float()
+    if generator is None:
+        return mean
+    drawn = mean + std * torch.randn(mean.shape, generator=generator).to(mean.device)
+    shift = getattr(vae.config, "shift_factor", None) or 0.0
+    return (drawn - shift) * vae.config.scaling_factor
+
+
+# A decoder in float32 holds about 2 GiB of activations per million pixels; larger pictures go in tiles.
+MAX_WHOLE_PIXELS = 2048 * 2048
+T = TypeVar("T")
+MIN_DEVIATION = 1.0  # of a picture that is not of one colour, in steps of 1/255
+
+
+def decode(vae: Any, latent: Float[Tensor, "1 c h w"]) -> Image.Image:
+    """The picture of a latent; decoded alone, so that its pixels do not depend on its neighbours.
+
+    Raises:
+        NonFinitePicture: the VAE overflowed, in float32 too.
+    """
+    return decode_with_notes(vae, latent)[0]
+
+
+@torch.inference_mode()
+def decode_with_notes(vae: Any, latent: Float[Tensor, "1 c h w"]) -> tuple[Image.Image, dict[str, Any]]:
+    """The picture of a latent, and what is to be known of how it came about.
+
+    A VAE that overflows in half precision decodes once more in float32. A picture of more than
+    `MAX_WHOLE_PIXELS`, or one for which there is not enough memory, is decoded in tiles that overlap by a
+    quarter and are blended there; its pixels differ from those of a whole one, since the decoder
+    normalises over what it sees.
+
+    Returns:
+        The picture, and `vae_retry` (the dtype of a second attempt, or None), `vae_tiled`, `is_constant`.
+
+    Raises:
+        NonFinitePicture: the VAE overflowed, in float32 too.
+        OutOfMemory: there is no memory for a tile.
+    """
+    shift = getattr(vae.config, "shift_factor", None) or 0.0
+    z = latent / vae.config.scaling_factor + shift
+    pixels, is_tiled = _pixels(vae, z)
+    retry = None
+    if vae.dtype != torch.float32 and not pixels.isfinite().all():
+        retry = "float32"
+        with in_float32(vae):
+            pixels, is_tiled = _pixels(vae, z)
+    if not pixels.isfinite().all():
+        half = f"{_name(vae.dtype)} and then in " if retry else ""
+        raise NonFinitePicture(f"the VAE returned NaN or infinity in {half}float32; nothing was saved")
+    values = (pixels / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    image = Image.fromarray((values * 255).round().astype(np.uint8))
+    return image, {"vae_retry": retry, "vae_tiled": is_tiled, "is_constant": is_constant(image)}
+
+
+def is_constant(image: Image.Image) -> bool:
+    """Whether a picture is of one colour, give or take what rounding does; black ones are."""
+    return bool(np.asarray(image).std(axis=(0, 1)).max() < MIN_DEVIATION)
+
+
+def _pixels(vae: Any, z: Tensor) -> tuple[Float[Tensor, "3 h w"], bool]:
+    """Values from -1 to 1, and whether they were decoded in tiles."""
+    factor = 2 ** (len(vae.config.block_out_channels) - 1)
+    num_pixels = z.shape[-2] * z.shape[-1] * factor**2
+    z = z.to(vae.dtype)
+    what = "decode a tile of the picture"
+    return whole_or_tiled(vae, num_pixels, what, lambda: vae.decode(z, return_dict=False)[0][0].float())
+
+
+def whole_or_tiled(vae: Any, num_pixels: int, what: str, compute: Callable[[], T]) -> tuple[T, bool]:
+    """What `compute` gives by the VAE, and whether in tiles: of many pixels, or where memory is too small.
+
+    Raises:
+        OutOfMemory: there is no memory for a tile; the message says `what` that was for.
+    """
+    if num_pixels <= MAX_WHOLE_PIXELS:
+        try:
+            return compute(), False
+        except torch.OutOfMemoryError:
+            pass  # what was allocated is freed when the exception is gone, after this block
+    with _tiled(vae):
+        try:
+            return compute(), True
+        except torch.OutOfMemoryError as error:
+            brief = str(error).partition("\n")[0]
+    raise OutOfMemory(f"not enough memory to {what}: {brief}")
+
+
+@contextmanager
+def _tiled(vae: Any) -> Iterator[None]:
+    vae.enable_tiling()
+    try:
+        yield
+    finally:
+        vae.disable_tiling()
+
+
+@contextmanager
+def in_float32(vae: Any) -> Iterator[None]:
+    """Within it the VAE computes in float32; afterwards its weights are what they were, bit for bit."""
+    dtype = vae.dtype
+    vae.to(dtype=torch.float32)
+    try:
+        yield
+    finally:
+        vae.to(dtype=dtype)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,56 @@
+"""Maps of words that are not in the prompt, from the queries of a picture."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from limelight.attention.recording.recorder import probabilities
+from limelight.attention.recording.recording import Grid, Recording
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.models.model import Model
+from limelight.pipeline.text.clip_encoder import Token
+
+Keys = Callable[[str], tuple[tuple[Token, ...], Mapping[str, Tensor]]]  # text -> tokens, site -> h m d
+
+
+@torch.inference_mode()
+def context_keys(model: Model, clip_skip: int, text: str) -> tuple[tuple[Token, ...], dict[str, Tensor]]:
+    """The tokens of a text from its start to its end, without padding, and the keys that each site makes.
+
+    Raises:
+        UsageError: it takes more than one chunk.
+    """
+    conditioning = model.text.prompt(text, clip_skip=clip_skip)
+    if len(conditioning.context) > model.text.length:
+        raise UsageError(
+            f"{text[:40]!r}... takes more than {model.text.length - 2} tokens; ask for a few words"
+        )
+    num_tokens = 2 + sum(token.span[0] < token.span[1] for token in conditioning.tokens)
+    context = conditioning.context[None, :num_tokens].to(model.unet.dtype)
+    found = model.unet.keys_values(context)
+    return conditioning.tokens[:num_tokens], {site: k[0] for site, (k, _) in found.items()}
+
+
+@torch.inference_mode()
+def queried(recording: Recording, steps: tuple[int, ...], keys: Mapping[str, Tensor]) -> Recording:
+    """What would have been recorded of `steps`, had the keys been there beside the prompt's.
+
+    The softmax is over the tokens of the text that is asked for; its start token takes what is not meant.
+
+    Source: Marcos-Manchon et al. 2024, arXiv:2403.14291.
+    """
+    result = Recording("grid", next(iter(keys.values())).shape[1])
+    grids = _grids(recording)
+    for step in steps:
+        frame = result.frame()
+        for site, q in recording.queries[step].items():
+            heads = probabilities(q, keys[site], scale=q.shape[-1] ** -0.5)
+            frame.add(site, grids[q.shape[1]], heads.mean(0), None)
+        result.append(frame)
+    return result
+
+
+def _grids(recording: Recording) -> dict[int, Grid]:
+    """Positions -> the grid that has so many."""
+    return {height * width: (height, width) for height, width in recording.steps[0]}

@@ -1,0 +1,1 @@
+"""Models: found, loaded, placed on a device and saved."""

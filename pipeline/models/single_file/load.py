@@ -1,0 +1,78 @@
+"""Loads a checkpoint in one file: everything is checked before the first weight of a part is read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from limelight.pipeline.models.content_hash import ContentHash
+from limelight.pipeline.models.model import Model, kind_of
+from limelight.pipeline.models.single_file.build import build_text, build_unet, build_vae, unet_config
+from limelight.pipeline.models.single_file.parts import Entries, find_parts
+from limelight.pipeline.models.single_file.prediction import prediction_of, scheduler_config
+from limelight.pipeline.models.single_file.text import padding
+from limelight.pipeline.models.single_file.tokenizer import clip_tokenizer
+from limelight.pipeline.text.clip_encoder import ClipEncoder
+from limelight.pipeline.text.encoder import TextEncoder
+from limelight.unet import optimize
+from limelight.unet.weights.find import PICKLE_SUFFIXES
+from limelight.unet.weights.header import CONVERT, DamagedWeights, PickledWeights, read_header_and_notes
+from limelight.unet.weights.load import check_places, load_places
+from limelight.unet.weights.tensors import read_tensor
+
+
+def load_single_file(
+    path: Path, *, name: str, device: torch.device, dtype: torch.dtype | None = None
+) -> Model:
+    """The model in a checkpoint in the original layout (LDM, sgm).
+
+    Args:
+        dtype: None keeps each weight as it is in the file.
+
+    Raises:
+        ModelError: it is no checkpoint of a known family, or a part is missing.
+        WeightsError: it is damaged, cut off, no safetensors file, or a weight does not fit.
+    """
+    entries, notes = _header(path)
+    parts = find_parts(path, entries)
+    config = unet_config(path, parts)
+    prediction = prediction_of(
+        path, entries, notes, parts.family, config, lambda key: read_tensor(path, entries[key])
+    )
+    size = parts.facts.sample_size[prediction.type]
+    unet = build_unet(path, parts, replace(config, sample_size=(size, size)))
+    vae = build_vae(path, parts, size)
+    kind_of(config.in_channels, vae.module.config.latent_channels)
+    texts = [build_text(path, parts, i) for i in range(len(parts.text))]
+    for built in (unet, vae, *texts):
+        check_places(built.module, built.places)
+    for built in (unet, vae, *texts):
+        load_places(built.module, built.places, dtype=dtype, device=device)
+
+    encoders = [
+        ClipEncoder(
+            clip_tokenizer(pad_token=padding(part.kind)),
+            built.module.eval(),
+            penultimate=parts.family.penultimate,
+        )
+        for part, built in zip(parts.text, texts, strict=True)
+    ]
+    return Model(
+        name=name,
+        family=parts.family,
+        unet=optimize(unet.module.eval()),
+        vae=vae.module.eval(),
+        text=TextEncoder(encoders, zero_empty_negative=parts.facts.zero_empty_negative),
+        scheduler_config=scheduler_config(parts.facts, prediction),
+        hash=ContentHash([path]),
+    )
+
+
+def _header(path: Path) -> tuple[Entries, dict[str, str]]:
+    """Raises: PickledWeights also for what has a pickle's name and is no safetensors file."""
+    try:
+        return read_header_and_notes(path)
+    except DamagedWeights:
+        if path.suffix.lower() in PICKLE_SUFFIXES:
+            raise PickledWeights(f"{path} is named as a pickle, and is not opened; {CONVERT}") from None
+        raise

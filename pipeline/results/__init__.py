@@ -1,0 +1,1 @@
+"""Finished pictures, and what is written with them."""

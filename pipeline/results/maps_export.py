@@ -1,0 +1,136 @@
+"""Maps as files: a sheet, every word over the picture, the numbers, and the way through the steps."""
+
+import io
+import json
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image
+
+from limelight.pipeline.atomic import write_whole
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.results.overlay import overlay
+from limelight.pipeline.results.png import save_png
+from limelight.pipeline.results.result import Result
+from limelight.pipeline.results.sheet import contact_sheet, enlarge, lit_words
+
+MAX_FRAMES = 50
+MILLISECONDS = 160
+FRAME_TILE = 128
+
+
+def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> list[Path]:
+    """Writes into `folder`, under `stem` or the picture's own name, and returns what it wrote:
+
+    `-maps.png`, the contact sheet; `-word00.png` and so on, one a word in the prompt's order; `-maps.npz`,
+    the numbers; `-steps.webp`, the sheet step by step. What made them is inside each.
+
+    Raises:
+        UsageError: the request did not record.
+        OutputError: the folder cannot be written to.
+    """
+    if result.maps is None:
+        raise UsageError("nothing was recorded; ask for maps with record='grid', 'site' or 'head'")
+    maps, stem = result.maps, stem or Path(result.file_name).stem
+    words, about = lit_words(maps), describe(maps)
+    sheet, title = draw_sheet(result, maps), title_of(result)
+    written = [save_png(sheet, dict(result.info) | {"maps": about}, folder / f"{stem}-maps.png")]
+    picture = enlarge(result.image)
+    for index, lit in enumerate(words):
+        word = {"word": lit.word.text, "span": lit.word.span, "tokens": lit.word.tokens, "top": lit.top}
+        written.append(
+            save_png(
+                overlay(picture, lit.values, lit.top),
+                dict(result.info) | {"maps": about | word},
+                folder / f"{stem}-word{index:02}.png",
+            )
+        )
+    record = json.dumps(dict(result.info) | {"maps": about}, ensure_ascii=False, sort_keys=True)
+    written.append(write_whole(folder / f"{stem}-maps.npz", lambda file: write_numbers(file, maps, record)))
+    tops = [lit.top for lit in words]
+    frames = [
+        contact_sheet(result.image, lit_words(maps.step(i), tops), title, f"step {i + 1}", tile=FRAME_TILE)
+        for i in _chosen(len(maps.recording.steps))
+    ]
+    written.append(
+        write_whole(folder / f"{stem}-steps.webp", lambda file: _write_frames(file, frames, record))
+    )
+    return written
+
+
+def title_of(result: Result) -> str:
+    return result.request.prompt or "(an empty prompt)"
+
+
+def draw_sheet(result: Result, maps: HeatMaps) -> Image.Image:
+    """The contact sheet of a picture and its maps."""
+    made_by = f"{result.info['model']['name']}, seed {result.request.seed}"
+    note = f"{made_by}; {describe(maps)['what']}; each map from 0 to its own largest value"
+    return contact_sheet(result.image, lit_words(maps), title_of(result), note)
+
+
+def describe(maps: HeatMaps) -> dict[str, Any]:
+    """What was recorded: level, grids in positions, predictions, and in one sentence."""
+    recording = maps.recording
+    grids = sorted(recording.steps[0], reverse=True)
+    sizes = " and ".join(f"{height}x{width}" for height, width in maps.taken_grids())
+    return {
+        "level": recording.level,
+        "grids": [list(grid) for grid in grids],
+        "shown_grids": [list(grid) for grid in maps.taken_grids()],
+        "steps": len(recording.steps),
+        "repeated_steps": recording.num_repeated,
+        "sites": sorted(recording.sums),
+        "what": f"cross-attention probabilities, mean over heads and {recording.num_own} predictions, "
+        f"the sites of {sizes} positions",
+    }
+
+
+def write_numbers(file: IO[bytes], maps: HeatMaps, record: str) -> None:
+    """`maps` (words, h, w) on the finest grid; `grid_HxW` (steps, tokens, h, w); no pickles."""
+    words = maps.words()
+    tokens = maps.probabilities()
+    arrays: dict[str, Any] = {
+        "words": np.array([word.text for word in words], dtype=np.str_),
+        "spans": np.array([word.span for word in words], np.int32).reshape(-1, 2),
+        "word_of_token": np.array(
+            [
+                next((i for i, word in enumerate(words) if token in word.tokens), -1)
+                for token in range(len(tokens))
+            ],
+            np.int32,
+        ),
+        "maps": np.stack([tokens[list(word.tokens)].sum(0).numpy() for word in words])
+        if words
+        else np.zeros((0, *tokens.shape[1:]), np.float32),
+        "record": np.array(record),
+    }
+    for height, width in maps.recording.steps[0]:
+        steps = [step[height, width].cpu().numpy() for step in maps.recording.steps]
+        arrays[f"grid_{height}x{width}"] = np.stack(steps).astype(np.float16)
+    np.savez_compressed(file, **arrays)
+
+
+def _write_frames(file: IO[bytes], frames: list[Image.Image], record: str) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = record  # ImageDescription
+    whole = io.BytesIO()
+    frames[0].save(
+        whole,
+        format="WEBP",
+        save_all=True,
+        append_images=frames[1:],
+        duration=[MILLISECONDS] * (len(frames) - 1) + [1500],
+        loop=0,
+        quality=80,
+        method=2,
+        exif=exif,
+    )
+    file.write(whole.getvalue())
+
+
+def _chosen(count: int) -> list[int]:
+    """Indices of all steps, or of `MAX_FRAMES` of them with the first and the last."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, MAX_FRAMES))})

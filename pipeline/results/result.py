@@ -1,0 +1,76 @@
+"""What comes back: a picture with the record of what made it, and the steps on the way."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.results.png import save_png
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A finished picture.
+
+    Attributes:
+        request: what was asked for, with the model's values in its open fields.
+        info: JSON-ready record of what made the picture; `save` writes it into the PNG.
+        maps: where each word acted; None unless the request records.
+    """
+
+    image: Image.Image
+    request: GenerationRequest
+    info: Mapping[str, Any]
+    maps: HeatMaps | None = None
+
+    @property
+    def file_name(self) -> str:
+        """A name that is equal for equal pictures, and made of none of the prompt's characters."""
+        adapters = self.info.get("adapters", [])
+        made_by = json.dumps([self.request.to_dict(), self.info["model"]["hash"], adapters], sort_keys=True)
+        return f"{hashlib.sha256(made_by.encode()).hexdigest()[:10]}-seed{self.request.seed}.png"
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the PNG with its record, whole or not at all.
+
+        Raises:
+            OutputError: the place cannot be written to.
+        """
+        return save_png(self.image, self.info, Path(path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One prediction made for one request; the last of a request brings its result, or its error, or, in a
+    session that decodes later, `finish`.
+
+    Attributes:
+        id: position of the request among those given, from 0.
+        index: predictions made so far, 1 to `count`; schedulers of second order need up to two per step.
+        preview: draws the picture that the predictions so far point at, roughly and at next to no cost; None
+            before there is one.
+        maps: where each word acted so far, a view that costs nothing; None unless the request records.
+        finish: decodes the picture, raises `PictureError` if it cannot; at home in any thread, but for one
+            model in one at a time.
+    """
+
+    id: int
+    request: GenerationRequest
+    index: int
+    count: int
+    preview: Callable[[], Image.Image] | None
+    maps: HeatMaps | None = None
+    result: Result | None = None
+    error: Exception | None = None
+    finish: Callable[[], Result] | None = None
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the request is no longer in flight."""
+        return (self.result or self.error or self.finish) is not None

@@ -1,0 +1,182 @@
+"""One call of the U-Net for several requests, each getting its own rows back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from limelight.attention import AttentionRuntime, Backend, ContextRows, get
+from limelight.attention.recording.recorder import RepeatingRecorder, RowRecorder
+from limelight.pipeline.errors import NonFinitePrediction
+from limelight.pipeline.models.model import Model
+from limelight.pipeline.sampling.compiled import Graphs
+from limelight.pipeline.sampling.job import Job
+from limelight.unet import DeepFeature
+from limelight.unet.embeddings import guidance_embedding
+
+
+def first_fault(call: Callable[[AttentionRuntime], Any], runtime: AttentionRuntime) -> str:
+    """Repeats a U-Net call, looking at what goes in and out of every attention site, and says what it saw.
+
+    Args:
+        call: the U-Net call, given what it does its attention with.
+        runtime: what it did it with.
+    """
+    faults: list[str] = []
+    watched = {site: _watched(site, backend, faults) for site, backend in runtime.plan.items()}
+    call(replace(runtime, plan=watched, recorder=None, means=None))
+    return faults[0] if faults else "after the last attention site"
+
+
+def _watched(site: str, backend: Backend, faults: list[str]) -> Backend:
+    def run(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> Tensor:
+        out = backend.run(q, k, v, **options)
+        if not faults:
+            if not all(x.isfinite().all() for x in (q, k, v)):
+                faults.append(f"before attention at {site} (a weight, or the input)")
+            elif not out.isfinite().all():
+                faults.append(f"in attention at {site}, backend {backend.name}")
+        return out
+
+    return replace(backend, run=run, cross=None)  # one way in, whose arguments are plain tensors
+
+
+# What the refiner is told of a picture's looks; the values that diffusers takes.
+_SCORE, _NEGATIVE_SCORE = 6.0, 2.5
+
+
+def size_ids(height: int, width: int, *, scored: bool, is_negative: bool) -> list[float]:
+    """Original size and crop, then the target size, or for the refiner the score of its looks."""
+    if scored:
+        return [height, width, 0, 0, _NEGATIVE_SCORE if is_negative else _SCORE]
+    return [height, width, 0, 0, height, width]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The arguments of one U-Net call; a row is one prediction."""
+
+    x: Tensor  # b c h w
+    timesteps: Tensor  # b
+    pooled: Tensor | None  # b p
+    size_ids: Tensor | None  # b 6, or b 5
+    time_cond: Tensor | None  # b e
+
+
+@torch.inference_mode()
+def predict(
+    model: Model, batch: Sequence[Job], graphs: Graphs | None = None
+) -> list[Tensor | NonFinitePrediction]:
+    """Predictions r c h w for each job; those that are not finite are asked for again on `math`.
+
+    Args:
+        graphs: the U-Net compiled; None calls it as it is.
+    """
+    with _context(model, batch) as context:
+        runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()}, context)
+        rows = _call(model, batch, runtime, graphs)
+    is_finite = [bool(r.isfinite().all()) for r in rows]
+    recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.ask.x])
+    return [r if ok else _retry(model, job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
+
+
+def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
+    with _context(model, [job]) as context:
+        planned, _ = _runtime([job], {site: c.backend for site, c in job.plan.items()}, context)
+        fault = first_fault(lambda runtime: _call(model, [job], runtime), planned)
+        runtime, recorder = _runtime([job], dict.fromkeys(job.plan, get("math")), context)
+        (rows,) = _call(model, [job], runtime)
+    where = f"prediction {job.ask.index + 1} of {job.ask.count}: {fault}"
+    if rows.isfinite().all():
+        recorder.commit()
+        job.retries.append(f"{where}; drawn again with math")
+        return rows
+    return NonFinitePrediction(
+        f"NaN or infinity in {where}; the same with the math backend; nothing is saved"
+    )
+
+
+def _call(
+    model: Model, batch: Sequence[Job], runtime: AttentionRuntime, graphs: Graphs | None = None
+) -> tuple[Tensor, ...]:
+    call, unet, deep = _arguments(model, batch), graphs or model.unet, _deep_feature(batch)
+    prediction = unet(
+        call.x,
+        call.timesteps,
+        None,  # the runtime has its keys and values
+        pooled=call.pooled,
+        size_ids=call.size_ids,
+        attention=runtime,
+        time_cond=call.time_cond,
+        deep=deep,
+    )
+    counts = [len(job.ask.x) for job in batch]
+    if deep is not None and deep.kept is not None:
+        for job, kept in zip(batch, deep.kept.split(counts), strict=True):
+            # A copy: a row would hold on to its whole batch.
+            job.deep = kept.clone() if job.request.lossy_cache_interval > 1 else None
+    return prediction.split(counts)
+
+
+def _deep_feature(batch: Sequence[Job]) -> DeepFeature | None:
+    """What the rows take of earlier calls, or where this one leaves its own; None where nobody wants it."""
+    if batch[0].ask.reuses:
+        return DeepFeature(torch.cat([job.deep[-len(job.ask.x) :] for job in batch if job.deep is not None]))
+    return DeepFeature() if any(job.request.lossy_cache_interval > 1 for job in batch) else None
+
+
+def _arguments(model: Model, batch: Sequence[Job]) -> Call:
+    unet = model.unet
+    rows = [(job, conditioning) for job in batch for conditioning in job.conditioning]
+    pooled = [conditioning.pooled for _, conditioning in rows if conditioning.pooled is not None]
+    return Call(
+        x=torch.cat([job.ask.x for job in batch]).to(unet.dtype),
+        timesteps=torch.stack([job.ask.timestep for job, _ in rows]).to(unet.device),
+        pooled=torch.stack(pooled).to(unet.dtype) if pooled else None,
+        size_ids=_size_ids(model, batch) if pooled else None,
+        time_cond=_time_cond(model, batch),
+    )
+
+
+def _time_cond(model: Model, batch: Sequence[Job]) -> Tensor | None:
+    """The guidance that each row is to act out by itself, b e; None where the U-Net was not taught to."""
+    unet = model.unet
+    if unet.config.time_cond_dim is None:
+        return None
+    scales = [job.request.guidance_scale for job in batch for _ in job.ask.x]
+    embedded = guidance_embedding(torch.tensor(scales, device=unet.device), unet.config.time_cond_dim)
+    return embedded.to(unet.dtype)
+
+
+def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
+    """What each row is told of the picture's size, b 6, or b 5 by the refiner."""
+    facts, factor = model.family.single_file, model.latent_factor
+    rows = []
+    for job in batch:
+        height, width = (side * factor for side in job.ask.x.shape[2:])
+        scored = facts is not None and facts.num_sizes == 5
+        last = len(job.ask.x) - 1
+        rows += [size_ids(height, width, scored=scored, is_negative=i < last) for i in range(last + 1)]
+    return torch.tensor(rows, device=model.unet.device)
+
+
+def _context(model: Model, batch: Sequence[Job]) -> AbstractContextManager[ContextRows]:
+    """What the rows of a call read of their prompts."""
+    return model.prompt_cache.rows([each for job in batch for each in job.conditioning])
+
+
+def _runtime(
+    batch: Sequence[Job], backends: Mapping[str, Backend], context: ContextRows
+) -> tuple[AttentionRuntime, RowRecorder | RepeatingRecorder]:
+    """What a call does its attention with, and who listens, if any of its requests wants maps."""
+    recordings = [recording for job in batch for recording in job.recordings]
+    if batch[0].ask.reuses:
+        return AttentionRuntime(backends, context=context), RepeatingRecorder(recordings)
+    recorder = RowRecorder(recordings)
+    if not recorder.is_needed:
+        return AttentionRuntime(backends, context=context), recorder
+    means = recorder if recorder.takes_means else None
+    return AttentionRuntime(backends, recorder, context, means), recorder

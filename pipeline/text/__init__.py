@@ -1,0 +1,1 @@
+"""Prompts: their syntax, their tokens and their embeddings."""

@@ -1,0 +1,112 @@
+"""Prompts as the U-Net sees them: what one or two text encoders make of them, side by side."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from threading import Lock
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limelight.pipeline.text.clip_encoder import ClipEncoder, Token
+from limelight.pipeline.text.learned import Embedding, LearnedRows
+
+MAX_CACHED_PROMPTS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """A prompt, encoded: the text embeddings, those pooled (SDXL), and the tokens they belong to.
+
+    Attributes:
+        keys: for each chunk, the hash of its embeddings: equal where they are, bit for bit.
+    """
+
+    context: Float[Tensor, "m c"]
+    pooled: Float[Tensor, " p"] | None
+    tokens: tuple[Token, ...]
+    keys: tuple[bytes, ...]
+
+
+class TextEncoder:
+    """One or two CLIP encoders whose embeddings stand side by side in one context.
+
+    A prompt is encoded alone, never in a batch, so that its embeddings do not depend on its neighbours.
+
+    Args:
+        zero_empty_negative: an empty negative prompt is zeros (SDXL's `force_zeros_for_empty_prompt`).
+    """
+
+    def __init__(self, encoders: Sequence[ClipEncoder], *, zero_empty_negative: bool = False) -> None:
+        self.encoders = tuple(encoders)
+        self.zero_empty_negative = zero_empty_negative
+        self._cache: OrderedDict[tuple[str, int], Conditioning] = OrderedDict()
+        self._lock = Lock()  # engines in several threads may share a model
+
+    @property
+    def max_clip_skip(self) -> int:
+        return min(encoder.max_clip_skip for encoder in self.encoders)
+
+    @property
+    def length(self) -> int:
+        """Tokens of one chunk; a context has a multiple of it."""
+        return self.encoders[0].length
+
+    def forget(self) -> None:
+        """Empties the cache; for when the encoders' weights have changed."""
+        with self._lock:
+            self._cache.clear()
+
+    def learn(self, embeddings: Sequence[Embedding]) -> None:
+        """Makes the words of textual inversions known, those and no others."""
+        learned: dict[str, tuple[int, ...]] = {}
+        for embedding in embeddings:
+            first = sum(map(len, learned.values()))
+            ids = range(-1 - first, -1 - first - len(embedding.vectors[0]), -1)
+            learned[embedding.word.lower()] = tuple(ids)
+        for i, encoder in enumerate(self.encoders):
+            table = encoder.model.get_input_embeddings()
+            base = table.base if isinstance(table, LearnedRows) else table
+            device, dtype = encoder.model.device, encoder.model.dtype
+            rows = [embedding.vectors[i].to(device, dtype) for embedding in embeddings]
+            encoder.model.set_input_embeddings(LearnedRows(base, torch.cat(rows)) if rows else base)
+        self.encoders = tuple(replace(encoder, learned=learned) for encoder in self.encoders)
+        self.forget()
+
+    def prompt(self, text: str, *, clip_skip: int = 1) -> Conditioning:
+        key = text, clip_skip
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
+        parts = [encoder.encode(text, clip_skip=clip_skip) for encoder in self.encoders]
+        context = torch.cat([part.context for part in parts], dim=-1)
+        keys = content_keys(context, self.length)
+        encoded = Conditioning(context, parts[-1].pooled, parts[0].tokens, keys)
+        with self._lock:
+            self._cache[key] = encoded
+            if len(self._cache) > MAX_CACHED_PROMPTS:
+                self._cache.popitem(last=False)
+        return encoded
+
+    def negative(self, text: str) -> Conditioning:
+        encoded = self.prompt(text)
+        if text or not self.zero_empty_negative:
+            return encoded
+        pooled = None if encoded.pooled is None else torch.zeros_like(encoded.pooled)
+        zeros = torch.zeros_like(encoded.context)
+        return Conditioning(zeros, pooled, encoded.tokens, content_keys(zeros, self.length))
+
+
+def content_keys(context: Float[Tensor, "m c"], length: int) -> tuple[bytes, ...]:
+    """The hash of every `length` tokens of a context."""
+    return tuple(
+        sha256(f"{chunk.dtype} {tuple(chunk.shape)}".encode() + _bytes(chunk)).digest()
+        for chunk in context.split(length)
+    )
+
+
+def _bytes(x: Tensor) -> bytes:
+    return x.contiguous().cpu().view(torch.uint8).numpy().tobytes()

@@ -1,0 +1,56 @@
+"""The words that a small model was trained on, where it says so."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from limelight.pipeline.errors import ModelError
+from limelight.pipeline.text.words import WORD
+
+
+class UnknownWords(UserWarning):
+    """A prompt has words that the model was never trained on; the message names them and near ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Words by what they are for, such as `nouns` and `colours`; `words` holds every one that is known."""
+
+    groups: Mapping[str, tuple[str, ...]]
+    words: frozenset[str]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Vocabulary | None":
+        """The vocabulary in a model's folder; None for a model that has none, as most have.
+
+        Raises:
+            ModelError: the file is not what it should be.
+        """
+        path = folder / "vocabulary.json"
+        if not path.is_file():
+            return None
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            groups = {name: tuple(str(word) for word in words) for name, words in stored.items()}
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ModelError(f"{path} is no vocabulary: {error}") from None
+        plurals = stored["nouns"].values() if isinstance(stored.get("nouns"), dict) else ()
+        spoken = [phrase for words in groups.values() for phrase in words] + [str(word) for word in plurals]
+        return cls(groups, frozenset(word for phrase in spoken for word in WORD.findall(phrase.casefold())))
+
+    def unknown(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Those that the model does not know, in order, each once."""
+        return tuple(dict.fromkeys(word for word in words if word.casefold() not in self.words))
+
+    def explain(self, unknown: tuple[str, ...]) -> str:
+        """What to tell somebody who used them."""
+        near = {word: get_close_matches(word.casefold(), self.words, n=2, cutoff=0.7) for word in unknown}
+        told = [
+            f"{word!r} (near: {', '.join(found)})" if found else repr(word) for word, found in near.items()
+        ]
+        return (
+            f"this small model was not trained on {', '.join(told)}; it passes over what it does not know. "
+            f"`limelight vocabulary` lists its words"
+        )

@@ -1,0 +1,89 @@
+"""Who has to log in, and what is closed until they have."""
+
+import http.client
+import json
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AuthenticationError
+
+from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.studio.studio import Studio
+
+
+@pytest.fixture(scope="module")
+def closed_url(pipe, serve):
+    """A page for Ada alone."""
+    studio = Studio({"default": pipe}, Limits())
+    with serve(studio, auth=[("ada", "secret")]) as url:
+        yield url
+    studio.close()
+
+
+def _ask(url: str, path: str, method: str = "GET", body: str = "", **headers: str):
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.headers, answer.read()
+
+
+def _log_in(url: str, user: str, password: str):
+    form = urlencode({"username": user, "password": password})
+    return _ask(url, "/login", "POST", form, **{"content-type": "application/x-www-form-urlencoded"})
+
+
+CLOSED = ("/config", "/gradio_api/info", "/gradio_api/queue/data?session_hash=x", "/gradio_api/file=x")
+JOIN = json.dumps({"data": ["a"], "fn_index": 1, "session_hash": "x"})
+
+
+@pytest.mark.parametrize("path", CLOSED)
+def test_nothing_is_told_to_who_has_not_logged_in(closed_url, path):
+    assert _ask(closed_url, path)[0] == 401
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/gradio_api/call/generate"])
+def test_nothing_is_drawn_for_who_has_not_logged_in(closed_url, path):
+    assert _ask(closed_url, path, "POST", JOIN, **{"content-type": "application/json"})[0] == 401
+
+
+@pytest.mark.parametrize(("user", "password"), [("ada", "wrong"), ("eve", "secret"), ("", "")])
+def test_a_wrong_password_opens_nothing(closed_url, user, password):
+    status, headers, _ = _log_in(closed_url, user, password)
+    assert status in (400, 422)
+    assert "set-cookie" not in headers
+
+
+def test_the_right_password_opens_the_page(closed_url):
+    status, headers, _ = _log_in(closed_url, "ada", "secret")
+    assert status == 200
+    cookies = "; ".join(each.partition(";")[0] for each in headers.get_all("set-cookie"))
+    assert _ask(closed_url, "/config", cookie=cookies)[0] == 200
+
+
+def test_a_client_of_the_api_logs_in_too(closed_url):
+    with pytest.raises(AuthenticationError):
+        Client(closed_url, verbose=False)
+    client = Client(closed_url, verbose=False, auth=("ada", "secret"))
+    try:
+        (*_, last) = client.submit(prompt="a", num_steps=2, record="grid", api_name="/generate")
+        picture = last["pictures"][0]
+        assert picture["state"] == "done"
+        assert client.predict(id=picture["id"], api_name="/maps")["words"] == ["a"]
+    finally:
+        client.close()
+
+
+@pytest.mark.browser
+def test_in_a_browser_the_page_comes_after_the_password(closed_url, browser):
+    context = browser.new_context()
+    page = context.new_page()
+    try:
+        page.goto(closed_url)
+        page.get_by_label("username").fill("ada")
+        page.get_by_label("password").fill("secret")
+        page.get_by_role("button", name="Login").click()
+        page.wait_for_function("window.limelight")
+        assert page.locator("#prompt textarea").is_visible()
+    finally:
+        context.close()

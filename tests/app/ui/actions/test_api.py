@@ -1,0 +1,77 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from gradio_client import Client
+from PIL import Image
+
+from limelight.pipeline.results.png import read_record
+
+
+@pytest.fixture(scope="module")
+def client(page_url):
+    client = Client(page_url, verbose=False)
+    yield client
+    client.close()
+
+
+def _image(url: str) -> io.BytesIO:
+    return io.BytesIO(base64.b64decode(url.partition(",")[2]))
+
+
+def test_a_picture_comes_in_a_stream_and_its_maps_as_numbers(client, pipe):
+    fields = {"prompt": "a red apple", "seed": "7", "num_steps": 6, "record": "grid"}
+    answers = list(client.submit(**fields, api_name="/generate"))
+    last = answers[-1]["pictures"][0]
+    assert (last["state"], last["seed"], last["error"]) == ("done", "7", "")
+    assert {answer["pictures"][0]["state"] for answer in answers} > {"done"}
+    alone = pipe("a red apple", seed=7, num_steps=6, record="grid")
+    got = np.asarray(Image.open(_image(last["image"])), np.int16)
+    assert np.abs(got - np.asarray(alone.image, np.int16)).max() <= 1
+    assert read_record(_image(last["image"]))["request"]["seed"] == 7
+
+    found = client.predict(id=last["id"], grid=16, api_name="/maps")
+    assert found["words"] == ["a", "red", "apple"]
+    want = alone.maps.grid(16).probabilities()[3].numpy()
+    assert np.abs(np.array(found["maps"][2]) - want).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"prompt": "a" * 1_000_000}, "the prompt has 1,000,000 characters; at most 2,000 here: shorten it"),
+        ({"prompt": "a", "width": 100_000}, "width is 100000; at most 1024 here"),
+        ({"prompt": "a", "num_steps": 101}, "steps is 101; at most 100 here"),
+        ({"prompt": "a", "count": 1000}, "count is 1000; at most 4 here"),
+        ({"prompt": "a", "model": "../../etc"}, "unknown model '../../etc'; valid: default"),
+        ({"prompt": "a", "seed": "x"}, "seed is 'x'; must be a whole number"),
+        ({"prompt": "a", "lossy_cache_interval": 21}, "lossy_cache_interval is 21; must be from 1 to 20"),
+        ({"prompt": "a", "attention_self": "flash"}, "flash"),
+        ({"prompt": ["a"]}, "prompt is ['a']; must be text"),
+    ],
+)
+def test_what_is_refused_says_why_and_nothing_is_drawn(client, fields, message):
+    (answer,) = list(client.submit(**fields, api_name="/generate"))
+    assert message in answer["error"]
+    assert answer["pictures"] == []
+
+
+def test_maps_of_another_client_are_not_there(client, page_url):
+    (*_, last) = client.submit(prompt="a", num_steps=2, record="grid", api_name="/generate")
+    other = Client(page_url, verbose=False)
+    try:
+        assert "draw it again" in other.predict(id=last["pictures"][0]["id"], api_name="/maps")["error"]
+    finally:
+        other.close()
+    assert client.predict(id=last["pictures"][0]["id"], api_name="/maps")["error"] == ""
+
+
+def test_maps_of_what_is_not_there_are_an_answer_too(client):
+    assert "draw it again" in client.predict(id="nothing", api_name="/maps")["error"]
+
+
+def test_both_are_documented_and_nothing_else_is_offered(client):
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert sorted(endpoints) == ["/generate", "/maps"]
+    assert "Draws a prompt" in endpoints["/generate"]["description"]

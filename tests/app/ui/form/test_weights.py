@@ -1,0 +1,35 @@
+import pytest
+
+from limelight.app.ui.access.errors import NotOffered
+from limelight.app.ui.form.weights import reweigh
+from limelight.pipeline.text.syntax import parse
+
+
+@pytest.mark.parametrize(
+    ("prompt", "word", "weight", "expected"),
+    [
+        ("a red apple", "apple", 1.3, "a red (apple:1.3)"),
+        ("a red (apple:1.3)", "apple", 0.5, "a red (apple:0.5)"),
+        ("a red (apple:1.3)", "apple", 1.0, "a red apple"),
+        ("a red ( apple : 1.3 )", "apple", 2.0, "a red ( (apple:2) : 1.3 )"),
+        ("a (red apple:1.2)", "red", 1.5, "a ((red:1.5) apple:1.2)"),
+        ("(red", "red", 1.5, "((red:1.5)"),
+    ],
+)
+def test_the_word_gets_the_weight_and_the_rest_stays(prompt, word, weight, expected):
+    start = prompt.index(word)
+    assert reweigh(prompt, (start, start + len(word)), weight) == expected
+
+
+def test_it_says_what_the_prompt_then_means():
+    (part,) = parse(reweigh("two cats", (4, 8), 1.45))
+    assert part.text == "two cats"
+    assert part.weights == (1.0,) * 4 + (1.45,) * 4
+
+
+@pytest.mark.parametrize(
+    ("span", "weight"), [((4, 3), 1.0), ((0, 99), 1.0), ((0, 3), 11.0), ((0, 3), float("nan"))]
+)
+def test_what_is_not_there_is_refused(span, weight):
+    with pytest.raises(NotOffered):
+        reweigh("a red apple", span, weight)

@@ -1,0 +1,63 @@
+"""Several models, and the second pass, in a browser."""
+
+import pytest
+
+from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.studio.studio import Studio
+from tests.app.ui.gestures import draw, put, set_size, set_steps
+
+
+@pytest.fixture(scope="module")
+def two_models_url(pipe, serve):
+    studio = Studio({"first": pipe, "second": pipe}, Limits())
+    with serve(studio) as url:
+        yield url
+    studio.close()
+
+
+@pytest.mark.browser
+def test_a_model_is_chosen_from_the_list(open_page, two_models_url):
+    page = open_page(url=two_models_url)
+    set_steps(page, 2)
+    draw(page, "a cat")
+    assert page.evaluate("limelight.picture.model") == "first"
+    put(page.get_by_label("Width"), 128)
+    page.get_by_label("Model", exact=True).click()
+    page.get_by_role("option", name="second").click()
+    page.wait_for_function("document.querySelector('input[aria-label=\"Width\"]').value === '64'")
+    page.click("#draw")
+    page.wait_for_function("limelight.picture.model === 'second' && limelight.picture.state === 'done'")
+
+
+def test_a_model_that_is_not_on_the_list_is_refused(two_models_url):
+    from gradio_client import Client
+
+    client = Client(two_models_url, verbose=False)
+    try:
+        for name in ("default", "/etc/passwd", "http://127.0.0.1/x", "second/../first"):
+            (answer,) = client.submit(prompt="a", model=name, api_name="/generate")
+            assert answer["error"].startswith(f"unknown model {name!r}")
+            assert answer["pictures"] == []
+        (*_, last) = client.submit(prompt="a", model="second", num_steps=2, api_name="/generate")
+        assert last["pictures"][0]["state"] == "done"
+    finally:
+        client.close()
+
+
+@pytest.mark.browser
+def test_a_second_pass_makes_the_picture_larger(open_page):
+    page = open_page()
+    set_steps(page, 4)
+    page.get_by_text("Enlarge").click()
+    put(page.get_by_label("number input for Times larger"), 2)
+    draw(page, "a red apple")
+    page.wait_for_function("limelight.lens.image?.width === 128")  # it is decoded when it is there
+    page.locator(".words .word", has_text="apple").click()
+    assert page.locator(".legend-title").inner_text() == "apple"
+    assert page.locator(".facts").inner_text().startswith("128")
+
+    put(page.get_by_label("number input for Times larger"), 4)
+    set_size(page, 512)
+    page.click("#draw")
+    page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")
+    assert page.locator(".status").inner_text() == "the finished picture's side is 2048; at most 1024 here"

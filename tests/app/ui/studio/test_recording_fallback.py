@@ -1,0 +1,67 @@
+import time
+
+import pytest
+
+from limelight.app.ui.studio.recording_fallback import with_what_fits
+from limelight.attention.recording.size import RecordingTooLarge
+from limelight.pipeline import GenerationRequest
+
+REQUEST = GenerationRequest(
+    prompt="a", record="head", record_extras=("steps", "values"), record_points=((1, 1),)
+)
+
+
+def _fits(*wanted):
+    """A beginning that takes only requests which record what is wanted; returns what it took."""
+
+    def begin(request):
+        found = request.record, request.record_extras, bool(request.record_points)
+        if found != wanted:
+            raise RecordingTooLarge("too much")
+        return found
+
+    return begin
+
+
+def test_what_fits_is_begun_as_it_is():
+    assert with_what_fits(lambda request: request, REQUEST) == (REQUEST, "")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "note"),
+    [
+        (("head", ("values",), True), "sites at single steps."),
+        (("head", (), False), "of places, and what else was asked for."),
+        (("site", (), False), "maps of heads and of places."),
+        (("grid", (), False), "maps of sites and of places."),
+        ((False, (), False), "no memory for maps."),
+    ],
+)
+def test_what_does_not_fit_is_left_out_piece_by_piece_and_said(wanted, note):
+    found, said = with_what_fits(_fits(*wanted), REQUEST)
+    assert found == wanted
+    assert said.endswith(note)
+
+
+@pytest.mark.parametrize("record", ["head", False])
+def test_where_nothing_fits_the_reason_is_told(record):
+    with pytest.raises(RecordingTooLarge):
+        with_what_fits(_fits(), GenerationRequest(prompt="a", record=record))
+
+
+def test_a_large_picture_is_drawn_with_fewer_maps(studio):
+    from limelight.app.ui.access.visitor import Visitor
+    from limelight.app.ui.studio.job import Ticket
+
+    points = tuple((x, y) for x in range(8, 256, 16) for y in range(8, 256, 16))
+    request = GenerationRequest(
+        prompt="a", width=256, height=256, num_steps=100, record="head", record_extras=("steps",),
+        record_points=points,
+    )  # fmt: skip
+    ticket = Ticket(Visitor("a"), "default", "", request, lambda: None)
+    studio.submit([ticket])
+    while ticket.state == "waiting":
+        time.sleep(0.02)
+    studio.stop(Visitor("a"))
+    assert ticket.error == ""
+    assert "maps of sites at single steps" in ticket.note

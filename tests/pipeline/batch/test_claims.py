@@ -1,0 +1,79 @@
+"""Workers that share a manifest: every row is claimed once, and none is lost with its worker."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from limelight.pipeline.batch.claims import Share
+from limelight.pipeline.batch.journal import Journal, Ledger
+from limelight.pipeline.batch.lock import Seat
+from limelight.pipeline.batch.world import Team
+
+
+@dataclass
+class Member:
+    share: Share
+    journal: Journal
+    seat: Seat
+
+    @classmethod
+    def join(cls, folder: Path, place: int, size: int, keys: list[str]) -> "Member":
+        team = Team(place=place, size=size, run="run", worker=f"{place:04}")
+        seat, ledger = Seat(folder, team.worker, team.run), Ledger(folder, team.run)
+        journal = Journal(folder / f"{team.worker}.jsonl")
+        journal.append({"begin": "run"})
+        ledger.read()
+        return cls(Share(ledger, journal, seat, team, keys), journal, seat)
+
+    def draw(self, keys: list[str]) -> None:
+        for key in keys:
+            self.journal.append({"done": key, "file": f"{key}.png", "bytes": 1})
+
+
+def keys_of(count: int) -> list[str]:
+    return [f"{i * 2654435761 % 2**32:08x}{i:016x}" for i in range(count)]
+
+
+@given(order=st.lists(st.integers(0, 2), max_size=60), count=st.integers(1, 60))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_in_whatever_order_they_come_all_rows_are_claimed_once(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], count: int
+) -> None:
+    folder, keys = tmp_path_factory.mktemp("share"), keys_of(count)
+    members = [Member.join(folder, place, 3, keys) for place in range(3)]
+    claimed: list[str] = []
+    for place in [*order, *[0, 1, 2] * count]:
+        some = members[place].share.claim(1)
+        claimed += some
+        members[place].draw(some)
+    assert sorted(claimed) == sorted(keys)
+    assert all(member.share.num_unsettled() == 0 for member in members)
+    for member in members:
+        member.seat.leave()
+
+
+def test_who_has_nothing_left_takes_from_the_end_of_the_largest_part(tmp_path: Path) -> None:
+    keys = [key for key in keys_of(200) if int(key[:8], 16) % 2]  # all of them the second worker's
+    idle, busy = (Member.join(tmp_path, place, 2, keys) for place in (0, 1))
+    first = busy.share.claim(1)
+    assert first == keys[: len(first)]
+    stolen = idle.share.claim(1)
+    assert stolen and stolen == keys[-1 : -len(stolen) - 1 : -1]
+    for member in (idle, busy):
+        member.seat.leave()
+
+
+def test_what_the_dead_claimed_is_drawn_by_others_and_what_the_living_did_is_not(tmp_path: Path) -> None:
+    keys = keys_of(20)
+    first, second = (Member.join(tmp_path, place, 2, keys) for place in (0, 1))
+    taken = first.share.claim(20)
+    first.draw(taken[:1])
+    while some := second.share.claim(1):
+        second.draw(some)
+    assert second.share.num_unsettled() == len(taken) - 1
+    first.seat.leave()  # as the system does when a process dies
+    assert sorted(second.share.claim(20)) == sorted(taken[1:])
+    second.seat.leave()

@@ -1,0 +1,138 @@
+"""Processes that help: they stop when they are asked to, and end with the process that they help."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.batch import capacity
+from limelight.pipeline.batch.capacity import find_workers
+from limelight.pipeline.batch.processes import Helpers
+from limelight.pipeline.batch.stop import Stop
+from limelight.pipeline.batch.world import Team
+
+GIB = 2**30
+
+
+@pytest.fixture(scope="module")
+def pipe() -> TextToImagePipeline:
+    return TextToImagePipeline.from_pretrained("default", device="cpu")
+
+
+def work(folder: Path, team: Team, stop: Stop) -> None:
+    """At place 2 dies; elsewhere notes where it is, and waits to be told to stop."""
+    note = folder / f"{team.worker}-{team.local_place}-of-{team.size}"
+    with stop.deferred():
+        note.write_text(f"{os.getpid()} {torch.get_num_threads()}")
+        if team.place == 2:
+            os._exit(3)
+        while not stop.is_asked:
+            time.sleep(0.01)
+    note.with_suffix(".stopped").touch()
+
+
+def wait_for(path: Path) -> str:
+    for _ in range(6000):
+        if path.exists() and (text := path.read_text()):
+            return text
+        time.sleep(0.01)
+    raise AssertionError(f"no {path.name}")
+
+
+def test_helpers_stop_when_they_are_asked_to_and_the_dead_are_told(tmp_path: Path) -> None:
+    stop = Stop()
+    with stop.listening(), stop.deferred():
+        with Helpers(partial(work, tmp_path), Team(size=3, run="r"), stop, num_threads=1) as helpers:
+            told = wait_for(tmp_path / "0001-1-of-3")
+            wait_for(tmp_path / "0002-2-of-3")  # who has not begun is stopped, which is no death
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.is_asked
+    assert told.split()[1] == "1"
+    assert (tmp_path / "0001-1-of-3.stopped").exists()
+    assert helpers.died == [2]
+
+
+ALONE = """
+import sys, time
+from functools import partial
+from pathlib import Path
+from pipeline.batch.helpers import Helpers
+from pipeline.batch.stop import Stop
+from pipeline.batch.team import Team
+from tests.pipeline.batch.test_helpers import work
+
+if __name__ == "__main__":
+    with Helpers(partial(work, Path(sys.argv[1])), Team(size=2, run="r"), Stop()):
+        time.sleep(600)
+"""
+
+
+def test_who_helps_ends_with_the_process_that_it_helps(tmp_path: Path) -> None:
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([".", *sys.path])}
+    process = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment)
+    try:
+        helper = int(wait_for(tmp_path / "0001-1-of-2").split()[0])
+    finally:
+        process.kill()
+        process.wait()
+    for _ in range(500):
+        if not is_alive(helper):
+            break
+        time.sleep(0.01)
+    assert not is_alive(helper)
+    assert not (tmp_path / "0001-1-of-2.stopped").exists()
+
+
+def is_alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self").exists():  # who has ended but was not waited for is dead
+        return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("rows", "threads", "free", "workers"),
+    [
+        (1000, 8, 64 * GIB, 8),  # one on each core
+        (100, 8, 64 * GIB, 3),  # so many rows are no more work
+        (10, 8, 64 * GIB, 1),
+        (1000, 8, 4 * GIB, 2),  # there is memory for one more
+        (1000, 8, 1 * GIB, 1),
+        (1000, 8, None, 1),  # nobody knows
+        (1000, 1, 64 * GIB, 1),
+    ],
+)
+def test_as_many_processes_as_cores_rows_and_memory_are_good_for(
+    monkeypatch: pytest.MonkeyPatch,
+    pipe: TextToImagePipeline,
+    rows: int,
+    threads: int,
+    free: int | None,
+    workers: int,
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(capacity, "free_bytes", lambda: free)
+    assert find_workers(pipe.model, rows, is_device_named=False) == workers
+
+
+def test_each_gpu_has_a_process_unless_one_was_named(
+    monkeypatch: pytest.MonkeyPatch, pipe: TextToImagePipeline
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(type(pipe.model.unet), "device", torch.device("cuda:0"))
+    assert find_workers(pipe.model, 10**6, is_device_named=False) == 8
+    assert find_workers(pipe.model, 100, is_device_named=False) == 3
+    assert find_workers(pipe.model, 10**6, is_device_named=True) == 1

@@ -1,0 +1,59 @@
+"""What a small model knows, and what it says about words that it does not."""
+
+import warnings
+
+import pytest
+
+from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.errors import ModelError
+from limelight.pipeline.models.locate import DEFAULT_MODEL
+from limelight.pipeline.text.vocabulary import UnknownWords, Vocabulary
+from limelight.pipeline.text.words import WORD
+
+
+@pytest.fixture(scope="module")
+def vocabulary() -> Vocabulary:
+    known = Vocabulary.read(DEFAULT_MODEL)
+    assert known is not None
+    return known
+
+
+def test_the_model_in_the_box_knows_what_it_was_trained_on(vocabulary) -> None:
+    for prompt in (
+        "a red apple to the left of a blue car on a yellow background",
+        "Three hearts, please!",
+        "a picture of two cute strawberries in front of a teal background, flat style",
+        "",
+    ):
+        assert vocabulary.unknown(WORD.findall(prompt)) == ()
+    assert "apple" in vocabulary.groups["nouns"]
+
+
+def test_words_that_it_does_not_know_are_named_once_with_near_ones(vocabulary) -> None:
+    unknown = vocabulary.unknown(["a", "Castle", "and", "an", "aple", "and", "Castle", "dragon"])
+    assert unknown == ("Castle", "aple", "dragon")
+    text = vocabulary.explain(("castle", "aple"))
+    assert "not trained on 'castle'" in text
+    assert "'aple' (near: apple" in text
+    assert "`limelight vocabulary`" in text
+
+
+def test_most_models_have_none(tmp_path) -> None:
+    assert Vocabulary.read(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"nouns": 3}'])
+def test_a_broken_file_is_refused(content: str, tmp_path) -> None:
+    (tmp_path / "vocabulary.json").write_text(content)
+    with pytest.raises(ModelError, match=r"vocabulary.json is no vocabulary"):
+        Vocabulary.read(tmp_path)
+
+
+def test_a_prompt_with_unknown_words_is_drawn_and_says_so(sd_folder) -> None:
+    pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
+    with pytest.warns(UnknownWords, match="not trained on 'dragon'"):
+        pipe("a red dragon", num_steps=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipe("a red (apple:1.3) BREAK", num_steps=1)
+        TextToImagePipeline.from_pretrained(sd_folder, device="cpu")("a dragon", num_steps=1)

@@ -1,0 +1,1 @@
+"""What a U-Net is made of, and how that is read from and written to files."""

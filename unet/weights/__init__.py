@@ -1,0 +1,1 @@
+"""Weight files: found, checked before they are opened, and loaded strictly."""
