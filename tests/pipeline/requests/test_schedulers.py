@@ -1,10 +1,13 @@
 """Each picture has a scheduler of its own, as if it had been made for it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+import limelight.pipeline
 
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.schedulers import OWN, SCHEDULERS, Schedulers, make_scheduler

@@ -206,4 +206,4 @@ def test_images_are_found_beside_the_manifest(tmp_path: Path) -> None:
 
     Image.new("RGB", (64, 64)).save(tmp_path / "in.png")
     (row,) = read(tmp_path, json.dumps({"prompt": "a", "image": "in.png", "strength": 0.5}), "m.jsonl")
-    assert row.request().width == 64
+    assert row.request().opened().width == 64
