@@ -177,7 +177,9 @@ def test_a_file_is_read_when_the_request_is_resolved_and_only_then(
     Image.new("RGB", (32, 16)).save(tmp_path / "a.png")
     white().save(tmp_path / "m.png")
     opened: list[object] = []
-    monkeypatch.setattr(Image, "open", lambda file, *a, real=Image.open, **k: opened.append(file) or real(file))
+    monkeypatch.setattr(
+        Image, "open", lambda file, *a, real=Image.open, **k: opened.append(file) or real(file)
+    )
     asked = request(image=tmp_path / "a.png", mask=tmp_path / "m.png")
     first, second = asked.repeated(2)
     assert (first.width, first.final_size, opened) == (None, (None, None), [])

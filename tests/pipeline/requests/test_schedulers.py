@@ -1,22 +1,16 @@
 """Each picture has a scheduler of its own, as if it had been made for it."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-import limelight.pipeline
-
 from limelight.pipeline.errors import RequestError
+from limelight.pipeline.models.locate import DEFAULT_MODEL
 from limelight.pipeline.requests.schedulers import OWN, SCHEDULERS, Schedulers, make_scheduler
 
-CONFIG = json.loads(
-    (
-        Path(limelight.pipeline.__file__).parent / "default_model" / "scheduler" / "scheduler_config.json"
-    ).read_text()
-)
+CONFIG = json.loads((DEFAULT_MODEL / "scheduler" / "scheduler_config.json").read_text())
 
 
 def walk(scheduler: Any) -> torch.Tensor:

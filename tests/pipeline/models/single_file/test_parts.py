@@ -25,7 +25,8 @@ KINDS = [
     "sdxl",
     "sdxl-refiner",
 ]
-pytestmark = pytest.mark.filterwarnings("ignore::pipeline.single_file.prediction.PredictionAssumed")
+ASSUMED = "limelight.pipeline.models.single_file.prediction.PredictionAssumed"
+pytestmark = pytest.mark.filterwarnings(f"ignore::{ASSUMED}")
 
 
 def load(path: Path) -> Any:

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from limelight.app.cli import main
+from limelight.app.commands.convert import convert
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import ModelError, OutputError
 
-pytestmark = pytest.mark.filterwarnings("ignore::pipeline.single_file.prediction.PredictionAssumed")
+ASSUMED = "limelight.pipeline.models.single_file.prediction.PredictionAssumed"
+pytestmark = pytest.mark.filterwarnings(f"ignore::{ASSUMED}")
 
 
 @pytest.mark.parametrize("kind", ["sd1", "sd2-v", "sdxl"])
@@ -105,7 +107,5 @@ def test_the_pipeline_follows_the_channels(
 
 
 def test_a_name_of_no_file_is_refused_by_convert(tmp_path: Path) -> None:
-    from limelight.app.converting import convert
-
     with pytest.raises(ModelError, match=r"is no file; give a .safetensors checkpoint"):
-        convert(tmp_path / "none.safetensors", tmp_path / "folder", dtype=None)
+        convert(file=tmp_path / "none.safetensors", folder=tmp_path / "folder")
