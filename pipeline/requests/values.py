@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -258,6 +258,4 @@ def as_json(value: Any) -> Any:
     """A field's value as JSON gives it back; of an image its size and content hash."""
     if isinstance(value, InputImage | Expansion):
         return value.to_dict()
-    if isinstance(value, Mapping):
-        return {key: as_json(each) for key, each in value.items()}
     return [as_json(each) for each in value] if isinstance(value, tuple) else value

@@ -49,7 +49,7 @@ class Settings:
     def __init__(self, **values: Any) -> None:
         if unknown := set(values) - set(NAMES):
             check_names(dict.fromkeys(unknown))
-            raise UsageError(f"{', '.join(sorted(unknown))}: the page does not set that")
+            raise UsageError(f"the page has no setting {', '.join(sorted(unknown))}; leave it out")
         self.fields: dict[str, Any] = {name: values.get(name, default) for name, default in DEFAULTS.items()}
         own = {name: values.get(name, default) for name, default in OWN.items()}
         self.count: Any = own["count"]
