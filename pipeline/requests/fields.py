@@ -5,7 +5,7 @@ elsewhere names it only where it is used.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TypedDict
 
 from limelight.pipeline.requests.expansion import Expansion
@@ -64,7 +64,7 @@ class RequestFields(TypedDict, total=False):
     expansion: Expansion | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Field:
     """What is known of one field of a request.
 
@@ -83,6 +83,7 @@ class Field:
     value: Value
     label: str
     help: str
+    _: KW_ONLY
     option: str = ""
     needs: str = ""
     is_offered: bool = False
@@ -92,83 +93,69 @@ class Field:
 
 
 FIELDS: Mapping[str, Field] = {
-    "prompt": Field(value=Text(), label="Prompt", help="What to draw", is_offered=True),
+    "prompt": Field(Text(), "Prompt", "What to draw", is_offered=True),
     "negative_prompt": Field(
-        value=Text(),
-        label="Negative prompt",
-        help="What the picture should not show",
-        option="--negative",
-        is_offered=True,
+        Text(), "Negative prompt", "What the picture should not show", option="--negative", is_offered=True
     ),
     "seed": Field(
-        value=Whole(0, MAX_SEED),
-        label="Seed",
-        help="Of the initial noise",
-        option="--seed",
-        is_offered=True,
-        a1111="Seed",
+        Whole(0, MAX_SEED), "Seed", "Of the initial noise", option="--seed", is_offered=True, a1111="Seed"
     ),
     "num_steps": Field(
-        value=Whole(1, MAX_STEPS),
-        label="Steps",
-        help="Scheduler steps",
+        Whole(1, MAX_STEPS),
+        "Steps",
+        "Scheduler steps",
         option="--steps",
         is_offered=True,
         a1111="Steps",
         diffusers="num_inference_steps",
     ),
     "guidance_scale": Field(
-        value=Number(0, MAX_GUIDANCE),
-        label="Guidance",
-        help="Guidance scale; the model's own if omitted",
+        Number(0, MAX_GUIDANCE),
+        "Guidance",
+        "Guidance scale; the model's own if omitted",
         option="--guidance",
         is_offered=True,
         a1111="CFG scale",
     ),
     "scheduler": Field(
-        value=Scheduler(),
-        label="Scheduler",
-        help="By its name here or in AUTOMATIC1111's web UI; the model's own if omitted",
+        Scheduler(),
+        "Scheduler",
+        "By its name here or in AUTOMATIC1111's web UI; the model's own if omitted",
         option="--scheduler",
         is_offered=True,
         a1111="Sampler",
     ),
     "width": Field(
-        value=Whole(SIZE_MULTIPLE, MAX_SIDE, SIZE_MULTIPLE),
-        label="Width",
-        help="In pixels",
+        Whole(SIZE_MULTIPLE, MAX_SIDE, SIZE_MULTIPLE),
+        "Width",
+        "In pixels",
         option="--width",
         is_offered=True,
         is_off_at_0=True,
         a1111="Size",
     ),
     "height": Field(
-        value=Whole(SIZE_MULTIPLE, MAX_SIDE, SIZE_MULTIPLE),
-        label="Height",
-        help="In pixels",
+        Whole(SIZE_MULTIPLE, MAX_SIDE, SIZE_MULTIPLE),
+        "Height",
+        "In pixels",
         option="--height",
         is_offered=True,
         is_off_at_0=True,
         a1111="Size",
     ),
-    "image": Field(
-        value=ImageFile("RGB"),
-        label="Image",
-        help="To begin from, or to edit; gives the size",
-        option="--image",
-    ),
+    "image": Field(ImageFile("RGB"), "Image", "To begin from, or to edit; gives the size", option="--image"),
     "mask": Field(
-        value=ImageFile("L"),
-        label="Mask",
-        help="Of the image's size; white where the picture is drawn again, black where it stays",
+        ImageFile("L"),
+        "Mask",
+        "Of the image's size; white where the picture is drawn again, black where it stays",
         option="--mask",
         needs="image",
         diffusers="mask_image",
     ),
     "strength": Field(
-        value=Number(0, 1),
-        label="Strength",
-        help="How far the image is redrawn; 0.8 if omitted, or 1 with a mask",
+        Number(0, 1),
+        "Strength",
+        "How far the image is redrawn; 0.8 if omitted, or 1 with a mask",
         option="--strength",
         needs="image",
         is_offered=True,
@@ -176,25 +163,25 @@ FIELDS: Mapping[str, Field] = {
         a1111="Denoising strength",
     ),
     "image_guidance_scale": Field(
-        value=Number(1, MAX_GUIDANCE),
-        label="Image guidance",
-        help="How closely a model that edits images keeps to the image; 1.5 if omitted",
+        Number(1, MAX_GUIDANCE),
+        "Image guidance",
+        "How closely a model that edits images keeps to the image; 1.5 if omitted",
         option="--image-guidance",
         needs="image",
     ),
     "hires_scale": Field(
-        value=Number(1, MAX_HIRES_SCALE),
-        label="Times larger",
-        help="Enlarge the picture so many times, and sample it once more",
+        Number(1, MAX_HIRES_SCALE),
+        "Times larger",
+        "Enlarge the picture so many times, and sample it once more",
         option="--hires",
         is_offered=True,
         is_off_at_0=True,
         a1111="Hires upscale",
     ),
     "hires_strength": Field(
-        value=Number(0, 1),
-        label="How far that redraws it",
-        help="How far the second pass redraws the picture; 0.5 if omitted",
+        Number(0, 1),
+        "How far that redraws it",
+        "How far the second pass redraws the picture; 0.5 if omitted",
         option="--hires-strength",
         needs="hires_scale",
         is_offered=True,
@@ -202,57 +189,46 @@ FIELDS: Mapping[str, Field] = {
         a1111="Denoising strength",
     ),
     "clip_skip": Field(
-        value=Whole(1, MAX_CLIP_SKIP),
-        label="CLIP skip",
-        help="Layer of the text encoder, from its end; 1 is the model's own",
+        Whole(1, MAX_CLIP_SKIP),
+        "CLIP skip",
+        "Layer of the text encoder, from its end; 1 is the model's own",
         option="--clip-skip",
         is_offered=True,
         a1111="Clip skip",
     ),
     "guidance_rescale": Field(
-        value=Number(0, 1),
-        label="Guidance rescale",
-        help="How far to take back the contrast that guidance adds",
+        Number(0, 1),
+        "Guidance rescale",
+        "How far to take back the contrast that guidance adds",
         option="--guidance-rescale",
         is_offered=True,
     ),
     "guidance_start": Field(
-        value=Number(0, 1),
-        label="Guidance from",
-        help="Fraction of the steps at which guidance begins",
+        Number(0, 1),
+        "Guidance from",
+        "Fraction of the steps at which guidance begins",
         option="--guidance-interval",
     ),
     "guidance_end": Field(
-        value=Number(0, 1),
-        label="Guidance to",
-        help="fraction at which it ends",
-        option="--guidance-interval",
+        Number(0, 1), "Guidance to", "fraction at which it ends", option="--guidance-interval"
     ),
     "lossy_cache_interval": Field(
-        value=Whole(1, MAX_CACHE_INTERVAL),
-        label="Lossy cache",
-        help="1 is exact. More is faster and changes the picture: one step in so many is computed whole",
+        Whole(1, MAX_CACHE_INTERVAL),
+        "Lossy cache",
+        "1 is exact. More is faster and changes the picture: one step in so many is computed whole",
         option="--lossy-cache",
         is_offered=True,
         a1111="Lossy cache interval",
     ),
-    "record": Field(value=Detail(), label="Maps of", help="Which attention maps to keep"),
-    "record_extras": Field(
-        value=Items(Name("extra", RECORD_EXTRAS)),
-        label="Also",
-        help="What to keep with the maps",
-    ),
-    "record_points": Field(
-        value=Items(Point()), label="Points", help="Pixels whose self-attention to keep, with the maps"
-    ),
+    "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
+    "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),
+    "record_points": Field(Items(Point()), "Points", "Pixels whose self-attention to keep, with the maps"),
     "record_queries": Field(
-        value=Items(Whole(0, 2 * MAX_STEPS), is_sorted=True),
-        label="Queries",
-        help="Predictions whose queries to keep, with the maps",
+        Items(Whole(0, 2 * MAX_STEPS), is_sorted=True),
+        "Queries",
+        "Predictions whose queries to keep, with the maps",
     ),
-    "expansion": Field(
-        value=Expanded(), label="Expansion", help="How a language model came to make the prompt longer"
-    ),
+    "expansion": Field(Expanded(), "Expansion", "How a language model came to make the prompt longer"),
 }
 IMAGES: Mapping[str, ImageFile] = {
     name: field.value for name, field in FIELDS.items() if isinstance(field.value, ImageFile)
