@@ -32,7 +32,7 @@ def test_everything_comes_from_here_and_says_so(page_url):
 
 @pytest.mark.parametrize("name", ["viewer.js", "maps.js", "page.js"])
 def test_the_pages_own_files_are_served(page_url, name):
-    status, headers, _ = _get(page_url, f"/limelight/{name}")
+    status, headers, _ = _get(page_url, f"/limelight/scripts/{name}")
     assert status == 200
     assert "javascript" in headers["content-type"]
 
