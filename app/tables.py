@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from limelight.app.loading import load_pipeline, refusals
+from limelight.app.load import LoadOptions, refusals
 from limelight.attention import AttentionSpec, backends
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.models.device import choose_device, choose_dtype
@@ -18,15 +18,15 @@ from limelight.pipeline.text.vocabulary import Vocabulary
 _HEAD_DIM, _NUM_POSITIONS = 40, 64 * 64
 
 
-def show_backends(*, device: str | None, dtype: str | None) -> None:
-    """Which backends take a typical self-attention on this device, and what speaks against the others."""
+def show_backends(load: LoadOptions) -> None:
+    """Which backends take a typical self-attention on the device, and what speaks against the others."""
     import torch
 
-    target = choose_device(device)
+    target = choose_device(load.device)
     capability = torch.cuda.get_device_capability(target) if target.type == "cuda" else None
     spec = AttentionSpec(
         device=target.type,
-        dtype=choose_dtype(dtype, target),
+        dtype=choose_dtype(load.dtype, target),
         head_dim=_HEAD_DIM,
         num_queries=_NUM_POSITIONS,
         num_keys=_NUM_POSITIONS,
@@ -48,11 +48,9 @@ def show_backends(*, device: str | None, dtype: str | None) -> None:
     Console().print(table)
 
 
-def show_plan(
-    request: GenerationRequest, *, model: str, attention: str | None, device: str | None, dtype: str | None
-) -> None:
+def show_plan(request: GenerationRequest, load: LoadOptions) -> None:
     """The backend and kernel of every attention site of a model."""
-    pipe = load_pipeline(model, attention=attention, device=device, dtype=dtype)
+    pipe = load.load()
     with refusals():
         plan = pipe.engine.plan(request)
     request = pipe.engine.resolve(request)
@@ -64,7 +62,7 @@ def show_plan(
         "heads x dim",
         "backend",
         "kernel",
-        title=f"Plan of {model!r} at {request.width}x{request.height}",
+        title=f"Plan of {load.model!r} at {request.width}x{request.height}",
     )
     for site in pipe.model.unet.sites:
         choice = plan[site.name]

@@ -3,19 +3,21 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 import torch
 
 from limelight.attention import AttentionOrder
 from limelight.pipeline.adapters.files import AdapterFile
-from limelight.pipeline.errors import AdapterError, UsageError
+from limelight.pipeline.errors import AdapterError, RequestError, UsageError
 from limelight.pipeline.models.device import check_offload, choose_device, choose_dtype, take_turns
 from limelight.pipeline.models.folder import load_model
 from limelight.pipeline.models.locate import locate_model
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.models.save import save_model
 from limelight.pipeline.models.single_file.load import load_single_file
+from limelight.pipeline.requests.fields import RequestFields
+from limelight.pipeline.requests.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.result import Result, Step
 from limelight.pipeline.sampling.compiled import Graphs
@@ -106,7 +108,7 @@ class TextToImagePipeline:
         return save_model(self.model, Path(folder))
 
     @overload
-    def __call__(self, prompt: str, **fields: Any) -> Result: ...
+    def __call__(self, prompt: str, **fields: Unpack[RequestFields]) -> Result: ...
     @overload
     def __call__(self, prompt: GenerationRequest) -> Result: ...
     @overload
@@ -120,13 +122,10 @@ class TextToImagePipeline:
             fields: of the `GenerationRequest`, when `prompt` is text.
 
         Raises:
+            RequestError: a field is unknown or out of its range; nothing was drawn.
             PictureError: a picture could not be drawn.
         """
-        if isinstance(prompt, str):
-            prompt = GenerationRequest(prompt=prompt, **fields)
-        elif fields:
-            raise TypeError(f"{', '.join(fields)} given beside a request; set them in the request")
-        requests = [prompt] if isinstance(prompt, GenerationRequest) else list(prompt)
+        requests = [request.opened() for request in _requests(prompt, fields)]
         results: dict[int, Result] = {}
         for step in self.stream(requests):
             if step.error is not None:
@@ -134,7 +133,7 @@ class TextToImagePipeline:
             if step.result is not None:
                 results[step.id] = step.result
         ordered = [results[i] for i in range(len(requests))]
-        return ordered[0] if isinstance(prompt, GenerationRequest) else ordered
+        return ordered[0] if isinstance(prompt, str | GenerationRequest) else ordered
 
     def stream(self, requests: Iterable[GenerationRequest]) -> Iterator[Step]:
         """Draws requests together, a `Step` for each prediction; stop iterating to cancel."""
@@ -198,3 +197,26 @@ class TextToImagePipeline:
             raise AdapterError(
                 f"{self._streams} streams are being drawn with these weights; finish or close them first"
             )
+
+
+def _requests(prompt: Any, fields: dict[str, Any]) -> list[GenerationRequest]:
+    """What `pipe(prompt, **fields)` asks for.
+
+    Raises:
+        RequestError: it is not what `pipe` takes; the message says what to write.
+    """
+    if isinstance(prompt, str):
+        check_names(fields)
+        return [GenerationRequest(prompt=prompt, **fields)]
+    if not isinstance(prompt, Iterable | GenerationRequest):
+        raise RequestError(f"prompt is {prompt!r}; must be text, a GenerationRequest, or a list of them")
+    requests = [prompt] if isinstance(prompt, GenerationRequest) else list(prompt)
+    for each in requests:
+        if not isinstance(each, GenerationRequest):
+            raise RequestError(
+                f"the list has {each!r}, which is no GenerationRequest; for several prompts write "
+                "pipe([GenerationRequest(prompt=prompt) for prompt in prompts])"
+            )
+    if fields:
+        raise RequestError(f"{', '.join(fields)} given beside a request; set them in the request")
+    return requests

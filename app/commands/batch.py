@@ -1,26 +1,66 @@
-"""`limelight batch`."""
+"""`limelight batch`: draws a manifest into a folder, and says how far it is."""
 
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from secrets import token_hex
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from limelight.app.commands.options import (
-    Attention,
-    Device,
-    Dtype,
-    Embeddings,
-    Loras,
-    Model,
-    Offload,
-    adapter_files,
-)
+from limelight.app import lifetime, report
+from limelight.app.commands.options import grouped, load_options, request_options
+from limelight.app.load import LoadOptions, refusals
+from limelight.app.progress import BatchProgress
+from limelight.pipeline.batch.errors import OutputLost
+from limelight.pipeline.batch.rows.expand import parse_matrix
+from limelight.pipeline.batch.rows.rows import Manifest, read_rows
+from limelight.pipeline.batch.stop import Stop, Stopped
+from limelight.pipeline.batch.world import Team, device_of, join, place_of_process
+from limelight.pipeline.errors import UnknownName, UsageError
+from limelight.pipeline.requests.fields import FIELDS
+
+if TYPE_CHECKING:  # the module loads torch
+    from limelight.pipeline.batch.run import Run
+
+ENGINES = ("local", "ray")
+MAX_BATCH = 1024  # pictures
+MAX_WORKERS = 256
+SHOWN = 10  # rows named one by one
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions:
+    """What the command line asks for.
+
+    Attributes:
+        defaults: fields of rows that do not set them.
+    """
+
+    manifest: Path
+    output: Path
+    load: LoadOptions = field(default_factory=LoadOptions)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    matrix: Sequence[str] = ()
+    dry_run: bool = False
+    max_batch: int | None = None
+    workers: int | None = None
+    engine: str = "local"
+    address: str | None = None
+
+
+@grouped
 def batch(
     manifest: Annotated[Path, typer.Argument(help=".csv, .tsv, .jsonl, .parquet, or .txt with prompts.")],
+    *,
     output: Annotated[Path, typer.Option("-o", "--output", help="A folder; to go on, the same again.")],
-    model: Model = "default",
+    load: Annotated[
+        LoadOptions, load_options("model", "adapters", "variant", "attention", "device", "dtype", "offload")
+    ],
+    fields: Annotated[Mapping[str, Any], request_options(optional=FIELDS)],
     matrix: Annotated[
         list[str] | None,
         typer.Option(help="FIELD=V1,V2,... or FIELD=1..9: every row with every value; may be repeated."),
@@ -29,50 +69,193 @@ def batch(
         bool, typer.Option("--maps", help="Also where each word acted, into OUTPUT/maps.")
     ] = False,
     max_batch: Annotated[
-        int | None, typer.Option(help="Pictures sampled together; as memory allows if not given.")
+        int | None, typer.Option(help="Pictures sampled together; as memory allows if omitted.")
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Processes that draw, here or on Ray's cluster; as many as pay if not given. A launcher's "
+            help="Processes that draw, here or on Ray's cluster; as many as pay if omitted. A launcher's "
             "processes are counted."
         ),
     ] = None,
     engine: Annotated[str, typer.Option(help="local, or ray: workers on a cluster.")] = "local",
     address: Annotated[
         str | None,
-        typer.Option(help="Of the Ray cluster, ray://HOST:PORT or auto; this machine if not given."),
+        typer.Option(help="Of the Ray cluster, ray://HOST:PORT or auto; this machine if omitted."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, and say what there is to draw; draw nothing.")
     ] = False,
-    lora: Loras = None,
-    embedding: Embeddings = None,
-    attention: Attention = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    offload: Offload = False,
 ) -> None:
-    """Draw every row of MANIFEST, each once whatever happens; run the same again to go on."""
-    from limelight.app.batch import BatchOptions
-    from limelight.app.batch import batch as draw_batch
+    """Draw every row of MANIFEST, each once whatever happens; run the same again to go on.
 
-    draw_batch(
+    Options that set fields of a request are for rows that do not set them.
+    """
+    draw_manifest(
         BatchOptions(
             manifest=manifest,
             output=output,
+            load=load,
+            defaults={"record": "grid", **fields} if maps else fields,
             matrix=matrix or (),
-            maps=maps,
             dry_run=dry_run,
             max_batch=max_batch,
             workers=workers,
             engine=engine,
             address=address,
-            model=model,
-            attention=attention,
-            device=device,
-            dtype=dtype,
-            adapters=adapter_files(lora, embedding),
-            offload=offload,
         )
     )
+
+
+def draw_manifest(options: BatchOptions) -> None:
+    """Draws every row that has no picture yet.
+
+    Raises:
+        UsageError: the manifest, the folder or the model cannot be used; nothing was drawn.
+        SystemExit: 3 when rows failed, 4 when stopped; running the same again goes on.
+    """
+    if options.engine not in ENGINES:
+        raise UnknownName("engine", options.engine, ENGINES)
+    if options.max_batch is not None and not 1 <= options.max_batch <= MAX_BATCH:
+        raise UsageError(f"max-batch is {options.max_batch}; must be from 1 to {MAX_BATCH}")
+    if options.workers is not None and not 1 <= options.workers <= MAX_WORKERS:
+        raise UsageError(f"workers is {options.workers}; must be from 1 to {MAX_WORKERS}")
+    stop = Stop()
+    with stop.listening():
+        try:
+            _run(options, stop)
+        except Stopped:
+            _stopped()
+
+
+def _run(options: BatchOptions, stop: Stop) -> None:
+    manifest = _read(options)
+    is_first = place_of_process() == 0
+    if is_first and manifest.num_twins:
+        report.complain(f"{manifest.num_twins} rows ask for what another does; each gets its own picture")
+    on_cluster = options.engine == "ray"
+    # What does not draw itself must not refuse a backend that others have.
+    plain = replace(options.load, attention=None, device="cpu", dtype=None)
+    here = replace(options, load=plain) if on_cluster else options
+    team = Team(run=token_hex(8), worker="driver") if on_cluster else join(options.workers)
+    with (
+        BatchProgress(len(manifest.rows), is_shown=is_first) as progress,
+        _begun(here, manifest, team) as run,
+    ):
+        if is_first:
+            _tell_beginning(run)
+        if options.dry_run:
+            if is_first:
+                report.say(_preview(run))
+            return
+        progress.begin(run.num_done)
+        started, before = time.monotonic(), run.num_done
+
+        def show(left: int) -> None:
+            progress.show(left, len(run.failed))
+
+        try:
+            if on_cluster:
+                absolute = replace(
+                    options, manifest=options.manifest.resolve(), output=options.output.resolve()
+                )
+                run.draw_on_cluster(
+                    partial(draw_part, absolute), stop, show, address=options.address, size=options.workers
+                )
+            else:
+                _draw_here(options, run, stop, show)
+        except OutputLost as error:
+            report.fail(
+                f"stopped: {error}; make room, or give the folder back, and run the same again", code=4
+            )
+    if stop.is_asked:
+        _stopped(f"{run.num_done} of {len(run.rows)} pictures are whole")
+    if is_first:
+        _tell_end(run, run.num_done - before, time.monotonic() - started)
+    if run.failed:
+        raise SystemExit(3)
+
+
+def _read(options: BatchOptions) -> Manifest:
+    return read_rows(options.manifest, matrix=parse_matrix(options.matrix), defaults=options.defaults)
+
+
+@contextmanager
+def _begun(options: BatchOptions, manifest: Manifest, team: Team) -> Iterator["Run"]:
+    """A place in the folder, and a model that can draw the manifest."""
+    from limelight.pipeline.batch.capacity import find_max_rows
+    from limelight.pipeline.batch.run import Run, open_output
+
+    seat = open_output(options.output, team)
+    try:
+        if seat.recovered is not None:
+            report.complain(f"process {seat.recovered.pid} left without finishing; going on from there")
+        device = device_of(options.load.device, team)
+        pipe = replace(options.load, device=device, max_rows=2 * (options.max_batch or 1)).load()
+        with refusals():
+            run = Run.begin(manifest, options.output, team, seat, pipe.engine)
+        if options.max_batch is None and not options.dry_run and run.num_done < len(run.rows):
+            pipe.engine.max_rows = find_max_rows(pipe.engine, next(iter(run.rows.values())).request())
+        yield run
+    finally:
+        seat.leave()
+
+
+def _draw_here(options: BatchOptions, run: "Run", stop: Stop, show: Callable[[int], None]) -> None:
+    """Draws with as many processes of this machine as pay or were asked for."""
+    is_fixed = options.load.device not in (None, "cpu")
+    size = options.workers or (1 if options.load.offload else run.find_workers(is_device_named=is_fixed))
+    for place in run.draw_with_others(partial(_draw_beside, options), stop, show, size=size):
+        report.complain(f"process {place + 1} of {size} died; what it had begun was drawn by others")
+
+
+def draw_part(options: BatchOptions, team: Team, stop: Stop | None = None) -> None:
+    """One worker's part of a run of several."""
+    with _begun(options, _read(options), team) as run:
+        run.draw(stop or Stop(), lambda left: None)
+
+
+def _draw_beside(options: BatchOptions, team: Team, stop: Stop) -> None:
+    lifetime.begin()
+    report.set_up()
+    draw_part(options, team, stop)
+
+
+def _stopped(what: str = "nothing was drawn") -> NoReturn:
+    report.fail(f"stopped; {what}; run the same again to go on", code=4)
+
+
+def _tell_beginning(run: "Run") -> None:
+    if run.num_missing:
+        report.complain(f"pictures that are gone or were changed, drawn again: {run.num_missing}")
+    if run.ledger.num_torn:
+        report.complain(f"torn lines of the journal, left out: {run.ledger.num_torn}")
+    if run.removed:
+        names = [str(line["file"]) for line in run.removed.values()]
+        report.complain(f"pictures of rows that the manifest no longer has, kept: {_listed(names)}")
+
+
+def _preview(run: "Run") -> str:
+    total, done = len(run.rows), run.num_done
+    return f"{total} pictures, {done} done, {total - done} to draw into {run.output}"
+
+
+def _tell_end(run: "Run", drawn: int, seconds: float) -> None:
+    if run.constant:
+        names = [run.ledger.done[key]["file"] for key in run.constant]
+        report.complain(f"pictures of one colour: {_listed(names)}")
+    failed = run.failed
+    for key, why in list(failed.items())[:SHOWN]:
+        report.complain(f"line {run.rows[key].line}: {why}")
+    if len(failed) > SHOWN:
+        report.complain(f"and {len(failed) - SHOWN} more failed")
+    report.say(
+        f"{run.num_done} of {len(run.rows)} pictures in {run.output}; {drawn} drawn in {seconds:.1f} s"
+    )
+    if failed:
+        raise SystemExit(3)
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + rest

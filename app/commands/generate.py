@@ -1,31 +1,42 @@
-"""`limelight generate`."""
+"""`limelight generate`, and how it and `limelight replay` draw."""
 
 import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from limelight.app.commands.options import (
-    Attention,
-    Device,
-    Dtype,
-    Embeddings,
-    Loras,
-    Model,
-    Offload,
-    adapter_files,
-)
+from limelight.app import report
+from limelight.app.commands.options import grouped, load_options, request_options
+from limelight.app.load import LoadOptions, refusals
+from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.expansion import Expansion
-from limelight.pipeline.requests.request import MAX_SEED, GenerationRequest
+from limelight.pipeline.requests.fields import MAX_SEED
+from limelight.pipeline.requests.request import GenerationRequest
+
+RANDOM_SEEDS = min(2**32, MAX_SEED)
+_ASKED = request_options(optional={"seed"}, help={"seed": "Of the initial noise; random if omitted; printed"})
+_LOAD = load_options(
+    "model", "adapters", "variant", "attention", "device", "dtype", "offload", "compile", "exact"
+)
 
 
+@grouped
 def generate(
     prompt: str,
+    *,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A .png file, or a folder for files named by content.")
     ] = Path("outputs"),
-    model: Model = "default",
+    fields: Annotated[Mapping[str, Any], _ASKED],
+    load: Annotated[LoadOptions, _LOAD],
+    count: Annotated[int, typer.Option(help="Pictures, with seeds SEED, SEED+1, ...")] = 1,
+    maps: Annotated[
+        Path | None, typer.Option(help="A folder for where each word acted: sheet, words, numbers, steps.")
+    ] = None,
     expand: Annotated[
         bool,
         typer.Option("--expand", help="Let a language model add to PROMPT first, by SEED, and say what."),
@@ -33,102 +44,114 @@ def generate(
     expander: Annotated[
         str, typer.Option(help="For --expand: `default`, a folder of a causal language model, or a hub id.")
     ] = "default",
-    negative: Annotated[str, typer.Option(help="What the picture should not show.")] = "",
-    steps: Annotated[int, typer.Option(help="Scheduler steps.")] = 25,
-    guidance: Annotated[
-        float | None, typer.Option(help="Guidance scale; the model's own if not given.")
-    ] = None,
-    scheduler: Annotated[str | None, typer.Option(help="The model's own if not given.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Random, and told, if not given.")] = None,
-    count: Annotated[int, typer.Option(help="Pictures, with seeds SEED, SEED+1, ...")] = 1,
-    width: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
-    height: Annotated[int | None, typer.Option(help="In pixels, a multiple of 8.")] = None,
-    maps: Annotated[
-        Path | None, typer.Option(help="A folder for where each word acted: sheet, words, numbers, steps.")
-    ] = None,
-    clip_skip: Annotated[
-        int, typer.Option(help="Layer of the text encoder, from its end; 1 is the model's own.")
-    ] = 1,
-    lora: Loras = None,
-    embedding: Embeddings = None,
-    image: Annotated[Path | None, typer.Option(help="To begin from, or to edit; gives the size.")] = None,
-    mask: Annotated[
-        Path | None, typer.Option(help="Of the image's size; white where it is drawn anew.")
-    ] = None,
-    strength: Annotated[
-        float | None, typer.Option(help="How far IMAGE is redrawn, to 1; 0.8, or 1 with a mask.")
-    ] = None,
-    image_guidance: Annotated[
-        float | None, typer.Option(help="How closely a model that edits images keeps to IMAGE; 1.5.")
-    ] = None,
-    hires: Annotated[
-        float | None, typer.Option(help="Enlarge the picture so many times, and go over it once more.")
-    ] = None,
-    hires_strength: Annotated[float | None, typer.Option(help="How far that redraws it; 0.5.")] = None,
-    guidance_rescale: Annotated[
-        float, typer.Option(help="0 to 1; takes back the contrast that guidance adds.")
-    ] = 0.0,
-    guidance_interval: Annotated[
-        tuple[float, float], typer.Option(help="Fractions of the steps between which guidance acts.")
-    ] = (0.0, 1.0),
-    lossy_cache: Annotated[
-        int,
-        typer.Option(
-            help="Faster, and another picture: computes one step of N whole (DeepCache), 2 to 20; 1 is exact."
-        ),
-    ] = 1,
-    attention: Attention = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    offload: Offload = False,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Each picture bit for bit as if it were drawn alone; slower.")
-    ] = False,
 ) -> None:
     """Draw PROMPT and say where the picture is."""
-    from limelight.app.drawing import draw
-
-    seed = random.randrange(min(2**32, MAX_SEED)) if seed is None else seed
-    expansion = _expanded(prompt, seed, expander, model) if expand else None
-    request = GenerationRequest(
-        prompt=prompt if expansion is None else expansion.text,
-        expansion=expansion,
-        negative_prompt=negative,
-        seed=seed,
-        width=width,
-        height=height,
-        num_steps=steps,
-        guidance_scale=guidance,
-        scheduler=scheduler,
-        record="grid" if maps else False,
-        clip_skip=clip_skip,
-        image=image,
-        mask=mask,
-        strength=strength,
-        image_guidance_scale=image_guidance,
-        hires_scale=hires,
-        hires_strength=hires_strength,
-        guidance_rescale=guidance_rescale,
-        guidance_start=guidance_interval[0],
-        guidance_end=guidance_interval[1],
-        lossy_cache_interval=lossy_cache,
-    )
-    draw(
-        request.repeated(count),
-        output,
-        maps=maps,
-        model=model,
-        attention=attention,
-        device=device,
-        dtype=dtype,
-        adapters=adapter_files(lora, embedding),
-        offload=offload,
-        exact=exact,
-    )
+    seed = fields.get("seed", random.randrange(RANDOM_SEEDS))
+    asked = {**fields, "prompt": prompt, "seed": seed, "record": "grid" if maps else False}
+    request = GenerationRequest(**asked)
+    requests = request.opened().repeated(count)
+    if expand:
+        expansion = _expanded(prompt, seed, expander, load.model)
+        requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
+    draw(requests, output, load, maps=maps)
 
 
 def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
-    from limelight.app.expanding import expand
+    """What a language model adds to the prompt of a picture that `model` draws.
 
-    GenerationRequest(prompt=prompt, seed=seed)  # refuses what is not to be drawn before a model is loaded
-    return expand(prompt, seed=seed, expander=expander, model=model)
+    Raises:
+        UsageError: one of the models cannot be loaded.
+    """
+    from transformers.utils import logging
+
+    from limelight.pipeline.models.locate import locate_model
+    from limelight.pipeline.text.expander import Expander
+    from limelight.pipeline.text.vocabulary import Vocabulary
+
+    logging.disable_progress_bar()  # of a load that takes a moment
+    folder = locate_model(model)
+    known = Vocabulary.read(folder) if folder.is_dir() else None
+    expansion = Expander.from_pretrained(expander, vocabulary=known).expand(prompt, seed=seed)
+    if expansion.added:
+        report.say(f"prompt: {expansion.text}")
+    else:
+        report.say(f"prompt: {expansion.text}  (nothing was added)")
+    return expansion
+
+
+def draw(
+    requests: Sequence[GenerationRequest],
+    output: Path,
+    load: LoadOptions,
+    *,
+    maps: Path | None = None,
+    expected_hash: str | None = None,
+) -> None:
+    """Draws every request and saves each picture as soon as it is done.
+
+    Args:
+        output: a .png file, for a single request, or a folder.
+        maps: a folder for where each word acted; the requests record.
+        expected_hash: of the model's content; another one is refused before sampling.
+
+    Raises:
+        UsageError: something that was given cannot be used.
+        SystemExit: 3 when pictures failed, 4 when stopped.
+    """
+    from rich.progress import TimeRemainingColumn
+
+    from limelight.app.progress import Bar
+    from limelight.pipeline.results.maps_export import export_maps
+    from limelight.pipeline.results.png import check_writable
+
+    is_file = _is_file(output, len(requests))
+    check_writable(output.parent if is_file else output)
+    if maps is not None:
+        check_writable(maps)
+    started, failed = time.monotonic(), 0
+    made: dict[int, int] = {}  # predictions of each picture
+    try:
+        with Bar(TimeRemainingColumn(compact=True)) as bar:
+            pipe = load.load()
+            if expected_hash is not None and pipe.model.hash.result() != expected_hash:
+                raise UsageError(
+                    f"drawn with a model whose content hash is {expected_hash[:12]}; "
+                    f"{load.model!r} has {pipe.model.hash.result()[:12]}"
+                )
+            with refusals():
+                for request in requests:
+                    pipe.engine.plan(request)
+            for step in pipe.stream(requests):
+                made[step.id] = step.count if step.error is not None else step.index
+                bar.show(sum(made.values()), step.count * len(requests))
+                if step.error is not None:
+                    failed += 1
+                    report.complain(f"seed {step.request.seed}: {step.error}")
+                elif step.result is not None:
+                    path = step.result.save(output if is_file else output / step.result.file_name)
+                    report.say(f"{path}  (seed {step.request.seed})")
+                    if maps is not None:
+                        report.say(f"{export_maps(step.result, maps)[0]}  (where each word acted)")
+                    if step.result.info["is_constant"]:
+                        report.complain(f"seed {step.request.seed}: the picture is of one colour")
+    except KeyboardInterrupt:
+        report.fail("stopped; the pictures named above are whole", code=4)
+    drawn = len(requests) - failed
+    report.say(f"{drawn} of {len(requests)} pictures in {time.monotonic() - started:.1f} s")
+    if failed:
+        raise SystemExit(3)
+
+
+def _is_file(output: Path, count: int) -> bool:
+    """Whether `output` means a file rather than a folder.
+
+    Raises:
+        OutputError: it is neither a .png file nor a folder, or it is one file for several pictures.
+    """
+    if output.is_dir() or not output.suffix:
+        return False
+    if output.suffix.lower() != ".png":
+        raise OutputError(f"output is {output}; must be a .png file or a folder")
+    if count > 1:
+        raise OutputError(f"output is one file, {output}, for {count} pictures; give a folder")
+    return True

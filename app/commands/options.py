@@ -1,37 +1,145 @@
-"""Options that several commands take."""
+"""Options that commands take in groups: fields of a request, and how a model is loaded.
 
-from typing import Annotated
+A command has one parameter for a group, such as `load: Load`; `grouped` makes the options that fill it.
+"""
+
+import inspect
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from limelight.pipeline.adapters.files import AdapterFile, parse_embedding, parse_lora
+from limelight.app.load import LoadOptions
+from limelight.pipeline.adapters.files import parse_embedding, parse_lora
+from limelight.pipeline.requests.fields import FIELDS
+from limelight.pipeline.requests.request import GenerationRequest
 
-Model = Annotated[
-    str, typer.Option(help="`default`, a folder in diffusers layout, a .safetensors file, or a hub id.")
-]
-Attention = Annotated[
-    str | None, typer.Option(help="BACKEND, or self=BACKEND,cross=BACKEND; see `limelight backends`.")
-]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; the best one here if not given.")]
-Dtype = Annotated[
-    str | None, typer.Option(help="float32, bfloat16 or float16; the device's usual one if not given.")
-]
-Offload = Annotated[
-    bool,
-    typer.Option("--offload", help="For small GPUs: keep each part of the model there only while it works."),
-]
-Loras = Annotated[
-    list[str] | None,
-    typer.Option("--lora", help="FILE or FILE:WEIGHT, a LoRA to draw with; may be repeated."),
-]
-Embeddings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--embedding", help="FILE, a textual inversion whose word prompts may use; may be repeated."
-    ),
-]
+_LORA = "FILE or FILE:WEIGHT, a LoRA to draw with; may be repeated."
+_EMBEDDING = "FILE, a textual inversion whose word prompts may use; may be repeated."
+_DEFAULTS = {field.name: field.default for field in fields(GenerationRequest)}
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
-def adapter_files(loras: list[str] | None, embeddings: list[str] | None) -> list[AdapterFile]:
-    """What `--lora` and `--embedding` name."""
-    return [*map(parse_lora, loras or ()), *map(parse_embedding, embeddings or ())]
+@dataclass(frozen=True)
+class Group:
+    """Options that together make one argument of a command.
+
+    Args:
+        make: the argument, from the values of the options by name.
+    """
+
+    options: tuple[inspect.Parameter, ...]
+    make: Callable[[dict[str, Any]], Any]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of a `Group` in the place of each parameter that is annotated with one."""
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, Group] = {}
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        group = next((each for each in get_args(parameter.annotation) if isinstance(each, Group)), None)
+        if group is None:
+            parameters.append(parameter.replace(kind=_KEYWORD))
+        else:
+            groups[name] = group
+            parameters += group.options
+
+    @wraps(command)
+    def call(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group.make(
+                {each.name: values.pop(each.name, each.default) for each in group.options}
+            )
+        command(**values)
+
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return call
+
+
+def request_options(
+    names: Iterable[str] = FIELDS, *, optional: Container[str] = (), help: Mapping[str, str] | None = None
+) -> Group:
+    """An option for each of the fields that has one; the argument is the mapping of the fields that are set.
+
+    Args:
+        optional: fields that are not set where the option is omitted, though they have a default.
+        help: of options that mean something of their own to this command.
+    """
+    by_option: dict[str, list[str]] = {}
+    for name in names:
+        if FIELDS[name].option:
+            by_option.setdefault(FIELDS[name].option, []).append(name)
+    shared = {_name(option): fields for option, fields in by_option.items()}
+
+    def make(values: dict[str, Any]) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for option, value in values.items():
+            if value is not None:
+                fields = shared[option]
+                given |= zip(fields, value if len(fields) > 1 else (value,), strict=True)
+        return given
+
+    return Group(
+        tuple(_request_option(option, fields, optional, help or {}) for option, fields in by_option.items()),
+        make,
+    )
+
+
+def _request_option(
+    option: str, names: Sequence[str], optional: Container[str], help: Mapping[str, str]
+) -> inspect.Parameter:
+    """One option for one field, or for several that share it."""
+    entries = [FIELDS[name] for name in names]
+    texts = [help.get(name, entry.help) for name, entry in zip(names, entries, strict=True)]
+    limits = dict.fromkeys(entry.value.limits for entry in entries if entry.value.limits)
+    if names[0] in help:
+        limits = {}
+    defaults = [None if name in optional else _DEFAULTS[name] for name in names]
+    written: Any = entries[0].value.written
+    if len(names) > 1:
+        written = tuple[tuple(entry.value.written for entry in entries)]  # type: ignore[misc]
+    default = None if defaults[0] is None else defaults[0] if len(names) == 1 else tuple(defaults)
+    return inspect.Parameter(
+        _name(option),
+        _KEYWORD,
+        default=default,
+        annotation=Annotated[
+            written | None if default is None else written,
+            typer.Option(option, help="; ".join([*texts, *limits]) + "."),
+        ],
+    )
+
+
+def load_options(*names: str, help: Mapping[str, str] | None = None) -> Group:
+    """Options for some of the `LoadOptions`, which are the argument; `adapters` stands for --lora and
+    --embedding."""
+    hints = get_type_hints(LoadOptions, include_extras=True)
+    defaults = {field.name: field.default for field in fields(LoadOptions)}
+    options: list[inspect.Parameter] = []
+    for name in names:
+        if name == "adapters":
+            options += [_files("lora", _LORA, help or {}), _files("embedding", _EMBEDDING, help or {})]
+            continue
+        annotation = hints[name]
+        if help and name in help:
+            annotation = Annotated[annotation.__origin__, typer.Option(help=help[name])]
+        options.append(inspect.Parameter(name, _KEYWORD, default=defaults[name], annotation=annotation))
+
+    def make(values: dict[str, Any]) -> LoadOptions:
+        loras, embeddings = values.pop("lora", None) or (), values.pop("embedding", None) or ()
+        adapters = (*map(parse_lora, loras), *map(parse_embedding, embeddings))
+        return LoadOptions(**values, adapters=adapters)
+
+    return Group(tuple(options), make)
+
+
+def _files(name: str, text: str, help: Mapping[str, str]) -> inspect.Parameter:
+    annotation = Annotated[list[str] | None, typer.Option(f"--{name}", help=help.get(name, text))]
+    return inspect.Parameter(name, _KEYWORD, default=None, annotation=annotation)
+
+
+def _name(option: str) -> str:
+    """Of the parameter that holds an option's value."""
+    return option.removeprefix("--").replace("-", "_")

@@ -1,17 +1,29 @@
-"""`limelight ui`."""
+"""`limelight ui`: models first, then the server, then where it is."""
 
+import ipaddress
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from limelight.app.commands.options import Attention, Device, Dtype
+from limelight.app import report
+from limelight.app.commands.options import grouped, load_options
+from limelight.app.load import LoadOptions
+from limelight.pipeline.errors import UsageError
 
 
+@grouped
 def ui(
+    *,
     model: Annotated[
         list[str] | None,
         typer.Option("--model", help="A model that the page offers, the first by default; may be repeated."),
     ] = None,
+    load: Annotated[LoadOptions, load_options("variant", "attention", "device", "dtype")],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of them.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
     auth: Annotated[
@@ -20,19 +32,66 @@ def ui(
             "--auth", help="USER:PASSWORD, who may come in; may be repeated.", envvar="LIMELIGHT_AUTH"
         ),
     ] = None,
-    attention: Attention = None,
-    device: Device = None,
-    dtype: Dtype = None,
 ) -> None:
     """Open the page: pictures that form, and words that light up."""
-    from limelight.app.serving import serve
+    models = model or ["default"]
+    users = [_user(each) for each in auth or ()]
+    from limelight.pipeline.models.locate import locate_model
 
-    serve(
-        model or ["default"],
-        host=host,
-        port=port,
-        auth=auth or [],
-        attention=attention,
-        device=device,
-        dtype=dtype,
-    )
+    for each in models:
+        locate_model(each)
+    _check_address(host, port)
+    if not users and not _is_local(host):
+        report.complain(f"{host} can be reached from elsewhere, and nobody has to log in; see --auth")
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+    from limelight.app.ui.access.limits import Limits
+    from limelight.app.ui.page.page import build_page
+    from limelight.app.ui.server import Server, build_app
+    from limelight.app.ui.studio.studio import Studio
+
+    pipelines = {name: replace(load, model=path).load() for name, path in _names(models).items()}
+    studio = Studio(pipelines, Limits())
+    try:
+        server = Server(
+            build_app(build_page(studio), studio, auth=users or None),
+            host=host,
+            port=port,
+            say=lambda url: report.say(f"Limelight is at {url}"),
+        )
+        server.run()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        studio.close()
+
+
+def _names(models: Sequence[str]) -> dict[str, str]:
+    """What the page calls each model: the end of its name, or all of it where two have the same."""
+    ends = [Path(model).name or model for model in models]
+    return {end if ends.count(end) == 1 else model: model for end, model in zip(ends, models, strict=True)}
+
+
+def _user(text: str) -> tuple[str, str]:
+    name, colon, password = text.partition(":")
+    if not (name and colon and password):
+        raise UsageError("a user is not USER:PASSWORD; give both, with a colon between them")
+    return name, password
+
+
+def _check_address(host: str, port: int) -> None:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family, reuse_port=False):
+            pass
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"cannot listen at {host}:{port}: {reason}; choose another --host or --port"
+        ) from None
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -3,15 +3,20 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from limelight.pipeline.atomic import remove_torn
+from limelight.pipeline.batch.capacity import find_workers
 from limelight.pipeline.batch.claims import Share
 from limelight.pipeline.batch.errors import Fault, ManifestError
 from limelight.pipeline.batch.journal import Journal, Ledger
 from limelight.pipeline.batch.lock import Owner, Seat, mutex
+from limelight.pipeline.batch.processes import Helpers
+from limelight.pipeline.batch.ray_cluster import Cluster
 from limelight.pipeline.batch.rows.rows import Manifest, Row
 from limelight.pipeline.batch.stop import Stop
 from limelight.pipeline.batch.summary import write_summary
@@ -98,6 +103,51 @@ class Run:
             if not stop.is_asked:
                 self._sum_up(journal)
 
+    def find_workers(self, *, is_device_named: bool) -> int:
+        """How many processes of this machine draw what is left fastest."""
+        return find_workers(
+            self.engine.model, len(self.rows) - self.num_done, is_device_named=is_device_named
+        )
+
+    def draw_with_others(
+        self, draw: Callable[[Team, Stop], None], stop: Stop, report: Callable[[int], None], *, size: int
+    ) -> list[int]:
+        """As `draw`, with `size` processes of this machine, this one among them; a launcher's are enough.
+
+        Args:
+            draw: what each of the others does; can be pickled.
+
+        Returns:
+            The places of those that died; what they had begun was drawn by others.
+        """
+        if self.team.size > 1 or size == 1:
+            self.draw(stop, report)
+            return []
+        self.team = replace(self.team, size=size)
+        num_threads = 0
+        if self.engine.model.unet.device.type == "cpu":
+            num_threads = max(1, torch.get_num_threads() // size)
+            torch.set_num_threads(num_threads)
+        with Helpers(draw, self.team, stop, num_threads) as helpers:
+            self.draw(stop, report)
+        self.ledger.read()
+        return helpers.died
+
+    def draw_on_cluster(
+        self,
+        draw: Callable[[Team], None],
+        stop: Stop,
+        report: Callable[[int], None],
+        *,
+        address: str | None,
+        size: int | None,
+    ) -> None:
+        """Lets workers on a Ray cluster draw, and waits for them; the arguments are those of `Cluster`."""
+        with Journal(self.seat.journal / "driver.jsonl") as journal:
+            Cluster(
+                address=address, size=size, run=self.team.run, draw=draw, ledger=self.ledger, journal=journal
+            ).work(stop, lambda: report(len(self.rows) - self.num_done - len(self.failed)))
+
     def _sum_up(self, journal: Journal) -> None:
         """Once a run, by the first worker that finds everything settled, while the others wait."""
         with mutex(self.seat.journal, patience=SUMMARY_PATIENCE):
@@ -139,10 +189,9 @@ def _by_size(manifest: Manifest, engine: Engine) -> list[Row]:
     for row in manifest.rows:
         kind = _kind(row)
         if kind not in sizes:
-            request = row.request()
             try:
-                engine.plan(request)
-                resolved = engine.resolve(request)
+                resolved = engine.resolve(row.request())
+                engine.plan(resolved)
             except RequestError as error:
                 faults.append(Fault(row.line, str(error)))
                 continue

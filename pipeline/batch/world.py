@@ -57,3 +57,12 @@ def join(asked: int | None) -> Team:
     place, local = state.process_index, state.local_process_index
     state.destroy_process_group()
     return Team(place=place, size=size, run=run, worker=f"{place:04}", local_place=local)
+
+
+def device_of(device: str | None, team: Team) -> str | None:
+    """Each process on a machine takes a GPU of its own, where there are any."""
+    import torch
+
+    if device is None and team.size > 1 and torch.cuda.is_available():
+        return f"cuda:{team.local_place % torch.cuda.device_count()}"
+    return device

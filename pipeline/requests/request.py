@@ -1,42 +1,24 @@
 """What is asked for: everything that decides how one picture comes out, checked before any work."""
 
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from os import PathLike
-from typing import Any, Literal
+from typing import Any
 
-from PIL import Image
-
-from limelight.pipeline.errors import RequestError, UnknownName
-from limelight.pipeline.requests.checks import (
-    check_integer,
-    check_mask,
-    check_memory,
-    check_number,
-    check_size,
-    check_strength,
-    check_text,
-)
+from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.expansion import Expansion
+from limelight.pipeline.requests.fields import FIELDS, IMAGES, MAX_SEED
 from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage, fit, recall
-from limelight.pipeline.requests.schedulers import scheduler_name
+from limelight.pipeline.requests.values import Record, Source, Whole, as_json
 
-MAX_STEPS = 1000  # the number of timesteps that Stable Diffusion models are trained on
-MAX_SEED = 2**63 - 1  # the largest that torch.Generator reproduces on every platform
-MAX_GUIDANCE = 100.0
 MAX_COUNT = 10_000
-MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
-MAX_HIRES_SCALE = 8.0
-MAX_CACHE_INTERVAL = 20  # the largest of the paper's own measurements
-
-Record = bool | Literal["grid", "site", "head"]
-RECORD_EXTRAS = ("negative", "steps", "values", "refined")
-Source = InputImage | Image.Image | str | PathLike[str]
+BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One picture. `None` means the model's own value; `resolved` puts that in.
+    """One picture. `None` means the model's own value; `resolved` puts that in. Limits: `fields.FIELDS`.
 
     Args:
         seed: of the initial noise, 0 to 2^63 - 1.
@@ -51,11 +33,12 @@ class GenerationRequest:
             (Lin et al., arXiv:2305.08891, section 3.4).
         guidance_start, guidance_end: fractions of the steps between which guidance acts; outside them the
             negative prompt is not computed (Kynkäänniemi et al., arXiv:2404.07724).
-        scheduler: a name from `pipeline.schedulers.SCHEDULERS`, or AUTOMATIC1111's label of it.
-        image: to begin from, or to edit with a model that edits images: a PIL image, or the path of a file.
-            The picture takes its shape: without width and height its size, each side down to a multiple of 8;
-            with one of them, the other follows; with both, they must have its shape. It is resized to that.
-        mask: of the image's size; white where the picture is drawn anew, black where it stays.
+        scheduler: a name from `requests.schedulers.SCHEDULERS`, or AUTOMATIC1111's label of it.
+        image: to begin from, or to edit with a model that edits images: a PIL image, of which the request
+            keeps a copy, or the path of a file, which `opened` reads. The picture takes its shape: without
+            width and height its size, each side down to a multiple of 8; with one of them, the other follows;
+            with both, they must have its shape. It is resized to that.
+        mask: of the image's size; white where the picture is drawn again, black where it stays.
         strength: above 0, to 1, how far the image is redrawn: the part of the steps that are taken. None is
             0.8, or 1 with a mask.
         image_guidance_scale: how closely a model that edits images keeps to the image; None is 1.5.
@@ -83,102 +66,123 @@ class GenerationRequest:
     prompt: str
     negative_prompt: str = ""
     seed: int = 0
-    width: int | None = None
-    height: int | None = None
     num_steps: int = 25
     guidance_scale: float | None = None
     scheduler: str | None = None
-    record: Record = False
-    clip_skip: int = 1
-    guidance_rescale: float = 0.0
-    guidance_start: float = 0.0
-    guidance_end: float = 1.0
+    width: int | None = None
+    height: int | None = None
     image: Source | None = None
     mask: Source | None = None
     strength: float | None = None
     image_guidance_scale: float | None = None
     hires_scale: float | None = None
     hires_strength: float | None = None
+    clip_skip: int = 1
+    guidance_rescale: float = 0.0
+    guidance_start: float = 0.0
+    guidance_end: float = 1.0
     lossy_cache_interval: int = 1
+    record: Record = False
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
     record_queries: tuple[int, ...] = ()
     expansion: Expansion | None = None
 
     def __post_init__(self) -> None:
-        if self.record is True:
-            object.__setattr__(self, "record", "grid")
-        for name in ("prompt", "negative_prompt"):
-            check_text(name, getattr(self, name))
-        check_integer("seed", self.seed, 0, MAX_SEED)
-        check_integer("num_steps", self.num_steps, 1, MAX_STEPS)
-        check_integer("clip_skip", self.clip_skip, 1, MAX_CLIP_SKIP)
-        check_integer("lossy_cache_interval", self.lossy_cache_interval, 1, MAX_CACHE_INTERVAL)
-        for name in ("width", "height"):
-            check_size(name, getattr(self, name))
-        self._take_images()
-        self._check_hires()
-        check_memory(*self.final_size)
-        self._check_guidance()
-        if self.scheduler is not None:
-            object.__setattr__(self, "scheduler", scheduler_name(self.scheduler))
-        if self.record not in (False, "grid", "site", "head"):
-            raise RequestError(f"record is {self.record!r}; must be False, 'grid', 'site' or 'head'")
-        for name, value in _checked_record(self).items():
-            object.__setattr__(self, name, value)
-        if self.expansion is not None:
-            expansion = Expansion.of(self.expansion)
-            expansion.check(self.prompt)
-            object.__setattr__(self, "expansion", expansion)
-
-    def _take_images(self) -> None:
-        """Reads the images, and lets the picture's size follow from them."""
-        if self.image is None:
-            for name in ("mask", "strength", "image_guidance_scale"):
-                if getattr(self, name) is not None:
-                    raise RequestError(
-                        f"{name} is given and image is not; give an image, or leave {name} out"
-                    )
-            return
-        image = InputImage.read("image", self.image, "RGB")
-        width, height = fit(image, self.width, self.height)
-        for name, value in (("image", image), ("width", width), ("height", height)):
-            object.__setattr__(self, name, value)
-        if self.mask is not None:
-            mask = InputImage.read("mask", self.mask, "L")
-            check_mask(mask, image)
-            object.__setattr__(self, "mask", mask)
-        if self.strength is not None:
-            check_strength("strength", self.strength, self.num_steps)
-        if self.image_guidance_scale is not None:
-            check_number("image_guidance_scale", self.image_guidance_scale, 1, MAX_GUIDANCE)
-
-    def _check_hires(self) -> None:
-        if self.hires_scale is None:
-            if self.hires_strength is not None:
-                raise RequestError(
-                    "hires_strength is given and hires_scale is not; give both, or leave hires_strength out"
-                )
-            return
-        check_number("hires_scale", self.hires_scale, 1, MAX_HIRES_SCALE)
-        if self.mask is not None:
-            raise RequestError(
-                "hires_scale and mask are given; a masked picture has no second pass: give one"
-            )
-        if self.hires_strength is None:
-            object.__setattr__(self, "hires_strength", 0.5)
-        check_strength("hires_strength", self.hires_strength, self.num_steps)
-
-    def _check_guidance(self) -> None:
-        if self.guidance_scale is not None:
-            check_number("guidance_scale", self.guidance_scale, 0, MAX_GUIDANCE)
-        for name in ("guidance_rescale", "guidance_start", "guidance_end"):
-            check_number(name, getattr(self, name), 0, 1)
+        for field in fields(self):
+            self._check(field.name, field.default)
+        self._check_size()
+        self._check_passes()
+        self._check_memory()
         if self.guidance_start >= self.guidance_end:
             raise RequestError(
                 f"guidance_start is {self.guidance_start} and guidance_end {self.guidance_end}; "
                 "the start must be smaller (to have no guidance, set guidance_scale to 1)"
             )
+        self._check_recorded()
+        if self.expansion is not None:
+            self.expansion.check(self.prompt)
+
+    def _check(self, name: str, default: Any) -> None:
+        """Holds one field to its entry in the table."""
+        value, entry = getattr(self, name), FIELDS[name]
+        if value is None and default is None:
+            return
+        checked = entry.value.check(name, value)
+        if checked is not value:
+            self._set(name, checked)
+        if entry.needs and getattr(self, entry.needs) is None:
+            remedy = "an image" if entry.needs == "image" else "both"
+            raise RequestError(
+                f"{name} is given and {entry.needs} is not; give {remedy}, or leave {name} out"
+            )
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_size(self) -> None:
+        """Lets the size follow from an image that is read, and compares the mask's."""
+        if not isinstance(self.image, InputImage):
+            return
+        width, height = fit(self.image, self.width, self.height)
+        self._set("width", width)
+        self._set("height", height)
+        if isinstance(self.mask, InputImage):
+            _check_mask(self.mask, self.image)
+
+    def _check_passes(self) -> None:
+        if self.strength is not None:
+            _check_one_step("strength", self.strength, self.num_steps)
+        if self.hires_scale is None:
+            return
+        if self.mask is not None:
+            raise RequestError(
+                "hires_scale and mask are given; a masked picture has no second pass: give one"
+            )
+        if self.hires_strength is None:
+            self._set("hires_strength", 0.5)
+        assert self.hires_strength is not None
+        _check_one_step("hires_strength", self.hires_strength, self.num_steps)
+
+    def _check_memory(self) -> None:
+        width, height = self.final_size
+        if width is None or height is None:
+            return
+        need, have = width * height * BYTES_PER_PIXEL, physical_memory()
+        if need > have:
+            side = int((have / BYTES_PER_PIXEL) ** 0.5) // SIZE_MULTIPLE * SIZE_MULTIPLE
+            raise RequestError(
+                f"{width}x{height} needs at least {need / 2**30:,.0f} GiB; "
+                f"this machine has {have / 2**30:,.0f} GiB (a square of {side} is the largest to try)"
+            )
+
+    def _check_recorded(self) -> None:
+        if not self.record and (self.record_extras or self.record_points or self.record_queries):
+            raise RequestError(
+                "record is False beside record_extras, record_points or record_queries; set it"
+            )
+        if self.record_queries and self.lossy_cache_interval > 1:
+            raise RequestError(
+                f"lossy_cache_interval is {self.lossy_cache_interval} beside record_queries; predictions "
+                "between whole ones have no queries: set it to 1, or leave record_queries out"
+            )
+        for point in self.record_points:
+            for axis, value, size in zip("xy", point, self.final_size, strict=True):
+                if size is not None:
+                    Whole(0, size - 1).check(f"{axis} of a point", value)
+
+    def opened(self) -> "GenerationRequest":
+        """The request with its images read from their files, and with the size that follows from them.
+
+        Raises:
+            RequestError: a file is no image that can be used, or does not go with the other fields.
+        """
+        found: dict[str, Any] = {
+            name: kind.open(name, path)
+            for name, kind in IMAGES.items()
+            if isinstance(path := getattr(self, name), os.PathLike)
+        }
+        return replace(self, **found) if found else self
 
     @property
     def final_size(self) -> tuple[int | None, int | None]:
@@ -197,34 +201,37 @@ class GenerationRequest:
     def resolved(
         self, *, width: int, height: int, guidance_scale: float, scheduler: str
     ) -> "GenerationRequest":
-        """The same request with the model's values in the fields that were left open."""
+        """The request with its images read, and the model's values in the fields that were left open.
+
+        Raises:
+            RequestError: as `opened`.
+        """
+        request = self.opened()
         return replace(
-            self,
-            width=self.width or width,
-            height=self.height or height,
+            request,
+            width=request.width or width,
+            height=request.height or height,
             guidance_scale=guidance_scale if self.guidance_scale is None else self.guidance_scale,
             scheduler=self.scheduler or scheduler,
         )
 
     def repeated(self, count: int) -> "list[GenerationRequest]":
         """`count` requests that differ in their seeds: seed, seed + 1, ..."""
-        check_integer("count", count, 1, MAX_COUNT)
-        check_integer("seed + count - 1", self.seed + count - 1, 0, MAX_SEED)
+        Whole(1, MAX_COUNT).check("count", count)
+        Whole(0, MAX_SEED).check("seed + count - 1", self.seed + count - 1)
         return [replace(self, seed=self.seed + i) for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON gives them back."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {k: _as_json(v) for k, v in values.items()}
+        """The fields as JSON gives them back; of images, which are read for it, size and content hash."""
+        request = self.opened()
+        return {field.name: as_json(getattr(request, field.name)) for field in fields(request)}
 
     @classmethod
-    def from_dict(
-        cls, values: Mapping[str, Any], *, image: Source | None = None, mask: Source | None = None
-    ) -> "GenerationRequest":
+    def from_dict(cls, values: Mapping[str, Any], **files: Source | None) -> "GenerationRequest":
         """A request from stored fields, held to the same limits as one that was typed.
 
         Args:
-            image, mask: those that it was made with, of which it stores size and content hash alone.
+            files: the images that it was made with, of which it stores size and content hash alone.
 
         Raises:
             RequestError: a field is unknown, missing or out of its range, or an image is not the same.
@@ -235,52 +242,34 @@ class GenerationRequest:
         if "prompt" not in values:
             raise RequestError("the field prompt is missing")
         images = {}
-        for name, source, mode in (("image", image, "RGB"), ("mask", mask, "L")):
+        for name, kind in IMAGES.items():
             if values.get(name) is not None:
-                images[name] = recall(name, values[name], source, mode)
-            elif source is not None:
+                images[name] = recall(name, values[name], files.get(name), kind.mode)
+            elif files.get(name) is not None:
                 raise RequestError(f"{name} is given and the picture was made without one; leave it out")
         return cls(**(dict(values) | images))
 
 
-def _checked_record(request: GenerationRequest) -> dict[str, tuple[Any, ...]]:
-    """The fields that say what to record beside `record`, as tuples whatever they were stored as."""
-    extras, points, queries = (
-        _as_tuple(name, getattr(request, name))
-        for name in ("record_extras", "record_points", "record_queries")
-    )
-    if not request.record and (extras or points or queries):
-        raise RequestError("record is False beside record_extras, record_points or record_queries; set it")
-    if queries and request.lossy_cache_interval > 1:
+def _check_mask(mask: InputImage, image: InputImage) -> None:
+    sizes = ["x".join(map(str, each.size)) for each in (mask, image)]
+    if sizes[0] != sizes[1]:
+        raise RequestError(f"mask is {sizes[0]} and the image {sizes[1]}; must be equal")
+    brightest = mask.pixels.getextrema()[1]
+    if isinstance(brightest, int | float) and brightest < 128:
+        raise RequestError("mask has no white; paint what shall be drawn anew white, and the rest black")
+
+
+def _check_one_step(name: str, strength: float, num_steps: int) -> None:
+    if int(strength * num_steps) < 1:
+        least = math.ceil(1000 / num_steps) / 1000
         raise RequestError(
-            f"lossy_cache_interval is {request.lossy_cache_interval} beside record_queries; predictions "
-            "between whole ones have no queries: set it to 1, or leave record_queries out"
+            f"{name} is {strength}, less than one step of {num_steps}; must be at least {least:g}"
         )
-    for extra in extras:
-        if extra not in RECORD_EXTRAS:
-            raise UnknownName("extra", str(extra), RECORD_EXTRAS)
-    for query in queries:
-        check_integer("record_queries", query, 0, 2 * MAX_STEPS)
-    points = tuple(_as_tuple("record_points", point) for point in points)
-    for point in points:
-        if len(point) != 2:
-            raise RequestError(f"record_points has {point!r}; a point is (x, y)")
-        for name, value, size in zip("xy", point, request.final_size, strict=True):
-            check_integer(f"{name} of a point", value, 0, (size or 2**20) - 1)
-    return {
-        "record_extras": tuple(dict.fromkeys(extras)),
-        "record_points": tuple(dict.fromkeys(points)),
-        "record_queries": tuple(sorted(set(queries))),
-    }
 
 
-def _as_json(value: Any) -> Any:
-    if isinstance(value, InputImage | Expansion):
-        return value.to_dict()
-    return [_as_json(each) for each in value] if isinstance(value, tuple) else value
-
-
-def _as_tuple(name: str, value: object) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise RequestError(f"{name} is {value!r}; must be a tuple or a list")
-    return tuple(value)
+def physical_memory() -> int:
+    """Bytes of main memory, or 64 GiB where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 64 * 2**30

@@ -3,22 +3,21 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from limelight.pipeline.errors import UsageError
+from limelight.pipeline.requests.fields import FIELDS
+from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.schedulers import scheduler_for_label, scheduler_label
 
 _SETTING = re.compile(r'\s*(\w[\w \-/]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _NEGATIVE = re.compile(r"^Negative prompt:[ \t]*", re.MULTILINE)
 _NETWORK = re.compile(r"<\w+:[^<>\n]+>")  # <lora:name:0.8> in a prompt loads a file there
-_FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "Steps": ("num_steps", int),
-    "CFG scale": ("guidance_scale", float),
-    "Seed": ("seed", int),
-    "Clip skip": ("clip_skip", int),
-    "Hires upscale": ("hires_scale", float),
-    "Lossy cache interval": ("lossy_cache_interval", int),
-}
+_ALWAYS = ("Steps", "Sampler", "CFG scale", "Seed", "Size")  # others only where they are not at their default
+_DEFAULTS = {field.name: field.default for field in fields(GenerationRequest)}
+_SIZE, _STRENGTH, _UPSCALE = "Size", "Denoising strength", "Hires upscale"
+_FIRST = (*_ALWAYS, _STRENGTH, _UPSCALE, "Hires upscaler")  # before the model; others follow it
 
 
 class BadParameters(UsageError):
@@ -28,20 +27,9 @@ class BadParameters(UsageError):
 def parameters_text(info: Mapping[str, Any]) -> str:
     """A picture's record in that manner."""
     request = info["request"]
-    settings = {
-        "Steps": request["num_steps"],
-        "Sampler": scheduler_label(request["scheduler"]),
-        "CFG scale": f"{request['guidance_scale']:g}",
-        "Seed": request["seed"],
-        "Size": f"{request['width']}x{request['height']}",
-        **_denoising(request),
-        "Model hash": info["model"]["hash"][:10],
-        "Model": info["model"]["name"],
-    }
-    if request.get("clip_skip", 1) > 1:
-        settings["Clip skip"] = request["clip_skip"]
-    if request.get("lossy_cache_interval", 1) > 1:
-        settings["Lossy cache interval"] = request["lossy_cache_interval"]
+    said = _settings(request)
+    settings = {key: said.pop(key) for key in _FIRST if key in said}
+    settings |= {"Model hash": info["model"]["hash"][:10], "Model": info["model"]["name"]} | said
     for kind, key in (("lora", "Lora hashes"), ("embedding", "TI hashes")):
         used = [one for one in info.get("adapters", []) if one["kind"] == kind]
         if used:
@@ -70,36 +58,41 @@ def record_of(parameters: str) -> dict[str, Any]:
     for name, text in list(request.items()):
         ignored |= {found: _remedy(found) for found in _NETWORK.findall(text)}
         request[name] = _NETWORK.sub("", text).strip()
-    for key, (field, read) in _FIELDS.items():
-        if key in settings:
-            request[field] = _number(key, settings.pop(key), read)
-    if "Denoising strength" in settings:
-        field = "hires_strength" if "hires_scale" in request else "strength"
-        request[field] = _number("Denoising strength", settings.pop("Denoising strength"), float)
-    if "Size" in settings:
-        sides = settings.pop("Size").split("x")
-        request["width"], request["height"] = (_number("Size", side, int) for side in (*sides, "")[:2])
+    for name, field in FIELDS.items():
+        if field.a1111 in settings and field.a1111 not in (_SIZE, _STRENGTH, "Sampler"):
+            request[name] = _number(field.a1111, settings.pop(field.a1111), field.value.written)
+    if _STRENGTH in settings:
+        name = "hires_strength" if "hires_scale" in request else "strength"
+        request[name] = _number(_STRENGTH, settings.pop(_STRENGTH), float)
+    if _SIZE in settings:
+        sides = settings.pop(_SIZE).split("x")
+        request["width"], request["height"] = (_number(_SIZE, side, int) for side in (*sides, "")[:2])
     label, schedule = settings.get("Sampler", ""), settings.get("Schedule type", "")
     if (scheduler := scheduler_for_label(label, schedule)) is not None:
         request["scheduler"] = scheduler
         del settings["Sampler"]
         settings.pop("Schedule type", None)
     model = {"name": settings.pop("Model", "unknown"), "hash": settings.pop("Model hash", "")}
-    version = settings.pop("Version", "not told")
+    version = settings.pop("Version", "unknown")
     return {"version": version, "request": request, "model": model, "ignored": ignored | settings}
 
 
-def _denoising(request: Mapping[str, Any]) -> dict[str, str]:
-    """What stands there of a picture made from an image, or in two passes."""
-    if request["hires_scale"] is not None:
-        return {
-            "Denoising strength": f"{request['hires_strength']:g}",
-            "Hires upscale": f"{request['hires_scale']:g}",
-            "Hires upscaler": "Lanczos",
-        }
-    if request["strength"] is not None:
-        return {"Denoising strength": f"{request['strength']:g}"}
-    return {}
+def _settings(request: Mapping[str, Any]) -> dict[str, str]:
+    """The fields that AUTOMATIC1111 has a name for, as it writes them."""
+    said: dict[str, str] = {}
+    for name, field in FIELDS.items():
+        key, value = field.a1111, request.get(name)
+        if not key or value is None or (key not in _ALWAYS and value == _DEFAULTS[name]):
+            continue
+        if name == "scheduler":
+            said[key] = scheduler_label(value)
+        elif name == "height":
+            said[key] += f"x{value}"
+        else:
+            said[key] = f"{value:g}" if field.value.written is float else str(value)
+    if _UPSCALE in said:  # its strength is the one that is written
+        said |= {_STRENGTH: f"{request['hires_strength']:g}", "Hires upscaler": "Lanczos"}
+    return said
 
 
 def _remedy(network: str) -> str:

@@ -12,7 +12,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from limelight.pipeline.atomic import write_whole
 from limelight.pipeline.errors import OutputError, UsageError
-from limelight.pipeline.requests.request import GenerationRequest, Source
+from limelight.pipeline.requests.fields import FIELDS
+from limelight.pipeline.requests.hints import check_names
+from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.a1111 import BadParameters, parameters_text, record_of
 
 KEY, PARAMETERS = "limelight", "parameters"
@@ -107,17 +110,17 @@ def is_foreign(record: Mapping[str, Any]) -> bool:
     return "ignored" in record
 
 
-def request_of(
-    record: Mapping[str, Any], *, image: Source | None = None, mask: Source | None = None
-) -> GenerationRequest:
+def request_of(record: Mapping[str, Any], **files: Source | None) -> GenerationRequest:
     """What a record asks for.
 
     Args:
-        image, mask: those that the picture was made with, which no record contains.
+        files: the images that the picture was made with, which no record contains.
 
     Raises:
         RequestError: a field is unknown or out of its range, or an image is missing or not the same.
     """
     if is_foreign(record):
-        return GenerationRequest(**record["request"], image=image, mask=mask)
-    return GenerationRequest.from_dict(record["request"], image=image, mask=mask)
+        check_names(record["request"])
+        taken = {name: value for name, value in record["request"].items() if FIELDS[name].is_offered}
+        return GenerationRequest(**(taken | files))
+    return GenerationRequest.from_dict(record["request"], **files)

@@ -1,15 +1,20 @@
 """What comes back: a picture with the record of what made it, and the steps on the way."""
 
+import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import platform
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from limelight.attention import Choice
 from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.png import save_png
 
@@ -74,3 +79,41 @@ class Step:
     def is_last(self) -> bool:
         """Whether the request is no longer in flight."""
         return (self.result or self.error or self.finish) is not None
+
+
+def make_record(
+    request: GenerationRequest, model: Model, plans: Sequence[Mapping[str, Choice]], retries: Sequence[str]
+) -> dict[str, Any]:
+    """Everything that the picture depends on, ready for JSON.
+
+    Args:
+        plans: of each pass.
+    """
+    unet = model.unet
+    kinds = {site.name: site.kind for site in unet.sites}
+    used: dict[str, set[str]] = {}
+    for site, choice in (pair for plan in plans for pair in plan.items()):
+        used.setdefault(kinds[site], set()).add(f"{choice.backend.name} ({choice.kernel})")
+    return {
+        "limelight": version_of("limelight"),
+        "request": request.to_dict(),
+        "model": {"name": model.name, "family": model.family.name, "hash": model.hash.result()},
+        "adapters": model.adapters.record(),
+        "attention": {kind: sorted(names) for kind, names in sorted(used.items())},
+        "retries": list(retries),
+        "device": unet.device.type,
+        "dtype": str(unet.dtype).removeprefix("torch."),
+        "filter_bytes": getattr(unet, "extra_memory", None),  # None where no U-Net was optimized
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version_of(package) for package in ("torch", "diffusers", "transformers")},
+        },
+    }
+
+
+@functools.cache  # it is read from a file, which takes a millisecond
+def version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"

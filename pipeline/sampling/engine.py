@@ -16,8 +16,7 @@ from limelight.pipeline.latents.vae import decode_with_notes
 from limelight.pipeline.maps.recordings import start_recordings
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.results.provenance import make_record
-from limelight.pipeline.results.result import Result, Step
+from limelight.pipeline.results.result import Result, Step, make_record
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.job import Job, Plan, pack
 from limelight.pipeline.sampling.passes import draw, fitted

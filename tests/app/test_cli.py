@@ -158,7 +158,7 @@ def test_a_picture_by_another_program_is_shown_and_drawn_in_kind(tmp_path: Path)
 
 @pytest.mark.parametrize("module", ["torch", "diffusers", "transformers", "gradio"])
 def test_help_and_refused_requests_load_nothing_heavy(tmp_path: Path, module: str) -> None:
-    code = f"import sys, app.cli, pipeline; assert {module!r} not in sys.modules"
+    code = f"import sys, limelight.app.cli, limelight.pipeline; assert {module!r} not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-BEGIN = "import atexit, sys; from app import lifetime\ndef main():\n    "
+BEGIN = "import atexit, sys; from limelight.app import lifetime\ndef main():\n    "
 
 
 def run(body: str) -> "subprocess.CompletedProcess[str]":

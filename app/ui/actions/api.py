@@ -1,5 +1,6 @@
 """What programs may ask of the page: `/generate`, which streams, and `/maps`; see docs/page.md."""
 
+import inspect
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,9 +8,10 @@ import gradio as gr
 
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.actions import handlers
-from limelight.app.ui.form.settings import AUTO, Settings
+from limelight.app.ui.form.settings import AUTO, DEFAULTS, Settings
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline.errors import UsageError
+from limelight.pipeline.requests.fields import IMAGES, offered
 
 STEP_FIELDS = ("id", "state", "position", "index", "count", "seed", "error", "image")
 
@@ -17,49 +19,29 @@ STEP_FIELDS = ("id", "state", "position", "index", "count", "seed", "error", "im
 def add_endpoints(studio: Studio) -> None:
     """Adds both to the Blocks that are being built."""
 
-    async def generate(
-        request: gr.Request,
-        prompt: str,
-        negative_prompt: str = "",
-        seed: str = "",
-        num_steps: int = 25,
-        guidance_scale: float | None = None,
-        scheduler: str | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        count: int = 1,
-        model: str | None = None,
-        attention_self: str = AUTO,
-        attention_cross: str = AUTO,
-        record: str = "off",
-        lossy_cache_interval: int = 1,
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Draws a prompt and tells of it on the way.
+    async def generate(request: gr.Request, *values: Any) -> AsyncIterator[dict[str, Any]]:
+        """Draws a prompt and reports on the way.
 
         Every answer is {"error", "note", "pictures"}; a picture is {"id", "state", "position", "index",
         "count", "seed", "error", "image"}, its image a data URL: rough ones first, at the end a PNG with the
         record of what made it. States: waiting, drawing, done, failed, stopped. To read maps afterwards, ask
         for record = "grid", "site" or "head". lossy_cache_interval above 1 is faster and changes the picture.
         """
-        settings = Settings(
-            prompt=prompt,
-            negative_prompt=negative_prompt,
-            seed=seed,
-            num_steps=num_steps,
-            guidance_scale=guidance_scale,
-            scheduler=scheduler,
-            width=width,
-            height=height,
-            count=count,
-            model=model,
-            self_attention=attention_self,
-            cross_attention=attention_cross,
-            record=record,
-            lossy_cache_interval=lossy_cache_interval,
-        )
+        settings = Settings(**dict(zip(map(_setting, names), values, strict=True)))
         async for message in handlers.draw(studio, Visitor.of(request), settings):
             pictures = [{name: each[name] for name in STEP_FIELDS} for each in message["pictures"]]
             yield {"error": message["error"], "note": message["note"], "pictures": pictures}
+
+    parameters = _parameters()
+    names = [parameter.name for parameter in parameters]
+    # gradio reads what an endpoint takes from the signature, and the types from the annotations.
+    first = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
+    returned = generate.__annotations__["return"]
+    generate.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [first, *parameters], return_annotation=returned
+    )
+    generate.__annotations__ = {each.name: each.annotation for each in (first, *parameters)}
+    generate.__annotations__["return"] = returned
 
     def maps(
         request: gr.Request, id: str, step: int | None = None, grid: int | None = None
@@ -88,3 +70,31 @@ def add_endpoints(studio: Studio) -> None:
 
     gr.api(generate, api_name="generate", concurrency_limit=None)
     gr.api(maps, api_name="maps", concurrency_limit=4)
+
+
+def _parameters() -> list[inspect.Parameter]:
+    """What `/generate` takes: the fields that a stranger may set, and the page's own settings."""
+    found: dict[str, tuple[Any, Any]] = {}  # type, default
+    for name, field in offered().items():
+        if field.needs not in IMAGES:  # an image cannot be sent
+            default = DEFAULTS[name]
+            written: Any = str if name == "seed" else field.value.written  # a browser's numbers end at 2^53
+            found[name] = (written | None if default is None else written), default
+    found |= {
+        "count": (int, 1),
+        "model": (str | None, None),
+        "attention_self": (str, AUTO),
+        "attention_cross": (str, AUTO),
+        "record": (str, "off"),
+    }
+    found["prompt"] = str, inspect.Parameter.empty
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [
+        inspect.Parameter(name, kind, annotation=type, default=default)
+        for name, (type, default) in found.items()
+    ]
+
+
+def _setting(name: str) -> str:
+    """The page's name of a parameter."""
+    return {"attention_self": "self_attention", "attention_cross": "cross_attention"}.get(name, name)

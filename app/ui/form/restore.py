@@ -9,26 +9,9 @@ from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.form.settings import Settings, requests_of
 from limelight.app.ui.form.start_image import images_of
 from limelight.pipeline.errors import RequestError, UsageError
+from limelight.pipeline.requests.fields import offered
 from limelight.pipeline.requests.input_image import recall
 from limelight.pipeline.results.png import read_record
-
-# What a record may set. Models, files and places are not among them: a record names no file that is opened.
-RESTORED = (
-    "prompt",
-    "negative_prompt",
-    "seed",
-    "num_steps",
-    "guidance_scale",
-    "scheduler",
-    "width",
-    "height",
-    "strength",
-    "hires_scale",
-    "hires_strength",
-    "clip_skip",
-    "guidance_rescale",
-    "lossy_cache_interval",
-)
 
 
 def settings_of_png(data: bytes, limits: Limits) -> dict[str, Any]:
@@ -53,7 +36,7 @@ def settings_of_record(stored: Mapping[str, Any], limits: Limits) -> dict[str, A
     Raises:
         UsageError: a field is not what the page would take from somebody who typed it.
     """
-    taken = {name: stored[name] for name in RESTORED if stored.get(name) is not None}
+    taken = {name: stored[name] for name in offered() if stored.get(name) is not None}
     if not isinstance(taken.get("prompt"), str):
         raise UsageError("the record has no prompt")
     if "seed" in taken:

@@ -1,64 +1,70 @@
 """What the page's controls hold, as requests: checked like everything that comes from outside."""
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from limelight.app.ui.access.errors import NotOffered
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.form.start_image import images_of
-from limelight.pipeline.errors import RequestError, UnknownName
-from limelight.pipeline.requests.request import MAX_SEED, GenerationRequest
+from limelight.pipeline.errors import RequestError, UnknownName, UsageError
+from limelight.pipeline.requests.fields import FIELDS, MAX_SEED
+from limelight.pipeline.requests.hints import check_names
+from limelight.pipeline.requests.request import MAX_COUNT, GenerationRequest
+from limelight.pipeline.requests.values import Whole
 
 AUTO = "automatic"
 RANDOM_SEEDS = 2**32
 RECORDS = ("head", "site", "grid", "off")
 LATTICE = 16  # places a side whose self-attention is recorded
+OWN: Mapping[str, Any] = {  # settings that are no fields of a request, or say less than those
+    "count": 1,
+    "model": None,
+    "start": None,  # the image that is drawn over, and its mask: {"image", "mask"}, data URLs
+    "self_attention": AUTO,  # a backend, or `automatic`
+    "cross_attention": AUTO,
+    "record": "head",  # how much to record; `off` for nothing
+    "record_extras": (),
+}
+DEFAULTS = {  # of the fields; an empty seed is a new one each time
+    field.name: "" if field.name == "seed" else None if field.default is MISSING else field.default
+    for field in fields(GenerationRequest)
+    if FIELDS[field.name].is_offered
+}
+NAMES = (*DEFAULTS, *OWN)  # in the order of the page
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The controls, in the order of the page. Empty ones mean the model's own value.
+    """What the controls hold, as it came from a browser or a program. Empty means the model's own value.
 
-    Attributes:
-        start: the image that is drawn over, and its mask: {"image", "mask"}, data URLs.
-        seed: as text: a browser's numbers end at 2^53. Empty draws one.
-        cross_attention, self_attention: a backend, or `automatic`.
-        record: how much to record; `off` for nothing.
+    Args:
+        values: by name: fields of a request that a stranger may set, and the settings in `OWN`, of which
+            those that are missing are at their defaults.
+
+    Raises:
+        UnknownField: there is no setting of that name.
     """
 
-    prompt: Any
-    negative_prompt: Any = ""
-    seed: Any = ""
-    num_steps: Any = 25
-    guidance_scale: Any = None
-    scheduler: Any = None
-    width: Any = None
-    height: Any = None
-    count: Any = 1
-    model: Any = None
-    start: Any = None
-    strength: Any = None
-    hires_scale: Any = None
-    hires_strength: Any = None
-    clip_skip: Any = 1
-    guidance_rescale: Any = 0.0
-    lossy_cache_interval: Any = 1
-    self_attention: Any = AUTO
-    cross_attention: Any = AUTO
-    record: Any = "head"
-    record_extras: Any = field(default_factory=list)
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        return tuple(each.name for each in fields(cls))
+    def __init__(self, **values: Any) -> None:
+        if unknown := set(values) - set(NAMES):
+            check_names(dict.fromkeys(unknown))
+            raise UsageError(f"the page has no setting {', '.join(sorted(unknown))}; leave it out")
+        self.fields: dict[str, Any] = {name: values.get(name, default) for name, default in DEFAULTS.items()}
+        own = {name: values.get(name, default) for name, default in OWN.items()}
+        self.count: Any = own["count"]
+        self.model: Any = own["model"]
+        self.start: Any = own["start"]
+        self.record: Any = own["record"]
+        self.record_extras: Any = own["record_extras"]
+        self._orders = {"self": own["self_attention"], "cross": own["cross_attention"]}
 
     @property
     def attention(self) -> str:
         """The order for backends; empty where any will do."""
-        asked = {"self": self.self_attention, "cross": self.cross_attention}
-        return ",".join(f"{kind}={name}" for kind, name in asked.items() if name not in (AUTO, None, ""))
+        return ",".join(
+            f"{kind}={name}" for kind, name in self._orders.items() if name not in (AUTO, None, "")
+        )
 
 
 def model_of(settings: Settings, models: Sequence[str]) -> str:
@@ -80,38 +86,22 @@ def requests_of(
     Raises:
         UsageError: a field is out of its range, or is more than the page offers.
     """
-    for name, text in (("prompt", settings.prompt), ("negative prompt", settings.negative_prompt)):
-        _check_length(name, text, limits.max_prompt_characters)
-    _check_most("steps", settings.num_steps, limits.max_steps)
+    given = {name: _given(name, value) for name, value in settings.fields.items() if name != "seed"}
+    for name, most in _limits(limits).items():
+        _check_most(FIELDS[name].label.lower(), given[name], most)
     _check_most("count", settings.count, limits.max_count)
-    width, height = _given(settings.width), _given(settings.height)
     image, mask = images_of(settings.start, limits)
     if image is None:
-        width, height = width or size[0], height or size[1]
-    for name, side in (("width", width), ("height", height)):
-        _check_most(name, side, limits.max_side)
-    request = GenerationRequest(
-        prompt=settings.prompt,
-        negative_prompt=settings.negative_prompt or "",
-        seed=seed_of(settings.seed),
-        width=width,
-        height=height,
-        num_steps=_whole(settings.num_steps),
-        guidance_scale=_number("guidance", settings.guidance_scale),
-        scheduler=settings.scheduler or None,
-        clip_skip=_whole(settings.clip_skip),
-        guidance_rescale=settings.guidance_rescale or 0.0,
-        lossy_cache_interval=_whole(settings.lossy_cache_interval),
-        image=image,
-        mask=mask,
-        strength=_given(settings.strength) if image is not None else None,
-        hires_scale=_given(settings.hires_scale),
-        hires_strength=_given(settings.hires_strength) if _given(settings.hires_scale) else None,
-        **(_recorded(settings) if record else {}),
-    )
+        given["width"], given["height"] = given["width"] or size[0], given["height"] or size[1]
+    given |= {"prompt": settings.fields["prompt"], "seed": seed_of(settings.fields["seed"])}
+    asked = {name: value for name, value in given.items() if _is_set(name, given | {"image": image})}
+    asked |= {"image": image, "mask": mask} | (_recorded(settings) if record else {})
+    request = GenerationRequest(**asked)
     for side in request.final_size:
         _check_most("the finished picture's side", side, limits.max_side)
-    return [_with_places(each) for each in request.repeated(_whole(settings.count))]
+    return [
+        _with_places(each) for each in request.repeated(Whole(1, MAX_COUNT).read("count", settings.count))
+    ]
 
 
 def seed_of(text: Any) -> int:
@@ -149,30 +139,40 @@ def _with_places(request: GenerationRequest) -> GenerationRequest:
     return replace(request, record_points=tuple((int(x * width), int(y * height)) for y in at for x in at))
 
 
-def _check_length(name: str, text: object, most: int) -> None:
-    if isinstance(text, str) and len(text) > most:
-        raise NotOffered(f"the {name} has {len(text):,} characters; at most {most:,} here: shorten it")
+def _limits(limits: Limits) -> dict[str, int]:
+    """The page's own limits of fields."""
+    return {
+        "prompt": limits.max_prompt_characters,
+        "negative_prompt": limits.max_prompt_characters,
+        "num_steps": limits.max_steps,
+        "width": limits.max_side,
+        "height": limits.max_side,
+    }
 
 
 def _check_most(name: str, value: Any, most: int) -> None:
+    if isinstance(value, str) and len(value) > most:
+        raise NotOffered(f"the {name} has {len(value):,} characters; at most {most:,} here: shorten it")
     if isinstance(value, int | float) and value > most:
         raise NotOffered(f"{name} is {value:g}; at most {most} here")
 
 
-def _number(name: str, value: Any) -> Any:
-    """What is typed, as a number; None where nothing is."""
-    if not isinstance(value, str):
-        return value
+def _given(name: str, value: Any) -> Any:
+    """What a control holds; None where it is empty, or at a 0 that means so."""
+    field = FIELDS[name]
+    if value is None or (isinstance(value, str) and not value.strip()) or (value == 0 and field.is_off_at_0):
+        return None
     try:
-        return float(value) if value.strip() else None
-    except ValueError:
-        raise RequestError(f"{name} is {value[:40]!r}; must be a number, or empty") from None
+        return field.value.read(name, value)
+    except ValueError as error:
+        if DEFAULTS[name] is not None:
+            raise RequestError(str(error)) from None
+        raise RequestError(f"{error}, or empty".replace(name, field.label.lower(), 1)) from None
 
 
-def _given(value: Any) -> Any:
-    """None where a control is empty or at 0, whole numbers without a fraction."""
-    return _whole(value) if value else None
-
-
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _is_set(name: str, given: Mapping[str, Any]) -> bool:
+    """Whether a control's value goes into the request: it holds one, and so does the field that it needs."""
+    needs = FIELDS[name].needs
+    if name == "prompt":
+        return True
+    return given[name] is not None and (not needs or given[needs] is not None)

@@ -6,10 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from limelight.app.ui.form.settings import AUTO, Settings
+from limelight.app.ui.form.settings import AUTO, NAMES
 from limelight.app.ui.page.painter import make_painter
 from limelight.app.ui.studio.studio import Studio
-from limelight.pipeline.requests.request import MAX_CACHE_INTERVAL, RECORD_EXTRAS
+from limelight.pipeline.requests.fields import FIELDS, MAX_CACHE_INTERVAL, RECORD_EXTRAS
 from limelight.pipeline.requests.schedulers import OWN, SCHEDULERS, scheduler_label
 
 DETAILS = [
@@ -46,8 +46,8 @@ class Controls:
 
     @property
     def inputs(self) -> list[Any]:
-        """In the order of `Settings`."""
-        return [self.by_name[name] for name in Settings.names()]
+        """In the order of `NAMES`."""
+        return [self.by_name[name] for name in NAMES]
 
     @classmethod
     def build(cls, studio: Studio, prompt: gr.Textbox, backends: Sequence[tuple[str, str]]) -> "Controls":
@@ -57,11 +57,11 @@ class Controls:
         found: dict[str, Any] = {"prompt": prompt}
         with gr.Accordion("Picture", open=True, elem_classes="accordion"):
             found["negative_prompt"] = gr.Textbox(
-                label="Negative prompt", lines=1, max_lines=4, placeholder="What it should not show"
+                label=_label("negative_prompt"), lines=1, max_lines=4, placeholder="What it should not show"
             )
             with gr.Row(elem_classes="seed-row"):
                 found["seed"] = gr.Textbox(
-                    label="Seed", placeholder="a new one each time", max_lines=1, elem_id="seed"
+                    label=_label("seed"), placeholder="a new one each time", max_lines=1, elem_id="seed"
                 )
                 gr.Button("A new seed each time", elem_id="dice", min_width=44).click(
                     None, None, found["seed"], js="() => ''", api_visibility="private"
@@ -74,9 +74,11 @@ class Controls:
                     api_visibility="private",
                 )
             with gr.Row():
-                found["width"] = gr.Number(width, label="Width", step=8, minimum=8, precision=0, min_width=90)
+                found["width"] = gr.Number(
+                    width, label=_label("width"), step=8, minimum=8, precision=0, min_width=90
+                )
                 found["height"] = gr.Number(
-                    height, label="Height", step=8, minimum=8, precision=0, min_width=90
+                    height, label=_label("height"), step=8, minimum=8, precision=0, min_width=90
                 )
                 found["count"] = gr.Number(
                     1, label="Pictures", minimum=1, step=1, precision=0, min_width=90, elem_id="count"
@@ -86,30 +88,30 @@ class Controls:
             )
         with gr.Accordion("Steps and guidance", open=False, elem_classes="accordion"):
             found["num_steps"] = gr.Slider(
-                1, limits.max_steps, value=25, step=1, label="Steps", elem_id="steps"
+                1, limits.max_steps, value=25, step=1, label=_label("num_steps"), elem_id="steps"
             )
             found["guidance_scale"] = gr.Textbox(  # a number field that is empty turns into 0 once it is seen
-                label="Guidance", placeholder="the model's own", max_lines=1, elem_id="guidance"
+                label=_label("guidance_scale"), placeholder="the model's own", max_lines=1, elem_id="guidance"
             )
             found["scheduler"] = gr.Dropdown(
                 [("The model's own", OWN), *((scheduler_label(name), name) for name in SCHEDULERS)],
                 value=OWN,
-                label="Scheduler",
+                label=_label("scheduler"),
             )
             with gr.Row():
                 found["clip_skip"] = gr.Number(
-                    1, label="CLIP skip", minimum=1, step=1, precision=0, min_width=90
+                    1, label=_label("clip_skip"), minimum=1, step=1, precision=0, min_width=90
                 )
                 found["guidance_rescale"] = gr.Number(
-                    0, label="Guidance rescale", minimum=0, maximum=1, step=0.1, min_width=90
+                    0, label=_label("guidance_rescale"), minimum=0, maximum=1, step=0.1, min_width=90
                 )
             found["lossy_cache_interval"] = gr.Slider(
                 1,
                 MAX_CACHE_INTERVAL,
                 value=1,
                 step=1,
-                label="Lossy cache",
-                info="1 is exact. More is faster and changes the picture: one step in so many is whole",
+                label=_label("lossy_cache_interval"),
+                info=FIELDS["lossy_cache_interval"].help,
                 elem_id="lossy-cache",
             )
         with gr.Accordion("Start from an image", open=False, elem_classes="accordion", elem_id="start"):
@@ -119,7 +121,7 @@ class Controls:
                 1,
                 value=0,
                 step=0.05,
-                label="Strength",
+                label=_label("strength"),
                 info="0 leaves it to the model: 0.8, or 1 with a mask",
             )
         with gr.Accordion("Enlarge", open=False, elem_classes="accordion"):
@@ -128,10 +130,10 @@ class Controls:
                 4,
                 value=0,
                 step=0.5,
-                label="Times larger",
+                label=_label("hires_scale"),
                 info="0 is off; else a second pass goes over it",
             )
-            found["hires_strength"] = gr.Slider(0, 1, value=0.5, step=0.05, label="How far that redraws it")
+            found["hires_strength"] = gr.Slider(0, 1, value=0.5, step=0.05, label=_label("hires_strength"))
         with gr.Accordion("Attention and maps", open=False, elem_classes="accordion"):
             with gr.Row():
                 found["self_attention"] = gr.Dropdown(
@@ -140,6 +142,10 @@ class Controls:
                 found["cross_attention"] = gr.Dropdown(
                     list(backends), value=AUTO, label="Cross-attention", min_width=120
                 )
-            found["record"] = gr.Dropdown(DETAILS, value="head", label="Maps of")
-            found["record_extras"] = gr.CheckboxGroup(EXTRAS, value=[], label="Also")
+            found["record"] = gr.Dropdown(DETAILS, value="head", label=_label("record"))
+            found["record_extras"] = gr.CheckboxGroup(EXTRAS, value=[], label=_label("record_extras"))
         return cls(found)
+
+
+def _label(name: str) -> str:
+    return FIELDS[name].label

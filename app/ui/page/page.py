@@ -9,7 +9,7 @@ import gradio as gr
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.actions import handlers
 from limelight.app.ui.actions.api import add_endpoints
-from limelight.app.ui.form.settings import Settings
+from limelight.app.ui.form.settings import NAMES, Settings
 from limelight.app.ui.page.backends import backend_choices, refusals_html
 from limelight.app.ui.page.controls import Controls
 from limelight.app.ui.page.status import make_notice
@@ -71,10 +71,10 @@ def _desk(studio: Studio) -> Page:
 
 
 def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
-    names, inputs = Settings.names(), page.controls.inputs
+    inputs = page.controls.inputs
 
     async def draw(request: gr.Request, *values: Any) -> AsyncIterator[dict[str, Any]]:
-        settings = Settings(**dict(zip(names, values, strict=True)))
+        settings = Settings(**dict(zip(NAMES, values, strict=True)))
         async for message in handlers.draw(studio, Visitor.of(request), settings):
             yield message
 
@@ -83,7 +83,7 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
             yield message
 
     def expand(request: gr.Request, *values: Any) -> list[Any]:
-        settings = Settings(**dict(zip(names, values, strict=True)))
+        settings = Settings(**dict(zip(NAMES, values, strict=True)))
         return _updates(handlers.expand(studio, Visitor.of(request), settings))
 
     def stop(request: gr.Request) -> None:
@@ -121,7 +121,6 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
 def _updates(change: handlers.Change) -> list[Any]:
     """What a handler changes of the controls, in their order, after what it says."""
     changed = [
-        gr.update(value=change.settings[name]) if name in change.settings else gr.skip()
-        for name in Settings.names()
+        gr.update(value=change.settings[name]) if name in change.settings else gr.skip() for name in NAMES
     ]
     return [{"text": change.text, "kind": change.kind}, *changed]

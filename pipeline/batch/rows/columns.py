@@ -1,20 +1,19 @@
 """The columns of a manifest: the fields of a request, `id` and `count`, and the caller's own."""
 
-import json
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
-from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.fields import FIELDS
+from limelight.pipeline.requests.hints import field_for
+from limelight.pipeline.requests.values import Value, Whole
 
-FIELDS = tuple(field.name for field in fields(GenerationRequest))
-KNOWN = (*FIELDS, "id", "count")
-_TEXT = {"prompt", "negative_prompt", "scheduler", "image", "mask", "record", "id"}
-_WHOLE = {"seed", "width", "height", "num_steps", "clip_skip", "lossy_cache_interval", "count"}
-_JSON = {"record_extras", "record_points", "record_queries"}
+MAX_EXPANSION = 100_000  # pictures of one row
+COLUMNS: Mapping[str, Value] = {name: field.value for name, field in FIELDS.items()} | {
+    "id": Value(),
+    "count": Whole(1, MAX_EXPANSION),
+}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # no file of Windows has such a name
 
@@ -26,13 +25,14 @@ def misspelt(name: str) -> str | None:
     """
     if not name:
         return "a column has no name; give it one, or remove it"
-    if name in KNOWN or name.startswith("_"):
+    if name in COLUMNS or name.startswith("_"):
         return None
-    near = get_close_matches(name.lower().replace(" ", "_"), KNOWN, n=1, cutoff=0.75)
+    plain = name.lower().replace(" ", "_")
+    near = next(iter(get_close_matches(plain, COLUMNS, n=1, cutoff=0.75)), "") or field_for(plain)
     if not near:
         return None
     return (
-        f"unknown column {name!r} (did you mean {near[0]!r}?); to keep it as one of your own, "
+        f"unknown column {name!r} (did you mean {near!r}?); to keep it as one of your own, "
         f"call it {'_' + name!r}"
     )
 
@@ -46,35 +46,9 @@ def typed(name: str, value: object) -> Any:
     Raises:
         ValueError: it is not of the column's type; the message says so.
     """
-    if isinstance(value, float) and math.isnan(value) and name in _WHOLE:
-        return None  # how a table with gaps stores a whole number that is missing
-    if name in _WHOLE and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if not isinstance(value, str) or name not in KNOWN:
-        return str(value) if name == "id" and isinstance(value, int) else value
-    if name == "record" and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if name in _TEXT:
-        return value
-    return _parsed(name, value.strip())
-
-
-def _parsed(name: str, text: str) -> Any:
-    if name in _JSON:
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            raise ValueError(f"{name} is {text!r}; must be a list in JSON, such as [1, 2]") from None
-    kind = "a whole number" if name in _WHOLE else "a number"
-    try:
-        number = int(text) if re.fullmatch(r"[+-]?\d{1,30}", text) else float(text)
-    except ValueError:
-        raise ValueError(f"{name} is {text!r}; must be {kind}") from None
-    if name in _WHOLE and isinstance(number, float):
-        if not number.is_integer():
-            raise ValueError(f"{name} is {text!r}; must be {kind}")
-        return int(number)
-    return number
+    if name == "id" and isinstance(value, int):
+        return str(value)
+    return COLUMNS[name].read(name, value) if name in COLUMNS else value
 
 
 def check_id(id: object) -> str:
@@ -95,4 +69,4 @@ def check_id(id: object) -> str:
 
 def own_columns(values: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are the caller's."""
-    return {name: value for name, value in values.items() if name not in KNOWN}
+    return {name: value for name, value in values.items() if name not in COLUMNS}

@@ -7,10 +7,10 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from limelight.pipeline.batch.rows.columns import FIELDS, typed
+from limelight.pipeline.batch.rows.columns import MAX_EXPANSION, typed
 from limelight.pipeline.errors import UnknownName, UsageError
+from limelight.pipeline.requests.fields import FIELDS
 
-MAX_EXPANSION = 100_000  # pictures of one row
 _GROUP = re.compile(r"(?<!\\)\{([^{}]*\|[^{}]*)(?<!\\)\}")
 _RANGE = re.compile(r"(\d{1,19})\.\.(\d{1,19})")
 _OPTIONS = re.compile(r"(?<!\\)\|")

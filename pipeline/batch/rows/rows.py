@@ -3,16 +3,17 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from limelight.pipeline.batch.errors import Fault, ManifestError
-from limelight.pipeline.batch.rows.columns import FIELDS, check_id, own_columns
+from limelight.pipeline.batch.rows.columns import check_id, own_columns
 from limelight.pipeline.batch.rows.expand import Matrix, expand
 from limelight.pipeline.batch.rows.manifest import read_manifest
 from limelight.pipeline.errors import UsageError
+from limelight.pipeline.requests.fields import FIELDS, IMAGES
 from limelight.pipeline.requests.request import GenerationRequest
 
 MAX_FLAT = 10_000  # pictures in one folder; of more, each goes into one of 256
@@ -39,7 +40,7 @@ class Row:
     twin: int
 
     def request(self) -> GenerationRequest:
-        """What is asked for; made anew each time, since it may hold an image."""
+        """What is asked for; its images are read when it is resolved."""
         return GenerationRequest(**self.values)
 
     def key(self, made_by: str) -> str:
@@ -66,12 +67,14 @@ class Manifest:
     num_twins: int
 
 
-def read_rows(path: Path, *, matrix: Matrix | None = None, maps: bool = False) -> Manifest:
+def read_rows(
+    path: Path, *, matrix: Matrix | None = None, defaults: Mapping[str, Any] | None = None
+) -> Manifest:
     """Reads and checks a whole manifest.
 
     Args:
         matrix: values of fields, of which every row gets every combination.
-        maps: record where each word acted in all rows that do not say themselves what to record.
+        defaults: values of fields, for rows that have none of their own.
 
     Raises:
         ManifestError: with all faults that there are.
@@ -93,8 +96,8 @@ def read_rows(path: Path, *, matrix: Matrix | None = None, maps: bool = False) -
             continue
         for number, each in enumerate(expanded):
             try:
-                given = _given(each, path.parent, maps)
-                parameters = _digest(GenerationRequest(**given))
+                given = dict(defaults or {}) | _given(each, path.parent)
+                parameters = _digest(GenerationRequest(**given).opened())
             except UsageError as error:
                 faults.append(Fault(line, str(error)))
                 break  # the others of the row are as wrong
@@ -121,13 +124,12 @@ def _check_new(names: Sequence[str | None], line: int, ids: dict[str, int]) -> N
             raise ValueError(f"id {name!r} is that of line {other}; give each row one of its own")
 
 
-def _given(values: dict[str, Any], folder: Path, maps: bool) -> dict[str, Any]:
+def _given(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The fields of a row; its images lie beside the manifest."""
     given = {name: value for name, value in values.items() if name in FIELDS}
-    for name in ("image", "mask"):
+    for name in IMAGES:
         if isinstance(given.get(name), str):
             given[name] = str(folder / given[name])
-    if maps:
-        given.setdefault("record", "grid")
     return given
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from limelight.app.batch import BatchOptions
+from limelight.app.commands.batch import BatchOptions
+from limelight.app.load import LoadOptions
 
 Draw = Callable[..., BaseProcess]
 
@@ -29,7 +30,7 @@ def start() -> Draw:
     ) -> BaseProcess:
         from tests.pipeline.batch import warm
 
-        given = BatchOptions(manifest=manifest, output=output, device="cpu", **options)
+        given = BatchOptions(manifest=manifest, output=output, load=LoadOptions(device="cpu"), **options)
         process = context.Process(target=warm.run, args=(given, output.parent / "told", hold), daemon=True)
         process.start()
         return process

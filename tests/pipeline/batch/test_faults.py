@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from limelight.app.batch import BatchOptions, batch
+from limelight.app.commands.batch import BatchOptions, draw_manifest
+from limelight.app.load import LoadOptions
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.batch.errors import OutputLost, WorldError
 from limelight.pipeline.batch.rows.rows import read_rows
@@ -145,7 +146,8 @@ def test_where_nothing_can_be_written_no_model_is_loaded(tmp_path: Path) -> None
         (Path("/proc/out"), "cannot write"),
     ):
         with pytest.raises(OutputError, match=message):
-            batch(BatchOptions(manifest=manifest, output=output, model="/there/is/none"))
+            load = LoadOptions(model="/there/is/none")
+            draw_manifest(BatchOptions(manifest=manifest, output=output, load=load))
 
 
 @pytest.mark.parametrize(
@@ -154,13 +156,13 @@ def test_where_nothing_can_be_written_no_model_is_loaded(tmp_path: Path) -> None
         ({"engine": "rai"}, "unknown engine 'rai' (did you mean 'ray'?)"),
         ({"max_batch": 0}, "max-batch is 0; must be from 1 to 1024"),
         ({"workers": 0}, "workers is 0; must be from 1 to 256"),
-        ({"model": "/there/is/none"}, "unknown model"),
+        ({"load": LoadOptions(model="/there/is/none")}, "unknown model"),
     ],
 )
 def test_bad_options_are_refused(tmp_path: Path, options: dict[str, object], message: str) -> None:
     manifest = write_rows(tmp_path / "m.csv", ROWS)
     with pytest.raises(UsageError) as caught:
-        batch(BatchOptions(manifest=manifest, output=tmp_path / "out", **options))
+        draw_manifest(BatchOptions(manifest=manifest, output=tmp_path / "out", **options))
     assert message in str(caught.value)
 
 

@@ -63,10 +63,10 @@ ALONE = """
 import sys, time
 from functools import partial
 from pathlib import Path
-from pipeline.batch.helpers import Helpers
-from pipeline.batch.stop import Stop
-from pipeline.batch.team import Team
-from tests.pipeline.batch.test_helpers import work
+from limelight.pipeline.batch.processes import Helpers
+from limelight.pipeline.batch.stop import Stop
+from limelight.pipeline.batch.world import Team
+from tests.pipeline.batch.test_processes import work
 
 if __name__ == "__main__":
     with Helpers(partial(work, Path(sys.argv[1])), Team(size=2, run="r"), Stop()):

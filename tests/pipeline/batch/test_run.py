@@ -141,7 +141,7 @@ def test_a_picture_knows_its_row_and_can_be_made_again(
 ) -> None:
     header = "id,prompt,seed,num_steps,mood"
     manifest = write_rows(tmp_path / "m.csv", ["one,a red star,5,3,calm"], header)
-    assert draw(manifest, tmp_path / "out", maps=True)[0] == 0
+    assert draw(manifest, tmp_path / "out", defaults={"record": "grid"})[0] == 0
     (path,) = (tmp_path / "out").glob("*.png")
     assert path.name.startswith("one-")
     record = read_record(path)

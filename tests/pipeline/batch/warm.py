@@ -8,10 +8,10 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-import limelight.app.batch
 import limelight.pipeline.results.png
 import limelight.pipeline.sampling.engine
-from limelight.app.batch import BatchOptions, batch
+from limelight.app.commands.batch import BatchOptions, draw_manifest
+from limelight.app.load import LoadOptions
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.atomic import write_whole
 from limelight.pipeline.text.encoder import TextEncoder
@@ -30,7 +30,7 @@ def run(options: BatchOptions, told: Path, hold: tuple[str, float] | None) -> No
     os.dup2(file, 2)
     if hold is not None:
         _hold(hold[0], _Once(told.parent / "held", hold[1]))
-    batch(options)
+    draw_manifest(options)
 
 
 class _Once:
@@ -45,7 +45,7 @@ class _Once:
 
 def _hold(at: str, pause: _Once) -> None:
     if at == "load":
-        limelight.app.batch.load_pipeline = _after(pause, limelight.app.batch.load_pipeline)
+        LoadOptions.load = _after(pause, LoadOptions.load)  # type: ignore[method-assign]
     elif at == "encode":
         pause_here = lambda: threading.current_thread() is threading.main_thread() and pause()  # noqa: E731
         TextEncoder.prompt = _after(pause_here, TextEncoder.prompt)  # type: ignore[method-assign]

@@ -20,7 +20,7 @@ def request(**fields: object) -> GenerationRequest:
 
 def message_of(**fields: object) -> str:
     with pytest.raises(RequestError) as refusal:
-        request(**fields)
+        request(**fields).opened()
     return str(refusal.value)
 
 
@@ -162,10 +162,35 @@ def test_equal_pixels_make_equal_requests_and_a_changed_image_changes_nothing(tm
     image = Image.new("RGB", (32, 16), "red")
     image.save(tmp_path / "a.png")
     asked = request(image=image)
-    assert asked == request(image=tmp_path / "a.png") == request(image=str(tmp_path / "a.png"))
+    by_path = request(image=tmp_path / "a.png")
+    assert by_path == request(image=str(tmp_path / "a.png"))
+    assert asked == by_path.opened()
+    assert asked.to_dict() == by_path.to_dict()
     assert hash(asked) == hash(request(image=image.copy()))
     image.putpixel((0, 0), (0, 0, 0))
-    assert asked == request(image=tmp_path / "a.png") != request(image=image)
+    assert asked == by_path.opened() != request(image=image)
+
+
+def test_a_file_is_read_when_the_request_is_resolved_and_only_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (32, 16)).save(tmp_path / "a.png")
+    white().save(tmp_path / "m.png")
+    opened: list[object] = []
+    monkeypatch.setattr(
+        Image, "open", lambda file, *a, real=Image.open, **k: opened.append(file) or real(file)
+    )
+    asked = request(image=tmp_path / "a.png", mask=tmp_path / "m.png")
+    first, second = asked.repeated(2)
+    assert (first.width, first.final_size, opened) == (None, (None, None), [])
+    resolved = first.resolved(width=512, height=512, guidance_scale=4.0, scheduler="ddim")
+    assert (resolved.width, resolved.height) == (32, 16)
+    assert opened == [tmp_path / "a.png", tmp_path / "m.png"]
+    again = resolved.resolved(width=512, height=512, guidance_scale=4.0, scheduler="ddim")
+    assert again == resolved and again.opened() is again
+    assert [each.seed for each in resolved.repeated(3)] == [0, 1, 2]
+    assert len(opened) == 2
+    assert second.image == tmp_path / "a.png"
 
 
 def test_stored_are_size_and_hash_and_the_images_are_asked_for_again(tmp_path: Path) -> None:

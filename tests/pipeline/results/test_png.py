@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from limelight.pipeline.errors import OutputError
+from limelight.pipeline.errors import OutputError, RequestError
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.results.png import NoRecord, check_writable, read_record, save_png
+from limelight.pipeline.results.png import NoRecord, check_writable, read_record, request_of, save_png
 
 
 def info(prompt: str = "a red apple", negative_prompt: str = "") -> dict[str, object]:
@@ -100,3 +100,10 @@ def test_a_text_bomb_is_not_unpacked(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=chunks)
     with pytest.raises(NoRecord, match="cannot be read as a PNG"):
         read_record(tmp_path / "a.png")
+
+
+def test_a_record_that_poses_as_another_programs_opens_no_file() -> None:
+    record = {"request": {"prompt": "a", "image": "/etc/passwd", "seed": 3}, "ignored": {}}
+    assert request_of(record, image=None, mask=None) == GenerationRequest(prompt="a", seed=3)
+    with pytest.raises(RequestError, match="unknown field 'modle'; valid: prompt, "):
+        request_of({"request": {"prompt": "a", "modle": "x"}, "ignored": {}})

@@ -201,9 +201,27 @@ def test_file_names_are_made_of_ids_and_keys_alone(prompt: str, id: str) -> None
             assert ".." not in name.split("/") and len(name) < 130
 
 
+def test_defaults_are_for_rows_that_do_not_set_a_field(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("prompt,num_steps,record\na,3,\nb,,false\n")
+    rows = read_rows(tmp_path / "m.csv", defaults={"num_steps": 7, "record": "grid"}).rows
+    assert [row.request().num_steps for row in rows] == [3, 7]
+    assert [row.request().record for row in rows] == ["grid", False]
+    with pytest.raises(ManifestError, match=r"line 2: width is 60; must be a multiple of 8"):
+        read_rows(tmp_path / "m.csv", defaults={"width": 60})
+
+
+def test_a_column_of_diffusers_name_is_a_fault(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, "prompt,num_inference_steps\na cat,1\n")
+    assert fault.startswith("line 1: unknown column 'num_inference_steps' (did you mean 'num_steps'?)")
+
+
 def test_images_are_found_beside_the_manifest(tmp_path: Path) -> None:
     from PIL import Image
 
     Image.new("RGB", (64, 64)).save(tmp_path / "in.png")
     (row,) = read(tmp_path, json.dumps({"prompt": "a", "image": "in.png", "strength": 0.5}), "m.jsonl")
-    assert row.request().width == 64
+    assert row.request().opened().width == 64
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "in.png")  # the key follows the pixels, not the name
+    assert read(tmp_path, '{"prompt": "a", "image": "in.png", "strength": 0.5}', "m.jsonl")[0].key("") != (
+        row.key("")
+    )

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from limelight.app.cli import main
+from limelight.app.commands.convert import convert
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import ModelError, OutputError
 
@@ -106,7 +107,5 @@ def test_the_pipeline_follows_the_channels(
 
 
 def test_a_name_of_no_file_is_refused_by_convert(tmp_path: Path) -> None:
-    from limelight.app.converting import convert
-
     with pytest.raises(ModelError, match=r"is no file; give a .safetensors checkpoint"):
-        convert(tmp_path / "none.safetensors", tmp_path / "folder", dtype=None)
+        convert(file=tmp_path / "none.safetensors", folder=tmp_path / "folder")

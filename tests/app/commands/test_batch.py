@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from limelight.app import cli
+from limelight.app.load import LoadOptions
 from limelight.app.progress import BatchProgress, facts_of
 from limelight.pipeline.errors import NonFinitePicture
 from limelight.pipeline.results.png import read_record
@@ -164,7 +165,7 @@ def test_a_run_that_is_stopped_says_how_to_go_on_and_the_exit_code_is_4(
     def stop(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr("limelight.app.batch.load_pipeline", stop)
+    monkeypatch.setattr(LoadOptions, "load", stop)
     write(tmp_path / "m.csv", ["prompt", "a cat"])
     told = limelight("m.csv", "-o", "out")
     assert (told.code, told.out) == (4, "")

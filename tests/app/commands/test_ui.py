@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from limelight.app import report, serving
+from limelight.app import report
+from limelight.app.commands.ui import _names, ui
+from limelight.app.load import LoadOptions
 from limelight.pipeline.errors import UsageError
 
 
@@ -28,13 +30,13 @@ def served(monkeypatch, pipe):
         def run(self):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(serving, "load_pipeline", lambda *_, **__: pipe)
+    monkeypatch.setattr(LoadOptions, "load", lambda options: pipe)
     monkeypatch.setattr(server, "build_app", build_app)
     monkeypatch.setattr(server, "Server", Recorded)
     monkeypatch.setattr(report, "complain", complaints.append)
 
     def serve(models=("default",), host="127.0.0.1", port=0, auth=()):
-        serving.serve(models, host=host, port=port, auth=auth, attention=None, device=None, dtype=None)
+        ui(model=list(models), host=host, port=port, auth=list(auth))
         return complaints, made
 
     return serve
@@ -77,12 +79,12 @@ def test_a_port_that_is_taken_is_refused(served):
 
 
 def test_two_models_of_one_name_are_called_by_their_paths():
-    assert serving._names(["default", "a/sd", "b/sd"]) == {
+    assert _names(["default", "a/sd", "b/sd"]) == {
         "default": "default",
         "a/sd": "a/sd",
         "b/sd": "b/sd",
     }
-    assert serving._names(["default", "a/sd"]) == {"default": "default", "sd": "a/sd"}
+    assert _names(["default", "a/sd"]) == {"default": "default", "sd": "a/sd"}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
@@ -95,7 +97,7 @@ def test_it_is_there_where_it_says(studio, serve, host):
         place = urlsplit(url)
         assert place.hostname == host
         connection = http.client.HTTPConnection(place.hostname, place.port, timeout=30)
-        connection.request("GET", "/limelight/page.js")
+        connection.request("GET", "/limelight/scripts/page.js")
         assert connection.getresponse().status == 200
         with pytest.raises(OSError):
             socket.create_connection(("127.0.0.1", place.port), timeout=5).close()

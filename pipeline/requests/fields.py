@@ -1,0 +1,245 @@
+"""The table of request fields: what the command line, manifests, the page and records know of each.
+
+A new field is a line in `GenerationRequest`, a line in `RequestFields` and an entry in `FIELDS`. Code
+elsewhere names it only where it is used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import TypedDict
+
+from limelight.pipeline.requests.expansion import Expansion
+from limelight.pipeline.requests.input_image import SIZE_MULTIPLE
+from limelight.pipeline.requests.values import (
+    Detail,
+    Expanded,
+    ImageFile,
+    Items,
+    Name,
+    Number,
+    Point,
+    Record,
+    Scheduler,
+    Source,
+    Text,
+    Value,
+    Whole,
+)
+
+MAX_STEPS = 1000  # the number of timesteps that Stable Diffusion models are trained on
+MAX_SEED = 2**63 - 1  # the largest that torch.Generator reproduces on every platform
+MAX_SIDE = 2**20  # pixels; the machine's memory ends before
+MAX_GUIDANCE = 100.0
+MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
+MAX_HIRES_SCALE = 8.0
+MAX_CACHE_INTERVAL = 20  # the largest of the paper's own measurements
+RECORD_EXTRAS = ("negative", "steps", "values", "refined")
+
+
+class RequestFields(TypedDict, total=False):
+    """The fields that `pipe(prompt, **fields)` takes, for type checkers and editors."""
+
+    negative_prompt: str
+    seed: int
+    num_steps: int
+    guidance_scale: float | None
+    scheduler: str | None
+    width: int | None
+    height: int | None
+    image: Source | None
+    mask: Source | None
+    strength: float | None
+    image_guidance_scale: float | None
+    hires_scale: float | None
+    hires_strength: float | None
+    clip_skip: int
+    guidance_rescale: float
+    guidance_start: float
+    guidance_end: float
+    lossy_cache_interval: int
+    record: Record
+    record_extras: tuple[str, ...]
+    record_points: tuple[tuple[int, int], ...]
+    record_queries: tuple[int, ...]
+    expansion: Expansion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What is known of one field of a request.
+
+    Attributes:
+        label: on the page.
+        help: half a sentence, which limits may follow.
+        option: on the command line; fields that share one are its values, in order; empty for none.
+        needs: the field without which this one is refused.
+        is_offered: whether a stranger may set it: a visitor of the page, a program that asks its API, or the
+            record in a PNG from anywhere. No file is opened, and no model loaded, by such a field.
+        is_off_at_0: whether 0 means None in a control that cannot be empty.
+        a1111: its name in AUTOMATIC1111's text.
+        diffusers: its name in diffusers, where it is another.
+    """
+
+    value: Value
+    label: str
+    help: str
+    _: KW_ONLY
+    option: str = ""
+    needs: str = ""
+    is_offered: bool = False
+    is_off_at_0: bool = False
+    a1111: str = ""
+    diffusers: str = ""
+
+
+FIELDS: Mapping[str, Field] = {
+    "prompt": Field(Text(), "Prompt", "What to draw", is_offered=True),
+    "negative_prompt": Field(
+        Text(), "Negative prompt", "What the picture should not show", option="--negative", is_offered=True
+    ),
+    "seed": Field(
+        Whole(0, MAX_SEED), "Seed", "Of the initial noise", option="--seed", is_offered=True, a1111="Seed"
+    ),
+    "num_steps": Field(
+        Whole(1, MAX_STEPS),
+        "Steps",
+        "Scheduler steps",
+        option="--steps",
+        is_offered=True,
+        a1111="Steps",
+        diffusers="num_inference_steps",
+    ),
+    "guidance_scale": Field(
+        Number(0, MAX_GUIDANCE),
+        "Guidance",
+        "Guidance scale; the model's own if omitted",
+        option="--guidance",
+        is_offered=True,
+        a1111="CFG scale",
+    ),
+    "scheduler": Field(
+        Scheduler(),
+        "Scheduler",
+        "By its name here or in AUTOMATIC1111's web UI; the model's own if omitted",
+        option="--scheduler",
+        is_offered=True,
+        a1111="Sampler",
+    ),
+    "width": Field(
+        Whole(SIZE_MULTIPLE, MAX_SIDE, SIZE_MULTIPLE),
+        "Width",
+        "In pixels",
+        option="--width",
+        is_offered=True,
+        is_off_at_0=True,
+        a1111="Size",
+    ),
+    "height": Field(
+        Whole(SIZE_MULTIPLE, MAX_SIDE, SIZE_MULTIPLE),
+        "Height",
+        "In pixels",
+        option="--height",
+        is_offered=True,
+        is_off_at_0=True,
+        a1111="Size",
+    ),
+    "image": Field(ImageFile("RGB"), "Image", "To begin from, or to edit; gives the size", option="--image"),
+    "mask": Field(
+        ImageFile("L"),
+        "Mask",
+        "Of the image's size; white where the picture is drawn again, black where it stays",
+        option="--mask",
+        needs="image",
+        diffusers="mask_image",
+    ),
+    "strength": Field(
+        Number(0, 1),
+        "Strength",
+        "How far the image is redrawn; 0.8 if omitted, or 1 with a mask",
+        option="--strength",
+        needs="image",
+        is_offered=True,
+        is_off_at_0=True,
+        a1111="Denoising strength",
+    ),
+    "image_guidance_scale": Field(
+        Number(1, MAX_GUIDANCE),
+        "Image guidance",
+        "How closely a model that edits images keeps to the image; 1.5 if omitted",
+        option="--image-guidance",
+        needs="image",
+    ),
+    "hires_scale": Field(
+        Number(1, MAX_HIRES_SCALE),
+        "Times larger",
+        "Enlarge the picture so many times, and sample it once more",
+        option="--hires",
+        is_offered=True,
+        is_off_at_0=True,
+        a1111="Hires upscale",
+    ),
+    "hires_strength": Field(
+        Number(0, 1),
+        "How far that redraws it",
+        "How far the second pass redraws the picture; 0.5 if omitted",
+        option="--hires-strength",
+        needs="hires_scale",
+        is_offered=True,
+        is_off_at_0=True,
+        a1111="Denoising strength",
+    ),
+    "clip_skip": Field(
+        Whole(1, MAX_CLIP_SKIP),
+        "CLIP skip",
+        "Layer of the text encoder, from its end; 1 is the model's own",
+        option="--clip-skip",
+        is_offered=True,
+        a1111="Clip skip",
+    ),
+    "guidance_rescale": Field(
+        Number(0, 1),
+        "Guidance rescale",
+        "How far to take back the contrast that guidance adds",
+        option="--guidance-rescale",
+        is_offered=True,
+    ),
+    "guidance_start": Field(
+        Number(0, 1),
+        "Guidance from",
+        "Fraction of the steps at which guidance begins",
+        option="--guidance-interval",
+    ),
+    "guidance_end": Field(
+        Number(0, 1), "Guidance to", "fraction at which it ends", option="--guidance-interval"
+    ),
+    "lossy_cache_interval": Field(
+        Whole(1, MAX_CACHE_INTERVAL),
+        "Lossy cache",
+        "1 is exact. More is faster and changes the picture: one step in so many is computed whole",
+        option="--lossy-cache",
+        is_offered=True,
+        a1111="Lossy cache interval",
+    ),
+    "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
+    "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),
+    "record_points": Field(Items(Point()), "Points", "Pixels whose self-attention to keep, with the maps"),
+    "record_queries": Field(
+        Items(Whole(0, 2 * MAX_STEPS), is_sorted=True),
+        "Queries",
+        "Predictions whose queries to keep, with the maps",
+    ),
+    "expansion": Field(Expanded(), "Expansion", "How a language model came to make the prompt longer"),
+}
+IMAGES: Mapping[str, ImageFile] = {
+    name: field.value for name, field in FIELDS.items() if isinstance(field.value, ImageFile)
+}
+
+
+def offered() -> dict[str, Field]:
+    """The fields that a stranger may set."""
+    return {name: field for name, field in FIELDS.items() if field.is_offered}
+
+
+def names_by_a1111(key: str) -> list[str]:
+    """The fields that AUTOMATIC1111's text has under one key."""
+    return [name for name, field in FIELDS.items() if field.a1111 == key]

@@ -1,0 +1,244 @@
+"""The table of fields: complete, and the only file that says what a field is."""
+
+import ast
+from dataclasses import fields
+from pathlib import Path
+from typing import Unpack, get_overloads, get_type_hints
+
+import pytest
+
+from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.errors import RequestError
+from limelight.pipeline.requests.fields import FIELDS, IMAGES, RequestFields, offered
+from limelight.pipeline.requests.hints import UnknownField, check_names
+from limelight.pipeline.requests.request import GenerationRequest
+
+ROOT = Path(__file__).parents[3]
+_PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
+_PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
+_SIZE = (
+    *_PAGE,
+    *_PASSES,
+    "app/commands/backends.py",  # plans a size
+    "app/tables.py",
+    "app/ui/actions/handlers.py",  # a model's own size, an image's shape
+    "app/ui/form/settings.py",  # the page's limit
+    "app/ui/output/payload.py",
+    "pipeline/batch/run.py",  # rows of one size are drawn together
+    "pipeline/maps/recordings.py",
+    "pipeline/results/a1111.py",  # both stand in one
+    "pipeline/sampling/engine.py",
+)
+_MAPS = ("app/ui/output/pictures.py", "pipeline/maps/recordings.py")
+_FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
+_SETTINGS = "app/ui/form/settings.py"
+
+USED: dict[str, tuple[str, ...]] = {
+    "prompt": (
+        *_PAGE,
+        _SETTINGS,
+        "app/commands/backends.py",
+        "app/commands/generate.py",
+        "app/ui/actions/api.py",
+        "app/ui/actions/handlers.py",
+        "app/ui/form/restore.py",
+        "app/ui/output/frames.py",
+        "app/ui/page/page.py",
+        "app/ui/studio/expansions.py",
+        "pipeline/batch/rows/expand.py",  # alternatives
+        "pipeline/batch/rows/manifest.py",
+        "pipeline/batch/rows/rows.py",
+        "pipeline/batch/run.py",
+        "pipeline/batch/summary.py",
+        "pipeline/batch/worker.py",
+        "pipeline/maps/heatmaps.py",
+        "pipeline/maps/recordings.py",
+        "pipeline/results/a1111.py",
+        "pipeline/results/maps_export.py",
+        "pipeline/sampling/engine.py",
+        "pipeline/text_to_image.py",
+    ),
+    "negative_prompt": (
+        *_PAGE,
+        _SETTINGS,
+        "app/ui/output/frames.py",
+        "pipeline/batch/rows/expand.py",  # alternatives
+        "pipeline/batch/run.py",
+        "pipeline/maps/recordings.py",
+        "pipeline/results/a1111.py",
+        "pipeline/sampling/engine.py",
+    ),
+    "seed": (
+        *_PAGE,
+        *_PASSES,
+        _SETTINGS,  # random if empty
+        "app/commands/generate.py",  # random if omitted
+        "app/ui/actions/api.py",
+        "app/ui/actions/handlers.py",
+        "app/ui/form/restore.py",
+        "app/ui/output/frames.py",
+        "pipeline/batch/rows/expand.py",  # of `count` pictures
+        "pipeline/batch/run.py",
+        "pipeline/batch/summary.py",
+        "pipeline/results/maps_export.py",
+        "pipeline/results/result.py",  # in the file's name
+    ),
+    "num_steps": (*_PAGE, *_PASSES, _SETTINGS, "app/ui/output/frames.py", "pipeline/sampling/engine.py"),
+    "guidance_scale": (*_PAGE, *_PASSES, "pipeline/sampling/engine.py", "pipeline/sampling/predict.py"),
+    "scheduler": (
+        *_PAGE,
+        *_PASSES,
+        "app/ui/form/restore.py",
+        "pipeline/models/folder.py",  # the part of a model
+        "pipeline/models/save.py",
+        "pipeline/results/a1111.py",  # by label
+        "pipeline/sampling/engine.py",
+    ),
+    "width": _SIZE,
+    "height": _SIZE,
+    "image": (
+        *_PASSES,
+        _SETTINGS,
+        "app/ui/actions/api.py",  # the finished picture
+        "app/ui/actions/handlers.py",
+        "app/ui/form/restore.py",
+        "app/ui/form/start_image.py",
+        "app/ui/output/frames.py",
+        "pipeline/batch/worker.py",  # the VAE encodes it
+    ),
+    "mask": (*_PASSES, _SETTINGS, "app/ui/form/restore.py", "app/ui/form/start_image.py"),
+    "strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py"),
+    "image_guidance_scale": _PASSES,
+    "hires_scale": (*_PAGE, *_PASSES, "pipeline/batch/worker.py", "pipeline/results/a1111.py"),
+    "hires_strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py"),
+    "clip_skip": (
+        *_PAGE,
+        "pipeline/batch/worker.py",
+        "pipeline/maps/recordings.py",
+        "pipeline/sampling/engine.py",
+    ),
+    "guidance_rescale": (*_PAGE, *_PASSES),
+    "guidance_start": _PASSES,
+    "guidance_end": _PASSES,
+    "lossy_cache_interval": (
+        *_PAGE,
+        *_PASSES,
+        "pipeline/sampling/engine.py",
+        "pipeline/sampling/predict.py",
+    ),
+    "record": (
+        *_PAGE,
+        *_MAPS,
+        _FALLBACK,
+        _SETTINGS,
+        "app/commands/batch.py",  # --maps
+        "app/commands/generate.py",
+        "app/ui/actions/api.py",
+        "pipeline/results/maps_export.py",
+    ),
+    "record_extras": (*_PAGE, *_MAPS, _FALLBACK, _SETTINGS),
+    "record_points": (*_MAPS, _FALLBACK, _SETTINGS),
+    "record_queries": _MAPS,
+    "expansion": ("app/commands/generate.py", "app/ui/studio/expansions.py"),
+}
+
+
+def named(source: str) -> set[str]:
+    """The fields that a module names: of a request, in making one, or as text."""
+    found: set[str | None] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and _name(node.value) in ("request", "resolved", "asked"):
+            found.add(node.attr)
+        elif isinstance(node, ast.Call) and _name(node.func) in ("GenerationRequest", "replace", "Settings"):
+            found |= {keyword.arg for keyword in node.keywords}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+    return {name for name in found if name in FIELDS}
+
+
+def _name(node: ast.expr) -> str:
+    return str(getattr(node, "attr", getattr(node, "id", "")))
+
+
+def test_a_field_is_named_outside_its_table_only_where_it_is_used() -> None:
+    assert named("replace(request, seed=job.request.width); x = 'mask'; y = other.height") == {
+        "seed",
+        "width",
+        "mask",
+    }
+    found: dict[str, list[str]] = {}
+    for package in ("pipeline", "app"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            where = path.relative_to(ROOT).as_posix()
+            if not where.startswith("pipeline/requests/"):
+                for name in named(path.read_text()):
+                    found.setdefault(name, []).append(where)
+    beyond = {name: sorted(set(files) - set(USED[name])) for name, files in found.items()}
+    assert {name: files for name, files in beyond.items() if files} == {}
+
+
+def test_table_request_and_types_have_the_same_fields() -> None:
+    types = get_type_hints(GenerationRequest)
+    assert list(FIELDS) == [field.name for field in fields(GenerationRequest)] == list(USED)
+    assert get_type_hints(RequestFields) == {name: types[name] for name in FIELDS if name != "prompt"}
+    first, *_ = get_overloads(TextToImagePipeline.__call__)
+    assert first.__annotations__["fields"] == Unpack[RequestFields]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_an_entry_fits_its_field(name: str) -> None:
+    entry = FIELDS[name]
+    default = next(field.default for field in fields(GenerationRequest) if field.name == name)
+    if name != "prompt" and default is not None:
+        assert entry.value.check(name, default) == default
+    assert entry.label and entry.help and not entry.help.endswith(".")
+    assert entry.needs in ("", *FIELDS)
+    assert not (entry.is_off_at_0 and default is not None)
+
+
+def test_a_stranger_sets_no_file() -> None:
+    assert not offered().keys() & IMAGES.keys()
+    assert {"prompt", "seed", "num_steps"} < offered().keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("num_inference_steps", "unknown field 'num_inference_steps'; here it is num_steps"),
+        ("mask_image", "unknown field 'mask_image'; here it is mask"),
+        ("steps", "unknown field 'steps'; here it is num_steps"),
+        ("guidance_sclae", "unknown field 'guidance_sclae'; here it is guidance_scale"),
+        ("generator", "generator is an argument of diffusers, not a field of a request: set seed=NUMBER"),
+        ("num_images_per_prompt", "pass GenerationRequest(prompt=...).repeated(COUNT)"),
+        ("cross_attention_kwargs", "set the weight of a LoRA with pipe.load_lora(path, weight)"),
+        ("foo", "unknown field 'foo'; valid: prompt, negative_prompt, seed, "),
+    ],
+)
+def test_a_name_of_other_programs_is_answered_with_what_to_write(name: str, message: str) -> None:
+    with pytest.raises(UnknownField) as refusal:
+        check_names({"seed": 1, name: 5})
+    assert message in str(refusal.value)
+
+
+@pytest.fixture(scope="module")
+def pipe() -> TextToImagePipeline:
+    return TextToImagePipeline.from_pretrained("default", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "given", "message"),
+    [
+        ("a", {"num_inference_steps": 5}, "unknown field 'num_inference_steps'; here it is num_steps"),
+        ("a", {"num_steps": 0}, "num_steps is 0; must be from 1 to 1000"),
+        (["a", "b"], {}, "the list has 'a', which is no GenerationRequest; for several prompts write pipe(["),
+        (["a", ""], {"seed": 1}, "the list has 'a', which is no GenerationRequest"),
+        (GenerationRequest(prompt="a"), {"seed": 1}, "seed given beside a request; set them in the request"),
+        (5, {}, "prompt is 5; must be text, a GenerationRequest, or a list of them"),
+    ],
+)
+def test_what_a_pipeline_cannot_draw_is_refused_in_words(
+    pipe: TextToImagePipeline, prompt: object, given: dict[str, object], message: str
+) -> None:
+    with pytest.raises(RequestError) as refusal:
+        pipe(prompt, **given)  # type: ignore[call-overload]
+    assert message in str(refusal.value)
