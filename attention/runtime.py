@@ -19,8 +19,7 @@ RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk m d"]]  # rows
 class Recorder(Protocol):
     """Listens to attention. May keep what it learns; must not change its arguments.
 
-    Each site is heard once per call. `grid` is (height, width) of the queries in positions;
-    n == height * width, row by row.
+    Each site is heard once per call. `grid` says how the queries lie, as the model gave it to the runtime.
     """
 
     def record(

@@ -16,15 +16,15 @@ from limelight.pipeline.text.encoder import Conditioning
 
 @dataclass(frozen=True, slots=True)
 class RequestMaps:
-    """The recordings of a request's prompt and negative prompt, None where not wanted.
+    """The recordings of a request's prompt and of its negative prompt, None where not wanted.
 
     Args:
         view: the heat maps of both; it reads the recordings as they grow.
     """
 
-    negative: Recording | None = None
-    prompt: Recording | None = None
-    view: HeatMaps | None = None
+    negative: Recording | None
+    prompt: Recording
+    view: HeatMaps
 
     def recordings(self, num_rows: int) -> list[Recording | None]:
         """The recording of each row of a prediction: the last is the prompt's, the one before it the negative
@@ -34,7 +34,7 @@ class RequestMaps:
     @property
     def heatmaps(self) -> HeatMaps | None:
         """A view of what is recorded so far, None where nothing is."""
-        if self.view is None or self.prompt is None or not self.prompt.steps:
+        if not self.prompt.steps:
             return None
         if self.negative is not None and not self.negative.steps:
             return replace(self.view, of_negative=None)
@@ -43,15 +43,15 @@ class RequestMaps:
 
 def start_maps(
     request: GenerationRequest, model: Model, negative: Conditioning, prompt: Conditioning, count: int
-) -> RequestMaps:
-    """Empty recordings of the first `count` predictions, where the request wants them.
+) -> RequestMaps | None:
+    """Empty recordings of the first `count` predictions, None where the request wants none.
 
     Raises:
         RecordingTooLarge: they would take too much memory.
         RequestError: queries of a prediction that will not be made.
     """
     if not isinstance(request.record, str):
-        return RequestMaps()
+        return None
     width, height = request.final_size
     assert height is not None and width is not None
     if request.record_queries and request.record_queries[-1] >= count:

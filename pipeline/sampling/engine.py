@@ -19,14 +19,13 @@ from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.provenance import make_record
 from limelight.pipeline.results.result import Result, Step
 from limelight.pipeline.sampling.compiled import Graphs
-from limelight.pipeline.sampling.job import Job, pack
+from limelight.pipeline.sampling.job import Job, RowLimit, pack
 from limelight.pipeline.sampling.passes import fitted, make_passes, make_trajectory
 from limelight.pipeline.sampling.predict import predict
 from limelight.pipeline.text.vocabulary import UnknownWords
 from limelight.pipeline.text.words import Word, words_of
 
 logger = logging.getLogger(__name__)
-CALLS_TO_RECOVER = 50  # without a lack of memory, after which a call may have twice as many rows again
 Plan = Mapping[str, Choice]  # site -> choice
 
 
@@ -42,8 +41,7 @@ class Session:
         self.later = later
         self._jobs: deque[Job] = deque()
         self._num_added = 0
-        self._row_limit: int | None = None  # after a lack of memory
-        self._calls_since = 0
+        self._row_limit = RowLimit()
 
     @property
     def is_busy(self) -> bool:
@@ -52,9 +50,8 @@ class Session:
 
     @property
     def max_rows(self) -> int:
-        """Predictions in one call: the engine's limit, or fewer for a while after a lack of memory."""
-        limit = self.engine.max_rows
-        return limit if self._row_limit is None else min(limit, self._row_limit)
+        """Predictions in one call: the engine's, or fewer for a while after a lack of memory."""
+        return self._row_limit.of(self.engine.max_rows)
 
     @property
     def free_rows(self) -> int:
@@ -115,7 +112,7 @@ class Session:
             rows = predict(self.engine.model, batch, self.engine.graphs)
         except torch.OutOfMemoryError as error:
             return self._shrink(batch, str(error))
-        self._recover()
+        self._row_limit.count_call(self.engine.max_rows)
         return [self._advance(job, prediction) for job, prediction in zip(batch, rows, strict=True)]
 
     def _shrink(self, batch: Sequence[Job], reason: str) -> list[Step]:
@@ -127,19 +124,9 @@ class Session:
             return [self._last(batch[0], error=error)]
         self._jobs.extendleft(reversed(batch))
         num_rows = sum(job.num_rows for job in batch)
-        self._row_limit, self._calls_since = max(1, num_rows // 2), 0
-        logger.warning("not enough memory for %d predictions; going on with %d", num_rows, self._row_limit)
+        limit = self._row_limit.lower(num_rows)
+        logger.warning("not enough memory for %d predictions; going on with %d", num_rows, limit)
         return []
-
-    def _recover(self) -> None:
-        """Allows twice as many rows after some calls that went well: what took the memory may be gone."""
-        if self._row_limit is None:
-            return
-        self._calls_since += 1
-        if self._calls_since == CALLS_TO_RECOVER:
-            self._row_limit, self._calls_since = 2 * self._row_limit, 0
-            if self._row_limit >= self.engine.max_rows:
-                self._row_limit = None
 
     def _warn_of_unknown_words(self, words: Sequence[Word]) -> None:
         vocabulary = self.engine.model.vocabulary
@@ -175,7 +162,7 @@ class Session:
         model = self.engine.model
         image, notes = decode_with_notes(model.vae, latent)
         info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries) | notes
-        return Result(image=image, request=job.request, info=info, maps=job.maps.heatmaps)
+        return Result(image=image, request=job.request, info=info, maps=job.heatmaps)
 
     def _last(self, job: Job, **outcome: Any) -> Step:
         return self._step(job, job.index + 1, **outcome)
@@ -188,7 +175,7 @@ class Session:
             index=index,
             count=job.num_predictions,
             preview=partial(model.preview.draw, denoised) if denoised is not None else None,
-            maps=job.maps.heatmaps,
+            maps=job.heatmaps,
             **outcome,
         )
 

@@ -7,10 +7,13 @@ from torch import Tensor
 
 from limelight.attention import AttentionRuntime
 from limelight.attention.recording.recording import Recording
+from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.request_maps import RequestMaps
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.sampling.sampler import PredictionRequest, Trajectory
 from limelight.pipeline.text.encoder import Conditioning
+
+CALLS_TO_RECOVER = 50
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class Job:
     trajectory: Trajectory
     asked: PredictionRequest
     attention: AttentionRuntime
-    maps: RequestMaps
+    maps: RequestMaps | None
     num_predictions: int
     num_recorded: int
     index: int = 0
@@ -68,8 +71,14 @@ class Job:
     @property
     def recordings(self) -> list[Recording | None]:
         """The recording of each row."""
-        is_recorded = self.index < self.num_recorded
-        return self.maps.recordings(self.num_rows) if is_recorded else [None] * self.num_rows
+        if self.maps is None or self.index >= self.num_recorded:
+            return [None] * self.num_rows
+        return self.maps.recordings(self.num_rows)
+
+    @property
+    def heatmaps(self) -> HeatMaps | None:
+        """A view of what is recorded so far, None where nothing is."""
+        return None if self.maps is None else self.maps.heatmaps
 
     @property
     def takes_deep(self) -> bool:
@@ -81,6 +90,35 @@ class Job:
         if self.deep is None or self.num_rows > len(self.deep):
             return False
         return 0 < self.index - self.deep_index < self.request.lossy_cache_interval
+
+
+class RowLimit:
+    """How many rows a session's calls may have, of those that its engine allows.
+
+    A lack of memory halves them. After `CALLS_TO_RECOVER` calls that went well they are doubled again: what
+    took the memory, such as another session's pictures, may be gone.
+    """
+
+    def __init__(self) -> None:
+        self._limit: int | None = None
+        self._num_calls = 0
+
+    def of(self, max_rows: int) -> int:
+        return max_rows if self._limit is None else min(max_rows, self._limit)
+
+    def lower(self, num_rows: int) -> int:
+        """Halves what was too much, and returns that."""
+        self._limit, self._num_calls = max(1, num_rows // 2), 0
+        return self._limit
+
+    def count_call(self, max_rows: int) -> None:
+        """Counts a call for which there was memory."""
+        if self._limit is None:
+            return
+        self._num_calls += 1
+        if self._num_calls == CALLS_TO_RECOVER:
+            doubled, self._num_calls = 2 * self._limit, 0
+            self._limit = doubled if doubled < max_rows else None
 
 
 def pack(jobs: deque[Job], max_rows: int) -> list[Job]:

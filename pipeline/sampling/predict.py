@@ -79,7 +79,8 @@ def predict(
         attention, recorder = _attention(batch, batch[0].attention, context)
         rows = _call(model, batch, attention, graphs)
     is_finite = [bool(r.isfinite().all()) for r in rows]
-    recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.asked.x])
+    if recorder is not None:
+        recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.asked.x])
     return [r if ok else _retry(model, job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
 
 
@@ -92,7 +93,8 @@ def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
         (rows,) = _call(model, [job], attention)
     where = f"prediction {job.index + 1} of {job.num_predictions}: {fault}"
     if rows.isfinite().all():
-        recorder.commit()
+        if recorder is not None:
+            recorder.commit()
         job.retries.append(f"{where}; drawn again with math")
         return rows
     return NonFinitePrediction(
@@ -172,13 +174,13 @@ def _context(model: Model, batch: Sequence[Job]) -> AbstractContextManager[Conte
 
 def _attention(
     batch: Sequence[Job], planned: AttentionRuntime, context: ContextRows
-) -> tuple[AttentionRuntime, RowRecorder | RepeatingRecorder]:
-    """The attention of a call, and the recorder of the requests in it that want maps."""
+) -> tuple[AttentionRuntime, RowRecorder | RepeatingRecorder | None]:
+    """The attention of a call, and the recorder of the requests in it that want maps, if any does."""
     recordings = [recording for job in batch for recording in job.recordings]
+    if not any(recordings):
+        return replace(planned, context=context), None
     if batch[0].takes_deep:
         return replace(planned, context=context), RepeatingRecorder(recordings)
     recorder = RowRecorder(recordings)
-    if not recorder.is_needed:
-        return replace(planned, context=context), recorder
     means = recorder if recorder.takes_means else None
     return replace(planned, context=context, recorder=recorder, means=means), recorder

@@ -9,7 +9,7 @@ import torch
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import OutOfMemory
-from limelight.pipeline.sampling import engine
+from limelight.pipeline.sampling import job
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_another_session_keeps_its_rows(pipe: TextToImagePipeline, monkeypatch: 
 def test_a_session_recovers_when_memory_is_there_again(
     pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "CALLS_TO_RECOVER", 3)
+    monkeypatch.setattr(job, "CALLS_TO_RECOVER", 3)
     session = pipe.engine.session()
     for request in GenerationRequest(prompt="a cat", num_steps=20).repeated(4):
         session.add(request)
