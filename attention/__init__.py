@@ -3,8 +3,8 @@
 Shape letters in this package:
     b batch   h heads   hk key and value heads   n queries   m keys   d head dim
 
-Queries and keys are sequences here. Only `attention.recording` knows that the queries lie on a grid with a height
-and a width; the runtime hands the grid on to the recorder, unread.
+Queries and keys are sequences here. Only `attention.recording` knows that the queries lie on a grid with a
+height and a width; the runtime hands the grid on to the recorder, unread.
 """
 
 from limelight.attention.backend import Backend, BackendRefused

@@ -17,9 +17,9 @@ RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk m d"]]  # rows
 
 @runtime_checkable
 class Recorder(Protocol):
-    """Listens to attention. May keep what it learns; must not change its arguments.
+    """Keeps what it wants of attention calls, and changes none of its arguments.
 
-    Each site is heard once per call. `grid` says how the queries lie, as the model gave it to the runtime.
+    Each site comes once per call of the model. `grid` says how the queries lie, as the model gave it.
     """
 
     def record(
@@ -33,7 +33,7 @@ class Recorder(Protocol):
         grid: tuple[int, int],
         out_weight: Float[Tensor, "c hd"],
     ) -> None:
-        """Hears a cross-attention site, before it attends.
+        """Takes a cross-attention site, before it attends.
 
         Args:
             out_weight: of the projection that the heads, side by side, are read with.
@@ -48,12 +48,12 @@ class Recorder(Protocol):
         scale: float,
         grid: tuple[int, int],
     ) -> None:
-        """Hears a self-attention site, before it attends."""
+        """Takes a self-attention site, before it attends."""
 
 
 @runtime_checkable
 class MeanRecorder(Protocol):
-    """Listens to cross-attention that computes its maps beside its output; as `Recorder` otherwise."""
+    """As `Recorder`, for backends that compute the maps of cross-attention together with its output."""
 
     def record_means(
         self,
@@ -63,7 +63,7 @@ class MeanRecorder(Protocol):
         *,
         grid: tuple[int, int],
     ) -> None:
-        """Hears a cross-attention site.
+        """Takes a cross-attention site.
 
         Args:
             means: of each row, the probabilities' mean over heads, in float32.
@@ -72,14 +72,14 @@ class MeanRecorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AttentionRuntime:
-    """One backend per site, and who is listening.
+    """One backend per site, and the recorder of the call.
 
     A plan is made once for each size of picture; `dataclasses.replace` gives the runtime of one call, with
     its contexts and its recorder.
 
     Args:
         context: what cross-attention reads, computed ahead; None has it project the context it is given.
-        means: hears cross-attention in the recorder's place where a backend computes the maps itself.
+        means: records cross-attention instead of `recorder` where a backend computes the maps itself.
         accepted: calls that their backend has accepted, by shape; what `replace` makes shares them.
     """
 
@@ -100,7 +100,7 @@ class AttentionRuntime:
         scale: float,
         grid: tuple[int, int],
     ) -> Float[Tensor, "b h n d"]:
-        """Self-attention at `site`, which the recorder hears.
+        """Self-attention at `site`, recorded where there is a recorder.
 
         Args:
             inverse: where equal rows are computed once, the row of this call that each recorded row equals,
@@ -129,8 +129,8 @@ class AttentionRuntime:
     ) -> Float[Tensor, "b h n d"]:
         """Cross-attention at `site`, one backend call for each length of context.
 
-        The recorder hears q and k; where means over heads are all that is wanted and the backend computes
-        them with its output, `means` hears those instead.
+        The recorder gets q and k; where means over heads are all that is wanted and the backend computes them
+        with its output, `means` gets those instead.
 
         Args:
             out_weight: as in `Recorder.record`.
@@ -139,8 +139,8 @@ class AttentionRuntime:
             KeyError, BackendRefused, ValueError: as `attend_self`.
         """
         backend = self.plan[site]
-        listener = None if backend.cross is None else self.means
-        if self.recorder is not None and listener is None:
+        mean_recorder = None if backend.cross is None else self.means
+        if self.recorder is not None and mean_recorder is None:
             k, v = groups[0].at(site) if groups[0].rows is None else split_rows(groups, site)
             self.recorder.record(site, q, k, v, scale=scale, grid=grid, out_weight=out_weight)
         means: dict[int, Tensor] = {}
@@ -149,14 +149,16 @@ class AttentionRuntime:
         for group in groups:
             keys = group.at(site) if backend.cross is None or group.pages is None else group.pages(site)
             q_rows = q if group.rows is None else q[group.rows]
-            part, found = self._attend(backend, q_rows, keys, scale=scale, with_means=listener is not None)
+            part, found = self._attend(
+                backend, q_rows, keys, scale=scale, with_means=mean_recorder is not None
+            )
             out = part if out is None or group.rows is None else out.index_copy_(0, group.rows, part)
             if found is not None:
                 rows = range(len(part)) if group.rows is None else group.rows.tolist()
                 means.update(zip(rows, found.unbind(), strict=True))
         assert out is not None  # there is at least one group
-        if listener is not None:
-            listener.record_means(site, q, [means[row] for row in range(len(q))], grid=grid)
+        if mean_recorder is not None:
+            mean_recorder.record_means(site, q, [means[row] for row in range(len(q))], grid=grid)
         return out
 
     def _attend(

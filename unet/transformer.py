@@ -76,7 +76,7 @@ class GEGLU(nn.Module):
 class FeedForward(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
-        # Identity holds the place of a dropout: checkpoints call the layers net.0 and net.2.
+        # Identity stands for a dropout: checkpoints call the layers net.0 and net.2.
         self.net = nn.Sequential(GEGLU(dim, 4 * dim), nn.Identity(), nn.Linear(4 * dim, dim))
 
     def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
@@ -123,7 +123,7 @@ class TransformerBlock(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """Transformer blocks over the positions of an image, beside a shortcut.
+    """Transformer blocks over the positions of an image, with a residual connection.
 
     Args:
         depth: number of transformer blocks.

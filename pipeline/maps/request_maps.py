@@ -68,7 +68,7 @@ def start_maps(
     of_prompt = Recording(request.record, len(prompt.context), extras)
     of_negative = None
     if "negative" in request.record_extras and request.is_guided:
-        words = replace(extras, points=(), queries=())  # places are the prompt's alone
+        words = replace(extras, points=(), queries=())  # points are the prompt's alone
         of_negative = Recording(request.record, len(negative.context), words)
     wanted = [each for each in (of_negative, of_prompt) if each is not None]
     check_recordings(wanted, _sites(request, model), count)

@@ -80,7 +80,7 @@ class Model:
 
 
 def kind_of(in_channels: int, latent_channels: int) -> Kind:
-    """draw: nothing beside the latent. inpaint: mask and masked image. edit: the image (InstructPix2Pix).
+    """draw: the latent alone. inpaint: mask and masked image. edit: the image (InstructPix2Pix).
 
     Raises:
         ModelError: something else, such as a depth map.

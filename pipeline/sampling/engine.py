@@ -60,7 +60,7 @@ class Session:
 
     @torch.inference_mode()
     def add(self, request: GenerationRequest) -> int:
-        """Begins a request, beside those in flight, and returns the number that its steps bear: 0 for the
+        """Begins a request, with those in flight, and returns the number that its steps bear: 0 for the
         first, and one more for each that is given, refused ones too.
 
         Raises:
@@ -192,7 +192,7 @@ class Engine:
 
     Args:
         exact: a call for each request, so that its pixels are the same bit for bit whatever is drawn
-            beside it; without it they are within rounding of one step of 1/255.
+            with it; without it they are within rounding of one step of 1/255.
         graphs: the model's U-Net compiled; None calls it as it is.
     """
 

@@ -58,15 +58,15 @@ class Guidance:
         return self.scale > 1 and round(self.start * count) <= index < round(self.end * count)
 
     def rows(
-        self, x: Float[Tensor, "1 c h w"], beside: Float[Tensor, "1 e h w"] | None, *, acts: bool
+        self, x: Float[Tensor, "1 c h w"], extra: Float[Tensor, "1 e h w"] | None, *, acts: bool
     ) -> Float[Tensor, "r i h w"]:
-        """The U-Net's input rows, with the channels that it takes beside the latent."""
-        row = x if beside is None else torch.cat((x, beside), dim=1)
+        """The U-Net's input rows, with the channels that it takes after the latent's."""
+        row = x if extra is None else torch.cat((x, extra), dim=1)
         if not acts:
             return row
-        if self.image_scale is None or beside is None:
+        if self.image_scale is None or extra is None:
             return row.repeat(2, 1, 1, 1)
-        return torch.cat((torch.cat((x, torch.zeros_like(beside)), dim=1), row, row))
+        return torch.cat((torch.cat((x, torch.zeros_like(extra)), dim=1), row, row))
 
     def combine(self, rows: Float[Tensor, "r c h w"]) -> Float[Tensor, "1 c h w"]:
         if len(rows) == 1:

@@ -133,7 +133,7 @@ def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Gen
     assert isinstance(request.image, InputImage)
     pixels = pixels_of(request.image.pixels, width, height)
     if model.kind == "edit":
-        return Canvas(noise=noise(), beside=encode(model.vae, pixels, None))
+        return Canvas(noise=noise(), extra=encode(model.vae, pixels, None))
 
     assert request.strength is not None, "the request is not fitted"
     if request.mask is None:
@@ -149,5 +149,5 @@ def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Gen
     drawn = noise()
     hidden = encode(model.vae, pixels * (1 - mask), generator)  # the part to draw is grey
     return Canvas(
-        noise=drawn, clean=start, strength=request.strength, beside=torch.cat((small, hidden), dim=1)
+        noise=drawn, clean=start, strength=request.strength, extra=torch.cat((small, hidden), dim=1)
     )

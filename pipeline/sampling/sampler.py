@@ -58,14 +58,14 @@ class Canvas:
         strength: the part of the steps that are taken.
         mask: 1 where the latent is sampled, 0 where it is led back to `clean` after each step; None samples
             everywhere.
-        beside: channels that the U-Net takes beside the latent.
+        extra: channels that the U-Net takes after the latent's.
     """
 
     noise: Float[Tensor, "1 c h w"]
     clean: Float[Tensor, "1 c h w"] | None = None
     strength: float = 1.0
     mask: Float[Tensor, "1 1 h w"] | None = None
-    beside: Float[Tensor, "1 e h w"] | None = None
+    extra: Float[Tensor, "1 e h w"] | None = None
 
     def begin(self, scheduler: Any, timesteps: Tensor) -> Float[Tensor, "1 c h w"]:
         """The noisy latent at the first timestep.
@@ -103,7 +103,7 @@ def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Gen
     for i, timestep in enumerate(timesteps):
         x_in = scheduler.scale_model_input(x, timestep)
         acts = guidance.acts(i, len(timesteps))
-        rows = yield PredictionRequest(guidance.rows(x_in, canvas.beside, acts=acts), timestep, denoised)
+        rows = yield PredictionRequest(guidance.rows(x_in, canvas.extra, acts=acts), timestep, denoised)
         prediction = guidance.combine(rows.float())
         alpha_bar = scheduler.alphas_cumprod[timestep.long().cpu()].to(x.device)
         denoised = denoise(x_in, prediction, alpha_bar, scheduler.config.prediction_type)
