@@ -11,8 +11,7 @@ from limelight.pipeline.latents.vae import decode, encode, mask_of, pixels_of, s
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.guidance import Guidance
-from limelight.pipeline.sampling.sampler import Canvas, Pass, Trajectory, sample
+from limelight.pipeline.sampling.sampler import Canvas, Guidance, Pass, Trajectory, sample
 
 
 def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
