@@ -43,7 +43,7 @@ def show_backends(load: LoadOptions) -> None:
             backend.name,
             "no" if reasons else "yes",
             "" if reasons else backend.kernel(spec),
-            Text("\n".join(backend.objections(spec))),
+            Text("\n".join(reasons) or backend.drawback(spec) or ""),
         )
     Console().print(table)
 

@@ -1,8 +1,10 @@
 """Scaled dot-product attention behind one call, with many implementations.
 
-Shape letters in this package (no image height exists here, so h is heads):
-    b batch   h heads   hk key and value heads   n queries (image positions)   m keys (positions or tokens)
-    d head dim
+Shape letters in this package:
+    b batch   h heads   hk key and value heads   n queries   m keys   d head dim
+
+Queries and keys are sequences here. Only `attention.recording` knows that the queries lie on a grid with a
+height and a width; the runtime hands the grid on to the recorder, unread.
 """
 
 from limelight.attention.backend import Backend, BackendRefused

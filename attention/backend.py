@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -47,14 +48,17 @@ class BackendRefused(ValueError):
     """No backend, or not the one asked for, can run this attention call."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Backend:
     """One way to compute attention.
+
+    Three questions, each answered in words: can this machine ever run it (`missing`), does it run this call
+    (`refusals`), and is another one faster for this call (`drawback`).
 
     Args:
         run: the computation itself; call `attend`, which checks what `run` takes for granted.
         missing: why this machine can never run it (package, driver), or None when it can.
-        drawback: why an automatic choice passes it over for a spec that it could run; None where it does not.
+        drawback: why an automatic choice takes another backend for a spec that it can run, or None.
         cross: cross-attention to keys in pages, and with its maps; None where it can do neither.
         kernel_of: what really runs for a spec that it accepts; by default the backend's own name.
     """
@@ -71,12 +75,6 @@ class Backend:
         """Every reason this backend cannot run `spec` here; empty means it can."""
         reason = self.missing()
         return [reason] if reason else self.capability.refusals(spec)
-
-    def objections(self, spec: AttentionSpec) -> list[str]:
-        """Every reason not to choose this backend for `spec` unless it is ordered; empty means none."""
-        reasons = self.refusals(spec)
-        drawback = None if reasons else self.drawback(spec)
-        return reasons if drawback is None else [drawback]
 
     def kernel(self, spec: AttentionSpec) -> str:
         """The kernel that really runs for `spec`: "math", "flash", "efficient", "cudnn", ..."""
@@ -98,30 +96,31 @@ class Backend:
             BackendRefused: the call is outside the backend's capability.
             ValueError: the tensors do not fit each other.
         """
-        spec = AttentionSpec.of(q, k, v, mask=mask, causal=causal)
+        self.check(AttentionSpec.of(q, k, v, mask=mask, causal=causal))
+        return self.attend_checked(q, k, v, mask=mask, causal=causal, scale=scale)
+
+    def check(self, spec: AttentionSpec) -> None:
+        """Raises BackendRefused where `spec` is outside the backend's capability."""
         if reasons := self.capability.refusals(spec):
             raise BackendRefused(refused(self.name, reasons, spec))
+
+    def attend_checked(
+        self,
+        q: Float[Tensor, "b h n d"],
+        k: Float[Tensor, "b hk m d"],
+        v: Float[Tensor, "b hk m d"],
+        *,
+        mask: Mask | None,
+        causal: bool,
+        scale: float | None,
+    ) -> Float[Tensor, "b h n d"]:
+        """As `attend`, for a call whose spec has been checked."""
         if mask is not None:
             mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape)
-            mask = mask if spec.mask == "bool" else mask.to(q.dtype)
+            mask = mask if mask.dtype == torch.bool else mask.to(q.dtype)
         return self.run(
-            q, k, v, mask=mask, causal=causal, scale=spec.head_dim**-0.5 if scale is None else scale
+            q, k, v, mask=mask, causal=causal, scale=q.shape[3] ** -0.5 if scale is None else scale
         )
-
-    def attend_cross(
-        self, q: Float[Tensor, "b h n d"], keys: KeysValues | Pages, *, scale: float, mapped: bool
-    ) -> tuple[Float[Tensor, "b h n d"], Float[Tensor, "b n m"] | None]:
-        """As `attend`, by a backend that has `cross`; with `mapped`, the mean over heads of where it looked.
-
-        Raises:
-            BackendRefused, ValueError: as `attend`.
-        """
-        assert self.cross is not None  # the caller has looked
-        k, v = keys.shaped(len(q)) if isinstance(keys, Pages) else keys
-        spec = AttentionSpec.of(q, k, v)
-        if reasons := self.capability.refusals(spec):
-            raise BackendRefused(refused(self.name, reasons, spec))
-        return self.cross(q, keys, scale=scale, mapped=mapped)
 
 
 def refused(name: str, reasons: list[str], spec: AttentionSpec) -> str:

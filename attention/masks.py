@@ -1,4 +1,4 @@
-"""Masks in the forms that backends ask for."""
+"""Masks, queries and keys in the forms that backends ask for."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -35,3 +35,8 @@ def hidden_queries(mask: Tensor) -> Bool[Tensor, "..."]:
     return (
         ~mask.any(-1, keepdim=True) if mask.dtype == torch.bool else mask.amax(-1, keepdim=True) == -torch.inf
     )
+
+
+def rows_contiguous(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """`x` with the numbers of a head side by side, copied only where they are not."""
+    return x if x.stride(-1) == 1 else x.contiguous()

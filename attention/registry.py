@@ -55,7 +55,9 @@ def choose(spec: AttentionSpec, among: Sequence[Backend] = backends) -> tuple[Ba
     """
     passed_over: dict[str, list[str]] = {}
     for backend in among:
-        reasons = backend.objections(spec)
+        reasons = backend.refusals(spec)
+        if not reasons and (drawback := backend.drawback(spec)):
+            reasons = [drawback]
         if not reasons:
             return backend, passed_over
         passed_over[backend.name] = reasons
@@ -105,4 +107,4 @@ def attend(
     """
     spec = AttentionSpec.of(q, k, v, mask=mask, causal=causal)
     chosen = choose(spec)[0] if backend is None else obey(backend, spec)
-    return chosen.attend(q, k, v, mask=mask, causal=causal, scale=scale)
+    return chosen.attend_checked(q, k, v, mask=mask, causal=causal, scale=scale)

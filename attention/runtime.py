@@ -1,24 +1,25 @@
-"""What a model is handed, for one generation, to do its attention with."""
+"""How a model computes attention: a backend for each site, and the recorder of one call."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from limelight.attention.backend import Backend, Mask
-from limelight.attention.context import ContextRows, RowGroup, split_rows
+from limelight.attention.backend import Backend
+from limelight.attention.context import ContextRows, KeysValues, Pages, split_rows
+from limelight.attention.spec import AttentionSpec
 
 RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk m d"]]  # rows may differ in length
 
 
 @runtime_checkable
 class Recorder(Protocol):
-    """Listens to attention. May keep what it learns; must not change its arguments.
+    """Keeps what it wants of attention calls, and changes none of its arguments.
 
-    Each site is heard once per call. `grid` is (height, width) of the queries in positions;
-    n == height * width, row by row.
+    Each site comes once per call of the model. `grid` says how the queries lie, as the model gave it.
     """
 
     def record(
@@ -32,7 +33,7 @@ class Recorder(Protocol):
         grid: tuple[int, int],
         out_weight: Float[Tensor, "c hd"],
     ) -> None:
-        """Hears a cross-attention site, before it attends.
+        """Takes a cross-attention site, before it attends.
 
         Args:
             out_weight: of the projection that the heads, side by side, are read with.
@@ -47,12 +48,12 @@ class Recorder(Protocol):
         scale: float,
         grid: tuple[int, int],
     ) -> None:
-        """Hears a self-attention site, before it attends."""
+        """Takes a self-attention site, before it attends."""
 
 
 @runtime_checkable
 class MeanRecorder(Protocol):
-    """Listens to cross-attention that computes its maps beside its output; as `Recorder` otherwise."""
+    """As `Recorder`, for backends that compute the maps of cross-attention together with its output."""
 
     def record_means(
         self,
@@ -62,7 +63,7 @@ class MeanRecorder(Protocol):
         *,
         grid: tuple[int, int],
     ) -> None:
-        """Hears a cross-attention site.
+        """Takes a cross-attention site.
 
         Args:
             means: of each row, the probabilities' mean over heads, in float32.
@@ -71,35 +72,22 @@ class MeanRecorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AttentionRuntime:
-    """One backend per site, and who is listening. Made per generation, never shared.
+    """One backend per site, and the recorder of the call.
+
+    A plan is made once for each size of picture; `dataclasses.replace` gives the runtime of one call, with
+    its contexts and its recorder.
 
     Args:
         context: what cross-attention reads, computed ahead; None has it project the context it is given.
-        means: hears cross-attention in the recorder's place where a backend computes the maps itself.
+        means: records cross-attention instead of `recorder` where a backend computes the maps itself.
+        accepted: calls that their backend has accepted, by shape; what `replace` makes shares them.
     """
 
     plan: Mapping[str, Backend]
     recorder: Recorder | None = None
     context: ContextRows | None = None
     means: MeanRecorder | None = None
-
-    def attend(
-        self,
-        site: str,
-        q: Float[Tensor, "b h n d"],
-        k: Float[Tensor, "b hk m d"],
-        v: Float[Tensor, "b hk m d"],
-        *,
-        scale: float,
-        mask: Mask | None = None,
-    ) -> Float[Tensor, "b h n d"]:
-        """Attention at `site`, by the backend planned for it.
-
-        Raises:
-            KeyError: the plan has no such site.
-            BackendRefused: the call differs from the one planned for, and the backend cannot run it.
-        """
-        return self.plan[site].attend(q, k, v, mask=mask, scale=scale)
+    accepted: set[Hashable] = field(default_factory=set, repr=False, compare=False)
 
     def attend_self(
         self,
@@ -107,23 +95,27 @@ class AttentionRuntime:
         q: Float[Tensor, "b h n d"],
         k: Float[Tensor, "b hk n d"],
         v: Float[Tensor, "b hk n d"],
-        place: Int[Tensor, " rows"] | None = None,
+        inverse: Int[Tensor, " rows"] | None = None,
         *,
         scale: float,
         grid: tuple[int, int],
     ) -> Float[Tensor, "b h n d"]:
-        """Self-attention at `site`, and the recorder hears it.
+        """Self-attention at `site`, recorded where there is a recorder.
 
         Args:
-            place: for every row of the recorder's batch, which of these it is like; None where these are it.
+            inverse: where equal rows are computed once, the row of this call that each recorded row equals,
+                as `torch.unique(..., return_inverse=True)` gives it; None where each recorded row is here.
 
         Raises:
-            KeyError, BackendRefused: as `attend`.
+            KeyError: the plan has no such site.
+            BackendRefused: the call differs from the one planned for, and the backend cannot run it.
+            ValueError: the tensors do not fit each other.
         """
         if self.recorder is not None:
-            heard = (q, k) if place is None else (q[place], k[place])
-            self.recorder.record_self(site, *heard, scale=scale, grid=grid)
-        return self.attend(site, q, k, v, scale=scale)
+            all_q, all_k = (q, k) if inverse is None else (q[inverse], k[inverse])
+            self.recorder.record_self(site, all_q, all_k, scale=scale, grid=grid)
+        out, _ = self._attend(self.plan[site], q, (k, v), scale=scale)
+        return out
 
     def attend_cross(
         self,
@@ -135,57 +127,73 @@ class AttentionRuntime:
         grid: tuple[int, int],
         out_weight: Float[Tensor, "c hd"],
     ) -> Float[Tensor, "b h n d"]:
-        """Cross-attention at `site`, and who is listening hears it: from the backend where that computes the
-        maps beside its output and they are all that is wanted, else from q and k.
+        """Cross-attention at `site`, one backend call for each length of context.
+
+        The recorder gets q and k; where means over heads are all that is wanted and the backend computes them
+        with its output, `means` gets those instead.
 
         Args:
             out_weight: as in `Recorder.record`.
 
         Raises:
-            KeyError, BackendRefused: as `attend`.
+            KeyError, BackendRefused, ValueError: as `attend_self`.
         """
-        if self.means is not None and self.plan[site].cross is not None:
-            out, means = self._attend_groups(site, q, groups, scale=scale, mapped=True)
-            self.means.record_means(site, q, means, grid=grid)
-            return out
-        if self.recorder is not None:
+        backend = self.plan[site]
+        mean_recorder = None if backend.cross is None else self.means
+        if self.recorder is not None and mean_recorder is None:
             k, v = groups[0].at(site) if groups[0].rows is None else split_rows(groups, site)
             self.recorder.record(site, q, k, v, scale=scale, grid=grid, out_weight=out_weight)
-        return self.attend_ahead(site, q, groups, scale=scale)
-
-    def attend_ahead(
-        self, site: str, q: Float[Tensor, "b h n d"], groups: ContextRows, *, scale: float
-    ) -> Float[Tensor, "b h n d"]:
-        """Attention at `site` to keys and values computed ahead, one call for each length of context.
-
-        Raises:
-            KeyError, BackendRefused: as `attend`.
-        """
-        return self._attend_groups(site, q, groups, scale=scale, mapped=False)[0]
-
-    def _attend_groups(
-        self, site: str, q: Tensor, groups: ContextRows, *, scale: float, mapped: bool
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The output, and with `mapped` the means of each row."""
-        if groups[0].rows is None:
-            out, means = self._attend_group(site, q, groups[0], scale=scale, mapped=mapped)
-            return out, [] if means is None else list(means.unbind())
+        means: dict[int, Tensor] = {}
         b, h, n, d = q.shape
-        out = q.new_empty(b, n, h, d).transpose(1, 2)
-        found: dict[int, Tensor] = {}
+        out = None if groups[0].rows is None else q.new_empty(b, n, h, d).transpose(1, 2)
         for group in groups:
-            assert group.rows is not None  # a group of all rows is the only one
-            part, means = self._attend_group(site, q[group.rows], group, scale=scale, mapped=mapped)
-            out.index_copy_(0, group.rows, part)
-            if means is not None:
-                found.update(zip(group.rows.tolist(), means.unbind(), strict=True))
-        return out, [found[row] for row in range(len(found))]
+            keys = group.at(site) if backend.cross is None or group.pages is None else group.pages(site)
+            q_rows = q if group.rows is None else q[group.rows]
+            part, found = self._attend(
+                backend, q_rows, keys, scale=scale, with_means=mean_recorder is not None
+            )
+            out = part if out is None or group.rows is None else out.index_copy_(0, group.rows, part)
+            if found is not None:
+                rows = range(len(part)) if group.rows is None else group.rows.tolist()
+                means.update(zip(rows, found.unbind(), strict=True))
+        assert out is not None  # there is at least one group
+        if mean_recorder is not None:
+            mean_recorder.record_means(site, q, [means[row] for row in range(len(q))], grid=grid)
+        return out
 
-    def _attend_group(
-        self, site: str, q: Tensor, group: RowGroup, *, scale: float, mapped: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        backend = self.plan[site]
-        if backend.cross is None:
-            return self.attend(site, q, *group.at(site), scale=scale), None
-        keys = group.at(site) if group.pages is None else group.pages(site)
-        return backend.attend_cross(q, keys, scale=scale, mapped=mapped)
+    def _attend(
+        self,
+        backend: Backend,
+        q: Float[Tensor, "b h n d"],
+        keys: KeysValues | Pages,
+        *,
+        scale: float,
+        with_means: bool = False,
+    ) -> tuple[Float[Tensor, "b h n d"], Float[Tensor, "b n m"] | None]:
+        """The output of a backend, and with `with_means` the probabilities' mean over heads."""
+        if torch.compiler.is_compiling():  # a graph that read the set would be compiled again as it grows
+            check_call(backend, q, keys)
+        elif (shape := call_shape(backend, q, keys)) not in self.accepted:
+            check_call(backend, q, keys)
+            self.accepted.add(shape)
+        if backend.cross is not None:
+            return backend.cross(q, keys, scale=scale, mapped=with_means)
+        assert not isinstance(keys, Pages)  # they are read by `cross` alone
+        return backend.run(q, *keys, mask=None, causal=False, scale=scale), None
+
+
+def check_call(backend: Backend, q: Tensor, keys: KeysValues | Pages) -> None:
+    """Raises what `Backend.attend` raises for a call that it does not run."""
+    k, v = keys.shaped(len(q)) if isinstance(keys, Pages) else keys
+    backend.check(AttentionSpec.of(q, k, v))
+
+
+def call_shape(backend: Backend, q: Tensor, keys: KeysValues | Pages) -> Hashable:
+    """All that decides whether a backend accepts a call, cheaper than its `AttentionSpec`."""
+    if isinstance(keys, Pages):
+        k, v, paged = keys.k, keys.v, (keys.blocks.shape, keys.length)
+    else:
+        (k, v), paged = keys, None
+    needs_grad = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad)
+    shapes, dtypes = (q.shape, k.shape, v.shape), (q.dtype, k.dtype, v.dtype)
+    return backend, shapes, dtypes, (q.device, k.device, v.device), needs_grad, paged

@@ -1,4 +1,4 @@
-"""Which of several ways to compute the same is the fastest here: measured once, remembered on disk."""
+"""Which of several implementations is the fastest here: measured once, remembered on disk."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ def cache_file() -> Path:
 
 
 class Timings:
-    """The fastest way of each case, on this CPU, with this torch and this many threads.
+    """The fastest implementation of each case, on this CPU, with this torch and this many threads.
 
     Args:
         file: to keep them in; None keeps them in memory. One that cannot be read or written is done without.
@@ -34,16 +34,16 @@ class Timings:
         self._machine = f"{_cpu_name()}, torch {torch.__version__}, weights out of the cache"
         self._fastest: dict[str, str] = _read(file).get(self._machine, {})
 
-    def fastest(self, case: str, ways: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
-        """The name of the fastest way.
+    def fastest(self, case: str, candidates: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
+        """The name of the fastest candidate.
 
         Args:
             case: what is computed, of what size.
-            ways: makes what is to be called, by name; asked only where the case is new.
+            candidates: makes what is to be called, by name; asked only where the case is new.
         """
         case = f"{case}, {torch.get_num_threads()} threads"
         if case not in self._fastest:
-            self._fastest[case] = _measure(ways())
+            self._fastest[case] = _measure(candidates())
             self._write()
         return self._fastest[case]
 
@@ -62,19 +62,19 @@ class Timings:
             self._file = None
 
 
-def _measure(ways: Mapping[str, Callable[[], object]]) -> str:
-    """The way that took the least processor time; they take turns, so that what disturbs one disturbs all.
+def _measure(candidates: Mapping[str, Callable[[], object]]) -> str:
+    """The candidate that took the least processor time; they take turns, so that a disturbance meets all.
 
-    Before each the caches are swept: between two calls of a layer come those of all others, and a way that
-    reads more, such as filters beside the weights, would else seem faster than it is.
+    Before each the caches are swept: between two calls of a layer come those of all others, and one that
+    reads more, such as filters besides the weights, would otherwise seem faster than it is.
     """
-    if len(ways) == 1:
-        return next(iter(ways))
+    if len(candidates) == 1:
+        return next(iter(candidates))
     swept = torch.zeros(_SWEPT // 4)
-    seconds = dict.fromkeys(ways, float("inf"))
+    seconds = dict.fromkeys(candidates, float("inf"))
     begun = time.thread_time()
     for turn in range(_ROUNDS + 1):
-        for name, run in ways.items():
+        for name, run in candidates.items():
             swept.sum()
             start = time.thread_time()
             run()
@@ -83,7 +83,9 @@ def _measure(ways: Mapping[str, Callable[[], object]]) -> str:
         if turn > 0 and time.thread_time() - begun > _PATIENCE:
             break  # what takes long differs little from time to time
         if turn == 1:  # who is far behind stays there
-            ways = {name: run for name, run in ways.items() if seconds[name] < 1.5 * min(seconds.values())}
+            candidates = {
+                name: run for name, run in candidates.items() if seconds[name] < 1.5 * min(seconds.values())
+            }
     return min(seconds, key=lambda name: seconds[name])
 
 

@@ -30,9 +30,9 @@ class Attention(MultiHeadAttention):
         context: Float[Tensor, "b m e"] | None,
         attention: AttentionRuntime | None,
         grid: tuple[int, int],
-        place: Int[Tensor, " rows"] | None = None,
+        inverse: Int[Tensor, " rows"] | None = None,
     ) -> Float[Tensor, "b n c"]:
-        """`place` as `AttentionRuntime.attend_self` takes it."""
+        """`inverse` as `AttentionRuntime.attend_self` takes it."""
         q = self.queries(x)
         if self.is_cross and attention is not None:
             out = self._attend_context(q, context, attention, grid)
@@ -43,7 +43,7 @@ class Attention(MultiHeadAttention):
             if attention is None:
                 out = attend(q, k, v, scale=self.scale)
             else:
-                out = attention.attend_self(self.site, q, k, v, place, scale=self.scale, grid=grid)
+                out = attention.attend_self(self.site, q, k, v, inverse, scale=self.scale, grid=grid)
         return self.project_out(out)
 
     def _attend_context(
@@ -76,7 +76,7 @@ class GEGLU(nn.Module):
 class FeedForward(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
-        # Identity holds the place of a dropout: checkpoints call the layers net.0 and net.2.
+        # Identity stands for a dropout: checkpoints call the layers net.0 and net.2.
         self.net = nn.Sequential(GEGLU(dim, 4 * dim), nn.Identity(), nn.Linear(4 * dim, dim))
 
     def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
@@ -123,7 +123,7 @@ class TransformerBlock(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """Transformer blocks over the positions of an image, beside a shortcut.
+    """Transformer blocks over the positions of an image, with a residual connection.
 
     Args:
         depth: number of transformer blocks.

@@ -12,7 +12,7 @@ from limelight.attention.backend import Backend
 from limelight.attention.backends import sdpa
 from limelight.attention.backends.sdpa import as_torch_takes_it
 from limelight.attention.capability import FLOATS, HALF, Capability, Limits
-from limelight.attention.masks import additive
+from limelight.attention.masks import additive, rows_contiguous
 
 aten = torch.ops.aten
 
@@ -71,7 +71,7 @@ def run_math(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bo
 
 def run_flash(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
     mask, causal = as_torch_takes_it(q, k, mask, causal)
-    q, k, v = (_rows_contiguous(x) for x in (q, k, v))
+    q, k, v = (rows_contiguous(x) for x in (q, k, v))
     if q.is_cuda:
         return aten._scaled_dot_product_flash_attention(q, k, v, is_causal=causal, scale=scale)[0]
     bias = None if mask is None else additive(mask, q.dtype)
@@ -84,7 +84,7 @@ def run_efficient(
     q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, scale: float
 ) -> Tensor:
     mask, causal = as_torch_takes_it(q, k, mask, causal)
-    q, k, v = (_rows_contiguous(x) for x in (q, k, v))
+    q, k, v = (rows_contiguous(x) for x in (q, k, v))
     bias = None if mask is None else aligned_bias(mask, q, k)
     return aten._scaled_dot_product_efficient_attention(
         q, k, v, bias, _needs_grad(q, k, v, bias), is_causal=causal, scale=scale
@@ -93,7 +93,7 @@ def run_efficient(
 
 def run_cudnn(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
     mask, causal = as_torch_takes_it(q, k, mask, causal)
-    q, k, v = (_rows_contiguous(x) for x in (q, k, v))
+    q, k, v = (rows_contiguous(x) for x in (q, k, v))
     return aten._scaled_dot_product_cudnn_attention(
         q, k, v, mask, _needs_grad(q, k, v, None), is_causal=causal, scale=scale
     )[0]
@@ -106,10 +106,6 @@ def aligned_bias(mask: Tensor, q: Tensor, k: Tensor, multiple: int = BIAS_ALIGNM
     if num_keys % multiple or bias.stride(-1) != 1:
         bias = F.pad(bias, (0, -num_keys % multiple)).contiguous()[..., :num_keys]
     return bias.expand(q.shape[0], q.shape[1], q.shape[2], num_keys)
-
-
-def _rows_contiguous(x: Tensor) -> Tensor:
-    return x if x.stride(-1) == 1 else x.contiguous()
 
 
 def _needs_grad(*tensors: Tensor | None) -> bool:

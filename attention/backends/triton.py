@@ -9,6 +9,7 @@ from torch import Tensor
 from limelight.attention.backend import Backend
 from limelight.attention.capability import HALF, Capability, Limits
 from limelight.attention.context import KeysValues, Pages
+from limelight.attention.masks import rows_contiguous
 
 LIMITS = Limits(
     dtypes=HALF,  # in float32 it would take 192 KiB of shared memory and more
@@ -38,7 +39,7 @@ def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, s
     from limelight.attention.backends.triton_kernels import cross_attention
 
     mask = None if mask is None else mask.expand(*q.shape[:3], k.shape[2])
-    q, k, v = (_rows_contiguous(x) for x in (q, k, v))
+    q, k, v = (rows_contiguous(x) for x in (q, k, v))
     return cross_attention(q, k, v, mask, None, k.shape[2], scale, False)[0]
 
 
@@ -49,13 +50,9 @@ def cross(q: Tensor, keys: KeysValues | Pages, *, scale: float, mapped: bool) ->
         k, v, blocks, num_keys = keys.k, keys.v, keys.blocks, keys.length
     else:
         (k, v), blocks, num_keys = keys, None, keys[0].shape[2]
-    q, k, v = (_rows_contiguous(x) for x in (q, k, v))
+    q, k, v = (rows_contiguous(x) for x in (q, k, v))
     out, means = cross_attention(q, k, v, None, blocks, num_keys, scale, mapped)
     return out, means if mapped else None
-
-
-def _rows_contiguous(x: Tensor) -> Tensor:
-    return x if x.stride(-1) == 1 else x.contiguous()
 
 
 BACKEND = Backend(name="triton", capability=CAPABILITY, run=run, missing=missing, cross=cross)

@@ -101,11 +101,6 @@ class RowRecorder:
             if recording.extras.refined and num_positions <= MAX_REFINED_POSITIONS:
                 frame.mix(grid, probabilities(q[row].detach(), k[row].detach(), scale=scale).mean(0))
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether any row is recorded."""
-        return bool(self._rows)
-
     def commit(self, rows: Sequence[bool] | None = None) -> None:
         """Hands every row's frame to its recording; with `rows`, of those rows alone that are true."""
         for row, recording, frame in self._rows:

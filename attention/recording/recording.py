@@ -18,13 +18,13 @@ MAX_REFINED_POSITIONS = 32 * 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extras:
-    """What a recording keeps beside the probabilities of its level.
+    """What a recording keeps besides the probabilities of its level.
 
     Attributes:
-        steps: sites and heads of each prediction, beside the mean over them.
+        steps: sites and heads of each prediction, besides the mean over them.
         values: maps weighted by what the tokens contribute, see `attention.contributions`.
         refined: maps spread over the positions that look alike, see `Recording.append`.
-        points: places whose self-attention is kept, one row for each site.
+        points: points of the picture whose self-attention is kept, one row for each site.
         queries: which predictions' queries are kept, from 0, to ask later about other words.
     """
 

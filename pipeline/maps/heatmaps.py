@@ -1,20 +1,26 @@
 """Where each word acted: attention maps of one picture, put together from a recording."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from jaxtyping import Float
 from torch import Tensor
 
+from limelight.attention.recording.recording import Grid, Point, Recording
 from limelight.pipeline.maps import numbers
+from limelight.pipeline.maps.layers import Layer, LayerKind, grid_layers, head_layers, step_layers
+from limelight.pipeline.maps.lookup import tokens_of
+from limelight.pipeline.maps.points import point_index, point_maps
 from limelight.pipeline.maps.query import Keys, queried
-from limelight.pipeline.maps.selection import NoSuchMap, Reading
-from limelight.pipeline.text.words import Word
+from limelight.pipeline.maps.selection import NoSuchMap, Selection
+from limelight.pipeline.text.clip_encoder import Token
+from limelight.pipeline.text.words import Part, Word, parts_of, words_of
 
 __all__ = ["HeatMaps", "NoSuchMap", "Word"]
 
 
 @dataclass(frozen=True, slots=True)
-class HeatMaps(Reading):
+class HeatMaps:
     """Cross-attention probabilities of one prompt over one picture.
 
     Every position of the picture divides its attention among all tokens, start, end and padding among them,
@@ -26,12 +32,32 @@ class HeatMaps(Reading):
     of that whose deep feature it takes.
 
     Attributes:
+        size: height and width of the picture in pixels, and of the maps.
+        selection: the recording, and the steps and grids of it that are taken together.
+        is_normalised: stretch each map from 0 to 1 by its own range.
+        end_share: part of the end token's probability that words get.
         of_negative: the maps of the negative prompt, where they are recorded.
         keys: encodes words that are not in the prompt, where queries are recorded.
     """
 
+    prompt: str
+    tokens: tuple[Token, ...]
+    size: tuple[int, int]
+    selection: Selection
+    is_normalised: bool = False
+    end_share: float = 0.0
     of_negative: "HeatMaps | None" = field(default=None, repr=False)
     keys: Keys | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def recording(self) -> Recording:
+        """The numbers that the maps are read from."""
+        return self.selection.recording
+
+    @property
+    def num_steps(self) -> int:
+        """How many predictions are recorded so far."""
+        return len(self.recording.steps)
 
     @property
     def normalised(self) -> "HeatMaps":
@@ -57,33 +83,21 @@ class HeatMaps(Reading):
 
     @property
     def refined(self) -> "HeatMaps":
-        """Maps spread by self-attention over positions that look alike, on the grids that have it.
-
-        Raises:
-            NoSuchMap: it is not recorded.
-        """
+        """Maps spread by self-attention over positions that look alike, on the grids that have it. Raises
+        NoSuchMap where it is not recorded."""
         return self._view("refined")
 
     @property
     def negative(self) -> "HeatMaps":
-        """Where the negative prompt acted.
-
-        Raises:
-            NoSuchMap: it is not recorded.
-        """
-        if self.of_negative is None:
+        """Where the negative prompt acted. Raises NoSuchMap where it is not recorded."""
+        their = self.of_negative
+        if their is None:
             raise NoSuchMap(
                 "the negative prompt was not recorded; it needs record_extras=('negative',) and a "
                 "guidance_scale above 1"
             )
-        ours, theirs = (len(maps.recording.steps) for maps in (self, self.of_negative))
-        if self.steps is not None and ours != theirs:
-            raise NoSuchMap(
-                f"the negative prompt had a part in {theirs} of {ours} predictions; "
-                "its maps are of all of them together: ask without step()"
-            )
-        taken = {name: getattr(self, name) for name in ("steps", "grids", "is_normalised", "end_share")}
-        return replace(self.of_negative, **taken)
+        ours = replace(self, prompt=their.prompt, tokens=their.tokens, of_negative=None, keys=None)
+        return replace(ours, selection=self.selection.of_negative(their.recording))
 
     def with_end(self, share: float = 1.0) -> "HeatMaps":
         """Words with that share of the end token's probability, divided among them as they divide their own.
@@ -92,6 +106,18 @@ class HeatMaps(Reading):
         Padding, which copies it, does not count: it lies on the ground just as much.
         """
         return replace(self, end_share=share)
+
+    def words(self) -> tuple[Word, ...]:
+        """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
+        return words_of(self.prompt, self.tokens)
+
+    def taken_grids(self) -> tuple[Grid, ...]:
+        """The grids that a map is put together from, the finest first."""
+        return self.selection.taken_grids()
+
+    def probabilities(self) -> Float[Tensor, "m h w"]:
+        """Every token's map, on the finest grid that is taken."""
+        return self.selection.mean(range(len(self.tokens)))
 
     def word(self, text: str, occurrence: int | None = None) -> Float[Tensor, "h w"]:
         """The probability that a pixel attends to a word, its sub-tokens together.
@@ -103,14 +129,11 @@ class HeatMaps(Reading):
         Raises:
             NoSuchMap: the prompt does not have it, or not so often.
         """
-        return self._scaled(self._words(self._tokens_of(text, occurrence)))
+        return self._scaled(self._words(tokens_of(self.words(), text, occurrence)))
 
     def token(self, index: int) -> Float[Tensor, "h w"]:
-        """The probability that a pixel attends to one position of the context; 0 is the start token.
-
-        Raises:
-            NoSuchMap: the context is shorter.
-        """
+        """The probability that a pixel attends to one position of the context; 0 is the start token. Raises
+        NoSuchMap where the context is shorter."""
         if not 0 <= index < len(self.tokens):
             raise NoSuchMap(f"token is {index}; the context has 0 to {len(self.tokens) - 1}")
         return self._scaled(self._sum([index]))
@@ -133,59 +156,39 @@ class HeatMaps(Reading):
         Raises:
             NoSuchMap: self-attention of that point is not recorded.
         """
-        fine = self._resized(self._points()._mean([self._point(x, y)])[0]).clamp(min=0)
+        points, index = self._point(x, y)
+        fine = numbers.resized(points.mean([index])[0], self.size).clamp(min=0)
         return self._scaled(fine / fine.sum())
 
     def point_at(self, name: str, x: int, y: int) -> Float[Tensor, "h w"]:
-        """As `point`, at one self-attention site, on its own grid.
+        """As `point`, at one self-attention site, on its own grid. Raises NoSuchMap also for another site."""
+        points, index = self._point(x, y)
+        return self._scaled(points.site(name)[index])
 
-        Raises:
-            NoSuchMap: no such site, or self-attention of that point is not recorded.
-        """
-        return self._scaled(self._points()._site(name)[self._point(x, y)])
+    def points(self) -> dict[Point, Float[Tensor, "h w"]]:
+        """Point, as parts of width and height -> what it attends to so far, on the finest grid."""
+        return point_maps(self.recording)
 
     def query(self, text: str) -> Float[Tensor, "h w"]:
-        """The probability that a pixel would attend to words that the prompt need not have.
-
-        They are encoded as a prompt of their own, and share each pixel's attention with its start and end.
+        """The probability that a pixel would attend to words that the prompt need not have. They are encoded
+        as a prompt of their own, and share each pixel's attention with its start and end.
 
         Raises:
             NoSuchMap: no queries were recorded, or none of the steps taken.
         """
-        kept = self.recording.queries
-        if self.keys is None or not kept:
-            raise NoSuchMap("no queries were recorded; they need record_queries=(a prediction, ...)")
-        taken = tuple(kept) if self.steps is None else tuple(step for step in self.steps if step in kept)
-        if not taken:
-            raise NoSuchMap(f"queries were recorded of predictions {', '.join(map(str, kept))} alone")
+        steps = self.selection.queried_steps()
+        assert self.keys is not None  # whoever records queries gives it
         tokens, keys = self.keys(text)
-        maps = replace(
-            self, prompt=text, tokens=tokens, recording=queried(self.recording, taken, keys), steps=None
-        )
-        return maps.word(text)
+        of_text = replace(self.selection, recording=queried(self.recording, steps, keys), steps=None)
+        return replace(self, prompt=text, tokens=tokens, selection=of_text).word(text)
 
     def step(self, index: int) -> "HeatMaps":
-        """The maps of one prediction alone.
-
-        Raises:
-            NoSuchMap: there were fewer predictions.
-        """
-        count = len(self.recording.steps)
-        if not 0 <= index < count:
-            raise NoSuchMap(f"step is {index}; recorded are 0 to {count - 1}")
-        return replace(self, steps=(index,))
+        """The maps of one prediction alone. Raises NoSuchMap where there were fewer."""
+        return replace(self, selection=self.selection.step(index))
 
     def grid(self, side: int) -> "HeatMaps":
-        """The maps of the sites with `side` positions along the picture's shorter side.
-
-        Raises:
-            NoSuchMap: no site has such a grid.
-        """
-        chosen = tuple(grid for grid in self._all_grids() if min(grid) == side)
-        if not chosen:
-            sides = ", ".join(str(min(grid)) for grid in self._all_grids())
-            raise NoSuchMap(f"grid is {side}; recorded are {sides}")
-        return replace(self, grids=chosen)
+        """The maps of the sites with `side` positions along the shorter side. Raises NoSuchMap."""
+        return replace(self, selection=self.selection.grid(side))
 
     def site(self, name: str) -> Float[Tensor, "m h w"]:
         """All tokens at one site, on its own grid: the mean over heads and predictions.
@@ -193,25 +196,33 @@ class HeatMaps(Reading):
         Raises:
             NoSuchMap: no such site, or none was recorded by itself.
         """
-        maps = self._site(name)
+        maps = self.selection.site(name)
         return self._scaled(maps.mean(0) if self.recording.level == "head" else maps)
 
     def head(self, name: str, index: int) -> Float[Tensor, "m h w"]:
-        """All tokens in one head of a site, on its own grid: the mean over predictions.
-
-        Raises:
-            NoSuchMap: no such site or head, or heads were not recorded.
-        """
-        if self.recording.level != "head":
-            raise NoSuchMap(f"recorded at level {self.recording.level!r}; heads need record='head'")
-        maps = self._site(name)
-        if not 0 <= index < len(maps):
-            raise NoSuchMap(f"head is {index}; {name} has 0 to {len(maps) - 1}")
-        return self._scaled(maps[index])
+        """As `site`, of one head. Raises NoSuchMap also where heads were not recorded."""
+        return self._scaled(self.selection.head(name, index))
 
     def sites(self) -> tuple[str, ...]:
         """Names of the sites that are recorded by themselves, in the order in which they run."""
         return tuple(self.recording.sums)
+
+    def layers(self, kind: LayerKind = "grid", steps: Sequence[int] | None = None) -> Iterator[Layer]:
+        """Everything that is recorded of one kind: grids, sites by head, or sites by prediction.
+
+        Args:
+            steps: the predictions of which a grid has frames; None for all.
+        """
+        if kind == "grid":
+            return grid_layers(self.recording, range(self.num_steps) if steps is None else steps)
+        return head_layers(self.recording) if kind == "heads" else step_layers(self.recording)
+
+    def views(self) -> "dict[str, HeatMaps]":
+        """The other kinds of maps that are recorded so far: `values`, `refined`, `negative`."""
+        recorded = self.recording.views
+        names: list[str] = [x for x in ("values", "refined") if x in recorded and recorded[x].steps]
+        found = {name: self._view(name) for name in names}
+        return found if self.of_negative is None else found | {"negative": self.negative}
 
     def concentration(self, word: str) -> dict[str, float]:
         """Site -> how concentrated a word's map is there: 0 where it is even, 1 where it is one position.
@@ -219,7 +230,8 @@ class HeatMaps(Reading):
         Raises:
             NoSuchMap: the prompt does not have the word, or sites are not recorded.
         """
-        return {site: numbers.concentration(map) for site, map in self._per_site(word).items()}
+        found = self._site_maps(tokens_of(self.words(), word, None))
+        return {site: numbers.concentration(maps.sum(0)) for site, maps in found.items()}
 
     def overlap(self, word: str, other: str) -> dict[str, float]:
         """Site -> what the maps of two words have in common there, 0 to 1.
@@ -227,8 +239,8 @@ class HeatMaps(Reading):
         Raises:
             NoSuchMap: the prompt does not have a word, or sites are not recorded.
         """
-        one, two = self._per_site(word), self._per_site(other)
-        return {site: numbers.overlap(one[site], two[site]) for site in one}
+        one, two = (self._site_maps(tokens_of(self.words(), each, None)) for each in (word, other))
+        return {site: numbers.overlap(one[site].sum(0), two[site].sum(0)) for site in one}
 
     def outliers(self, threshold: float = 3.5) -> dict[str, float]:
         """Sites whose words lie elsewhere than at the other sites, with how far; the furthest first.
@@ -239,9 +251,8 @@ class HeatMaps(Reading):
         Raises:
             NoSuchMap: sites are not recorded.
         """
-        self._check_sites()
-        index = [i for word in self.words() for i in word.tokens]
-        return numbers.outliers({site: self.raw.site(site)[index] for site in self.sites()}, threshold)
+        tokens = [i for word in self.words() for i in word.tokens]
+        return numbers.outliers(self._site_maps(tokens), threshold)
 
     def at(self, x: int, y: int) -> dict[str, float]:
         """How one pixel shares its attention among the words, the largest first.
@@ -257,28 +268,32 @@ class HeatMaps(Reading):
             shares[word.text] = shares.get(word.text, 0.0) + float(self._words(word.tokens)[y, x])
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
-    def _per_site(self, word: str) -> dict[str, Float[Tensor, "h w"]]:
-        self._check_sites()
-        index = self._tokens_of(word, None)
-        return {site: self.raw.site(site)[index].sum(0) for site in self.sites()}
+    def _site_maps(self, tokens: Sequence[int]) -> dict[str, Float[Tensor, "k h w"]]:
+        """Site -> the maps of some tokens there."""
+        self.selection.check_sites()
+        return {site: self.raw.site(site)[list(tokens)] for site in self.sites()}
 
     def _view(self, name: str) -> "HeatMaps":
-        if name not in self.recording.views:
-            raise NoSuchMap(f"{name} is not recorded; it needs record_extras=({name!r},)")
-        view = replace(self, recording=self.recording.views[name])
-        if missing := set(self.grids or ()) - set(view._all_grids()):
-            raise NoSuchMap(f"grid is {min(missing)}; {name} is recorded on {view._all_grids()}")
-        return view
+        return replace(self, selection=self.selection.view(name))
 
-    def _points(self) -> "HeatMaps":
-        if "points" not in self.recording.views:
-            raise NoSuchMap("no points were recorded; they need record_points=((x, y), ...)")
-        return replace(self, recording=self.recording.views["points"])
+    def _point(self, x: int, y: int) -> tuple[Selection, int]:
+        index = point_index(self.recording, self.size, x, y)
+        return self.selection.view("points"), index
 
-    def _point(self, x: int, y: int) -> int:
-        height, width = self.size
-        points = [(int(px * width), int(py * height)) for px, py in self.recording.extras.points]
-        if (x, y) not in points:
-            names = ", ".join(map(str, points))
-            raise NoSuchMap(f"self-attention of the point ({x}, {y}) is not recorded; that of {names} is")
-        return points.index((x, y))
+    def _part(self, part: Part) -> list[int]:
+        return [i for i, each in enumerate(parts_of(self.tokens)) if each == part]
+
+    def _sum(self, tokens: Sequence[int]) -> Float[Tensor, "h w"]:
+        return numbers.resized(self.selection.mean(tokens).sum(0), self.size).clamp(0, 1)
+
+    def _words(self, tokens: Sequence[int]) -> Float[Tensor, "h w"]:
+        """As `_sum`, with the words' share of the end token's probability."""
+        if not self.end_share:
+            return self._sum(tokens)
+        maps = self.probabilities()
+        others = [i for word in self.words() for i in word.tokens]
+        shared = numbers.with_share(maps, list(tokens), others, self._part("end"), self.end_share)
+        return numbers.resized(shared, self.size).clamp(0, 1)
+
+    def _scaled(self, map: Tensor) -> Tensor:
+        return numbers.stretched(map) if self.is_normalised else map

@@ -50,6 +50,20 @@ def stretched(map: Float[Tensor, "*k h w"]) -> Float[Tensor, "*k h w"]:
     return torch.where(span > 0, (map - low) / span.clamp(min=torch.finfo(map.dtype).tiny), 0.0)
 
 
+def with_share(
+    maps: Float[Tensor, "m h w"], tokens: list[int], words: list[int], end: list[int], share: float
+) -> Float[Tensor, "h w"]:
+    """The map of `tokens` with their part of `share` of the end token's probability, which all `words` divide
+    as they divide their own."""
+    own = maps[tokens].sum(0)
+    return own + share * maps[end].sum(0) * own / maps[words].sum(0).clamp(min=1e-12)
+
+
+def resized(map: Float[Tensor, "gh gw"], size: tuple[int, int]) -> Float[Tensor, "h w"]:
+    """A map on another grid, by bicubic interpolation, which may go below 0 and above 1."""
+    return F.interpolate(map[None, None], size=size, mode="bicubic", align_corners=False)[0, 0]
+
+
 def _distribution(map: Tensor) -> Tensor:
     p = map.flatten().double()
     return p / p.sum() if p.sum() > 0 else torch.full_like(p, 1 / p.numel())

@@ -34,7 +34,7 @@ def context_keys(model: Model, clip_skip: int, text: str) -> tuple[tuple[Token, 
 
 @torch.inference_mode()
 def queried(recording: Recording, steps: tuple[int, ...], keys: Mapping[str, Tensor]) -> Recording:
-    """What would have been recorded of `steps`, had the keys been there beside the prompt's.
+    """What would have been recorded of `steps`, had the keys been there instead of the prompt's.
 
     The softmax is over the tokens of the text that is asked for; its start token takes what is not meant.
 

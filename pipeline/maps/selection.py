@@ -1,7 +1,7 @@
-"""Reading a recording: sums and means of maps, sites and words by name."""
+"""Which grids, predictions and sites of a recording are read together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import torch
@@ -11,9 +11,6 @@ from torch import Tensor
 
 from limelight.attention.recording.recording import Grid, Recording
 from limelight.pipeline.errors import UsageError
-from limelight.pipeline.maps import numbers
-from limelight.pipeline.text.clip_encoder import Token
-from limelight.pipeline.text.words import WORD, Part, Word, parts_of, words_of
 
 
 class NoSuchMap(UsageError):
@@ -21,72 +18,74 @@ class NoSuchMap(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """A recording, and what of it is taken together.
+class Selection:
+    """A recording, and the part of it that is read together.
 
-    Attributes:
-        size: height and width of the picture in pixels, and of the maps.
-        steps: index of the predictions taken together; None for all.
-        grids: the grids taken together; None for all but the coarsest.
-        is_normalised: stretch each map from 0 to 1 by its own range.
-        end_share: part of the end token's probability that words get.
+    Args:
+        steps: index of the predictions; None for all.
+        grids: None for all but the coarsest.
     """
 
-    prompt: str
-    tokens: tuple[Token, ...]
-    size: tuple[int, int]
     recording: Recording
     steps: tuple[int, ...] | None = None
     grids: tuple[Grid, ...] | None = None
-    is_normalised: bool = False
-    end_share: float = 0.0
 
-    def words(self) -> tuple[Word, ...]:
-        """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
-        return words_of(self.prompt, self.tokens)
+    def step(self, index: int) -> "Selection":
+        """One prediction alone.
 
-    def taken_grids(self) -> tuple[Grid, ...]:
-        """The grids that a map is put together from, the finest first."""
-        grids = self._all_grids()
-        return self.grids or grids[:-1] or grids
+        Raises:
+            NoSuchMap: there were fewer predictions.
+        """
+        num_steps = len(self.recording.steps)
+        if not 0 <= index < num_steps:
+            raise NoSuchMap(f"step is {index}; recorded are 0 to {num_steps - 1}")
+        return replace(self, steps=(index,))
 
-    def probabilities(self) -> Float[Tensor, "m h w"]:
-        """Every token's map, on the finest grid that is taken."""
-        return self._mean(range(len(self.tokens)))
+    def grid(self, side: int) -> "Selection":
+        """The sites with `side` positions along the picture's shorter side.
 
-    def _words(self, tokens: Sequence[int]) -> Float[Tensor, "h w"]:
-        """As `_sum`, with the words' part of what the end token has."""
-        if not self.end_share:
-            return self._sum(tokens)
-        maps = self.probabilities()
-        words = maps[[i for word in self.words() for i in word.tokens]].sum(0)
-        end = maps[self._part("end")].sum(0)
-        own = maps[list(tokens)].sum(0)
-        return self._resized(own + self.end_share * end * own / words.clamp(min=1e-12)).clamp(0, 1)
+        Raises:
+            NoSuchMap: no site has such a grid.
+        """
+        grids = self.recorded_grids()
+        chosen = tuple(grid for grid in grids if min(grid) == side)
+        if not chosen:
+            raise NoSuchMap(f"grid is {side}; recorded are {', '.join(str(min(grid)) for grid in grids)}")
+        return replace(self, grids=chosen)
 
-    def _sum(self, tokens: Sequence[int]) -> Float[Tensor, "h w"]:
-        return self._resized(self._mean(tokens).sum(0)).clamp(0, 1)
+    def view(self, name: str) -> "Selection":
+        """The same part of another kind of map, such as `values`.
 
-    def _resized(self, map: Float[Tensor, "gh gw"]) -> Float[Tensor, "h w"]:
-        return F.interpolate(map[None, None], size=self.size, mode="bicubic", align_corners=False)[0, 0]
+        Raises:
+            NoSuchMap: it is not recorded, or not on the grids taken.
+        """
+        if name not in self.recording.views:
+            raise NoSuchMap(f"{name} is not recorded; it needs record_extras=({name!r},)")
+        view = replace(self, recording=self.recording.views[name])
+        if missing := set(self.grids or ()) - set(view.recorded_grids()):
+            raise NoSuchMap(f"grid is {min(missing)}; {name} is recorded on {view.recorded_grids()}")
+        return view
 
-    def _scaled(self, map: Tensor) -> Tensor:
-        return numbers.stretched(map) if self.is_normalised else map
+    def of_negative(self, recording: Recording) -> "Selection":
+        """The same part of the negative prompt's recording.
 
-    def _mean(self, tokens: Sequence[int]) -> Float[Tensor, "m h w"]:
-        """Mean over the steps and grids taken, each grid weighed alike, on the finest of them."""
-        grids = self.taken_grids()
-        maps = []
-        for grid in grids:
-            mean = self.recording.grid(grid, self.steps)[list(tokens)]
-            scaled = (
-                mean if grid == grids[0] else F.interpolate(mean[None], size=grids[0], mode="bilinear")[0]
+        Raises:
+            NoSuchMap: it has fewer predictions, and single ones are asked for.
+        """
+        ours, theirs = len(self.recording.steps), len(recording.steps)
+        if self.steps is not None and ours != theirs:
+            raise NoSuchMap(
+                f"the negative prompt had a part in {theirs} of {ours} predictions; "
+                "its maps are of all of them together: ask without step()"
             )
-            maps.append(scaled)
-        return torch.stack(maps).mean(0).cpu()
+        return replace(self, recording=recording)
 
-    def _all_grids(self) -> tuple[Grid, ...]:
-        """Every recorded grid, the finest first."""
+    def recorded_grids(self) -> tuple[Grid, ...]:
+        """Every recorded grid, the finest first.
+
+        Raises:
+            NoSuchMap: nothing is recorded.
+        """
         if not self.recording.steps:
             raise NoSuchMap("nothing is recorded yet")
         grids = tuple(sorted(self.recording.steps[0], reverse=True))
@@ -96,14 +95,47 @@ class Reading:
             )
         return grids
 
-    def _site(self, name: str) -> Tensor:
-        self._check_sites()
+    def taken_grids(self) -> tuple[Grid, ...]:
+        """The grids that a map is put together from, the finest first."""
+        grids = self.recorded_grids()
+        return self.grids or grids[:-1] or grids
+
+    def mean(self, tokens: Sequence[int]) -> Float[Tensor, "m h w"]:
+        """Mean over the steps and grids taken, each grid weighed alike, on the finest of them."""
+        finest, *others = self.taken_grids()
+        maps = [self.recording.grid(finest, self.steps)[list(tokens)]]
+        for grid in others:
+            coarse = self.recording.grid(grid, self.steps)[list(tokens)]
+            maps.append(F.interpolate(coarse[None], size=finest, mode="bilinear")[0])
+        return torch.stack(maps).mean(0).cpu()
+
+    def site(self, name: str) -> Tensor:
+        """Mean over the steps taken, at one site: m h w, or heads m h w at level `head`.
+
+        Raises:
+            NoSuchMap: no such site, or none was recorded by itself.
+        """
+        self.check_sites()
         if name not in self.recording.sums:
             near = ", ".join(get_close_matches(name, self.recording.sums, n=3, cutoff=0.0))
             raise NoSuchMap(f"no site {name!r} was recorded; the nearest are {near}")
         return self.recording.site(name, self.steps).float().cpu()
 
-    def _check_sites(self) -> None:
+    def head(self, name: str, index: int) -> Float[Tensor, "m h w"]:
+        """As `site`, of one head.
+
+        Raises:
+            NoSuchMap: no such site or head, or heads were not recorded.
+        """
+        if self.recording.level != "head":
+            raise NoSuchMap(f"recorded at level {self.recording.level!r}; heads need record='head'")
+        maps = self.site(name)
+        if not 0 <= index < len(maps):
+            raise NoSuchMap(f"head is {index}; {name} has 0 to {len(maps) - 1}")
+        return maps[index]
+
+    def check_sites(self) -> None:
+        """Raises NoSuchMap where no site was recorded by itself, or none of the steps taken."""
         if not self.recording.sums:
             raise NoSuchMap(f"recorded at level {self.recording.level!r}; sites need record='site' or 'head'")
         if self.steps is not None and not self.recording.site_steps:
@@ -112,28 +144,16 @@ class Reading:
                 "those of a single one need record_extras=('steps',)"
             )
 
-    def _part(self, part: Part) -> list[int]:
-        return [i for i, each in enumerate(parts_of(self.tokens)) if each == part]
+    def queried_steps(self) -> tuple[int, ...]:
+        """The predictions taken whose queries were recorded.
 
-    def _tokens_of(self, text: str, occurrence: int | None) -> list[int]:
-        """Positions of a word, or of several."""
-        is_one = text.casefold() in {word.text.casefold() for word in self.words()}
-        found = [self._find(part, occurrence) for part in ([text] if is_one else WORD.findall(text))]
-        if not found:
-            raise NoSuchMap(f"{text!r} holds no word; {self._names()}")
-        return [i for tokens in found for i in tokens]
-
-    def _find(self, text: str, occurrence: int | None) -> tuple[int, ...]:
-        equal = [word for word in self.words() if word.text.casefold() == text.casefold()]
-        if not equal:
-            raise NoSuchMap(
-                f"the prompt has no word {text!r}; {self._names()}; maps.query({text!r}) asks for others"
-            )
-        if occurrence is None:
-            return tuple(i for word in equal for i in word.tokens)
-        if not 0 <= occurrence < len(equal):
-            raise NoSuchMap(f"occurrence of {text!r} is {occurrence}; the prompt has 0 to {len(equal) - 1}")
-        return equal[occurrence].tokens
-
-    def _names(self) -> str:
-        return f"its words are {', '.join(dict.fromkeys(word.text for word in self.words()))}"
+        Raises:
+            NoSuchMap: there are none.
+        """
+        kept = self.recording.queries
+        if not kept:
+            raise NoSuchMap("no queries were recorded; they need record_queries=(a prediction, ...)")
+        taken = tuple(kept) if self.steps is None else tuple(step for step in self.steps if step in kept)
+        if not taken:
+            raise NoSuchMap(f"queries were recorded of predictions {', '.join(map(str, kept))} alone")
+        return taken

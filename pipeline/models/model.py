@@ -1,7 +1,6 @@
-"""A model: its parts and what it draws with."""
+"""A model: its parts, and the services made from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from limelight.pipeline.adapters.in_use import Adapters
@@ -18,38 +17,45 @@ from limelight.unet import UNet
 Kind = Literal["draw", "inpaint", "edit"]
 
 
-@dataclass(frozen=True, slots=True)
 class Model:
-    """Everything that draws: U-Net, VAE, text encoder, and the scheduler's configuration.
+    """What pictures are made with: U-Net, VAE, text encoder and the scheduler's configuration.
 
-    Attributes:
+    Args:
         name: as the caller gave it, or the folder's own name; goes into the picture's record.
         hash: of the content of all weights.
         vocabulary: the words it was trained on, where they are few and it says so.
-        adapters: what it draws with beside its own weights; none at first.
+
+    Attributes:
+        adapters: the LoRAs and learned words in use; none at first.
         preview: reads latents roughly.
-        prompt_cache: keys and values of prompts, for every engine that draws with it.
+        prompt_cache: keys and values of prompts, for every engine of this model.
         schedulers: by name, made from `scheduler_config`.
     """
 
-    name: str
-    family: Family
-    unet: UNet
-    vae: Any
-    text: TextEncoder
-    scheduler_config: Mapping[str, Any]
-    hash: ContentHash
-    vocabulary: Vocabulary | None = None
-    adapters: Adapters = field(init=False)
-    preview: Preview = field(init=False)
-    prompt_cache: PromptCache = field(init=False)
-    schedulers: Schedulers = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "adapters", Adapters(self.unet, self.text))
-        object.__setattr__(self, "preview", Preview(self.vae))
-        object.__setattr__(self, "prompt_cache", PromptCache(self.unet, self.adapters))
-        object.__setattr__(self, "schedulers", Schedulers(self.scheduler_config))
+    def __init__(
+        self,
+        *,
+        name: str,
+        family: Family,
+        unet: UNet,
+        vae: Any,
+        text: TextEncoder,
+        scheduler_config: Mapping[str, Any],
+        hash: ContentHash,
+        vocabulary: Vocabulary | None = None,
+    ) -> None:
+        self.name = name
+        self.family = family
+        self.unet = unet
+        self.vae = vae
+        self.text = text
+        self.scheduler_config = scheduler_config
+        self.hash = hash
+        self.vocabulary = vocabulary
+        self.adapters = Adapters(unet, text)
+        self.preview = Preview(vae)
+        self.prompt_cache = PromptCache(unet, self.adapters)
+        self.schedulers = Schedulers(scheduler_config)
 
     @property
     def latent_factor(self) -> int:
@@ -64,7 +70,7 @@ class Model:
 
     @property
     def kind(self) -> Kind:
-        """What stands beside the latent at the U-Net's input, and so what the model does."""
+        """What the model does, by the channels that its U-Net takes with the latent."""
         return kind_of(self.unet.config.in_channels, self.vae.config.latent_channels)
 
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
@@ -74,7 +80,7 @@ class Model:
 
 
 def kind_of(in_channels: int, latent_channels: int) -> Kind:
-    """draw: nothing beside the latent. inpaint: mask and masked image. edit: the image (InstructPix2Pix).
+    """draw: the latent alone. inpaint: mask and masked image. edit: the image (InstructPix2Pix).
 
     Raises:
         ModelError: something else, such as a depth map.

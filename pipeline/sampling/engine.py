@@ -3,31 +3,29 @@
 import logging
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from limelight.attention import AttentionOrder, plan
+from limelight.attention import AttentionOrder, AttentionRuntime, Choice, plan
 from limelight.pipeline.errors import NonFinitePrediction, OutOfMemory, PictureError, RequestError
 from limelight.pipeline.latents.vae import decode_with_notes
-from limelight.pipeline.maps.recordings import start_recordings
+from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.result import Result, Step, make_record
 from limelight.pipeline.sampling.compiled import Graphs
-from limelight.pipeline.sampling.job import Job, Plan, pack
-from limelight.pipeline.sampling.passes import draw, fitted
+from limelight.pipeline.sampling.job import Job, RowLimit, pack
+from limelight.pipeline.sampling.passes import fitted, make_passes, make_trajectory
 from limelight.pipeline.sampling.predict import predict
 from limelight.pipeline.text.vocabulary import UnknownWords
 from limelight.pipeline.text.words import Word, words_of
 
-if TYPE_CHECKING:
-    pass
-
 logger = logging.getLogger(__name__)
+Plan = Mapping[str, Choice]  # site -> choice
 
 
 class Session:
@@ -42,6 +40,7 @@ class Session:
         self.later = later
         self._jobs: deque[Job] = deque()
         self._num_added = 0
+        self._row_limit = RowLimit()
 
     @property
     def is_busy(self) -> bool:
@@ -49,13 +48,18 @@ class Session:
         return bool(self._jobs)
 
     @property
+    def max_rows(self) -> int:
+        """Predictions in one call: the engine's, or fewer for a while after a lack of memory."""
+        return self._row_limit.of(self.engine.max_rows)
+
+    @property
     def free_rows(self) -> int:
         """How many more predictions fit in a call; a guided request asks for two."""
-        return self.engine.max_rows - sum(len(job.ask.x) for job in self._jobs)
+        return self.max_rows - sum(job.num_rows for job in self._jobs)
 
     @torch.inference_mode()
     def add(self, request: GenerationRequest) -> int:
-        """Begins a request, beside those in flight, and returns the number that its steps bear: 0 for the
+        """Begins a request, with those in flight, and returns the number that its steps bear: 0 for the
         first, and one more for each that is given, refused ones too.
 
         Raises:
@@ -65,14 +69,26 @@ class Session:
         id, self._num_added = self._num_added, self._num_added + 1
         model = self.engine.model
         request = self.engine.resolve(request)
-        plan = self.engine.plans_of(request)[0]
-        trajectory = draw(request, model)
+        attention = self.engine.attention(request.width, request.height)
+        passes = make_passes(request, model)
+        num_predictions, num_recorded = sum(len(each.timesteps) for each in passes), len(passes[0].timesteps)
+        trajectory = make_trajectory(request, model, passes)
         prompt = model.text.prompt(request.prompt, clip_skip=request.clip_skip)
         self._warn_of_unknown_words(words_of(request.prompt, prompt.tokens))
         negative = model.text.negative(request.negative_prompt) if request.is_guided else prompt
-        ask = next(trajectory)
-        recorded = start_recordings(request, model, negative, prompt, ask.count)
-        self._jobs.append(Job(id, request, negative, prompt, plan, trajectory, ask, recorded))
+        job = Job(
+            id=id,
+            request=request,
+            negative=negative,
+            prompt=prompt,
+            trajectory=trajectory,
+            asked=next(trajectory),
+            attention=attention,
+            maps=start_maps(request, model, negative, prompt, num_recorded),
+            num_predictions=num_predictions,
+            num_recorded=num_recorded,
+        )
+        self._jobs.append(job)
         return id
 
     def abort(self, id: int) -> bool:
@@ -86,21 +102,17 @@ class Session:
         """Makes one U-Net call and returns a step for each request in it.
 
         A request that fails brings its error in its last step, and the others go on. Where memory is too
-        small for the call, nothing is lost: the requests stay as they are, the engine's `max_rows` is halved,
-        and no step is returned; a request for which there is no memory by itself fails.
+        small for the call, nothing is lost: the requests stay as they are, `max_rows` of this session is
+        halved for the next calls, and no step is returned; a request for which there is no memory by itself
+        fails.
         """
-        batch = pack(self._jobs, 1 if self.engine.exact else self.engine.max_rows)
+        batch = pack(self._jobs, 1 if self.engine.exact else self.max_rows)
         try:
             rows = predict(self.engine.model, batch, self.engine.graphs)
         except torch.OutOfMemoryError as error:
             return self._shrink(batch, str(error))
-        steps = []
-        for job, prediction in zip(batch, rows, strict=True):
-            step = self._advance(job, prediction)
-            if not step.is_last:
-                self._jobs.append(job)
-            steps.append(step)
-        return steps
+        self._row_limit.count_call(self.engine.max_rows)
+        return [self._advance(job, prediction) for job, prediction in zip(batch, rows, strict=True)]
 
     def _shrink(self, batch: Sequence[Job], reason: str) -> list[Step]:
         if len(batch) == 1:
@@ -110,11 +122,9 @@ class Session:
             )
             return [self._last(batch[0], error=error)]
         self._jobs.extendleft(reversed(batch))
-        num_rows = sum(len(job.ask.x) for job in batch)
-        self.engine.max_rows = max(1, num_rows // 2)
-        logger.warning(
-            "not enough memory for %d predictions; going on with %d", num_rows, self.engine.max_rows
-        )
+        num_rows = sum(job.num_rows for job in batch)
+        limit = self._row_limit.lower(num_rows)
+        logger.warning("not enough memory for %d predictions; going on with %d", num_rows, limit)
         return []
 
     def _warn_of_unknown_words(self, words: Sequence[Word]) -> None:
@@ -128,13 +138,15 @@ class Session:
         if isinstance(rows, NonFinitePrediction):
             return self._last(job, error=rows)
         try:
-            job.ask = job.trajectory.send(rows)
+            job.send(rows)
         except StopIteration as finished:
             return self._finished(job, finished.value)
         except PictureError as error:
             return self._last(job, error=error)
-        job.plan = self.engine.plan_of(*job.ask.x.shape[2:])
-        return self._step(job, job.ask.index)
+        if job.index == job.num_recorded:  # the second pass has another size
+            job.attention = self.engine.attention(*job.request.final_size)
+        self._jobs.append(job)
+        return self._step(job, job.index)
 
     def _finished(self, job: Job, latent: Tensor) -> Step:
         finish = partial(self._result, job, latent)
@@ -149,20 +161,20 @@ class Session:
         model = self.engine.model
         image, notes = decode_with_notes(model.vae, latent)
         info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries) | notes
-        return Result(image=image, request=job.request, info=info, maps=job.maps(model))
+        return Result(image=image, request=job.request, info=info, maps=job.heatmaps)
 
     def _last(self, job: Job, **outcome: Any) -> Step:
-        return self._step(job, job.ask.index + 1, **outcome)
+        return self._step(job, job.index + 1, **outcome)
 
     def _step(self, job: Job, index: int, **outcome: Any) -> Step:
-        model, denoised = self.engine.model, job.ask.denoised
+        model, denoised = self.engine.model, job.asked.denoised
         return Step(
             id=job.id,
             request=job.request,
             index=index,
-            count=job.ask.count,
+            count=job.num_predictions,
             preview=partial(model.preview.draw, denoised) if denoised is not None else None,
-            maps=job.maps(model),
+            maps=job.heatmaps,
             **outcome,
         )
 
@@ -179,7 +191,7 @@ class Engine:
 
     Args:
         exact: a call for each request, so that its pixels are the same bit for bit whatever is drawn
-            beside it; without it they are within rounding of one step of 1/255.
+            with it; without it they are within rounding of one step of 1/255.
         graphs: the model's U-Net compiled; None calls it as it is.
     """
 
@@ -198,6 +210,7 @@ class Engine:
         self.exact = exact
         self.graphs = graphs
         self._plans: dict[tuple[int, int], Plan] = {}
+        self._attention: dict[tuple[int, int], AttentionRuntime] = {}
 
     def resolve(self, request: GenerationRequest) -> GenerationRequest:
         """The request with the model's values in its open fields.
@@ -240,6 +253,15 @@ class Engine:
             kinds = {site.name: site.kind for site in unet.sites}
             self._plans[height, width] = plan(specs, kinds, self.order)
         return self._plans[height, width]
+
+    def attention(self, width: int | None, height: int | None) -> AttentionRuntime:
+        """The plan for pictures of this size, as calls take it; they share what they have checked."""
+        assert width is not None and height is not None, "the request is not resolved"
+        if (width, height) not in self._attention:
+            plan = self.plan_of(*self.model.latent_shape(height, width)[1:])
+            backends = {site: choice.backend for site, choice in plan.items()}
+            self._attention[width, height] = AttentionRuntime(backends)
+        return self._attention[width, height]
 
     def session(self, *, later: bool = False) -> Session:
         """Nothing in flight yet.

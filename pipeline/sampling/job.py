@@ -1,72 +1,140 @@
 """A request in flight, and which of them can share a call."""
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from limelight.attention import Choice
+from limelight.attention import AttentionRuntime
 from limelight.attention.recording.recording import Recording
 from limelight.pipeline.maps.heatmaps import HeatMaps
-from limelight.pipeline.maps.recordings import Recordings
-from limelight.pipeline.models.model import Model
+from limelight.pipeline.maps.request_maps import RequestMaps
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.trajectory import Ask, Trajectory
+from limelight.pipeline.sampling.sampler import PredictionRequest, Trajectory
 from limelight.pipeline.text.encoder import Conditioning
 
-Plan = Mapping[str, Choice]  # site -> choice
+CALLS_TO_RECOVER = 50
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Job:
     """One request in flight.
 
     Attributes:
-        deep: r c h w, the deep feature of the last prediction that was computed whole, where the request asks
-            to have it taken again.
+        asked: the prediction that its trajectory waits for.
+        attention: the plan for the size of that prediction.
+        num_predictions: of all passes.
+        num_recorded: of the first pass; a second, larger one has no maps.
+        index: predictions made so far.
+        deep: r c h w, the deep feature of the last prediction that was computed whole; None where there is
+            none in this pass, or the request computes all of them whole.
+        deep_index: which prediction that was.
     """
 
     id: int
     request: GenerationRequest
     negative: Conditioning
     prompt: Conditioning
-    plan: Plan  # of what is asked for now
     trajectory: Trajectory
-    ask: Ask
-    recorded: Recordings
+    asked: PredictionRequest
+    attention: AttentionRuntime
+    maps: RequestMaps | None
+    num_predictions: int
+    num_recorded: int
+    index: int = 0
     retries: list[str] = field(default_factory=list)
     deep: Tensor | None = None
+    deep_index: int = 0
+
+    def send(self, prediction: Tensor) -> None:
+        """Goes on to the next prediction.
+
+        Raises:
+            StopIteration: it was the last; the value is the final latent.
+            PictureError: a second pass cannot begin.
+        """
+        self.asked = self.trajectory.send(prediction)
+        self.index += 1
+        if self.index == self.num_recorded:  # a second pass begins
+            self.deep = None
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows of a call it takes."""
+        return len(self.asked.x)
 
     @property
     def conditioning(self) -> list[Conditioning]:
-        """What each row that is asked for is drawn for; the last is the prompt's."""
-        return [*[self.negative] * (len(self.ask.x) - 1), self.prompt]
+        """The prompt of each row; the last row is the prompt's, those before it the negative prompt's."""
+        return [*[self.negative] * (self.num_rows - 1), self.prompt]
 
     @property
     def recordings(self) -> list[Recording | None]:
-        """What each row is recorded into."""
-        return self.recorded.rows(len(self.ask.x)) if self.ask.recorded else [None] * len(self.ask.x)
+        """The recording of each row."""
+        if self.maps is None or self.index >= self.num_recorded:
+            return [None] * self.num_rows
+        return self.maps.recordings(self.num_rows)
 
-    def maps(self, model: Model) -> HeatMaps | None:
+    @property
+    def heatmaps(self) -> HeatMaps | None:
         """A view of what is recorded so far, None where nothing is."""
-        return self.recorded.maps(self.request, self.negative, self.prompt, model)
+        return None if self.maps is None else self.maps.heatmaps
+
+    @property
+    def takes_deep(self) -> bool:
+        """Whether the prediction takes the kept deep feature: one of `lossy_cache_interval` predictions is
+        computed whole, and so is one of more rows than those that were kept.
+
+        Source: N of Ma et al. 2023, arXiv:2312.00858.
+        """
+        if self.deep is None or self.num_rows > len(self.deep):
+            return False
+        return 0 < self.index - self.deep_index < self.request.lossy_cache_interval
+
+
+class RowLimit:
+    """How many rows a session's calls may have, of those that its engine allows.
+
+    A lack of memory halves them. After `CALLS_TO_RECOVER` calls that went well they are doubled again: what
+    took the memory, such as another session's pictures, may be gone.
+    """
+
+    def __init__(self) -> None:
+        self._limit: int | None = None
+        self._num_calls = 0
+
+    def of(self, max_rows: int) -> int:
+        return max_rows if self._limit is None else min(max_rows, self._limit)
+
+    def lower(self, num_rows: int) -> int:
+        """Halves what was too much, and returns that."""
+        self._limit, self._num_calls = max(1, num_rows // 2), 0
+        return self._limit
+
+    def count_call(self, max_rows: int) -> None:
+        """Counts a call for which there was memory."""
+        if self._limit is None:
+            return
+        self._num_calls += 1
+        if self._num_calls == CALLS_TO_RECOVER:
+            doubled, self._num_calls = 2 * self._limit, 0
+            self._limit = doubled if doubled < max_rows else None
 
 
 def pack(jobs: deque[Job], max_rows: int) -> list[Job]:
-    """Takes from `jobs` the first, and those of its size that fit beside it, in order.
+    """Takes from `jobs` the first, and those of its size that fit into its call, in order.
 
-    Predictions that reuse a deep feature share no call with whole ones: they are another computation.
+    Predictions that take a deep feature share no call with whole ones: they are another computation.
     """
     first = jobs.popleft()
     batch, others = [first], []
-    room = max_rows - len(first.ask.x)
+    room = max_rows - first.num_rows
     while jobs:
         job = jobs.popleft()
-        is_alike = job.ask.x.shape[1:] == first.ask.x.shape[1:] and job.ask.reuses == first.ask.reuses
-        if is_alike and len(job.ask.x) <= room:
+        is_alike = job.asked.x.shape[1:] == first.asked.x.shape[1:] and job.takes_deep == first.takes_deep
+        if is_alike and job.num_rows <= room:
             batch.append(job)
-            room -= len(job.ask.x)
+            room -= job.num_rows
         else:
             others.append(job)
     jobs.extend(others)

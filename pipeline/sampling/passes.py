@@ -1,7 +1,7 @@
-"""The whole way of a request with a model: on which canvas, in how many passes."""
+"""The trajectory of a request: in how many passes it is sampled, and what each begins from."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,9 +11,7 @@ from limelight.pipeline.latents.vae import decode, encode, mask_of, pixels_of, s
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.canvas import Canvas, take_steps
-from limelight.pipeline.sampling.guidance import Guidance
-from limelight.pipeline.sampling.trajectory import Pass, Trajectory, sample
+from limelight.pipeline.sampling.sampler import Canvas, Guidance, Pass, Trajectory, sample
 
 
 def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
@@ -48,22 +46,41 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
     return replace(request, strength=0.8 if request.mask is None and request.num_steps > 1 else 1.0)
 
 
-def draw(request: GenerationRequest, model: Model) -> Trajectory:
-    """Asks for every prediction of the request, and returns the finished latent.
+def make_passes(request: GenerationRequest, model: Model) -> list[Pass]:
+    """The timesteps of a request, resolved and fitted: one pass, or two where it is enlarged."""
+    is_enlarged = request.hires_scale is not None
+    return [
+        _make_pass(request, model, strength)
+        for strength in ([request.strength, request.hires_strength] if is_enlarged else [request.strength])
+    ]
 
-    A second pass begins from the enlarged picture, not from the enlarged latent: what is between a latent's
-    positions stands for no picture. The default model's VAE shows latents of twice the size at 27 dB from the
-    enlarged picture, and that picture, encoded, at 30; what is lost, a higher strength would have to draw.
+
+def _make_pass(request: GenerationRequest, model: Model, strength: float | None) -> Pass:
+    """The last `strength` part of the request's steps, None for all."""
+    assert request.scheduler is not None, "the request is not resolved"
+    scheduler, num_steps = model.schedulers.make(request.scheduler), request.num_steps
+    scheduler.set_timesteps(num_steps, device=model.unet.device)
+    if strength is None:
+        return Pass(scheduler, scheduler.timesteps)
+    skipped = (num_steps - int(num_steps * strength)) * scheduler.order
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(skipped)
+    return Pass(scheduler, scheduler.timesteps[skipped:])
+
+
+def make_trajectory(request: GenerationRequest, model: Model, passes: Sequence[Pass]) -> Trajectory:
+    """Asks for every prediction of the request, and returns the finished latent.
 
     Args:
         request: resolved and fitted.
+        passes: those of `make_passes`.
 
     Raises:
         NonFinitePicture: the VAE overflowed.
         OutOfMemory: it has no memory for a tile.
     """
     assert request.guidance_scale is not None, "the request is not resolved"
-    device, generator = model.unet.device, torch.Generator("cpu").manual_seed(request.seed)
+    generator = torch.Generator("cpu").manual_seed(request.seed)
     guidance = Guidance(
         scale=1.0 if model.unet.config.time_cond_dim is not None else request.guidance_scale,
         image_scale=request.image_guidance_scale,
@@ -71,35 +88,37 @@ def draw(request: GenerationRequest, model: Model) -> Trajectory:
         start=request.guidance_start,
         end=request.guidance_end,
     )
-    walk = partial(
-        sample, guidance=guidance, generator=generator, cache_interval=request.lossy_cache_interval
-    )
-    first = _pass(request, model, request.strength)
-    canvas = _canvas(request, model, generator)
-    if request.hires_scale is None:
-        return (yield from walk(canvas, first))
+    first, *others = passes
+    trajectory = sample(_first_canvas(request, model, generator), first, guidance, generator)
+    for second in others:
+        trajectory = _continued(trajectory, second, request, model, guidance, generator)
+    return trajectory
 
-    second = _pass(request, model, request.hires_strength)
-    num_first, num_second = len(first.timesteps), len(second.timesteps)
-    latent = yield from walk(canvas, first, more=num_second)
+
+def _continued(
+    first: Trajectory,
+    second: Pass,
+    request: GenerationRequest,
+    model: Model,
+    guidance: Guidance,
+    generator: torch.Generator,
+) -> Trajectory:
+    """A first pass, and a second that begins from its enlarged picture.
+
+    Not from its enlarged latent: a value between a latent's positions stands for no picture. The default
+    model's VAE shows latents of twice the size at 27 dB from the enlarged picture, and that picture, encoded,
+    at 30; what is lost, a higher strength would have to draw.
+    """
+    latent = yield from first
     width, height = request.final_size
     assert width is not None and height is not None and request.hires_strength is not None
     clean = encode(model.vae, pixels_of(decode(model.vae, latent), width, height), generator)
-    canvas = Canvas(
-        noise=torch.randn(clean.shape, generator=generator).to(device),
-        clean=clean,
-        strength=request.hires_strength,
-    )
-    return (yield from walk(canvas, second, done=num_first))
+    noise = torch.randn(clean.shape, generator=generator).to(model.unet.device)
+    canvas = Canvas(noise=noise, clean=clean, strength=request.hires_strength)
+    return (yield from sample(canvas, second, guidance, generator))
 
 
-def _pass(request: GenerationRequest, model: Model, strength: float | None) -> Pass:
-    assert request.scheduler is not None, "the request is not resolved"
-    scheduler = model.schedulers.make(request.scheduler)
-    return Pass(scheduler, take_steps(scheduler, request.num_steps, strength, model.unet.device))
-
-
-def _canvas(request: GenerationRequest, model: Model, generator: torch.Generator) -> Canvas:
+def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Generator) -> Canvas:
     """What the first pass begins from. The order of what is drawn from the generator is diffusers'."""
     width, height = request.width, request.height
     assert width is not None and height is not None, "the request is not resolved"
@@ -113,7 +132,7 @@ def _canvas(request: GenerationRequest, model: Model, generator: torch.Generator
     assert isinstance(request.image, InputImage)
     pixels = pixels_of(request.image.pixels, width, height)
     if model.kind == "edit":
-        return Canvas(noise=noise(), beside=encode(model.vae, pixels, None))
+        return Canvas(noise=noise(), extra=encode(model.vae, pixels, None))
 
     assert request.strength is not None, "the request is not fitted"
     if request.mask is None:
@@ -127,7 +146,7 @@ def _canvas(request: GenerationRequest, model: Model, generator: torch.Generator
         return Canvas(noise=noise(), clean=clean, strength=request.strength, mask=small)
     start = encode(model.vae, pixels, generator) if request.strength < 1 else None
     drawn = noise()
-    hidden = encode(model.vae, pixels * (1 - mask), generator)  # what is to be drawn anew is grey
+    hidden = encode(model.vae, pixels * (1 - mask), generator)  # the part to draw is grey
     return Canvas(
-        noise=drawn, clean=start, strength=request.strength, beside=torch.cat((small, hidden), dim=1)
+        noise=drawn, clean=start, strength=request.strength, extra=torch.cat((small, hidden), dim=1)
     )

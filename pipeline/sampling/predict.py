@@ -1,6 +1,6 @@
 """One call of the U-Net for several requests, each getting its own rows back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,12 +44,12 @@ def _watched(site: str, backend: Backend, faults: list[str]) -> Backend:
     return replace(backend, run=run, cross=None)  # one way in, whose arguments are plain tensors
 
 
-# What the refiner is told of a picture's looks; the values that diffusers takes.
+# The refiner's aesthetic scores; the values that diffusers takes.
 _SCORE, _NEGATIVE_SCORE = 6.0, 2.5
 
 
 def size_ids(height: int, width: int, *, scored: bool, is_negative: bool) -> list[float]:
-    """Original size and crop, then the target size, or for the refiner the score of its looks."""
+    """Original size and crop, then the target size, or for the refiner its aesthetic score."""
     if scored:
         return [height, width, 0, 0, _NEGATIVE_SCORE if is_negative else _SCORE]
     return [height, width, 0, 0, height, width]
@@ -70,28 +70,31 @@ class Call:
 def predict(
     model: Model, batch: Sequence[Job], graphs: Graphs | None = None
 ) -> list[Tensor | NonFinitePrediction]:
-    """Predictions r c h w for each job; those that are not finite are asked for again on `math`.
+    """Predictions r c h w for each job; one that is not finite is computed again on `math`.
 
     Args:
         graphs: the U-Net compiled; None calls it as it is.
     """
     with _context(model, batch) as context:
-        runtime, recorder = _runtime(batch, {site: c.backend for site, c in batch[0].plan.items()}, context)
-        rows = _call(model, batch, runtime, graphs)
+        attention, recorder = _attention(batch, batch[0].attention, context)
+        rows = _call(model, batch, attention, graphs)
     is_finite = [bool(r.isfinite().all()) for r in rows]
-    recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.ask.x])
+    if recorder is not None:
+        recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.asked.x])
     return [r if ok else _retry(model, job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
 
 
 def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
     with _context(model, [job]) as context:
-        planned, _ = _runtime([job], {site: c.backend for site, c in job.plan.items()}, context)
-        fault = first_fault(lambda runtime: _call(model, [job], runtime), planned)
-        runtime, recorder = _runtime([job], dict.fromkeys(job.plan, get("math")), context)
-        (rows,) = _call(model, [job], runtime)
-    where = f"prediction {job.ask.index + 1} of {job.ask.count}: {fault}"
+        planned, _ = _attention([job], job.attention, context)
+        fault = first_fault(lambda attention: _call(model, [job], attention), planned)
+        math = AttentionRuntime(dict.fromkeys(planned.plan, get("math")))
+        attention, recorder = _attention([job], math, context)
+        (rows,) = _call(model, [job], attention)
+    where = f"prediction {job.index + 1} of {job.num_predictions}: {fault}"
     if rows.isfinite().all():
-        recorder.commit()
+        if recorder is not None:
+            recorder.commit()
         job.retries.append(f"{where}; drawn again with math")
         return rows
     return NonFinitePrediction(
@@ -100,8 +103,9 @@ def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
 
 
 def _call(
-    model: Model, batch: Sequence[Job], runtime: AttentionRuntime, graphs: Graphs | None = None
+    model: Model, batch: Sequence[Job], attention: AttentionRuntime, graphs: Graphs | None = None
 ) -> tuple[Tensor, ...]:
+    """The U-Net's prediction, split into the rows of each job."""
     call, unet, deep = _arguments(model, batch), graphs or model.unet, _deep_feature(batch)
     prediction = unet(
         call.x,
@@ -109,22 +113,22 @@ def _call(
         None,  # the runtime has its keys and values
         pooled=call.pooled,
         size_ids=call.size_ids,
-        attention=runtime,
+        attention=attention,
         time_cond=call.time_cond,
-        deep=deep,
+        **({} if deep is None else {"deep": deep}),
     )
-    counts = [len(job.ask.x) for job in batch]
-    if deep is not None and deep.kept is not None:
+    counts = [job.num_rows for job in batch]
+    if deep is not None and deep.kept is not None and not batch[0].takes_deep:
         for job, kept in zip(batch, deep.kept.split(counts), strict=True):
-            # A copy: a row would hold on to its whole batch.
-            job.deep = kept.clone() if job.request.lossy_cache_interval > 1 else None
+            if job.request.lossy_cache_interval > 1:
+                job.deep, job.deep_index = kept.clone(), job.index  # a view would hold on to the whole batch
     return prediction.split(counts)
 
 
 def _deep_feature(batch: Sequence[Job]) -> DeepFeature | None:
-    """What the rows take of earlier calls, or where this one leaves its own; None where nobody wants it."""
-    if batch[0].ask.reuses:
-        return DeepFeature(torch.cat([job.deep[-len(job.ask.x) :] for job in batch if job.deep is not None]))
+    """The kept features of the rows, or an empty one to receive theirs; None where no request wants one."""
+    if batch[0].takes_deep:
+        return DeepFeature(torch.cat([job.deep[-job.num_rows :] for job in batch if job.deep is not None]))
     return DeepFeature() if any(job.request.lossy_cache_interval > 1 for job in batch) else None
 
 
@@ -133,8 +137,8 @@ def _arguments(model: Model, batch: Sequence[Job]) -> Call:
     rows = [(job, conditioning) for job in batch for conditioning in job.conditioning]
     pooled = [conditioning.pooled for _, conditioning in rows if conditioning.pooled is not None]
     return Call(
-        x=torch.cat([job.ask.x for job in batch]).to(unet.dtype),
-        timesteps=torch.stack([job.ask.timestep for job, _ in rows]).to(unet.device),
+        x=torch.cat([job.asked.x for job in batch]).to(unet.dtype),
+        timesteps=torch.stack([job.asked.timestep for job, _ in rows]).to(unet.device),
         pooled=torch.stack(pooled).to(unet.dtype) if pooled else None,
         size_ids=_size_ids(model, batch) if pooled else None,
         time_cond=_time_cond(model, batch),
@@ -142,41 +146,41 @@ def _arguments(model: Model, batch: Sequence[Job]) -> Call:
 
 
 def _time_cond(model: Model, batch: Sequence[Job]) -> Tensor | None:
-    """The guidance that each row is to act out by itself, b e; None where the U-Net was not taught to."""
+    """The embedded guidance scale of each row, b e; None for a U-Net that takes none."""
     unet = model.unet
     if unet.config.time_cond_dim is None:
         return None
-    scales = [job.request.guidance_scale for job in batch for _ in job.ask.x]
+    scales = [job.request.guidance_scale for job in batch for _ in job.asked.x]
     embedded = guidance_embedding(torch.tensor(scales, device=unet.device), unet.config.time_cond_dim)
     return embedded.to(unet.dtype)
 
 
 def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
-    """What each row is told of the picture's size, b 6, or b 5 by the refiner."""
+    """Each row's original size, crop and target size, b 6; the refiner's b 5 have a score."""
     facts, factor = model.family.single_file, model.latent_factor
     rows = []
     for job in batch:
-        height, width = (side * factor for side in job.ask.x.shape[2:])
+        height, width = (side * factor for side in job.asked.x.shape[2:])
         scored = facts is not None and facts.num_sizes == 5
-        last = len(job.ask.x) - 1
+        last = len(job.asked.x) - 1
         rows += [size_ids(height, width, scored=scored, is_negative=i < last) for i in range(last + 1)]
     return torch.tensor(rows, device=model.unet.device)
 
 
 def _context(model: Model, batch: Sequence[Job]) -> AbstractContextManager[ContextRows]:
-    """What the rows of a call read of their prompts."""
+    """Keys and values of the prompts of a call's rows."""
     return model.prompt_cache.rows([each for job in batch for each in job.conditioning])
 
 
-def _runtime(
-    batch: Sequence[Job], backends: Mapping[str, Backend], context: ContextRows
-) -> tuple[AttentionRuntime, RowRecorder | RepeatingRecorder]:
-    """What a call does its attention with, and who listens, if any of its requests wants maps."""
+def _attention(
+    batch: Sequence[Job], planned: AttentionRuntime, context: ContextRows
+) -> tuple[AttentionRuntime, RowRecorder | RepeatingRecorder | None]:
+    """The attention of a call, and the recorder of the requests in it that want maps, if any does."""
     recordings = [recording for job in batch for recording in job.recordings]
-    if batch[0].ask.reuses:
-        return AttentionRuntime(backends, context=context), RepeatingRecorder(recordings)
+    if not any(recordings):
+        return replace(planned, context=context), None
+    if batch[0].takes_deep:
+        return replace(planned, context=context), RepeatingRecorder(recordings)
     recorder = RowRecorder(recordings)
-    if not recorder.is_needed:
-        return AttentionRuntime(backends, context=context), recorder
     means = recorder if recorder.takes_means else None
-    return AttentionRuntime(backends, recorder, context, means), recorder
+    return replace(planned, context=context, recorder=recorder, means=means), recorder

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from limelight.attention import AttentionRuntime, attend, get
+from limelight.attention import AttentionRuntime, ContextRows, RowGroup, attend, get
 from limelight.attention.caches.contexts import PagedContexts
 from limelight.attention.caches.decoding import DecodingCache, KVCache, PagedKVCache
 from limelight.attention.caches.pool import BlockPool
@@ -120,16 +120,24 @@ def both_ways(sites: Sequence[tuple[int, int, int]], counts: Sequence[int], comm
     pages = PagedContexts(max_bytes=2**30)
     asked = [[((row, chunk), lambda: piece) for chunk in range(count)] for row, count in enumerate(counts)]
     runtime = AttentionRuntime(dict.fromkeys(piece, get("sdpa")))
-    wide = {site: [x.repeat(len(counts), 1, common, 1) for x in kv] for site, kv in piece.items()}
+    weight = torch.zeros(1)  # nothing is recorded
+
+    def cross(site: str, q: Tensor, groups: ContextRows) -> None:
+        runtime.attend_cross(site, q, groups, scale=scales[site], grid=(q.shape[2], 1), out_weight=weight)
+
+    wide = {
+        site: (k.repeat(len(counts), 1, common, 1), v.repeat(len(counts), 1, common, 1))
+        for site, (k, v) in piece.items()
+    }
 
     def in_pages() -> None:
         with pages.rows(asked) as groups:
             for site, q in queries.items():
-                runtime.attend_ahead(site, q, groups, scale=scales[site])
+                cross(site, q, groups)
 
     def repeated() -> None:
         for site, q in queries.items():
-            runtime.attend(site, q, *wide[site], scale=scales[site])
+            cross(site, q, (RowGroup(wide.__getitem__),))
 
     return in_pages, repeated
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounter
 
-from limelight.attention import AttentionRuntime, get
+from limelight.attention import AttentionRuntime, RowGroup, get
 from limelight.attention.caches.contexts import PagedContexts
 from limelight.attention.recording.recorder import RowRecorder
 from limelight.attention.recording.recording import Grid, Level, Recording
@@ -24,10 +24,9 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, attention: AttentionRuntime) -> Tensor:
         q, k, v = self.to_qkv(x).unflatten(-1, (3, 2, 8)).permute(2, 0, 3, 1, 4)  # b n (3 h d) -> 3 b h n d
-        if attention.recorder is not None:
-            weight = self.to_qkv.weight[:16]
-            attention.recorder.record("site", q, k, v, scale=8**-0.5, grid=GRID, out_weight=weight)
-        return attention.attend("site", q, k, v, scale=8**-0.5).transpose(1, 2).flatten(2)
+        context, weight = (RowGroup(lambda site: (k, v)),), self.to_qkv.weight[:16]
+        out = attention.attend_cross("site", q, context, scale=8**-0.5, grid=GRID, out_weight=weight)
+        return out.transpose(1, 2).flatten(2)
 
 
 @pytest.mark.parametrize("name", ["sdpa", "sdpa-flash", "onednn", "math", "tiled"])
@@ -75,7 +74,8 @@ def test_prompts_in_pages_compile_nothing_anew(request: pytest.FixtureRequest) -
 
     def attend(q: Tensor, attention: AttentionRuntime) -> Tensor:
         assert attention.context is not None
-        return attention.attend_ahead("site", q, attention.context, scale=0.3)
+        weight = torch.zeros(1, 16)
+        return attention.attend_cross("site", q, attention.context, scale=0.3, grid=(2, 3), out_weight=weight)
 
     def piece(number: int) -> dict[str, tuple[Tensor, Tensor]]:
         return {"site": (torch.full((1, 2, 5, 8), float(number)), torch.full((1, 2, 5, 8), float(number)))}

@@ -1,6 +1,7 @@
 """Every attention layer goes through the runtime it is handed, and a recorder sees the cross-attention."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -58,19 +59,21 @@ def test_a_sites_name_is_its_modules_name(variant, saved):
 @pytest.mark.parametrize(
     "variant", ["sd1-four-levels", "sdxl", "tiny-sd", "only-cross-attention"], indirect=True
 )
-def test_specs_say_what_really_happens(variant, saved, inputs, monkeypatch, size):
+def test_specs_say_what_really_happens(variant, saved, inputs, size):
     unet = UNet.from_pretrained(saved(variant))
     arguments, _ = inputs(unet.config, height=size[0], width=size[1])
     seen: dict[str, AttentionSpec] = {}
 
-    def attend(self, site, q, k, v, *, scale, mask=None):
-        seen[site] = AttentionSpec.of(q, k, v)
-        return self.plan[site].attend(q, k, v, scale=scale)
+    def watched(site):
+        def run(q, k, v, **options):
+            seen[site] = AttentionSpec.of(q, k, v)
+            return get("math").run(q, k, v, **options)
 
-    monkeypatch.setattr(AttentionRuntime, "attend", attend)
+        return replace(get("math"), run=run)
+
     calls = Calls()
     with torch.inference_mode():
-        unet(**arguments, attention=calls.runtime(unet))
+        unet(**arguments, attention=AttentionRuntime({s.name: watched(s.name) for s in unet.sites}, calls))
     assert list(seen) == [site.name for site in unet.sites]  # in the order of running, too
     assert seen == unet.attention_specs(*size, num_tokens=7, batch=2)
     cross = {site.name: site for site in unet.sites if site.kind == "cross"}

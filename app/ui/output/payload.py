@@ -1,19 +1,20 @@
 """Maps as the browser gets them: small integers, and what each counts for."""
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from limelight.attention.recording.recording import Grid, Recording
 from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.maps.layers import Layer
 from limelight.pipeline.text.words import parts_of
 
-MEAN = -1  # the number of the frame over all predictions
+MEAN = -1  # the number of the frame over all predictions or heads
 LEVELS = 255  # a map's largest value is sent as this one
 
 
@@ -46,10 +47,9 @@ def chips_of(maps: HeatMaps) -> list[Chip]:
 
 
 def live_maps(maps: HeatMaps) -> dict[str, Any]:
-    """The maps so far of a picture that is being drawn: over all predictions, and of the newest."""
-    chips, recording = chips_of(maps), maps.recording
-    newest = len(recording.steps) - 1
-    layers = [_grid_layer(recording, grid, chips, [MEAN, newest]) for grid in _grids(recording)]
+    """The maps so far of a picture in the making: over all predictions, and of the newest."""
+    chips = chips_of(maps)
+    layers = [_layer(layer, chips) for layer in maps.layers(steps=[maps.num_steps - 1])]
     return _payload(maps, [_view("attention", chips, layers)])
 
 
@@ -59,21 +59,19 @@ def all_maps(maps: HeatMaps, max_bytes: int) -> dict[str, Any]:
     Sites come as means over heads at every prediction, and head by head over all predictions; what does not
     fit is left out, and the browser says so.
     """
-    chips, recording = chips_of(maps), maps.recording
-    layers = _grid_layers(recording, chips)
+    chips = chips_of(maps)
+    layers = [_layer(layer, chips) for layer in maps.layers()]
     left = max_bytes - sum(map(_size, layers))
-    for layer in _site_layers(recording, chips):
+    for site in chain(maps.layers("heads"), maps.layers("steps")):
+        layer = _layer(site, chips)
         if _size(layer) <= left:
             layers.append(layer)
             left -= _size(layer)
     views = [_view("attention", chips, layers)]
-    for name in ("values", "refined"):
-        if name in recording.views and recording.views[name].steps:
-            views.append(_view(name, chips, _grid_layers(recording.views[name], chips)))
-    if maps.of_negative is not None:
-        own = chips_of(maps.of_negative)
-        views.append(_view("negative", own, _grid_layers(maps.of_negative.recording, own)))
-    return _payload(maps, views) | {"points": _points(recording)}
+    for name, view in maps.views().items():
+        own = chips_of(view)
+        views.append(_view(name, own, [_layer(layer, own) for layer in view.layers()]))
+    return _payload(maps, views) | {"points": _points(maps)}
 
 
 def quantised(maps: Float[Tensor, "*k h w"]) -> tuple[Float[Tensor, "*k"], Int[Tensor, "*k h w"]]:
@@ -96,73 +94,30 @@ def _view(name: str, chips: Sequence[Chip], layers: list[dict[str, Any]]) -> dic
     return {"name": name, "chips": [chip.to_dict() for chip in chips], "layers": layers}
 
 
-def _grids(recording: Recording) -> list[Grid]:
-    """The finest first."""
-    return sorted(recording.totals, reverse=True)
-
-
-def _grid_layers(recording: Recording, chips: Sequence[Chip]) -> list[dict[str, Any]]:
-    frames = [MEAN, *range(len(recording.steps))]
-    return [_grid_layer(recording, grid, chips, frames) for grid in _grids(recording)]
-
-
-def _grid_layer(
-    recording: Recording, grid: Grid, chips: Sequence[Chip], frames: Sequence[int]
-) -> dict[str, Any]:
-    maps = [recording.grid(grid, None if frame == MEAN else [frame]) for frame in frames]
-    return _layer(f"{grid[0]}x{grid[1]}", "grid", grid, frames, _of_chips(maps, chips))
-
-
-def _site_layers(recording: Recording, chips: Sequence[Chip]) -> Iterable[dict[str, Any]]:
-    """Heads of every site over all predictions, then every site at each of them."""
-    is_by_head = recording.level == "head"
-    for name in recording.sums:
-        maps = recording.site(name)
-        heads = maps if is_by_head else maps[None]  # heads m h w
-        frames = [MEAN, *range(len(heads))] if is_by_head else [MEAN]
-        stacked = [heads.mean(0), *heads] if is_by_head else [heads[0]]
-        yield _layer(name, "heads", _grid_of(maps), frames, _of_chips(stacked, chips))
-    for name in recording.sums if recording.site_steps else ():
-        steps = range(len(recording.site_steps))
-        each = [recording.site(name, [step]) for step in steps]
-        means = [maps.mean(0) if is_by_head else maps for maps in each]
-        yield _layer(name, "steps", _grid_of(means[0]), list(steps), _of_chips(means, chips))
-
-
-def _grid_of(maps: Tensor) -> Grid:
-    return maps.shape[-2], maps.shape[-1]
-
-
-def _of_chips(maps: Sequence[Float[Tensor, "m h w"]], chips: Sequence[Chip]) -> Float[Tensor, "f c h w"]:
+def _layer(layer: Layer, chips: Sequence[Chip]) -> dict[str, Any]:
     """Each frame's maps of tokens, taken together by chip."""
-    stacked = torch.stack(list(maps)).float().cpu()
-    return torch.stack([stacked[:, list(chip.tokens)].sum(1) for chip in chips], dim=1)
-
-
-def _layer(
-    name: str, kind: str, grid: Grid, frames: Sequence[int], maps: Float[Tensor, "f c h w"]
-) -> dict[str, Any]:
-    tops, levels = quantised(maps)
+    tops, levels = quantised(
+        torch.stack([layer.maps[:, list(chip.tokens)].sum(1) for chip in chips], dim=1)
+    )  # frames chips h w
     return {
-        "name": name,
-        "kind": kind,
-        "grid": list(grid),
-        "frames": list(frames),
-        "tops": _base64(tops.float()),
+        "name": layer.name,
+        "kind": layer.kind,
+        "grid": list(layer.maps.shape[-2:]),
+        "frames": [MEAN if frame is None else frame for frame in layer.frames],
+        "tops": _base64(tops),
         "data": _base64(levels),
     }
 
 
-def _points(recording: Recording) -> dict[str, Any] | None:
-    """Where places of the picture attend to in it: for each, on the finest grid, what sums to 1."""
-    if "points" not in recording.views or not recording.views["points"].steps:
+def _points(maps: HeatMaps) -> dict[str, Any] | None:
+    """Where points of the picture attend to in it."""
+    points = maps.points()
+    if not points:
         return None
-    view = recording.views["points"]
-    grid = _grids(view)[0]
-    maps = view.grid(grid).float().cpu()
-    tops, levels = quantised(maps / maps.sum((-2, -1), keepdim=True).clamp(min=1e-30))
-    places = [[round(x, 4), round(y, 4)] for x, y in recording.extras.points]
-    return {"places": places, "grid": list(grid), "tops": _base64(tops), "data": _base64(levels)}
+    tops, levels = quantised(torch.stack(list(points.values())))
+    places = [[round(x, 4), round(y, 4)] for x, y in points]
+    grid = list(levels.shape[-2:])
+    return {"places": places, "grid": grid, "tops": _base64(tops), "data": _base64(levels)}
 
 
 def _base64(numbers: Tensor) -> str:

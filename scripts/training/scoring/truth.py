@@ -14,6 +14,7 @@ from limelight.attention import AttentionRuntime, plan
 from limelight.attention.recording.recorder import RowRecorder
 from limelight.attention.recording.recording import Recording
 from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.maps.selection import Selection
 from limelight.pipeline.models.model import Model
 from scripts.training.data import Batch, World
 from scripts.training.scoring.scores import plain
@@ -92,7 +93,8 @@ def record(
                 )
                 for row, recording in enumerate(recordings, start):
                     size = (PIXELS, PIXELS)
-                    views[row].append(HeatMaps(captions[row], prompts[row].tokens, size, recording))
+                    chosen = Selection(recording)
+                    views[row].append(HeatMaps(captions[row], prompts[row].tokens, size, chosen))
     truths = truths_of(batch)
     maps = [torch.stack([_maps(view, truth, scenes) for view in views[truth.scene]]) for truth in truths]
     end = [torch.stack([_end(view) for view in views[truth.scene]]) for truth in truths]

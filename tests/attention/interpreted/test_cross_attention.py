@@ -57,8 +57,8 @@ def test_output_and_maps_are_the_definition(
 ) -> None:
     q, k, v = draw(shape, dtype, device)
     exact, exact_means = definition(q, k, v, None, 0.2)
-    out, means = backend.attend_cross(q, (k, v), scale=0.2, mapped=True)
-    without, nothing = backend.attend_cross(q, (k, v), scale=0.2, mapped=False)
+    out, means = backend.cross(q, (k, v), scale=0.2, mapped=True)
+    without, nothing = backend.cross(q, (k, v), scale=0.2, mapped=False)
     assert nothing is None
     assert torch.equal(out, without)  # maps do not change a bit of the output
     assert out.dtype == dtype
@@ -82,8 +82,8 @@ def test_keys_in_pages_are_the_same_bits_as_keys_gathered(
     length = 2 * block_size - 3  # the last block is not full
     keys, values = (x[blocks].flatten(1, 2)[:, :length].transpose(1, 2) for x in (k, v))
     for mapped in (False, True):
-        paged = backend.attend_cross(q, Pages(k, v, blocks, length), scale=0.3, mapped=mapped)
-        gathered = backend.attend_cross(q, (keys, values), scale=0.3, mapped=mapped)
+        paged = backend.cross(q, Pages(k, v, blocks, length), scale=0.3, mapped=mapped)
+        gathered = backend.cross(q, (keys, values), scale=0.3, mapped=mapped)
         assert torch.equal(paged[0], gathered[0])
         if mapped:
             assert torch.equal(*(means for _, means in (paged, gathered)))
@@ -105,10 +105,10 @@ def test_prompts_of_several_lengths_are_read_where_they_lie(backend: Backend, de
     q = torch.randn(4, 4, 30, 8, device=device)
     with pages.rows([[(n, lambda n=n: piece(n)) for n in row] for row in rows]) as groups:
         runtime = AttentionRuntime({"site": replace(backend, run=refuse)}, context=groups)
-        out = runtime.attend_ahead("site", q, groups, scale=0.4)
+        out = runtime.attend_cross("site", q, groups, scale=0.4, grid=(5, 6), out_weight=torch.zeros(1, 32))
     for i, row in enumerate(rows):
         k, v = (torch.cat([piece(n)["site"][j] for n in row], dim=2) for j in (0, 1))
-        alone, _ = backend.attend_cross(q[i : i + 1], (k, v), scale=0.4, mapped=False)
+        alone, _ = backend.cross(q[i : i + 1], (k, v), scale=0.4, mapped=False)
         assert torch.equal(out[i : i + 1], alone)
 
 
@@ -128,7 +128,7 @@ def test_masks(kind: str, backend: Backend, device: str) -> None:
             mask[:, :, 4] = torch.finfo(torch.float32).min
     exact, _ = definition(q, k, v, mask, 0.2)
     assert torch.equal(
-        backend.attend(q, k, v, scale=0.2), backend.attend_cross(q, (k, v), scale=0.2, mapped=False)[0]
+        backend.attend(q, k, v, scale=0.2), backend.cross(q, (k, v), scale=0.2, mapped=False)[0]
     )
     out = backend.attend(q, k, v, mask=mask, scale=0.2)
     torch.testing.assert_close(out.double(), exact, atol=2e-6, rtol=1e-5)
@@ -137,14 +137,14 @@ def test_masks(kind: str, backend: Backend, device: str) -> None:
 def test_large_scores_do_not_overflow(backend: Backend, device: str) -> None:
     q, k, v = draw("sd1 40", torch.float32, device)
     exact, exact_means = definition(q, k, v, None, 300.0)
-    out, means = backend.attend_cross(q, (k, v), scale=300.0, mapped=True)
+    out, means = backend.cross(q, (k, v), scale=300.0, mapped=True)
     torch.testing.assert_close(out.double(), exact, atol=2e-3, rtol=0)
     torch.testing.assert_close(means.double(), exact_means, atol=2e-3, rtol=0)
 
 
 def test_it_is_one_node_of_a_compiled_graph(backend: Backend, device: str) -> None:
     def call(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor | None]:
-        out, means = backend.attend_cross(q * 2, (k, v), scale=0.2, mapped=True)
+        out, means = backend.cross(q * 2, (k, v), scale=0.2, mapped=True)
         return out.transpose(1, 2).flatten(2) + 1, means
 
     q, k, v = draw("multi-query", torch.float32, device)

@@ -92,5 +92,6 @@ def test_keys_that_do_not_lie_in_pages_are_read_as_they_are() -> None:
     k, v = piece(1)["a.attn2"]
     group = RowGroup(lambda site: (k, v))
     runtime = AttentionRuntime({"a.attn2": replace(BACKEND, cross=watch)})
-    runtime.attend_ahead("a.attn2", torch.randn(1, 4, 12, 8), (group,), scale=0.5)
+    q = torch.randn(1, 4, 12, 8)
+    runtime.attend_cross("a.attn2", q, (group,), scale=0.5, grid=GRID, out_weight=WEIGHT)
     assert seen[0][0] is k

@@ -11,8 +11,7 @@ from limelight.attention import Backend
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.results.result import Result
-from limelight.pipeline.sampling.engine import Engine
-from limelight.pipeline.sampling.job import Plan
+from limelight.pipeline.sampling.engine import Engine, Plan
 
 
 class OnKernel(Engine):

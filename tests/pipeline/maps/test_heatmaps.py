@@ -12,6 +12,7 @@ from limelight.attention.recording.recording import Frame, Recording
 from limelight.attention.recording.size import RecordingTooLarge
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.maps.heatmaps import HeatMaps, NoSuchMap
+from limelight.pipeline.maps.selection import Selection
 from limelight.pipeline.text.clip_encoder import Token
 from tests.pipeline.stock import contexts_of
 
@@ -176,7 +177,7 @@ def maps() -> HeatMaps:
     recording = Recording("grid", 7)
     for grids in predictions():
         recording.append(Frame(grids=grids, num_sites=dict.fromkeys(grids, 1)))
-    return HeatMaps(prompt, tokens, (32, 48), recording)
+    return HeatMaps(prompt, tokens, (32, 48), Selection(recording))
 
 
 def test_words_have_the_tokens_whose_characters_they_are(maps: HeatMaps) -> None:

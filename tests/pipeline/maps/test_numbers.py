@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from limelight.attention.recording.recording import Frame, Recording
 from limelight.pipeline.maps.heatmaps import HeatMaps, NoSuchMap
 from limelight.pipeline.maps.numbers import concentration, outliers, overlap, stretched
+from limelight.pipeline.maps.selection import Selection
 from limelight.pipeline.text.clip_encoder import Token
 from limelight.pipeline.text.words import parts_of
 
@@ -67,7 +68,7 @@ def heat_maps() -> HeatMaps:
     generator = torch.Generator().manual_seed(0)
     sites = {f"site {i}": torch.rand(5, 4, 4, generator=generator).softmax(0) for i in range(3)}
     recording.append(Frame(grids={(4, 4): sum(sites.values())}, num_sites={(4, 4): 3}, sites=sites))
-    return HeatMaps("red car", tokens, (16, 16), recording)
+    return HeatMaps("red car", tokens, (16, 16), Selection(recording))
 
 
 def test_numbers_are_per_site() -> None:

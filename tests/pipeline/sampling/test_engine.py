@@ -9,7 +9,7 @@ import torch
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import NonFinitePicture, NonFinitePrediction
-from limelight.pipeline.sampling.passes import draw
+from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,8 @@ def test_stochastic_schedulers_draw_from_their_own_seed(pipe: TextToImagePipelin
 
 def test_the_initial_noise_is_the_seeds_alone(pipe: TextToImagePipeline) -> None:
     expected = torch.randn((1, 4, 8, 8), generator=torch.Generator("cpu").manual_seed(7))
-    first = next(draw(pipe.engine.resolve(request(seed=7, guidance_scale=1.0)), pipe.model))
+    asked = pipe.engine.resolve(request(seed=7, guidance_scale=1.0))
+    first = next(make_trajectory(asked, pipe.model, make_passes(asked, pipe.model)))
     assert torch.equal(first.x, expected)
 
 
@@ -137,8 +138,8 @@ def test_a_backend_that_fails_is_replaced_by_math_for_that_prediction_and_record
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu", attention="sdpa-math")
     expected = pipe(request())
     site = "up_blocks.1.attentions.0.transformer_blocks.0.attn2"
-    plan = dict(pipe.engine.plan(request()))
-    backend, calls = plan[site].backend, []
+    planned, calls = pipe.engine.attention(16, 16), []
+    backend = planned.plan[site]
 
     def fails_once(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **options: object) -> torch.Tensor:
         calls.append(1)
@@ -147,8 +148,8 @@ def test_a_backend_that_fails_is_replaced_by_math_for_that_prediction_and_record
             out * torch.nan if len(calls) in (3, 4) else out
         )  # the third step, and when it is looked at again
 
-    plan[site] = replace(plan[site], backend=replace(backend, run=fails_once))
-    pipe.engine._plans[8, 8] = plan
+    failing = {**planned.plan, site: replace(backend, run=fails_once)}
+    pipe.engine._attention[16, 16] = replace(planned, plan=failing)
     result = pipe(request())
     assert result.info["retries"] == [
         f"prediction 3 of 5: in attention at {site}, backend sdpa-math; drawn again with math"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from limelight.pipeline.results.a1111 import parameters_text, record_of
 from limelight.pipeline.results.png import read_record, request_of
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.engine import Engine
-from limelight.pipeline.sampling.passes import draw
+from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.unet import DeepFeature, UNet
 from tests.pipeline.stock import largest_difference
 
@@ -59,16 +60,17 @@ def by_hand(pipe: TextToImagePipeline, asked: GenerationRequest) -> Image.Image:
     model, asked = pipe.model, pipe.engine.resolve(asked)
     texts = [model.text.negative(asked.negative_prompt), model.text.prompt(asked.prompt)]
     context = torch.stack([text.context for text in texts])
-    trajectory, deep = draw(asked, model), DeepFeature()
-    ask = next(trajectory)
-    while True:
-        if ask.index % asked.lossy_cache_interval == 0:
+    trajectory, deep = make_trajectory(asked, model, make_passes(asked, model)), DeepFeature()
+    wanted = next(trajectory)
+    for index in count():
+        if index % asked.lossy_cache_interval == 0:
             deep = DeepFeature()
-        rows = model.unet(ask.x, ask.timestep.expand(2), context, deep=deep)
+        rows = model.unet(wanted.x, wanted.timestep.expand(2), context, deep=deep)
         try:
-            ask = trajectory.send(rows)
+            wanted = trajectory.send(rows)
         except StopIteration as finished:
             return decode(model.vae, finished.value)
+    raise AssertionError
 
 
 def test_it_draws_what_the_method_says(pipe: TextToImagePipeline, calls: Calls) -> None:
@@ -82,7 +84,7 @@ def test_without_it_nothing_is_kept(pipe: TextToImagePipeline, monkeypatch: pyte
     given = []
     forward = pipe.model.unet.forward
     monkeypatch.setattr(
-        pipe.model.unet, "forward", lambda *a, **k: (given.append(k["deep"]), forward(*a, **k))[1]
+        pipe.model.unet, "forward", lambda *a, **k: (given.append(k.get("deep")), forward(*a, **k))[1]
     )
     pipe(request(lossy_cache_interval=1))
     assert given == [None] * 7
@@ -189,16 +191,16 @@ def test_a_prediction_drawn_again_leaves_its_own_feature(sd_folder: Path) -> Non
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu", attention="sdpa-math")
     expected = pipe(request())
     site = "up_blocks.1.attentions.0.transformer_blocks.0.attn2"
-    plan = dict(pipe.engine.plan(request()))
-    backend, seen = plan[site].backend, []
+    planned, seen = pipe.engine.attention(16, 16), []
+    backend = planned.plan[site]
 
     def fails(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, **options: object) -> torch.Tensor:
         seen.append(1)  # whole predictions alone come here; the second of them, and when it is looked at
         out = backend.run(q, k, v, **options)
         return out * torch.nan if len(seen) in (2, 3) else out
 
-    plan[site] = replace(plan[site], backend=replace(backend, run=fails))
-    pipe.engine._plans[8, 8] = plan
+    failing = {**planned.plan, site: replace(backend, run=fails)}
+    pipe.engine._attention[16, 16] = replace(planned, plan=failing)
     result = pipe(request(record="grid"))
     assert [note.partition(":")[0] for note in result.info["retries"]] == ["prediction 4 of 7"]
     assert largest_difference(result.image, expected.image) <= 1

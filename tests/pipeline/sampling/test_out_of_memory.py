@@ -9,6 +9,7 @@ import torch
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import OutOfMemory
+from limelight.pipeline.sampling import job
 
 
 @pytest.fixture
@@ -39,11 +40,42 @@ def test_the_batch_is_halved_and_the_same_pictures_go_on(
     calls = limit_rows(pipe, 4, monkeypatch)
     results = pipe(requests)
     assert calls == [8] + [4] * 6  # no step is made twice
-    assert pipe.engine.max_rows == 4
     for ours, theirs in zip(results, expected, strict=True):
         difference = np.asarray(ours.image, dtype=int) - np.asarray(theirs.image, dtype=int)
         assert np.abs(difference).max() <= 1
         assert np.allclose(ours.maps.word("cat"), theirs.maps.word("cat"), atol=1e-5)
+
+
+def test_another_session_keeps_its_rows(pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = GenerationRequest(prompt="a cat", num_steps=3).repeated(4)
+    one, other = pipe.engine.session(), pipe.engine.session()
+    for request in requests:
+        one.add(request)
+        other.add(request)
+    with monkeypatch.context() as context:
+        limit_rows(pipe, 4, context)
+        assert one.step() == []
+    assert (one.max_rows, other.max_rows, pipe.engine.max_rows) == (4, 8, 8)
+    assert len(one.step()) == 2
+    assert len(other.step()) == 4
+    assert pipe.engine.session().max_rows == 8
+
+
+def test_a_session_recovers_when_memory_is_there_again(
+    pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "CALLS_TO_RECOVER", 3)
+    session = pipe.engine.session()
+    for request in GenerationRequest(prompt="a cat", num_steps=20).repeated(4):
+        session.add(request)
+    with monkeypatch.context() as context:
+        assert limit_rows(pipe, 2, context) == []
+        assert session.step() == session.step() == []  # 8 rows, then 4
+    limits = []
+    for _ in range(7):
+        assert session.step()
+        limits.append(session.max_rows)
+    assert limits == [2, 2, 4, 4, 4, 8, 8]
 
 
 def test_a_picture_without_memory_fails_and_says_so(

@@ -1,4 +1,4 @@
-"""What a request wants recorded, and the maps that come of it."""
+"""The maps that a request asks for: their recordings, and the heat maps that are read from them."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,57 +8,50 @@ from limelight.attention.recording.size import SiteSize, check_recordings
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.query import context_keys
+from limelight.pipeline.maps.selection import Selection
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.text.encoder import Conditioning
 
 
 @dataclass(frozen=True, slots=True)
-class Recordings:
-    """The recordings of a request: of its prompt and of its negative prompt, None where not wanted."""
+class RequestMaps:
+    """The recordings of a request's prompt and of its negative prompt, None where not wanted.
 
-    negative: Recording | None = None
-    prompt: Recording | None = None
+    Args:
+        view: the heat maps of both; it reads the recordings as they grow.
+    """
 
-    def rows(self, num_rows: int) -> list[Recording | None]:
-        """What each row of a prediction is recorded into: the last is the prompt's, the one before it the
-        negative prompt's; a model that edits images has one more, without the image."""
+    negative: Recording | None
+    prompt: Recording
+    view: HeatMaps
+
+    def recordings(self, num_rows: int) -> list[Recording | None]:
+        """The recording of each row of a prediction: the last is the prompt's, the one before it the negative
+        prompt's; a model that edits images has one more, without the image."""
         return [None, self.negative, self.prompt][-num_rows:]
 
-    def maps(
-        self, request: GenerationRequest, negative: Conditioning, prompt: Conditioning, model: Model
-    ) -> HeatMaps | None:
+    @property
+    def heatmaps(self) -> HeatMaps | None:
         """A view of what is recorded so far, None where nothing is."""
-        if self.prompt is None or not self.prompt.steps:
+        if not self.prompt.steps:
             return None
-        width, height = request.final_size
-        assert height is not None and width is not None
-        size = height, width
-        of_negative = None
-        if self.negative is not None and self.negative.steps:
-            of_negative = HeatMaps(request.negative_prompt, negative.tokens, size, self.negative)
-        return HeatMaps(
-            request.prompt,
-            prompt.tokens,
-            size,
-            self.prompt,
-            of_negative=of_negative,
-            # Only where it is asked for: it holds on to the model.
-            keys=partial(context_keys, model, request.clip_skip) if request.record_queries else None,
-        )
+        if self.negative is not None and not self.negative.steps:
+            return replace(self.view, of_negative=None)
+        return self.view
 
 
-def start_recordings(
+def start_maps(
     request: GenerationRequest, model: Model, negative: Conditioning, prompt: Conditioning, count: int
-) -> Recordings:
-    """Empty recordings of `count` predictions, where the request wants them.
+) -> RequestMaps | None:
+    """Empty recordings of the first `count` predictions, None where the request wants none.
 
     Raises:
         RecordingTooLarge: they would take too much memory.
         RequestError: queries of a prediction that will not be made.
     """
     if not isinstance(request.record, str):
-        return Recordings()
+        return None
     width, height = request.final_size
     assert height is not None and width is not None
     if request.record_queries and request.record_queries[-1] >= count:
@@ -75,11 +68,18 @@ def start_recordings(
     of_prompt = Recording(request.record, len(prompt.context), extras)
     of_negative = None
     if "negative" in request.record_extras and request.is_guided:
-        words = replace(extras, points=(), queries=())  # places are the prompt's alone
+        words = replace(extras, points=(), queries=())  # points are the prompt's alone
         of_negative = Recording(request.record, len(negative.context), words)
     wanted = [each for each in (of_negative, of_prompt) if each is not None]
     check_recordings(wanted, _sites(request, model), count)
-    return Recordings(of_negative, of_prompt)
+    size = height, width
+    maps = HeatMaps(request.prompt, prompt.tokens, size, Selection(of_prompt))
+    if of_negative is not None:
+        their = HeatMaps(request.negative_prompt, negative.tokens, size, Selection(of_negative))
+        maps = replace(maps, of_negative=their)
+    if request.record_queries:  # only then: it holds on to the model
+        maps = replace(maps, keys=partial(context_keys, model, request.clip_skip))
+    return RequestMaps(of_negative, of_prompt, maps)
 
 
 def _sites(request: GenerationRequest, model: Model) -> dict[str, SiteSize]:
