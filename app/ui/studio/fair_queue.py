@@ -4,6 +4,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
+from limelight.errors import LimelightError
+
 
 class Waiting(Protocol):
     """Something that waits for a visitor."""
@@ -15,7 +17,7 @@ class Waiting(Protocol):
 T = TypeVar("T", bound=Waiting)
 
 
-class QueueFull(RuntimeError):
+class QueueFull(LimelightError, RuntimeError):
     """No more can wait; the message says how many do."""
 
 
