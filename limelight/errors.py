@@ -1,6 +1,7 @@
 """The base of every error that Limelight raises on purpose.
 
-A message states the value, the limit and the remedy. Each package defines its own errors on top of these two; the common ones are exported by `limelight`.
+A message states the value, the limit and the remedy. Each package defines its own errors on top of these two;
+the common ones are exported by `limelight`.
 """
 
 
