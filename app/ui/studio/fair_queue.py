@@ -2,11 +2,12 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from limelight.errors import LimelightError
 
 
+@runtime_checkable
 class Waiting(Protocol):
     """Something that waits for a visitor."""
 
