@@ -5,6 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 QUICK := not gpu and not weights and not slow
+CHECKER := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
 # As it was typed: make would read a dollar sign as the beginning of a variable's name.
 override PROMPT := $(value PROMPT)
@@ -20,10 +21,10 @@ test: .venv/installed-dev ## all tests but the slow ones and those that need a G
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser"
 	$(BIN)/python -m pytest -q -m "$(QUICK) and browser"
 
-# The two left out hold no tensor annotations to check and take most of the time.
+# An int is a float, as type checkers have it (PEP 484). The two tests left out hold no tensor annotations to check and take most of the time.
 shapes: .venv/installed-dev ## the tests of tensors again, with every annotation checked when a function is called
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser and not compile" \
-		--jaxtyping-packages=limelight,scripts.typechecked.typechecked tests/attention tests/unet tests/pipeline/maps \
+		--jaxtyping-packages='limelight,$(CHECKER)' tests/attention tests/unet tests/pipeline/maps \
 		--ignore tests/attention/test_triton.py --deselect tests/attention/caches/test_pager.py::test_100_000_random_steps_leak_nothing
 
 test-slow: .venv/installed-dev ## the slow tests: full-size models
