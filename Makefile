@@ -5,12 +5,13 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 QUICK := not gpu and not weights and not slow
+CHECKER := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
 # As it was typed: make would read a dollar sign as the beginning of a variable's name.
 override PROMPT := $(value PROMPT)
 export PROMPT
 
-.PHONY: image test test-slow check types lint benchmark wheel clean
+.PHONY: image test shapes test-slow check benchmark docs wheel clean
 
 image: .venv/installed ## draw PROMPT with the model in the box
 	@$(BIN)/limelight generate -- "$$PROMPT"
@@ -19,6 +20,12 @@ test: .venv/installed-dev ## all tests but the slow ones and those that need a G
 	@scripts/install_chromium.sh
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser"
 	$(BIN)/python -m pytest -q -m "$(QUICK) and browser"
+
+# An int is a float, as type checkers have it (PEP 484). The two tests left out hold no tensor annotations to check and take most of the time.
+shapes: .venv/installed-dev ## the tests of tensors again, with every annotation checked when a function is called
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser and not compile" \
+		--jaxtyping-packages='limelight,$(CHECKER)' tests/attention tests/unet tests/pipeline/maps \
+		--ignore tests/attention/test_triton.py --deselect tests/attention/caches/test_pager.py::test_100_000_random_steps_leak_nothing
 
 test-slow: .venv/installed-dev ## the slow tests: full-size models
 	$(BIN)/python -m pytest -q -m slow
@@ -32,6 +39,9 @@ check: .venv/installed-dev ## format, lint, types, import contract
 
 benchmark: .venv/installed-dev ## Limelight beside diffusers, in a few minutes, into build/benchmark.md
 	$(BIN)/python -m scripts.benchmark --quick -o build/benchmark.md
+
+docs: .venv/installed-dev ## the API reference, from docstrings, into build/reference/
+	$(BIN)/python -m scripts.build_reference build/reference
 
 wheel: .venv/installed-dev ## the wheel, into dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

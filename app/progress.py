@@ -3,7 +3,7 @@
 import time
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, TextColumn
@@ -29,7 +29,7 @@ class BatchProgress:
         self._before = 0
         self._started = self._told = 0.0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "BatchProgress":
         self._bar.__enter__()
         return self
 
@@ -89,7 +89,7 @@ class Bar:
         )
         self._task = self._bars.add_task("loading", total=None, count="", **fields)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Bar":
         self._bars.start()
         return self
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from limelight.attention.capability import Capability
 from limelight.attention.context import KeysValues, Pages
 from limelight.attention.spec import AttentionSpec
+from limelight.errors import UsageError
 
 Mask = Bool[Tensor, "..."] | Float[Tensor, "..."]  # broadcastable to b h n m
 
@@ -44,7 +45,7 @@ class Cross(Protocol):
     ) -> tuple[Float[Tensor, "b h n d"], Float[Tensor, "b n m"] | None]: ...
 
 
-class BackendRefused(ValueError):
+class BackendRefused(UsageError):
     """No backend, or not the one asked for, can run this attention call."""
 
 

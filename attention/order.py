@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from limelight.attention.registry import get
+from limelight.errors import UsageError
 
 Kind = Literal["self", "cross"]
 
 
-class BadOrder(ValueError):
+class BadOrder(UsageError):
     """An order for backends that cannot be read, or that names a site the model lacks."""
 
 

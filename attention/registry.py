@@ -9,6 +9,7 @@ from torch import Tensor
 from limelight.attention.backend import Backend, BackendRefused, Mask, refused
 from limelight.attention.backends import flash, math, onednn, sdpa, sdpa_kernels, tiled, triton, xformers
 from limelight.attention.spec import AttentionSpec
+from limelight.errors import UsageError
 
 # In order of preference: an automatic choice takes the first that accepts and has no drawback. onednn has one
 # unless it was measured to be faster than sdpa. torch chooses well among its own kernels, runs everything and
@@ -29,7 +30,7 @@ backends: tuple[Backend, ...] = (
 )
 
 
-class UnknownBackend(ValueError):
+class UnknownBackend(UsageError):
     """No backend has this name; the message lists those that exist, the nearest first."""
 
 

@@ -59,7 +59,7 @@ class MeanRecorder(Protocol):
         self,
         site: str,
         q: Float[Tensor, "b h n d"],
-        means: Sequence[Float[Tensor, "n m"]],
+        means: Sequence[Float[Tensor, "n _"]],
         *,
         grid: tuple[int, int],
     ) -> None:

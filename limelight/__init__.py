@@ -9,19 +9,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from limelight.attention import BackendRefused as BackendRefused
+    from limelight.attention import BadOrder as BadOrder
+    from limelight.attention import UnknownBackend as UnknownBackend
     from limelight.attention import attend as attend
+    from limelight.errors import LimelightError as LimelightError
+    from limelight.errors import UsageError as UsageError
     from limelight.pipeline import GenerationRequest as GenerationRequest
     from limelight.pipeline import Result as Result
     from limelight.pipeline import Step as Step
     from limelight.pipeline import TextToImagePipeline as TextToImagePipeline
+    from limelight.pipeline.errors import AdapterError as AdapterError
+    from limelight.pipeline.errors import ModelError as ModelError
+    from limelight.pipeline.errors import OutputError as OutputError
+    from limelight.pipeline.errors import PictureError as PictureError
+    from limelight.pipeline.errors import RequestError as RequestError
+    from limelight.pipeline.errors import UnknownName as UnknownName
     from limelight.unet import UNet as UNet
+    from limelight.unet import UNetConfigError as UNetConfigError
+    from limelight.unet import WeightsError as WeightsError
 
 _HOMES = {
+    "AdapterError": "limelight.pipeline.errors",
+    "BackendRefused": "limelight.attention",
+    "BadOrder": "limelight.attention",
     "GenerationRequest": "limelight.pipeline",
+    "LimelightError": "limelight.errors",
+    "ModelError": "limelight.pipeline.errors",
+    "OutputError": "limelight.pipeline.errors",
+    "PictureError": "limelight.pipeline.errors",
+    "RequestError": "limelight.pipeline.errors",
     "Result": "limelight.pipeline",
     "Step": "limelight.pipeline",
     "TextToImagePipeline": "limelight.pipeline",
     "UNet": "limelight.unet",
+    "UNetConfigError": "limelight.unet",
+    "UnknownBackend": "limelight.attention",
+    "UnknownName": "limelight.pipeline.errors",
+    "UsageError": "limelight.errors",
+    "WeightsError": "limelight.unet",
     "attend": "limelight.attention",
 }
 __all__ = [*_HOMES, "__version__"]

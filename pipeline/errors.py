@@ -1,11 +1,10 @@
-"""What a caller can get wrong. Each message states the value, the limit and the remedy."""
+"""Errors of the pipeline. Each message states the value, the limit and the remedy."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-
-class UsageError(ValueError):
-    """Something that the caller gave cannot be used as it is."""
+from limelight.errors import LimelightError
+from limelight.errors import UsageError as UsageError
 
 
 class RequestError(UsageError):
@@ -13,7 +12,7 @@ class RequestError(UsageError):
 
 
 class UnknownName(UsageError):
-    """A model, scheduler, device or dtype of that name does not exist here."""
+    """No model, scheduler, device or dtype has this name."""
 
     def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
         names = list(valid)
@@ -23,23 +22,23 @@ class UnknownName(UsageError):
 
 
 class ModelError(UsageError):
-    """A model's folder is not one that can be loaded."""
+    """A model's folder cannot be loaded."""
 
 
 class AdapterError(UsageError):
-    """A LoRA or a textual inversion cannot be used with this model; nothing was changed."""
+    """A LoRA or a textual inversion does not fit this model; nothing was changed."""
 
 
 class OutputError(UsageError):
-    """A picture cannot be written where it was asked for."""
+    """A file cannot be written to the path that was given."""
 
 
-class PictureError(RuntimeError):
+class PictureError(LimelightError, RuntimeError):
     """A picture could not be drawn; nothing is saved for it."""
 
 
 class NonFinitePrediction(PictureError):
-    """The U-Net returned NaN or infinity for a request, also when asked again with the `math` backend."""
+    """The U-Net returned NaN or infinity for a request, with the planned backends and with `math`."""
 
 
 class NonFinitePicture(PictureError):
@@ -47,4 +46,4 @@ class NonFinitePicture(PictureError):
 
 
 class OutOfMemory(PictureError):
-    """There is not enough memory for a picture, also by itself."""
+    """There is not enough memory for a picture, even when it is drawn alone."""

@@ -71,7 +71,7 @@ def test_a_checkout_without_symbolic_links_draws(decoys: Path, tmp_path: Path) -
     """Git writes a link as a text file that holds its target where links cannot be made."""
     clone = tmp_path / "clone"
     (clone / "limelight").mkdir(parents=True)
-    for name in ("__init__.py", "__main__.py"):
+    for name in ("__init__.py", "__main__.py", "errors.py"):
         shutil.copy(ROOT / "limelight" / name, clone / "limelight" / name)
     for name in PACKAGES:
         (clone / "limelight" / name).write_text(f"../{name}")

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from limelight.attention.adapters.log import KernelLog, attend_for
 from limelight.attention.registry import get
+from limelight.errors import UsageError
 
 # What some models ask their attention for beside q, k, v and mask, and no backend here computes.
 UNSUPPORTED = ("softcap", "position_bias", "s_aux", "head_mask")
 
 
-class UnsupportedAttention(ValueError):
+class UnsupportedAttention(UsageError):
     """A model asks its attention for something that this package does not compute; the message says what."""
 
 

@@ -5,8 +5,10 @@ Source: Kwon et al. 2023, arXiv:2309.06180, sections 4.2 to 4.4.
 
 from dataclasses import dataclass, field
 
+from limelight.errors import LimelightError
 
-class OutOfBlocks(RuntimeError):
+
+class OutOfBlocks(LimelightError, RuntimeError):
     """The pool has fewer free blocks than are asked for; nothing was changed."""
 
 

@@ -71,7 +71,7 @@ class RowRecorder:
                 frame.queries[site] = q[row].detach()
 
     def record_means(
-        self, site: str, q: Float[Tensor, "b h n d"], means: Sequence[Float[Tensor, "n m"]], *, grid: Grid
+        self, site: str, q: Float[Tensor, "b h n d"], means: Sequence[Float[Tensor, "n _"]], *, grid: Grid
     ) -> None:
         self._check(site, q)
         for row, recording, frame in self._rows:

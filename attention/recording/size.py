@@ -15,12 +15,13 @@ from limelight.attention.recording.recording import (
     Level,
     Recording,
 )
+from limelight.errors import UsageError
 
 MAX_BYTES = 2**29
 SUM = torch.float32.itemsize
 
 
-class RecordingTooLarge(ValueError):
+class RecordingTooLarge(UsageError):
     """A recording would take too much memory; the message gives the estimate and what would fit."""
 
 

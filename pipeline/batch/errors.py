@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from limelight.pipeline.errors import UsageError
+from limelight.errors import LimelightError, UsageError
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,5 +38,5 @@ class WorldError(UsageError):
     """Not as many processes take part as were asked for."""
 
 
-class OutputLost(RuntimeError):
+class OutputLost(LimelightError, RuntimeError):
     """The folder is full, or gone, in the middle of a run; what is in it is whole."""

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self
+from typing import Any
 
 from limelight.pipeline.batch.errors import OutputLost
 
@@ -67,7 +67,7 @@ class Journal:
     def close(self) -> None:
         os.close(self._file)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Journal":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Self
 
 import torch
 
@@ -46,7 +45,7 @@ class Helpers:
         ]
         self._stop = stop
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Helpers":
         for process in self._processes:
             process.start()
         self._stop.pass_on(self.stop)

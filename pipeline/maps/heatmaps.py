@@ -49,6 +49,12 @@ class HeatMaps:
     of_negative: "HeatMaps | None" = field(default=None, repr=False)
     keys: Keys | None = field(default=None, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        height, width = self.size
+        words = " ".join(word.text for word in self.words())
+        steps = len(self.recording.steps)
+        return f"HeatMaps({words!r}, {width}x{height}, {steps} predictions, level {self.recording.level!r})"
+
     @property
     def recording(self) -> Recording:
         """The numbers that the maps are read from."""

@@ -5,8 +5,9 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Result:
 
     image: Image.Image
     request: GenerationRequest
-    info: Mapping[str, Any]
+    info: Mapping[str, Any] = field(repr=False)
     maps: HeatMaps | None = None
 
     @property
@@ -40,6 +41,12 @@ class Result:
         adapters = self.info.get("adapters", [])
         made_by = json.dumps([self.request.to_dict(), self.info["model"]["hash"], adapters], sort_keys=True)
         return f"{hashlib.sha256(made_by.encode()).hexdigest()[:10]}-seed{self.request.seed}.png"
+
+    def _repr_png_(self) -> bytes:
+        """The picture as a notebook shows it."""
+        file = BytesIO()
+        self.image.save(file, "PNG")
+        return file.getvalue()
 
     def save(self, path: str | Path) -> Path:
         """Writes the PNG with its record, whole or not at all.

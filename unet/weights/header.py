@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from limelight.errors import UsageError
+
 # A header of a hundred thousand entries or of nested brackets must not cost more than a blink and some
 # dozen megabytes. The largest Stable Diffusion checkpoints have 2,500 tensors and 0.3 MB of header.
 MAX_HEADER_BYTES = 8 * 1024 * 1024
@@ -40,7 +42,7 @@ CONVERT = (
 )
 
 
-class WeightsError(ValueError):
+class WeightsError(UsageError):
     """Weights that cannot be used; nothing was loaded."""
 
 

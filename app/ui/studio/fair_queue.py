@@ -2,9 +2,12 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+from limelight.errors import LimelightError
 
 
+@runtime_checkable
 class Waiting(Protocol):
     """Something that waits for a visitor."""
 
@@ -15,7 +18,7 @@ class Waiting(Protocol):
 T = TypeVar("T", bound=Waiting)
 
 
-class QueueFull(RuntimeError):
+class QueueFull(LimelightError, RuntimeError):
     """No more can wait; the message says how many do."""
 
 
