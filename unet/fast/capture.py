@@ -1,0 +1,171 @@
+"""The operations of a call as an fx graph, which repeats them without the Python between them.
+
+What CUDA graphs do for a GPU: in a small model Python takes a tenth of the time on one core. Attention is
+called by every repetition, so that prompts, backends and recorders are those of the call.
+
+torch's own `make_fx` also splits operations into smaller ones (`linear` into two, nearest upsampling into
+several), and takes 1.8 s for the default model, whose whole picture takes 0.4 s; this takes 0.1 s.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import getitem
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from limelight.attention import AttentionRuntime, RowGroup
+from limelight.attention.context import ContextRows, KeysValues
+from limelight.unet.fast.passes import Layout, call_directly, layout_of, merge_views, write_in_place
+
+Inputs = Mapping[str, Tensor | None]
+Compute = Callable[[Inputs, AttentionRuntime | None], tuple[Tensor, ...]]
+_WRITTEN = (bool, int, float, str, torch.dtype, torch.device, torch.layout, torch.memory_format, type(None))
+
+
+def capture(
+    compute: Compute, inputs: Inputs, attention: AttentionRuntime | None
+) -> tuple[tuple[Tensor, ...], Compute]:
+    """What `compute` gives, and what repeats it for inputs of the same shapes and strides: `compute` itself if
+    it hands numbers to Python, which may decide by them."""
+    mode = _Capture(inputs, attention)
+    through = None if attention is None else _Attention(mode, attention)
+    with mode:
+        results = compute(inputs, through)  # type: ignore[arg-type]  # stands for the runtime
+    return results, mode.repetition(results) if mode.is_repeatable else compute
+
+
+def as_one(function: Callable[..., Tensor], *args: Any) -> Tensor:
+    """`function(*args)`; a capture takes it for one operation."""
+    mode = _get_current_dispatch_mode()
+    return mode.as_one(function, *args) if isinstance(mode, _Capture) else function(*args)
+
+
+class _Capture(TorchDispatchMode):
+    """Adds a node to a graph for each operation. A tensor that none of them made is a constant: a parameter,
+    something packed of one, a view of one. Other tensors are not held, so that memory is freed as usual."""
+
+    def __init__(self, inputs: Inputs, attention: AttentionRuntime | None) -> None:
+        super().__init__()
+        self.is_repeatable = True
+        self._graph = fx.Graph()
+        self._nodes = WeakTensorKeyDictionary()  # of inputs, and of what operations make
+        for name, tensor in inputs.items():
+            node = self._graph.placeholder(f"input_{name}")
+            if tensor is not None:
+                self._nodes[tensor] = node
+        self._last_given = self._graph.placeholder("attention")
+        self._given = {id(attention): self._last_given}  # with the constants
+        self._constants: list[Any] = []
+        self._is_paused = False
+
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        is_constant = func.is_view and not any(x in self._nodes for x in _tensors((args, kwargs)))
+        if not self._is_paused and not is_constant:
+            self._add(func, args, kwargs, out)
+        return out
+
+    def as_one(self, function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        self._is_paused = True
+        try:
+            out = function(*args, **kwargs)
+        finally:
+            self._is_paused = False
+        self._add(function, args, kwargs, out)
+        return out
+
+    def repetition(self, results: tuple[Tensor, ...]) -> Compute:
+        """What repeats the call, with these results."""
+        graph, constants = self._graph, self._constants
+        graph.output(tuple(map(self._node, results)))
+        merge_views(graph)
+        graph.eliminate_dead_code()
+        write_in_place(graph)
+        call_directly(graph)
+        forward = fx.GraphModule(nn.Module(), graph).forward
+        return lambda inputs, attention: forward(*inputs.values(), attention, *constants)
+
+    def _add(self, function: Any, args: tuple, kwargs: Mapping[str, Any], out: Any) -> None:
+        node = self._graph.call_function(function, *tree_map(self._node, (args, dict(kwargs))))
+        owners = {
+            x.untyped_storage().data_ptr(): layout.memory if (layout := layout_of(self._nodes.get(x))) else None
+            for x in _tensors((args, kwargs))
+            if x.layout == torch.strided  # packed weights lie nowhere
+        }
+        if isinstance(out, Tensor):
+            return self._made(node, out, owners)
+        for i, part in enumerate(out if isinstance(out, (tuple, list)) else [out]):
+            if isinstance(part, Tensor):
+                self._made(self._graph.call_function(getitem, (node, i)), part, owners)
+            elif part is not None:
+                self.is_repeatable = False
+        return None
+
+    def _made(self, node: fx.Node, out: Tensor, owners: Mapping[int, fx.Node | None]) -> None:
+        """`owners`: of the memory that the operation read."""
+        self._nodes[out] = node
+        if out.layout == torch.strided:
+            owner = owners.get(out.untyped_storage().data_ptr(), node)
+            node.meta["layout"] = Layout(owner, out.shape, out.stride(), out.storage_offset(), out.dtype)
+
+    def _node(self, value: Any) -> Any:
+        """What stands for a value in the graph."""
+        if isinstance(value, Tensor) and value in self._nodes:
+            return self._nodes[value]
+        if isinstance(value, _WRITTEN):
+            return value
+        if id(value) not in self._given:
+            with self._graph.inserting_after(self._last_given):
+                self._last_given = self._graph.placeholder(f"constant_{len(self._constants)}")
+            self._given[id(value)] = self._last_given
+            self._constants.append(value)  # held, so that no other has its id
+        return self._given[id(value)]
+
+
+def _tensors(values: Any) -> Iterator[Tensor]:
+    return (each for each in tree_leaves(values) if isinstance(each, Tensor))
+
+
+@dataclass(frozen=True, slots=True)
+class _Attention:
+    """Stands for the runtime in a capture; its calls are one operation each."""
+
+    mode: _Capture
+    runtime: AttentionRuntime
+
+    @property
+    def context(self) -> ContextRows | None:
+        return self.runtime.context
+
+    def attend_self(self, *args: Any, **facts: Any) -> Tensor:
+        return self.mode.as_one(_attend_self, self.runtime, *args, **facts)
+
+    def attend_cross(self, site: str, q: Tensor, groups: ContextRows, **facts: Any) -> Tensor:
+        made = None if groups is self.runtime.context else groups[0].at(site)
+        return self.mode.as_one(_attend_cross, self.runtime, site, q, made, **facts)
+
+
+def _attend_self(attention: AttentionRuntime, *args: Any, **facts: Any) -> Tensor:
+    return _in_order(attention.attend_self(*args, **facts))
+
+
+def _attend_cross(
+    attention: AttentionRuntime, site: str, q: Tensor, made: KeysValues | None, **facts: Any
+) -> Tensor:
+    groups = attention.context if made is None else (RowGroup(lambda site: made),)
+    assert groups is not None
+    return _in_order(attention.attend_cross(site, q, groups, **facts))
+
+
+def _in_order(out: Tensor) -> Tensor:
+    """With the heads of a position side by side, b n (h d), as what follows reads them. A backend may lay out
+    its result in another order in each call, and the graph has views of it."""
+    return out.transpose(1, 2).contiguous().transpose(1, 2)
