@@ -20,7 +20,9 @@ class Block(nn.Module):
         name: dotted name of this block in the U-Net.
     """
 
-    def __init__(self, level: LevelConfig, config: UNetConfig, in_channels: Sequence[int], *, name: str) -> None:
+    def __init__(
+        self, level: LevelConfig, config: UNetConfig, in_channels: Sequence[int], *, name: str
+    ) -> None:
         super().__init__()
         self.resnets = nn.ModuleList(ResnetBlock(c, level.channels, config) for c in in_channels)
         self.attentions = nn.ModuleList(

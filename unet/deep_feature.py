@@ -55,8 +55,8 @@ class DeepCacheUNet(UNet):
         """The prediction for `x`; the other arguments are those of `UNet.forward`.
 
         Args:
-            deep: an empty one receives the deep feature of this call. With a kept one only `conv_in`, the last
-                layer on the way up and the output are computed: faster, and another prediction.
+            deep: an empty one receives the deep feature of this call. With a kept one only `conv_in`, the
+                last layer on the way up and the output are computed: faster, and another prediction.
 
         Raises:
             ValueError: an input does not fit; the message says what does.

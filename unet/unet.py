@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import torch
 from jaxtyping import Float, Shaped
@@ -19,6 +20,7 @@ from limelight.unet.sites import Site, list_sites
 from limelight.unet.transformer import Attention
 from limelight.unet.weights.find import find_weights
 from limelight.unet.weights.load import load_strict, parameters_on_meta
+from limelight.unet.weights.merge import MergedWeights
 
 
 class UNet(nn.Module):
@@ -28,6 +30,7 @@ class UNet(nn.Module):
 
     Attributes:
         can_compile: whether `torch.compile` may be given it.
+        merged: what is merged into the weights, such as LoRAs.
         filter_bytes: how much memory it may take for filters besides the weights; None if it makes none.
 
     Source: Rombach et al. 2022, arXiv:2112.10752; SDXL: Podell et al. 2023, arXiv:2307.01952.
@@ -40,6 +43,7 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         self.sites: tuple[Site, ...] = list_sites(config)
+        self.merged = MergedWeights(self)
         self.execution_device: torch.device | None = None  # None is where the weights are
         first, n = config.down[0].channels, len(config.down)
 
@@ -94,7 +98,7 @@ class UNet(nn.Module):
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
         variant: str | None = None,
-    ) -> "UNet":
+    ) -> Self:
         """The U-Net of a diffusers folder, ready to predict (`eval()`).
 
         Args:

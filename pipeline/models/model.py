@@ -13,7 +13,7 @@ from limelight.pipeline.models.prompt_cache import PromptCache
 from limelight.pipeline.requests.schedulers import Schedulers
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.pipeline.text.vocabulary import Vocabulary
-from limelight.unet import UNet
+from limelight.unet import DeepCacheUNet
 
 Kind = Literal["draw", "inpaint", "edit"]
 
@@ -34,7 +34,7 @@ class Model:
 
     name: str
     family: Family
-    unet: UNet
+    unet: DeepCacheUNet
     vae: Any
     text: TextEncoder
     scheduler_config: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Model:
     def __post_init__(self) -> None:
         object.__setattr__(self, "adapters", Adapters(self.unet, self.text))
         object.__setattr__(self, "preview", Preview(self.vae))
-        object.__setattr__(self, "prompt_cache", PromptCache(self.unet, self.adapters))
+        object.__setattr__(self, "prompt_cache", PromptCache(self.unet))
         object.__setattr__(self, "schedulers", Schedulers(self.scheduler_config))
 
     @property

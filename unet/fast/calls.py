@@ -16,8 +16,8 @@ _version = attrgetter("_version")
 
 
 class CapturedCalls:
-    """Calls of one model, each kind captured when it comes for the second time, since in the first call a layer
-    may still choose how to compute.
+    """Calls of one model, each kind captured when it comes for the second time: in the first call a layer may
+    still choose how to compute.
 
     When a parameter or a module is replaced or changed, all are dropped. A model with forward hooks is always
     called.

@@ -20,7 +20,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from limelight.attention import AttentionRuntime, RowGroup
 from limelight.attention.context import ContextRows, KeysValues
-from limelight.unet.fast.passes import Layout, call_directly, layout_of, merge_views, write_in_place
+from limelight.unet.fast.passes import Layout, call_directly, layout_of, merge_views, write_in_place, writes
 
 Inputs = Mapping[str, Tensor | None]
 Compute = Callable[[Inputs, AttentionRuntime | None], tuple[Tensor, ...]]
@@ -30,9 +30,9 @@ _WRITTEN = (bool, int, float, str, torch.dtype, torch.device, torch.layout, torc
 def capture(
     compute: Compute, inputs: Inputs, attention: AttentionRuntime | None
 ) -> tuple[tuple[Tensor, ...], Compute]:
-    """What `compute` gives, and what repeats it for inputs of the same shapes and strides: `compute` itself if
-    it hands numbers to Python, which may decide by them."""
-    mode = _Capture(inputs, attention)
+    """What `compute` gives, and what repeats it for inputs of the same shapes and strides: `compute` itself
+    if it hands numbers to Python, which may decide by them."""
+    mode = Capture(inputs, attention)
     through = None if attention is None else _Attention(mode, attention)
     with mode:
         results = compute(inputs, through)  # type: ignore[arg-type]  # stands for the runtime
@@ -42,23 +42,27 @@ def capture(
 def as_one(function: Callable[..., Tensor], *args: Any) -> Tensor:
     """`function(*args)`; a capture takes it for one operation."""
     mode = _get_current_dispatch_mode()
-    return mode.as_one(function, *args) if isinstance(mode, _Capture) else function(*args)
+    return mode.as_one(function, *args) if isinstance(mode, Capture) else function(*args)
 
 
-class _Capture(TorchDispatchMode):
+class Capture(TorchDispatchMode):
     """Adds a node to a graph for each operation. A tensor that none of them made is a constant: a parameter,
-    something packed of one, a view of one. Other tensors are not held, so that memory is freed as usual."""
+    something packed of one, a view of one. Other tensors are not held, so that memory is freed as usual.
+
+    Attributes:
+        is_repeatable: False once an operation has handed a number to Python.
+    """
 
     def __init__(self, inputs: Inputs, attention: AttentionRuntime | None) -> None:
         super().__init__()
         self.is_repeatable = True
-        self._graph = fx.Graph()
+        self.graph = fx.Graph()
         self._nodes = WeakTensorKeyDictionary()  # of inputs, and of what operations make
         for name, tensor in inputs.items():
-            node = self._graph.placeholder(f"input_{name}")
+            node = self.graph.placeholder(f"input_{name}")
             if tensor is not None:
                 self._nodes[tensor] = node
-        self._last_given = self._graph.placeholder("attention")
+        self._last_given = self.graph.placeholder("attention")
         self._given = {id(attention): self._last_given}  # with the constants
         self._constants: list[Any] = []
         self._is_paused = False
@@ -84,33 +88,32 @@ class _Capture(TorchDispatchMode):
 
     def repetition(self, results: tuple[Tensor, ...]) -> Compute:
         """What repeats the call, with these results."""
-        graph, constants = self._graph, self._constants
+        graph, constants = self.graph, self._constants
         graph.output(tuple(map(self._node, results)))
         merge_views(graph)
-        graph.eliminate_dead_code()
+        graph.eliminate_dead_code(_has_effect)
         write_in_place(graph)
         call_directly(graph)
         forward = fx.GraphModule(nn.Module(), graph).forward
         return lambda inputs, attention: forward(*inputs.values(), attention, *constants)
 
     def _add(self, function: Any, args: tuple, kwargs: Mapping[str, Any], out: Any) -> None:
-        node = self._graph.call_function(function, *tree_map(self._node, (args, dict(kwargs))))
-        owners = {
-            x.untyped_storage().data_ptr(): layout.memory if (layout := layout_of(self._nodes.get(x))) else None
-            for x in _tensors((args, kwargs))
-            if x.layout == torch.strided  # packed weights lie nowhere
-        }
+        node = self.graph.call_function(function, *tree_map(self._node, (args, dict(kwargs))))
+        owners: dict[int, fx.Node | None] = {}  # of the memory that the operation reads
+        for x in _tensors((args, kwargs)):
+            if x.layout == torch.strided:  # packed weights lie nowhere
+                layout = layout_of(self._nodes.get(x))
+                owners[x.untyped_storage().data_ptr()] = None if layout is None else layout.memory
         if isinstance(out, Tensor):
             return self._made(node, out, owners)
         for i, part in enumerate(out if isinstance(out, (tuple, list)) else [out]):
             if isinstance(part, Tensor):
-                self._made(self._graph.call_function(getitem, (node, i)), part, owners)
+                self._made(self.graph.call_function(getitem, (node, i)), part, owners)
             elif part is not None:
                 self.is_repeatable = False
         return None
 
     def _made(self, node: fx.Node, out: Tensor, owners: Mapping[int, fx.Node | None]) -> None:
-        """`owners`: of the memory that the operation read."""
         self._nodes[out] = node
         if out.layout == torch.strided:
             owner = owners.get(out.untyped_storage().data_ptr(), node)
@@ -123,11 +126,16 @@ class _Capture(TorchDispatchMode):
         if isinstance(value, _WRITTEN):
             return value
         if id(value) not in self._given:
-            with self._graph.inserting_after(self._last_given):
-                self._last_given = self._graph.placeholder(f"constant_{len(self._constants)}")
+            with self.graph.inserting_after(self._last_given):
+                self._last_given = self.graph.placeholder(f"constant_{len(self._constants)}")
             self._given[id(value)] = self._last_given
             self._constants.append(value)  # held, so that no other has its id
         return self._given[id(value)]
+
+
+def _has_effect(node: fx.Node) -> bool:
+    """Whether it must stay though nothing reads it."""
+    return node.op != "call_function" or writes(node) or node.target in (_attend_self, _attend_cross)
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:
@@ -138,7 +146,7 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 class _Attention:
     """Stands for the runtime in a capture; its calls are one operation each."""
 
-    mode: _Capture
+    mode: Capture
     runtime: AttentionRuntime
 
     @property

@@ -11,8 +11,8 @@ from torch import fx
 _aten = torch.ops.aten
 # Elementwise operations, and what writes over their first argument instead.
 _OVER: dict[Any, Any] = {
-    _aten.add.Tensor: _aten.add_.Tensor,
-    _aten.mul.Tensor: _aten.mul_.Tensor,
+    _aten.add.Tensor: torch.Tensor.add_,
+    _aten.mul.Tensor: torch.Tensor.mul_,
     _aten.silu.default: _aten.silu_.default,
     _aten.gelu.default: _aten.gelu_.default,
 }
@@ -23,6 +23,7 @@ _DIRECT: dict[Any, Any] = {
     _aten.group_norm.default: torch.group_norm,
     _aten.layer_norm.default: torch.layer_norm,
     _aten.cat.default: torch.cat,
+    _aten.mul_.Tensor: torch.Tensor.mul_,
 }
 
 
@@ -50,11 +51,16 @@ def layout_of(node: Any) -> Layout | None:
     return node.meta.get("layout") if isinstance(node, fx.Node) else None
 
 
+def writes(node: fx.Node) -> bool:
+    """Whether an operation writes to what it is given."""
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
+
+
 def merge_views(graph: fx.Graph) -> None:
-    """Makes each view a view of the tensor that owns the memory, or that tensor itself where they are equal."""
+    """Makes each view one of the tensor that owns the memory, or that tensor itself where they are equal."""
     for node in graph.nodes:
         layout = layout_of(node)
-        if layout is None or layout.memory is None or layout.memory is node or node.is_impure():
+        if layout is None or layout.memory is None or layout.memory is node or writes(node):
             continue
         owner = layout.memory
         owners = layout_of(owner)
@@ -81,12 +87,14 @@ def write_in_place(graph: fx.Graph) -> None:
         if node.target not in _OVER:
             continue
         result, read = layout_of(node), [layout_of(each) for each in node.args]
-        owners = [layout and layout.memory for layout in read]
+        owners = [None if layout is None else layout.memory for layout in read]
         can_swap = node.target in _COMMUTE and len(read) == 2 and not node.kwargs
         for i in (0, 1) if can_swap else (0,):
             layout, owner = read[i], owners[i]
-            is_free = isinstance(owner, fx.Node) and last[owner] == order[node] and owners.count(owner) == 1
-            if is_free and _is_of_torch(owner) and layout and result and layout.is_like(result):
+            if layout is None or owner is None or result is None or not _is_of_torch(owner):
+                continue
+            is_free = last[owner] == order[node] and owners.count(owner) == 1
+            if is_free and layout.is_like(result):
                 node.target = _OVER[node.target]
                 node.args = (node.args[i], *node.args[:i], *node.args[i + 1 :])
                 break
