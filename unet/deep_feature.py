@@ -11,6 +11,7 @@ from torch import Tensor
 
 from limelight.attention import AttentionRuntime
 from limelight.unet.blocks import UpBlock
+from limelight.unet.inputs import check_inputs
 from limelight.unet.unet import UNet
 
 
@@ -61,9 +62,10 @@ class DeepCacheUNet(UNet):
         Raises:
             ValueError: an input does not fit; the message says what does.
         """
-        temb = self.embed(x, timesteps, context, pooled, size_ids, attention, time_cond)
+        check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, attention, time_cond)
         if deep is not None:
             deep.check(x)
+        temb = self.embed(timesteps, pooled, size_ids, time_cond)
         return self.walk(x, temb, context, attention, deep)
 
     def walk(

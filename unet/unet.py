@@ -203,7 +203,8 @@ class UNet(nn.Module):
         Raises:
             ValueError: an input does not fit this U-Net; the message says what does.
         """
-        temb = self.embed(x, timesteps, context, pooled, size_ids, attention, time_cond)
+        check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, attention, time_cond)
+        temb = self.embed(timesteps, pooled, size_ids, time_cond)
         x = self.conv_in(x)
         skips = [x]
         for down in self.down_blocks:
@@ -216,31 +217,21 @@ class UNet(nn.Module):
 
     def embed(
         self,
-        x: Tensor,
         timesteps: Tensor,
-        context: Tensor | None,
         pooled: Tensor | None,
         size_ids: Tensor | None,
-        attention: AttentionRuntime | None,
         time_cond: Tensor | None,
     ) -> Float[Tensor, "b e"]:
-        """The embedding of the timesteps and sizes, activated; arguments as of `forward`.
-
-        Raises:
-            ValueError: as `forward`.
-        """
-        if context is None and (attention is None or attention.context is None):
-            raise ValueError("context is missing; give it, or an attention runtime with its keys and values")
+        """The embedding of the timesteps and sizes, activated: every residual block reads it so."""
         c = self.config
-        check_inputs(c, self.dtype, x, timesteps, context, pooled, size_ids, time_cond)
         embed = partial(sinusoids, flip_sin_to_cos=c.flip_sin_to_cos, freq_shift=c.freq_shift)
-        temb = self.time_embedding(embed(timesteps, c.down[0].channels).to(x.dtype), time_cond)
+        temb = self.time_embedding(embed(timesteps, c.down[0].channels).to(self.dtype), time_cond)
         if c.added is not None and self.add_embedding is not None:
             assert pooled is not None and size_ids is not None  # check_inputs has seen them
             sizes = embed(size_ids.flatten(), c.added.size_embed_dim)
             sizes = sizes.unflatten(0, size_ids.shape).flatten(1)  # (b s) e -> b (s e)
-            temb = temb + self.add_embedding(torch.cat((pooled, sizes.to(x.dtype)), dim=-1))
-        return self.conv_act(temb)  # every residual block reads it so
+            temb = temb + self.add_embedding(torch.cat((pooled, sizes.to(self.dtype)), dim=-1))
+        return self.conv_act(temb)
 
     def project_out(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b o h w"]:
         """The prediction, from the features of the last block."""

@@ -1,30 +1,117 @@
-"""The operations of a call as an fx graph, which repeats them without the Python between them.
+"""Calls of a model, captured as graphs that repeat them without the Python between the operations.
 
 What CUDA graphs do for a GPU: in a small model Python takes a tenth of the time on one core. Attention is
 called by every repetition, so that prompts, backends and recorders are those of the call.
-
-torch's own `make_fx` also splits operations into smaller ones (`linear` into two, nearest upsampling into
-several), and takes 1.8 s for the default model, whose whole picture takes 0.4 s; this takes 0.1 s.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from operator import getitem
+from itertools import chain
+from operator import attrgetter, is_
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
-from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
-from torch.utils._pytree import tree_leaves, tree_map
-from torch.utils.weak import WeakTensorKeyDictionary
+from torch import Tensor, nn
 
 from limelight.attention import AttentionRuntime, RowGroup
 from limelight.attention.context import ContextRows, KeysValues
-from limelight.unet.fast.passes import Layout, call_directly, layout_of, merge_views, write_in_place, writes
+from limelight.unet.fast.graph import GraphMode, Inputs
 
-Inputs = Mapping[str, Tensor | None]
 Compute = Callable[[Inputs, AttentionRuntime | None], tuple[Tensor, ...]]
-_WRITTEN = (bool, int, float, str, torch.dtype, torch.device, torch.layout, torch.memory_format, type(None))
+_MOST = 64  # kinds of calls that are kept
+_version = attrgetter("_version")
+
+
+class CapturedCalls:
+    """Calls of one model, each kind captured when it comes for the second time: in the first call a layer may
+    still choose how to compute.
+
+    When a parameter or a module is replaced or changed, all are dropped. A model with forward hooks is always
+    called.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple, Compute | None] = OrderedDict()
+        self._state: _State | None = None
+
+    def __reduce__(self) -> tuple:
+        return CapturedCalls, ()  # of a copy other parameters are read
+
+    def call(
+        self,
+        model: nn.Module,
+        compute: Compute,
+        inputs: Inputs,
+        attention: AttentionRuntime | None,
+        kind: str = "",
+    ) -> tuple[Tensor, ...]:
+        """What `compute` gives, by repeating a captured call where there is one.
+
+        Args:
+            compute: reads its inputs, the parameters of `model` and what `attention` returns; the same
+                operations for inputs of the same shapes.
+            kind: what else decides which operations those are.
+        """
+        state = self._state
+        if state is None or state.model is not model or state.has_changed():
+            self._known.clear()
+            self._state = state = _State(model)
+        if state.has_hooks():
+            return compute(inputs, attention)
+        key = kind, *_key(inputs, attention)
+        if key not in self._known:
+            self._known[key] = None
+            while len(self._known) > _MOST:
+                self._known.popitem(last=False)
+            return compute(inputs, attention)
+        self._known.move_to_end(key)
+        repeat = self._known[key]
+        if repeat is None:
+            results, self._known[key] = capture(compute, inputs, attention)
+            return results
+        return repeat(inputs, attention)
+
+
+def _key(inputs: Inputs, attention: AttentionRuntime | None) -> tuple:
+    """What decides which operations a call makes."""
+    layouts = [None if x is None else (x.shape, x.stride(), x.dtype) for x in inputs.values()]
+    has_context = attention is not None and attention.context is not None
+    return *layouts, attention is None, has_context, torch.get_num_threads()
+
+
+class _State:
+    """A model's modules, parameters and buffers at one time.
+
+    They are compared before each call, when none of them is in a cache any more: so there are no loops in
+    Python, which take half a millisecond of a small model's 14.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        modules = list(model.modules())
+        self._hooks = [each for m in modules for each in (m._forward_hooks, m._forward_pre_hooks)]
+        tables = [table for m in modules for table in (m._modules, m._parameters, m._buffers)]
+        self._tables: list[dict[str, Any]] = [table for table in tables if table]
+        self._values = list(chain.from_iterable(map(dict.values, self._tables)))
+        self._tensors = [each for each in self._values if isinstance(each, Tensor)]
+        # Those made in inference mode count no versions.
+        self._counted = [each for each in self._tensors if not each.is_inference()]
+        self._addresses = list(map(Tensor.data_ptr, self._tensors))
+        self._versions = list(map(_version, self._counted))
+
+    def has_hooks(self) -> bool:
+        return any(self._hooks)
+
+    def has_changed(self) -> bool:
+        """Whether a module or a tensor has been replaced or written to."""
+        values = list(chain.from_iterable(map(dict.values, self._tables)))
+        return not (
+            len(values) == len(self._values)
+            and all(map(is_, values, self._values))
+            and list(map(Tensor.data_ptr, self._tensors)) == self._addresses
+            and list(map(_version, self._counted)) == self._versions
+        )
 
 
 def capture(
@@ -32,121 +119,21 @@ def capture(
 ) -> tuple[tuple[Tensor, ...], Compute]:
     """What `compute` gives, and what repeats it for inputs of the same shapes and strides: `compute` itself
     if it hands numbers to Python, which may decide by them."""
-    mode = Capture(inputs, attention)
+    mode = GraphMode(inputs, attention)
     through = None if attention is None else _Attention(mode, attention)
     with mode:
         results = compute(inputs, through)  # type: ignore[arg-type]  # stands for the runtime
-    return results, mode.repetition(results) if mode.is_repeatable else compute
-
-
-def as_one(function: Callable[..., Tensor], *args: Any) -> Tensor:
-    """`function(*args)`; a capture takes it for one operation."""
-    mode = _get_current_dispatch_mode()
-    return mode.as_one(function, *args) if isinstance(mode, Capture) else function(*args)
-
-
-class Capture(TorchDispatchMode):
-    """Adds a node to a graph for each operation. A tensor that none of them made is a constant: a parameter,
-    something packed of one, a view of one. Other tensors are not held, so that memory is freed as usual.
-
-    Attributes:
-        is_repeatable: False once an operation has handed a number to Python.
-    """
-
-    def __init__(self, inputs: Inputs, attention: AttentionRuntime | None) -> None:
-        super().__init__()
-        self.is_repeatable = True
-        self.graph = fx.Graph()
-        self._nodes = WeakTensorKeyDictionary()  # of inputs, and of what operations make
-        for name, tensor in inputs.items():
-            node = self.graph.placeholder(f"input_{name}")
-            if tensor is not None:
-                self._nodes[tensor] = node
-        self._last_given = self.graph.placeholder("attention")
-        self._given = {id(attention): self._last_given}  # with the constants
-        self._constants: list[Any] = []
-        self._is_paused = False
-
-    def __torch_dispatch__(
-        self, func: Any, types: object, args: tuple = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        is_constant = func.is_view and not any(x in self._nodes for x in _tensors((args, kwargs)))
-        if not self._is_paused and not is_constant:
-            self._add(func, args, kwargs, out)
-        return out
-
-    def as_one(self, function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-        self._is_paused = True
-        try:
-            out = function(*args, **kwargs)
-        finally:
-            self._is_paused = False
-        self._add(function, args, kwargs, out)
-        return out
-
-    def repetition(self, results: tuple[Tensor, ...]) -> Compute:
-        """What repeats the call, with these results."""
-        graph, constants = self.graph, self._constants
-        graph.output(tuple(map(self._node, results)))
-        merge_views(graph)
-        graph.eliminate_dead_code(_has_effect)
-        write_in_place(graph)
-        call_directly(graph)
-        forward = fx.GraphModule(nn.Module(), graph).forward
-        return lambda inputs, attention: forward(*inputs.values(), attention, *constants)
-
-    def _add(self, function: Any, args: tuple, kwargs: Mapping[str, Any], out: Any) -> None:
-        node = self.graph.call_function(function, *tree_map(self._node, (args, dict(kwargs))))
-        owners: dict[int, fx.Node | None] = {}  # of the memory that the operation reads
-        for x in _tensors((args, kwargs)):
-            if x.layout == torch.strided:  # packed weights lie nowhere
-                layout = layout_of(self._nodes.get(x))
-                owners[x.untyped_storage().data_ptr()] = None if layout is None else layout.memory
-        if isinstance(out, Tensor):
-            return self._made(node, out, owners)
-        for i, part in enumerate(out if isinstance(out, (tuple, list)) else [out]):
-            if isinstance(part, Tensor):
-                self._made(self.graph.call_function(getitem, (node, i)), part, owners)
-            elif part is not None:
-                self.is_repeatable = False
-        return None
-
-    def _made(self, node: fx.Node, out: Tensor, owners: Mapping[int, fx.Node | None]) -> None:
-        self._nodes[out] = node
-        if out.layout == torch.strided:
-            owner = owners.get(out.untyped_storage().data_ptr(), node)
-            node.meta["layout"] = Layout(owner, out.shape, out.stride(), out.storage_offset(), out.dtype)
-
-    def _node(self, value: Any) -> Any:
-        """What stands for a value in the graph."""
-        if isinstance(value, Tensor) and value in self._nodes:
-            return self._nodes[value]
-        if isinstance(value, _WRITTEN):
-            return value
-        if id(value) not in self._given:
-            with self.graph.inserting_after(self._last_given):
-                self._last_given = self.graph.placeholder(f"constant_{len(self._constants)}")
-            self._given[id(value)] = self._last_given
-            self._constants.append(value)  # held, so that no other has its id
-        return self._given[id(value)]
-
-
-def _has_effect(node: fx.Node) -> bool:
-    """Whether it must stay though nothing reads it."""
-    return node.op != "call_function" or writes(node) or node.target in (_attend_self, _attend_cross)
-
-
-def _tensors(values: Any) -> Iterator[Tensor]:
-    return (each for each in tree_leaves(values) if isinstance(each, Tensor))
+    if not mode.is_repeatable:
+        return results, compute
+    function, constants = mode.function(results)
+    return results, lambda inputs, attention: function(*inputs.values(), attention, *constants)
 
 
 @dataclass(frozen=True, slots=True)
 class _Attention:
     """Stands for the runtime in a capture; its calls are one operation each."""
 
-    mode: Capture
+    mode: GraphMode
     runtime: AttentionRuntime
 
     @property

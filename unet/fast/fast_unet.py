@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from limelight.attention import AttentionRuntime
 from limelight.attention.timings import Timings, cache_file
 from limelight.unet.deep_feature import DeepCacheUNet, DeepFeature
 from limelight.unet.fast.allowance import allowance, tiles_by_layer
-from limelight.unet.fast.calls import CapturedCalls
-from limelight.unet.fast.capture import Inputs
+from limelight.unet.fast.capture import CapturedCalls
 from limelight.unet.fast.convolution import FastConv2d
+from limelight.unet.fast.graph import Inputs
 from limelight.unet.fast.linear import FastFeedForward, FastLinear, Products
 from limelight.unet.fast.shared_rows import SharedRows, can_share
+from limelight.unet.inputs import check_inputs
 from limelight.unet.transformer import FeedForward
 from limelight.unet.unet import UNet
 from limelight.unet.weights.load import parameters_on_meta
@@ -61,23 +63,37 @@ class FastUNet(DeepCacheUNet):
         share(self, unet)
         self.train(unet.training)
 
-    def walk(
+    def forward(
         self,
-        x: Tensor,
-        temb: Tensor,
-        context: Tensor | None,
-        attention: AttentionRuntime | None,
-        deep: DeepFeature | None,
-    ) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        shared = SharedRows.of(x, temb) if self._shares_rows else None
-        if self.training or not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
-            return self._walk(x, temb, context, attention, deep, shared)
-        first, place = (None, None) if shared is None else (shared.first, shared.place)
-        kept = None if deep is None else deep.kept
-        inputs = {"x": x, "temb": temb, "context": context, "first": first, "place": place, "kept": kept}
+        x: Float[Tensor, "b c h w"],
+        timesteps: Shaped[Tensor, " b"],
+        context: Float[Tensor, "b m k"] | None,
+        pooled: Float[Tensor, "b p"] | None = None,
+        size_ids: Shaped[Tensor, "b s"] | None = None,
+        attention: AttentionRuntime | None = None,
+        *,
+        time_cond: Float[Tensor, "b e"] | None = None,
+        deep: DeepFeature | None = None,
+    ) -> Float[Tensor, "b o h w"]:
+        """As `DeepCacheUNet.forward`."""
+        check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, attention, time_cond)
+        if deep is not None:
+            deep.check(x)
+        embedded = {"timesteps": timesteps, "pooled": pooled, "size_ids": size_ids, "time_cond": time_cond}
+        shared = SharedRows.of(x, *embedded.values()) if self._shares_rows else None
+        inputs = {
+            "x": x.contiguous(memory_format=torch.channels_last),
+            "context": context,
+            **embedded,
+            "first": None if shared is None else shared.first,
+            "place": None if shared is None else shared.place,
+            "kept": None if deep is None else deep.kept,
+        }
         compute, kind = (self._plain, "") if deep is None else (self._deep, "deep")
-        out, *stored = self.calls.call(self, compute, inputs, attention, kind)
+        if self.training or not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
+            out, *stored = compute(inputs, attention)
+        else:
+            out, *stored = self.calls.call(self, compute, inputs, attention, kind)
         if deep is not None and stored:
             (deep.kept,) = stored
         return out
@@ -85,31 +101,20 @@ class FastUNet(DeepCacheUNet):
     def _plain(
         self, inputs: Inputs, attention: AttentionRuntime | None, deep: DeepFeature | None = None
     ) -> tuple[Tensor, ...]:
-        x, temb, context, first, place, _ = inputs.values()
-        assert x is not None and temb is not None
-        shared = None if first is None or place is None else SharedRows(first, place)
-        return (self._walk(x, temb, context, attention, deep, shared),)
+        x, context, timesteps, pooled, size_ids, time_cond, first, place, _ = inputs.values()
+        assert x is not None and timesteps is not None
+        temb = self.embed(timesteps, pooled, size_ids, time_cond)
+        if first is None or place is None or (deep is not None and deep.kept is not None):
+            return (self.walk(x, temb, context, attention, deep),)
+        x = self.conv_in(x[first])
+        x, skips = SharedRows(first, place).descend(self.down_blocks, x, temb, context, attention)
+        return (self.rise(x, temb, context, attention, skips, deep),)
 
     def _deep(self, inputs: Inputs, attention: AttentionRuntime | None) -> tuple[Tensor, ...]:
         """The prediction, and the deep feature where it is new."""
         deep = DeepFeature(inputs["kept"])
         results = self._plain(inputs, attention, deep)
         return results if deep.kept is None or inputs["kept"] is not None else (*results, deep.kept)
-
-    def _walk(
-        self,
-        x: Tensor,
-        temb: Tensor,
-        context: Tensor | None,
-        attention: AttentionRuntime | None,
-        deep: DeepFeature | None,
-        shared: SharedRows | None,
-    ) -> Tensor:
-        if shared is None or (deep is not None and deep.kept is not None):
-            return super().walk(x, temb, context, attention, deep)
-        x = self.conv_in(x[shared.first])
-        x, skips = shared.descend(self.down_blocks, x, temb, context, attention)
-        return self.rise(x, temb, context, attention, skips, deep)
 
     def top(
         self,

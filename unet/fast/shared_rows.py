@@ -24,9 +24,10 @@ class SharedRows:
     place: Tensor
 
     @classmethod
-    def of(cls, x: Tensor, temb: Tensor) -> "SharedRows | None":
-        """None where every row differs from the one before it."""
-        alike = (x[1:] == x[:-1]).flatten(1).all(1) & (temb[1:] == temb[:-1]).all(1)
+    def of(cls, *inputs: Tensor | None) -> "SharedRows | None":
+        """The rows of these inputs; None where every row differs from the one before it."""
+        given = [each.reshape(len(each), -1) for each in inputs if each is not None]
+        alike = torch.stack([(each[1:] == each[:-1]).all(1) for each in given]).all(0)
         if not alike.any():
             return None
         is_first = torch.cat((alike.new_ones(1), ~alike))

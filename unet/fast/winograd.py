@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from limelight.unet.fast.capture import as_one
+from limelight.unet.fast.graph import as_one
 from limelight.unet.fast.linear import linear
 from limelight.unet.fast.packings import Packings
 

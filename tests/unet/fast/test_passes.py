@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from limelight.unet.fast.capture import Capture
+from limelight.unet.fast.graph import GraphMode
 
 Compute = Callable[[Tensor], tuple[Tensor, ...]]
 WEIGHT = torch.randn(8, 8)
@@ -17,14 +17,14 @@ WEIGHT = torch.randn(8, 8)
 def called(compute: Compute) -> list[str]:
     """The operations that repeat a call, after they have given what it gives, and left their input alone."""
     x = torch.randn(8, 8)
-    mode = Capture({"x": x}, None)
+    mode = GraphMode({"x": x}, None)
     with mode:
         results = compute(x)
-    repeat = mode.repetition(results)
+    repeat, constants = mode.function(results)
     for _ in range(3):
         x = torch.randn(8, 8)
         kept, expected = x.clone(), compute(x.clone())
-        found = repeat({"x": x}, None)
+        found = repeat(x, None, *constants)
         assert len(found) == len(expected) and all(map(torch.equal, found, expected))
         assert x.equal(kept)
     nodes = [node for node in mode.graph.nodes if node.op == "call_function"]
@@ -145,8 +145,9 @@ def test_a_view_of_views_is_one_view_and_nothing_unread_is_computed(compute, ope
 @torch.inference_mode()
 def test_random_numbers_are_drawn_each_time() -> None:
     x = torch.ones(64)
-    mode = Capture({"x": x}, None)
+    mode = GraphMode({"x": x}, None)
     with mode:
         results = F.dropout(x, 0.5), F.dropout(x, 0.5)
-    first, second = mode.repetition(results)({"x": x}, None)
+    repeat, constants = mode.function(results)
+    first, second = repeat(x, None, *constants)
     assert not first.equal(second)

@@ -13,8 +13,8 @@ from limelight.attention.recording.recorder import RowRecorder
 from limelight.attention.recording.recording import Extras, Recording
 from limelight.unet import DeepFeature, UNet, optimize
 from limelight.unet.fast import FastUNet
-from limelight.unet.fast.calls import CapturedCalls
-from limelight.unet.fast.capture import as_one, capture
+from limelight.unet.fast.capture import CapturedCalls, capture
+from limelight.unet.fast.graph import as_one
 
 
 class Layer(nn.Module):
