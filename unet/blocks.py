@@ -1,5 +1,7 @@
 """The levels of the U-Net: on the way down, in the middle, on the way up."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,40 +12,58 @@ from limelight.unet.resnet import Downsample, ResnetBlock, Upsample
 from limelight.unet.transformer import SpatialTransformer
 
 
-def _attentions(level: LevelConfig, config: UNetConfig, name: str) -> nn.ModuleList:
-    return nn.ModuleList(
-        SpatialTransformer(
-            level.channels,
-            config.context_dim,
-            level.num_heads,
-            depth,
-            norm_num_groups=config.norm_num_groups,
-            linear=config.linear_projection,
-            only_cross_attention=level.only_cross_attention,
-            name=f"{name}.attentions.{j}",
+class Block(nn.Module):
+    """One level of the U-Net: residual blocks, each followed by attention where the level has some.
+
+    Args:
+        in_channels: features that each residual block takes.
+        name: dotted name of this block in the U-Net.
+    """
+
+    def __init__(
+        self, level: LevelConfig, config: UNetConfig, in_channels: Sequence[int], *, name: str
+    ) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(ResnetBlock(c, level.channels, config) for c in in_channels)
+        self.attentions = nn.ModuleList(
+            SpatialTransformer(
+                level.channels,
+                config.context_dim,
+                level.num_heads,
+                depth,
+                norm_num_groups=config.norm_num_groups,
+                linear=config.linear_projection,
+                only_cross_attention=level.only_cross_attention,
+                name=f"{name}.attentions.{j}",
+            )
+            for j, depth in enumerate(level.depths)
         )
-        for j, depth in enumerate(level.depths)
-    )
+
+    def layer(
+        self,
+        j: int,
+        x: Float[Tensor, "b i h w"],
+        temb: Float[Tensor, "b e"],
+        context: Float[Tensor, "b m k"] | None,
+        attention: AttentionRuntime | None,
+    ) -> Float[Tensor, "b c h w"]:
+        """One residual block, and its attention."""
+        x = self.resnets[j](x, temb)
+        return self.attentions[j](x, context, attention) if self.attentions else x
 
 
-class DownBlock(nn.Module):
+class DownBlock(Block):
     """One level on the way down.
 
     Args:
         in_channels: features that come in.
         is_last: the lowest level, which has nothing to go down to.
-        name: dotted name of this block in the U-Net.
     """
 
     def __init__(
         self, level: LevelConfig, config: UNetConfig, *, in_channels: int, is_last: bool, name: str
     ) -> None:
-        super().__init__()
-        channels = [in_channels, *[level.channels] * level.num_resnets]
-        self.resnets = nn.ModuleList(
-            ResnetBlock(channels[j], channels[j + 1], config) for j in range(level.num_resnets)
-        )
-        self.attentions = _attentions(level, config, name)
+        super().__init__(level, config, [in_channels] + [level.channels] * (level.num_resnets - 1), name=name)
         self.downsamplers = nn.ModuleList([] if is_last else [Downsample(level.channels)])
 
     def forward(
@@ -52,29 +72,23 @@ class DownBlock(nn.Module):
         temb: Float[Tensor, "b e"],
         context: Float[Tensor, "b m k"] | None,
         attention: AttentionRuntime | None,
-    ) -> tuple[Float[Tensor, "b c h2 w2"], list[Tensor]]:
-        """Returns the features for the next level and the skips, all features that the way up will want."""
-        skips = []
-        for j, resnet in enumerate(self.resnets):
-            x = resnet(x, temb)
-            if self.attentions:
-                x = self.attentions[j](x, context, attention)
+        skips: list[Tensor],
+    ) -> Float[Tensor, "b c h2 w2"]:
+        """Adds the features of each layer to the end of `skips`."""
+        for j in range(len(self.resnets)):
+            x = self.layer(j, x, temb, context, attention)
             skips.append(x)
         for downsample in self.downsamplers:
             x = downsample(x)
             skips.append(x)
-        return x, skips
+        return x
 
 
-class MidBlock(nn.Module):
+class MidBlock(Block):
     """The lowest level between down and up: residual blocks with attention in between."""
 
     def __init__(self, level: LevelConfig, config: UNetConfig, *, name: str) -> None:
-        super().__init__()
-        self.resnets = nn.ModuleList(
-            ResnetBlock(level.channels, level.channels, config) for _ in range(level.num_resnets)
-        )
-        self.attentions = _attentions(level, config, name)
+        super().__init__(level, config, [level.channels] * level.num_resnets, name=name)
 
     def forward(
         self,
@@ -89,14 +103,13 @@ class MidBlock(nn.Module):
         return x
 
 
-class UpBlock(nn.Module):
+class UpBlock(Block):
     """One level on the way up.
 
     Args:
         in_channels: features that come from below.
         skip_channels: features of each skip, in the order in which they are used.
         is_last: the highest level, which has nothing to go up to.
-        name: dotted name of this block in the U-Net.
     """
 
     def __init__(
@@ -105,17 +118,12 @@ class UpBlock(nn.Module):
         config: UNetConfig,
         *,
         in_channels: int,
-        skip_channels: list[int],
+        skip_channels: Sequence[int],
         is_last: bool,
         name: str,
     ) -> None:
-        super().__init__()
-        channels = [in_channels, *[level.channels] * (level.num_resnets - 1)]
-        self.resnets = nn.ModuleList(
-            ResnetBlock(below + skip, level.channels, config)
-            for below, skip in zip(channels, skip_channels, strict=True)
-        )
-        self.attentions = _attentions(level, config, name)
+        below = [in_channels] + [level.channels] * (level.num_resnets - 1)
+        super().__init__(level, config, [b + s for b, s in zip(below, skip_channels, strict=True)], name=name)
         self.upsamplers = nn.ModuleList([] if is_last else [Upsample(level.channels)])
 
     def forward(
@@ -126,22 +134,9 @@ class UpBlock(nn.Module):
         attention: AttentionRuntime | None,
         skips: list[Tensor],
     ) -> Float[Tensor, "b c h2 w2"]:
-        """Takes what it needs off the end of `skips`."""
+        """Takes the skips of its layers from the end of `skips`."""
         for j in range(len(self.resnets)):
-            x = self.layer(j, x, temb, context, attention, skips.pop())
+            x = self.layer(j, torch.cat((x, skips.pop()), dim=1), temb, context, attention)
         for upsample in self.upsamplers:
             x = upsample(x, (skips[-1].shape[2], skips[-1].shape[3]))
         return x
-
-    def layer(
-        self,
-        j: int,
-        x: Tensor,
-        temb: Tensor,
-        context: Tensor | None,
-        attention: AttentionRuntime | None,
-        skip: Tensor,
-    ) -> Tensor:
-        """One residual block, and the attention behind it where this level has some."""
-        x = self.resnets[j](torch.cat((x, skip), dim=1), temb)
-        return self.attentions[j](x, context, attention) if self.attentions else x

@@ -1,29 +1,33 @@
-"""What the U-Net may take from an earlier call instead of computing it anew."""
+"""DeepCache: a prediction may take the deep features of an earlier timestep instead of computing them.
+
+Source: Ma et al. 2023, arXiv:2312.00858, with the shallowest of its branches.
+"""
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
+
+from limelight.attention import AttentionRuntime
+from limelight.unet.blocks import UpBlock
+from limelight.unet.inputs import check_inputs
+from limelight.unet.unet import UNet
 
 
 @dataclass(slots=True)
 class DeepFeature:
-    """What goes into the last layer of the way up: of all that a U-Net computes, what changes least from one
+    """The input of the last layer on the way up: of all that a U-Net computes, what changes least from one
     timestep to the next.
 
-    A call that is given an empty one leaves its own here. One that finds a feature takes it, and computes
-    `conv_in`, the last layer of the way up and the output alone: fast, and not what it would have predicted.
-
     Args:
-        kept: None, until a call has left its own.
-
-    Source: Ma et al. 2023, arXiv:2312.00858, with the shallowest of its branches.
+        kept: None until a call has stored its own.
     """
 
     kept: Float[Tensor, "b c h w"] | None = None
 
     def check(self, x: Tensor) -> None:
-        """Raises ValueError where what is kept is not of as many rows, or not of the size of `x`, b c h w."""
+        """Raises ValueError if the kept feature has not as many rows as `x`, b c h w, or another size."""
         if self.kept is None:
             return
         kept, wanted = ((len(each), *each.shape[2:]) for each in (self.kept, x))
@@ -32,3 +36,102 @@ class DeepFeature:
                 f"the deep feature has {kept[0]} rows of {kept[1]}x{kept[2]} and x {wanted[0]} of "
                 f"{wanted[1]}x{wanted[2]}; give one that a call of the same rows and size has left"
             )
+
+
+class DeepCacheUNet(UNet):
+    """A U-Net whose calls can store their deep feature, or take that of an earlier call."""
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c h w"],
+        timesteps: Shaped[Tensor, " b"],
+        context: Float[Tensor, "b m k"] | None,
+        pooled: Float[Tensor, "b p"] | None = None,
+        size_ids: Shaped[Tensor, "b s"] | None = None,
+        attention: AttentionRuntime | None = None,
+        *,
+        time_cond: Float[Tensor, "b e"] | None = None,
+        deep: DeepFeature | None = None,
+    ) -> Float[Tensor, "b o h w"]:
+        """The prediction for `x`; the other arguments are those of `UNet.forward`.
+
+        Args:
+            deep: an empty one receives the deep feature of this call. With a kept one only `conv_in`, the
+                last layer on the way up and the output are computed: faster, and another prediction.
+
+        Raises:
+            ValueError: an input does not fit; the message says what does.
+        """
+        check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, attention, time_cond)
+        if deep is not None:
+            deep.check(x)
+        temb = self.embed(timesteps, pooled, size_ids, time_cond)
+        return self.walk(x, temb, context, attention, deep)
+
+    def walk(
+        self,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        deep: DeepFeature | None,
+    ) -> Float[Tensor, "b o h w"]:
+        """The prediction from the activated embedding of the timestep, `temb`."""
+        x = self.conv_in(x)
+        if deep is not None and deep.kept is not None:
+            return self.surface(deep.kept, x, temb, context, attention)
+        skips = [x]
+        for down in self.down_blocks:
+            x = down(x, temb, context, attention, skips)
+        return self.rise(x, temb, context, attention, skips, deep)
+
+    def rise(
+        self,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        skips: list[Tensor],
+        deep: DeepFeature | None,
+    ) -> Tensor:
+        """The prediction from the features and the skips of the way down; takes all skips."""
+        if self.mid_block is not None:
+            x = self.mid_block(x, temb, context, attention)
+        for up in self.up_blocks[:-1]:
+            x = up(x, temb, context, attention, skips)
+        return self.top(x, temb, context, attention, skips, deep)
+
+    def top(
+        self,
+        x: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        skips: list[Tensor],
+        deep: DeepFeature | None,
+    ) -> Tensor:
+        """The prediction from the features and the skips below the highest level; takes all skips."""
+        block = self._highest
+        for j in range(len(block.resnets) - 1):
+            x = block.layer(j, torch.cat((x, skips.pop()), dim=1), temb, context, attention)
+        if deep is not None:
+            deep.kept = x
+        return self.surface(x, skips.pop(), temb, context, attention)
+
+    def surface(
+        self,
+        x: Tensor,
+        skip: Tensor,
+        temb: Tensor,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+    ) -> Tensor:
+        """The prediction from the deep feature `x` and the output of `conv_in`."""
+        x = self._highest.layer(-1, torch.cat((x, skip), dim=1), temb, context, attention)
+        return self.project_out(x)
+
+    @property
+    def _highest(self) -> UpBlock:
+        block = self.up_blocks[-1]
+        assert isinstance(block, UpBlock)
+        return block

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from limelight.attention import AttentionRuntime
 from limelight.unet.config.unet_config import AddedConfig, UNetConfig
 
 
@@ -14,6 +15,7 @@ def check_inputs(
     context: Tensor | None,
     pooled: Tensor | None,
     size_ids: Tensor | None,
+    attention: AttentionRuntime | None,
     time_cond: Tensor | None,
 ) -> None:
     """Compares the arguments of `UNet.forward` with each other and with the model.
@@ -36,6 +38,8 @@ def check_inputs(
         raise ValueError(
             f"timesteps is {tuple(timesteps.shape)}; needs one per row, ({batch},): timesteps.expand({batch})"
         )
+    if context is None and (attention is None or attention.context is None):
+        raise ValueError("context is missing; give it, or an attention runtime with its keys and values")
     if context is not None and (
         context.ndim != 3 or context.shape[0] != batch or context.shape[2] != config.context_dim
     ):

@@ -34,8 +34,9 @@ class ResnetBlock(nn.Module):
         self.conv_shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
 
     def forward(self, x: Float[Tensor, "b i h w"], temb: Float[Tensor, "b e"]) -> Float[Tensor, "b o h w"]:
+        """`temb` is activated: it is the same for all blocks."""
         y = self.conv1(self.act(self.norm1(x)))
-        t = self.time_emb_proj(self.act(temb))[:, :, None, None]
+        t = self.time_emb_proj(temb)[:, :, None, None]
         if self.time_scale_shift:
             scale, shift = t.chunk(2, dim=1)
             y = self.norm2(y) * (1 + scale) + shift

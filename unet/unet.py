@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import torch
 from jaxtyping import Float, Shaped
@@ -12,7 +13,6 @@ from limelight.unet.blocks import DownBlock, MidBlock, UpBlock
 from limelight.unet.config.errors import UNetConfigError
 from limelight.unet.config.read_diffusers import read_config
 from limelight.unet.config.unet_config import UNetConfig
-from limelight.unet.deep_feature import DeepFeature
 from limelight.unet.embeddings import TimestepEmbedding, sinusoids
 from limelight.unet.inputs import check_inputs
 from limelight.unet.resnet import activation
@@ -20,6 +20,7 @@ from limelight.unet.sites import Site, list_sites
 from limelight.unet.transformer import Attention
 from limelight.unet.weights.find import find_weights
 from limelight.unet.weights.load import load_strict, parameters_on_meta
+from limelight.unet.weights.merge import MergedWeights
 
 
 class UNet(nn.Module):
@@ -27,13 +28,22 @@ class UNet(nn.Module):
 
     Module names equal those of diffusers' `UNet2DConditionModel`, so its weights load as they are.
 
+    Attributes:
+        can_compile: whether `torch.compile` may be given it.
+        merged: what is merged into the weights, such as LoRAs.
+        filter_bytes: how much memory it may take for filters besides the weights; None if it makes none.
+
     Source: Rombach et al. 2022, arXiv:2112.10752; SDXL: Podell et al. 2023, arXiv:2307.01952.
     """
+
+    can_compile: bool = True
+    filter_bytes: int | None = None
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
         self.sites: tuple[Site, ...] = list_sites(config)
+        self.merged = MergedWeights(self)
         self.execution_device: torch.device | None = None  # None is where the weights are
         first, n = config.down[0].channels, len(config.down)
 
@@ -88,7 +98,7 @@ class UNet(nn.Module):
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
         variant: str | None = None,
-    ) -> "UNet":
+    ) -> Self:
         """The U-Net of a diffusers folder, ready to predict (`eval()`).
 
         Args:
@@ -178,7 +188,6 @@ class UNet(nn.Module):
         attention: AttentionRuntime | None = None,
         *,
         time_cond: Float[Tensor, "b e"] | None = None,
-        deep: DeepFeature | None = None,
     ) -> Float[Tensor, "b o h w"]:
         """The prediction for `x` at `timesteps`.
 
@@ -190,100 +199,40 @@ class UNet(nn.Module):
             size_ids: original size, crop and target size, or for the refiner its score (SDXL).
             attention: backend per site and recorder; None chooses a backend at each call and records nothing.
             time_cond: `guidance_embedding` of each row (LCM).
-            deep: where the deep feature is left, or taken from; None does neither.
 
         Raises:
             ValueError: an input does not fit this U-Net; the message says what does.
         """
-        if context is None and (attention is None or attention.context is None):
-            raise ValueError("context is missing; give it, or an attention runtime with its keys and values")
-        check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, time_cond)
-        if deep is not None:
-            deep.check(x)
-        temb = self._time_embedding(timesteps, pooled, size_ids, time_cond, x.dtype)
-        return self.levels(x, temb, context, attention, deep)
-
-    def levels(
-        self,
-        x: Float[Tensor, "b c h w"],
-        temb: Float[Tensor, "b e"],
-        context: Float[Tensor, "b m k"] | None,
-        attention: AttentionRuntime | None,
-        deep: DeepFeature | None,
-    ) -> Float[Tensor, "b o h w"]:
-        """Everything behind the embedding of the timestep, `temb`."""
+        check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, attention, time_cond)
+        temb = self.embed(timesteps, pooled, size_ids, time_cond)
         x = self.conv_in(x)
-        if deep is not None and deep.kept is not None:
-            return self.surface(deep.kept, temb, context, attention, x)
         skips = [x]
         for down in self.down_blocks:
-            x, new = down(x, temb, context, attention)
-            skips += new
-        return self.rise(x, temb, context, attention, skips, deep)
-
-    def rise(
-        self,
-        x: Tensor,
-        temb: Tensor,
-        context: Tensor | None,
-        attention: AttentionRuntime | None,
-        skips: list[Tensor],
-        deep: DeepFeature | None,
-    ) -> Tensor:
-        """The middle and the way up. Takes all of `skips`."""
+            x = down(x, temb, context, attention, skips)
         if self.mid_block is not None:
             x = self.mid_block(x, temb, context, attention)
-        for up in self.up_blocks[:-1]:
+        for up in self.up_blocks:
             x = up(x, temb, context, attention, skips)
-        return self.top(x, temb, context, attention, skips, deep)
+        return self.project_out(x)
 
-    def top(
-        self,
-        x: Tensor,
-        temb: Tensor,
-        context: Tensor | None,
-        attention: AttentionRuntime | None,
-        skips: list[Tensor],
-        deep: DeepFeature | None,
-    ) -> Tensor:
-        """The highest level of the way up. Takes all of `skips`."""
-        for j in range(len(self._top.resnets) - 1):
-            x = self._top.layer(j, x, temb, context, attention, skips.pop())
-        if deep is not None:
-            deep.kept = x
-        return self.surface(x, temb, context, attention, skips.pop())
-
-    def surface(
-        self,
-        x: Tensor,
-        temb: Tensor,
-        context: Tensor | None,
-        attention: AttentionRuntime | None,
-        skip: Tensor,
-    ) -> Tensor:
-        """The last layer of the way up, and the output, from the deep feature and what `conv_in` made."""
-        x = self._top.layer(-1, x, temb, context, attention, skip)
-        return self.conv_out(self.conv_act(self.conv_norm_out(x)))
-
-    @property
-    def _top(self) -> UpBlock:
-        block = self.up_blocks[-1]
-        assert isinstance(block, UpBlock)
-        return block
-
-    def _time_embedding(
+    def embed(
         self,
         timesteps: Tensor,
         pooled: Tensor | None,
         size_ids: Tensor | None,
         time_cond: Tensor | None,
-        dtype: torch.dtype,
-    ) -> Tensor:
+    ) -> Float[Tensor, "b e"]:
+        """The embedding of the timesteps and sizes, activated: every residual block reads it so."""
         c = self.config
         embed = partial(sinusoids, flip_sin_to_cos=c.flip_sin_to_cos, freq_shift=c.freq_shift)
-        temb = self.time_embedding(embed(timesteps, c.down[0].channels).to(dtype), time_cond)
-        if c.added is None or self.add_embedding is None or pooled is None or size_ids is None:
-            return temb
-        sizes = embed(size_ids.flatten(), c.added.size_embed_dim)
-        sizes = sizes.unflatten(0, size_ids.shape).flatten(1)  # (b s) e -> b (s e)
-        return temb + self.add_embedding(torch.cat((pooled, sizes.to(dtype)), dim=-1))
+        temb = self.time_embedding(embed(timesteps, c.down[0].channels).to(self.dtype), time_cond)
+        if c.added is not None and self.add_embedding is not None:
+            assert pooled is not None and size_ids is not None  # check_inputs has seen them
+            sizes = embed(size_ids.flatten(), c.added.size_embed_dim)
+            sizes = sizes.unflatten(0, size_ids.shape).flatten(1)  # (b s) e -> b (s e)
+            temb = temb + self.add_embedding(torch.cat((pooled, sizes.to(self.dtype)), dim=-1))
+        return self.conv_act(temb)
+
+    def project_out(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b o h w"]:
+        """The prediction, from the features of the last block."""
+        return self.conv_out(self.conv_act(self.conv_norm_out(x)))

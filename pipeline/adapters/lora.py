@@ -19,6 +19,7 @@ from limelight.pipeline.adapters.lora_names import Place, Role, other_kind, spel
 from limelight.pipeline.errors import AdapterError
 from limelight.pipeline.families import FAMILIES
 from limelight.unet.weights.header import read_header_and_notes
+from limelight.unet.weights.merge import Delta
 from limelight.unet.weights.tensors import content_hash, read_tensors
 
 _METADATA = "lora_adapter_metadata"  # diffusers' key beside the tensors: PEFT's configuration of every part
@@ -131,6 +132,10 @@ class LoraLayer:
         else:
             product = torch.einsum("oi,ij...,jk->ok...", up, self.mid.to(device, torch.float32), down)
         return self.scale * product.reshape(tuple(shape))
+
+    def times(self, weight: float) -> Delta:
+        """`weight` times `delta`."""
+        return lambda shape, device: weight * self.delta(shape, device)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,10 @@ import logging
 
 import torch
 
+from limelight.pipeline.memory import free_bytes
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.sampling.engine import Engine
-from limelight.unet.fast.memory import free_bytes
 
 MOST = 64  # pictures; more do not make a GPU faster
 SHARE = 0.85  # of the free memory; the rest is for decoding and for what varies

@@ -9,12 +9,13 @@ import torch
 
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import Family, family_of
+from limelight.pipeline.memory import free_bytes
 from limelight.pipeline.models.content_hash import ContentHash
 from limelight.pipeline.models.model import Model, kind_of
 from limelight.pipeline.text.clip_encoder import ClipEncoder
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.pipeline.text.vocabulary import Vocabulary
-from limelight.unet import UNet, optimize
+from limelight.unet import DeepCacheUNet, optimize
 from limelight.unet.weights.find import find_weights
 from limelight.unet.weights.header import read_header
 from limelight.unet.weights.load import load_strict, parameters_on_meta
@@ -56,7 +57,10 @@ def load_model(
     return Model(
         name=name,
         family=family,
-        unet=optimize(UNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant)),
+        unet=optimize(
+            DeepCacheUNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant),
+            free_memory=free_bytes(),
+        ),
         vae=_load_vae(folder / "vae", dtype, device, variant),
         text=TextEncoder(
             [_load_clip(folder, part, family, dtype, device, variant) for part in text_parts],

@@ -12,7 +12,7 @@ from limelight.pipeline.models.prompt_cache import PromptCache
 from limelight.pipeline.requests.schedulers import Schedulers
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.pipeline.text.vocabulary import Vocabulary
-from limelight.unet import UNet
+from limelight.unet import DeepCacheUNet
 
 Kind = Literal["draw", "inpaint", "edit"]
 
@@ -37,7 +37,7 @@ class Model:
         *,
         name: str,
         family: Family,
-        unet: UNet,
+        unet: DeepCacheUNet,
         vae: Any,
         text: TextEncoder,
         scheduler_config: Mapping[str, Any],
@@ -54,7 +54,7 @@ class Model:
         self.vocabulary = vocabulary
         self.adapters = Adapters(unet, text)
         self.preview = Preview(vae)
-        self.prompt_cache = PromptCache(unet, self.adapters)
+        self.prompt_cache = PromptCache(unet)
         self.schedulers = Schedulers(scheduler_config)
 
     @property

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from limelight.attention import ContextRows, KeysValues
 from limelight.attention.caches.contexts import Make, PagedContexts
-from limelight.pipeline.adapters.in_use import Adapters
 from limelight.pipeline.text.encoder import Conditioning
 from limelight.unet import UNet
 
@@ -23,19 +22,18 @@ class PromptCache:
     """Keys and values of the chunks of prompts, at every cross-attention site.
 
     A chunk is known by its content: by the hash of what the text encoders made of it, which depends on its
-    token ids, their weights, the encoders and the layer taken of them, beside the LoRAs in use, the dtype and
-    the device. So a chunk is computed once for all steps, pictures, seeds and rows of guidance, and rows that
-    have it read the same page; which was used longest ago makes room. Weights of the U-Net that are changed
-    by hand ask for `forget`.
+    token ids, their weights, the encoders and the layer taken of them, and by what is merged into the U-Net,
+    its dtype and its device. So a chunk is computed once for all steps, pictures, seeds and rows of guidance,
+    and rows that have it read the same page; the one used longest ago makes room. If weights of the U-Net are
+    changed by hand, call `forget`.
 
     Args:
         max_bytes: size of the pages; what calls in flight read is there whatever it takes.
     """
 
-    def __init__(self, unet: UNet, adapters: Adapters, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, unet: UNet, *, max_bytes: int = MAX_BYTES) -> None:
         self.pages = PagedContexts(max_bytes=max_bytes)
         self._unet = unet
-        self._adapters = adapters
 
     def forget(self) -> None:
         """Empties the cache."""
@@ -47,10 +45,9 @@ class PromptCache:
 
     def _chunks(self, conditioning: Conditioning) -> list[tuple[Hashable, Make]]:
         unet, keys = self._unet, conditioning.keys
-        loras = tuple((used.lora.sha256, used.weight) for used in self._adapters.loras)
         chunks = conditioning.context.split(len(conditioning.context) // len(keys))
         return [
-            ((content, loras, unet.dtype, unet.device), partial(self._make, chunk))
+            ((content, unet.merged.state, unet.dtype, unet.device), partial(self._make, chunk))
             for content, chunk in zip(keys, chunks, strict=True)
         ]
 

@@ -110,7 +110,7 @@ def make_record(
         "retries": list(retries),
         "device": unet.device.type,
         "dtype": str(unet.dtype).removeprefix("torch."),
-        "filter_bytes": getattr(unet, "extra_memory", None),  # None where no U-Net was optimized
+        "filter_bytes": unet.filter_bytes,
         "versions": {
             "python": platform.python_version(),
             **{package: version_of(package) for package in ("torch", "diffusers", "transformers")},

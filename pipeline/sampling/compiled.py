@@ -46,7 +46,7 @@ class Graphs:
     """
 
     def __init__(self, unet: UNet, max_rows: int, **options: Any) -> None:
-        if type(unet) is not UNet:
+        if not unet.can_compile:
             raise UsageError(
                 "compile is for GPUs, or another dtype; in float32 on this CPU the U-Net has parts that make "
                 "it fast and do not compile: leave it out"

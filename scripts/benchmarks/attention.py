@@ -19,7 +19,7 @@ from torch import Tensor
 
 from limelight.attention import attend, get
 from limelight.attention.spec import AttentionSpec
-from limelight.unet.fast.memory import free_bytes
+from limelight.pipeline.memory import free_bytes
 from scripts.benchmarks.tools import process
 from scripts.benchmarks.tools.process import be_the_first_to_go, forget_peak, resident_bytes
 from scripts.benchmarks.tools.report import Section

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.memory import free_bytes
 from limelight.unet import DeepFeature, UNet, optimize
 from scripts.benchmarks.tools import models
 from scripts.benchmarks.tools.likeness import psnr, ssim
@@ -66,7 +67,7 @@ def _predictions(options: argparse.Namespace) -> Section:
     rows = []
     for name in options.models.split(","):
         theirs = models.diffusers_unet(name)
-        unet = optimize(models.our_unet(theirs.config, theirs.state_dict()))
+        unet = optimize(models.our_unet(theirs.config, theirs.state_dict()), free_memory=free_bytes())
         sizes = SIZES[name] if options.sizes is None or name == "default" else options.sizes
         for pixels in map(int, sizes.split(",")):
             given, deep = models.inputs(name, pixels), DeepFeature()

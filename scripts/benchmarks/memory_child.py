@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from limelight.app.lifetime import hold_memory_together
+from limelight.pipeline.memory import free_bytes
 from limelight.unet import UNet, optimize
-from limelight.unet.fast import FastUNet
-from limelight.unet.fast.memory import give_back
+from limelight.unet.fast.fast_unet import give_back
 from scripts.benchmarks.tools import models
 from scripts.benchmarks.tools.process import be_the_first_to_go, forget_peak, resident_bytes
 
@@ -42,7 +42,7 @@ def main(way: str, folder: str, pixels: str, num_threads: str) -> None:
     own = resident_bytes("VmHWM") - kept
     found = {
         "peak": max(peak, own + kept - before),
-        "filters": unet.extra_memory if isinstance(unet, FastUNet) else 0,
+        "filters": unet.filter_bytes or 0 if isinstance(unet, UNet) else 0,
         "own": own,
     }
     print(json.dumps(found))
@@ -58,7 +58,7 @@ def _imported(way: str) -> Callable[[str], Any]:
         return UNet.from_pretrained
     if way == "low-memory":
         return lambda folder: optimize(UNet.from_pretrained(folder), extra_memory=0)
-    return lambda folder: optimize(UNet.from_pretrained(folder))
+    return lambda folder: optimize(UNet.from_pretrained(folder), free_memory=free_bytes())
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 
+from limelight.pipeline.memory import free_bytes
 from limelight.unet import UNet, optimize
-from limelight.unet.fast.memory import free_bytes
 from scripts.benchmarks.tools import models, runtimes
 from scripts.benchmarks.tools.models import Inputs
 from scripts.benchmarks.tools.report import Section
@@ -69,7 +69,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
 @torch.inference_mode()
 def _section(name: str, ways: Sequence[str], options: argparse.Namespace) -> Section:
     theirs = models.diffusers_unet(name)
-    fast = optimize(models.our_unet(theirs.config, theirs.state_dict()))
+    fast = optimize(models.our_unet(theirs.config, theirs.state_dict()), free_memory=free_bytes())
     light = _light(ways, theirs, fast)
     rows: list[list[str]] = []
     bars: dict[str, dict[str, float]] = {}

@@ -9,15 +9,15 @@ from torch import Tensor
 from limelight.attention import AttentionRuntime, plan
 from limelight.attention.recording.recorder import RowRecorder
 from limelight.attention.recording.recording import Recording
-from limelight.unet import DeepFeature, UNet, optimize
+from limelight.unet import DeepCacheUNet, DeepFeature, optimize
 
 
 @pytest.fixture(params=["plain", "fast"])
 def make(request: pytest.FixtureRequest, saved, tmp_path: Path):
     """make(variant) -> the U-Net, plain or optimized."""
 
-    def load(variant: str) -> UNet:
-        unet = UNet.from_pretrained(saved(variant))
+    def load(variant: str) -> DeepCacheUNet:
+        unet = DeepCacheUNet.from_pretrained(saved(variant))
         return unet if request.param == "plain" else optimize(unet, timings_file=tmp_path / "timings.json")
 
     return load

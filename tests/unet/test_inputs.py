@@ -69,7 +69,7 @@ def test_wrong_inputs_are_refused_in_words(saved, inputs, case):
     variant, change, message = WRONG[case]
     unet = UNet.from_pretrained(saved(variant))
     arguments, _ = inputs(unet.config, height=8, width=8)
-    absent = {"pooled": None, "size_ids": None, "time_cond": None}
+    absent = {"pooled": None, "size_ids": None, "attention": None, "time_cond": None}
     check_inputs(unet.config, unet.dtype, **absent | arguments)
     with pytest.raises(ValueError) as refusal:
         check_inputs(unet.config, unet.dtype, **absent | arguments | change)

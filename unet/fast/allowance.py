@@ -4,7 +4,6 @@ import logging
 
 from torch import nn
 
-from limelight.unet.fast.memory import free_bytes
 from limelight.unet.unet import UNet
 
 logger = logging.getLogger(__name__)
@@ -15,11 +14,15 @@ _LARGEST = 1200 * 2**20
 _SHARE_OF_FREE = 0.25
 
 
-def allowance(unet: UNet, share: float) -> int:
-    """Bytes that filters may take."""
+def allowance(unet: UNet, share: float, free: int | None) -> int:
+    """Bytes that filters may take.
+
+    Args:
+        share: of the size of the weights.
+        free: bytes of memory that may still be taken; None sets no limit.
+    """
     wanted = share * sum(p.nbytes for p in unet.parameters())
     wanted = min(max(wanted, _SMALL), _LARGEST) if share else 0
-    free = free_bytes()
     if free is None or wanted <= _SHARE_OF_FREE * free:
         return int(wanted)
     allowed = int(_SHARE_OF_FREE * free)

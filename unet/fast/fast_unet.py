@@ -1,101 +1,120 @@
 """One call that makes a U-Net fast on a CPU, with the same predictions but for rounding."""
 
-import copy
-from collections.abc import Sequence
+import ctypes
+import sys
 from pathlib import Path
-from typing import cast
+from typing import TypeVar
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from limelight.attention import AttentionRuntime
 from limelight.attention.timings import Timings, cache_file
-from limelight.unet.blocks import DownBlock
-from limelight.unet.deep_feature import DeepFeature
-from limelight.unet.fast import replay, rows
+from limelight.unet.deep_feature import DeepCacheUNet, DeepFeature
 from limelight.unet.fast.allowance import allowance, tiles_by_layer
+from limelight.unet.fast.capture import CapturedCalls
 from limelight.unet.fast.convolution import FastConv2d
+from limelight.unet.fast.graph import Inputs
 from limelight.unet.fast.linear import FastFeedForward, FastLinear, Products
-from limelight.unet.fast.memory import give_back
+from limelight.unet.fast.shared_rows import SharedRows, can_share
+from limelight.unet.inputs import check_inputs
 from limelight.unet.transformer import FeedForward
 from limelight.unet.unet import UNet
+from limelight.unet.weights.load import parameters_on_meta
 
 EXTRA_MEMORY = 0.36
-_MUCH = 2**24  # bytes of what a call holds
+_Given = TypeVar("_Given", bound=UNet)
+_MUCH = 2**24  # bytes of the features that a call holds
 
 
-class FastUNet(UNet):
-    """A U-Net with the parts that `optimize` gave it; computes in channels-last order.
+class FastUNet(DeepCacheUNet):
+    """A U-Net with the parameters of another one, and faster layers around them. It computes in channels-last
+    order, repeats its calls as graphs, and computes equal rows once until they read their contexts.
 
-    Attributes:
-        extra_memory: bytes that its convolutions may take for filters beside the weights.
-        shares_rows: whether equal rows are computed once until they read their contexts.
-        replays: calls that are repeated without the Python between their operations.
+    Args:
+        unet: may go on being used; a change of its parameters is a change of these.
+        filter_bytes: how much memory the convolutions may take for filters, besides the weights.
     """
 
-    extra_memory: int
-    shares_rows: bool
-    replays: replay.Replays
+    can_compile = False
 
-    def levels(
+    def __init__(self, unet: UNet, filter_bytes: int, timings: Timings) -> None:
+        with parameters_on_meta():
+            super().__init__(unet.config)
+        self.filter_bytes = filter_bytes
+        self.calls = CapturedCalls()
+        self._shares_rows = can_share(unet.down_blocks)
+        products, tiles = Products(timings), tiles_by_layer(unet, filter_bytes)
+
+        def share(own: nn.Module, others: nn.Module) -> None:
+            for name, layer in others.named_children():
+                if type(layer) is nn.Conv2d:
+                    setattr(own, name, FastConv2d.of(layer, timings, products, tiles.get(id(layer), ())))
+                elif type(layer) is nn.Linear:
+                    setattr(own, name, FastLinear.of(layer, products))
+                elif not list(layer.children()):
+                    setattr(own, name, layer)
+                else:
+                    if type(layer) is FeedForward:
+                        setattr(own, name, FastFeedForward.of(getattr(own, name), timings, products))
+                    share(getattr(own, name), layer)
+
+        share(self, unet)
+        self.train(unet.training)
+
+    def forward(
         self,
-        x: Tensor,
-        temb: Tensor,
-        context: Tensor | None,
-        attention: AttentionRuntime | None,
-        deep: DeepFeature | None,
-    ) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        shared = rows.SharedRows.of(x, temb) if self.shares_rows else None
+        x: Float[Tensor, "b c h w"],
+        timesteps: Shaped[Tensor, " b"],
+        context: Float[Tensor, "b m k"] | None,
+        pooled: Float[Tensor, "b p"] | None = None,
+        size_ids: Shaped[Tensor, "b s"] | None = None,
+        attention: AttentionRuntime | None = None,
+        *,
+        time_cond: Float[Tensor, "b e"] | None = None,
+        deep: DeepFeature | None = None,
+    ) -> Float[Tensor, "b o h w"]:
+        """As `DeepCacheUNet.forward`."""
+        check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, attention, time_cond)
+        if deep is not None:
+            deep.check(x)
+        embedded = {"timesteps": timesteps, "pooled": pooled, "size_ids": size_ids, "time_cond": time_cond}
+        shared = SharedRows.of(x, *embedded.values()) if self._shares_rows else None
+        inputs = {
+            "x": x.contiguous(memory_format=torch.channels_last),
+            "context": context,
+            **embedded,
+            "first": None if shared is None else shared.first,
+            "place": None if shared is None else shared.place,
+            "kept": None if deep is None else deep.kept,
+        }
+        compute, kind = (self._plain, "") if deep is None else (self._deep, "deep")
         if self.training or not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
-            return self._levels(x, temb, context, attention, deep, shared)
-        first, place = (None, None) if shared is None else (shared.first, shared.place)
-        kept = None if deep is None else deep.kept
-        inputs = {"x": x, "temb": temb, "context": context, "first": first, "place": place, "kept": kept}
-        compute, kind = (self._listed, "") if deep is None else (self._listed_deep, "deep")
-        out, *left = self.replays.call(self, compute, inputs, attention, kind)
-        if deep is not None and left:
-            (deep.kept,) = left
+            out, *stored = compute(inputs, attention)
+        else:
+            out, *stored = self.calls.call(self, compute, inputs, attention, kind)
+        if deep is not None and stored:
+            (deep.kept,) = stored
         return out
 
-    def _listed(
-        self, inputs: replay.Inputs, attention: AttentionRuntime | None, deep: DeepFeature | None = None
+    def _plain(
+        self, inputs: Inputs, attention: AttentionRuntime | None, deep: DeepFeature | None = None
     ) -> tuple[Tensor, ...]:
-        x, temb, context, first, place, _ = inputs.values()
-        assert x is not None and temb is not None
-        shared = None if first is None or place is None else rows.SharedRows(first, place)
-        return (self._levels(x, temb, context, attention, deep, shared),)
+        x, context, timesteps, pooled, size_ids, time_cond, first, place, _ = inputs.values()
+        assert x is not None and timesteps is not None
+        temb = self.embed(timesteps, pooled, size_ids, time_cond)
+        if first is None or place is None or (deep is not None and deep.kept is not None):
+            return (self.walk(x, temb, context, attention, deep),)
+        x = self.conv_in(x[first])
+        x, skips = SharedRows(first, place).descend(self.down_blocks, x, temb, context, attention)
+        return (self.rise(x, temb, context, attention, skips, deep),)
 
-    def _listed_deep(self, inputs: replay.Inputs, attention: AttentionRuntime | None) -> tuple[Tensor, ...]:
+    def _deep(self, inputs: Inputs, attention: AttentionRuntime | None) -> tuple[Tensor, ...]:
         """The prediction, and the deep feature where it is new."""
         deep = DeepFeature(inputs["kept"])
-        results = self._listed(inputs, attention, deep)
+        results = self._plain(inputs, attention, deep)
         return results if deep.kept is None or inputs["kept"] is not None else (*results, deep.kept)
-
-    def _levels(
-        self,
-        x: Tensor,
-        temb: Tensor,
-        context: Tensor | None,
-        attention: AttentionRuntime | None,
-        deep: DeepFeature | None,
-        shared: rows.SharedRows | None,
-    ) -> Tensor:
-        if shared is None or (deep is not None and deep.kept is not None):
-            return super().levels(x, temb, context, attention, deep)
-        x = self.conv_in(x[shared.first])
-        skips, is_shared = [x[shared.place]], True
-        for down in self.down_blocks:
-            assert isinstance(down, DownBlock)
-            if not is_shared:
-                x, new = down(x, temb, context, attention)
-            elif down.attentions:
-                x, new = rows.down_to_context(down, x, temb, context, attention, shared)
-                is_shared = False
-            else:
-                x, new = rows.down(down, x, temb, shared)
-            skips += new
-        return self.rise(x, temb, context, attention, skips, deep)
 
     def top(
         self,
@@ -106,46 +125,42 @@ class FastUNet(UNet):
         skips: list[Tensor],
         deep: DeepFeature | None,
     ) -> Tensor:
-        _make_room([x, *skips])
+        # glibc keeps the memory of tensors that are gone, and from the holes that they leave each size takes
+        # others. A repeated call, in which holes and sizes come as they did, need not give them back.
+        if sum(each.nbytes for each in (x, *skips)) >= _MUCH:
+            give_back()
         return super().top(x, temb, context, attention, skips, deep)
 
 
-def _make_room(held: Sequence[Tensor]) -> None:
-    """Gives back, in a call of large tensors, what glibc keeps of those that are gone: from the holes that
-    they left each size would take others. A replay, in which holes and sizes come as they did, does not."""
-    if sum(each.nbytes for each in held) >= _MUCH:
-        give_back()
+def give_back() -> None:
+    """Lets glibc return to the system what it keeps of freed memory; elsewhere it stays."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
-def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Path | None = None) -> UNet:
+def optimize(
+    unet: _Given,
+    *,
+    extra_memory: float = EXTRA_MEMORY,
+    free_memory: int | None = None,
+    timings_file: Path | None = None,
+) -> _Given | FastUNet:
     """`unet`, made fast where that pays: in float32 on a CPU where oneDNN multiplies faster than MKL does or
     its convolutions win; elsewhere `unet` as it is.
 
     What is returned has the same parameters under the same names, and changes of them are heeded, so weights
-    load, save and merge as before. `unet` itself must not be used any more. Which way a convolution takes is
-    measured when its size is first met, and remembered in `timings_file`.
+    load, save and merge as before. How a convolution is computed is measured when its size is first met, and
+    remembered in `timings_file`.
 
     Args:
         extra_memory: of Winograd filters beside the weights, as a share of the weights' size; with 0 none are
             kept, and those that pay are made anew in each call. They take at most 1.2 GB, and a quarter of
-            the memory that is free; a warning says where that is what keeps them few.
+            `free_memory`; a warning says where that is what keeps them few.
+        free_memory: bytes that the process may still take; None sets no limit.
         timings_file: None is limelight/timings.json in the user's cache folder.
     """
     if unet.device.type != "cpu" or unet.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         return unet
     timings = Timings(cache_file() if timings_file is None else timings_file)
-    fast = cast(FastUNet, copy.copy(unet))
-    fast.__class__ = FastUNet
-    fast.replays, fast.shares_rows = replay.Replays(), rows.can_share(fast.down_blocks)
-    fast.extra_memory = allowance(fast, extra_memory)
-    tiles = tiles_by_layer(fast, fast.extra_memory)
-    products = Products(timings)
-    for parent in list(fast.modules()):
-        for name, child in list(parent.named_children()):
-            if type(child) is nn.Conv2d:
-                setattr(parent, name, FastConv2d.of(child, timings, products, tiles.get(id(child), ())))
-            elif type(child) is FeedForward:
-                setattr(parent, name, FastFeedForward.of(child, timings, products))
-            elif type(child) is nn.Linear:
-                setattr(parent, name, FastLinear.of(child, products))
-    return fast
+    return FastUNet(unet, allowance(unet, extra_memory, free_memory), timings)

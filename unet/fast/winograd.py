@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from limelight.unet.fast.graph import as_one
 from limelight.unet.fast.linear import linear
 from limelight.unet.fast.packings import Packings
 
@@ -160,11 +161,9 @@ def convolve_anew(
     Args:
         by_onednn: have it multiply, not what torch multiplies by.
     """
-    return _convolve_anew(x, weight, bias, m, by_onednn)
+    return as_one(_convolve_anew, x, weight, bias, m, by_onednn)  # it is thousands of operations
 
 
-# As one operation, which a replay repeats: it is thousands.
-@torch.library.custom_op("limelight::convolve_anew", mutates_args=())
 def _convolve_anew(x: Tensor, weight: Tensor, bias: Tensor | None, m: int, by_onednn: bool) -> Tensor:
     product = linear if by_onednn else F.linear
     run = partial(_convolve_rows_anew, weight=weight, bias=bias, m=m, product=product)

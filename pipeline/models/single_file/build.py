@@ -11,7 +11,7 @@ from limelight.pipeline.models.single_file.parts import Entries, Parts
 from limelight.pipeline.models.single_file.text import text_config, text_weights
 from limelight.pipeline.models.single_file.tokenizer import NUM_TOKENS
 from limelight.pipeline.models.single_file.vae import vae_config, vae_weights
-from limelight.unet import UNet, UNetConfig, UNetConfigError
+from limelight.unet import DeepCacheUNet, UNetConfig, UNetConfigError
 from limelight.unet.config.from_shapes import Unshaped, config_of
 from limelight.unet.weights.load import parameters_on_meta
 from limelight.unet.weights.original_names import original_names
@@ -55,7 +55,7 @@ def unet_config(path: Path, parts: Parts) -> UNetConfig:
 
 def build_unet(path: Path, parts: Parts, config: UNetConfig) -> Built:
     with parameters_on_meta():
-        unet = UNet(config)
+        unet = DeepCacheUNet(config)
     names = original_names(config, unet.state_dict())
     return Built(unet, {names.get(name, name): (path, entry) for name, entry in parts.unet.items()})
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from limelight.pipeline.memory import free_bytes
 from limelight.pipeline.models.content_hash import ContentHash
 from limelight.pipeline.models.model import Model, kind_of
 from limelight.pipeline.models.single_file.build import build_text, build_unet, build_vae, unet_config
@@ -60,7 +61,7 @@ def load_single_file(
     return Model(
         name=name,
         family=parts.family,
-        unet=optimize(unet.module.eval()),
+        unet=optimize(unet.module.eval(), free_memory=free_bytes()),
         vae=vae.module.eval(),
         text=TextEncoder(encoders, zero_empty_negative=parts.facts.zero_empty_negative),
         scheduler_config=scheduler_config(parts.facts, prediction),

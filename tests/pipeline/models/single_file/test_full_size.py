@@ -16,9 +16,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from limelight.pipeline.memory import free_bytes
 from limelight.pipeline.models.single_file.load import load_single_file
 from limelight.pipeline.models.single_file.tokenizer import NUM_TOKENS
-from limelight.unet.fast.memory import free_bytes
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[4]

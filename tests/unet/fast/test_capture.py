@@ -1,4 +1,4 @@
-"""A replayed call gives what the call gives, bit for bit, and holds nothing that has changed."""
+"""A captured call gives what the call gives, bit for bit, and holds nothing that has changed."""
 
 import copy
 import pickle
@@ -12,14 +12,9 @@ from limelight.attention import AttentionRuntime, RowGroup, get
 from limelight.attention.recording.recorder import RowRecorder
 from limelight.attention.recording.recording import Extras, Recording
 from limelight.unet import DeepFeature, UNet, optimize
-from limelight.unet.fast import FastUNet, replay
-from limelight.unet.fast.replay import Replays, record
-
-
-@pytest.fixture(params=["python", "script"], autouse=True)
-def soon_in_script(request, monkeypatch):
-    if request.param == "script":
-        monkeypatch.setattr(replay, "_WORTH_A_SCRIPT", 1)
+from limelight.unet.fast import FastUNet
+from limelight.unet.fast.capture import CapturedCalls, capture
+from limelight.unet.fast.graph import as_one
 
 
 class Layer(nn.Module):
@@ -37,12 +32,12 @@ class Layer(nn.Module):
         return out.add_(self.linear.weight[0, :2])
 
 
-def called(replays: Replays, model: Layer, x: Tensor) -> Tensor:
+def called(calls: CapturedCalls, model: Layer, x: Tensor) -> Tensor:
     def compute(inputs, attention):
         return (model(inputs["context"]),)  # the name of an input must not pass for a constant's
 
     with torch.inference_mode():
-        return replays.call(model, compute, {"context": x}, None)[0]
+        return calls.call(model, compute, {"context": x}, None)[0]
 
 
 @pytest.fixture
@@ -52,11 +47,11 @@ def model() -> Layer:
 
 
 def test_python_comes_by_twice_for_each_shape(model):
-    replays = Replays()
+    calls = CapturedCalls()
     for rows in (3, 5):
         xs = torch.randn(4, rows, 4)
         model.calls = 0
-        outs = [called(replays, model, x) for x in xs]
+        outs = [called(calls, model, x) for x in xs]
         assert model.calls == 2
         with torch.inference_mode():
             assert all(out.equal(model(x)) for out, x in zip(outs, xs, strict=True))
@@ -87,28 +82,46 @@ def add_hook(model: Layer) -> None:
     "change", [change_in_place, give_other_data, replace_parameter, replace_module, add_hook]
 )
 def test_a_changed_model_is_heeded(model, change):
-    replays = Replays()
+    calls = CapturedCalls()
     x = torch.randn(3, 4)
-    before = [called(replays, model, x) for _ in range(3)][-1]
+    before = [called(calls, model, x) for _ in range(3)][-1]
     change(model)
     for _ in range(4):
-        out = called(replays, model, x)
+        out = called(calls, model, x)
         with torch.inference_mode():
             assert out.equal(model(x))
         assert not out.equal(before)
 
 
-def test_what_decides_by_numbers_is_not_replayed(model):
+def test_what_decides_by_numbers_is_not_repeated(model):
     def compute(inputs, attention):
         x = inputs["x"]
         return (x * 2 if x.sum() > 0 else x * 3,)
 
-    replays = Replays()
+    calls = CapturedCalls()
     with torch.inference_mode():
         for sign in (1, 1, -1, 1, -1):
             x = sign * torch.ones(2, 4)
-            (out,), (expected,) = replays.call(model, compute, {"x": x}, None), compute({"x": x}, None)
+            (out,), (expected,) = calls.call(model, compute, {"x": x}, None), compute({"x": x}, None)
             assert out.equal(expected)
+
+
+def test_what_is_taken_as_one_operation_is_called_whole():
+    seen = []
+
+    def scaled(x: Tensor, factor: float, weight: Tensor | None) -> Tensor:
+        seen.append(type(x))
+        return x * factor if weight is None else x * factor + weight
+
+    def compute(inputs, attention):
+        return (as_one(scaled, inputs["x"] + 1, 2.5, None), as_one(scaled, inputs["x"], 3.0, torch.ones(4)))
+
+    with torch.inference_mode():
+        _, repeat = capture(compute, {"x": torch.randn(3, 4)}, None)
+        x = torch.randn(3, 4)
+        for found, expected in zip(repeat({"x": x}, None), compute({"x": x}, None), strict=True):
+            assert found.equal(expected)
+    assert len(seen) == 6
 
 
 def test_several_results_of_which_some_go_unread():
@@ -117,7 +130,7 @@ def test_several_results_of_which_some_go_unread():
         return largest, inputs["x"] + 1
 
     with torch.inference_mode():
-        _, repeat = record(compute, {"x": torch.randn(3, 4)}, None)
+        _, repeat = capture(compute, {"x": torch.randn(3, 4)}, None)
         x = torch.randn(3, 4)
         assert repeat is not compute
         for out, expected in zip(repeat({"x": x}, None), compute({"x": x}, None), strict=True):
@@ -140,11 +153,11 @@ class Laid:
 @pytest.mark.parametrize("first", [False, True])
 def test_attention_may_lay_out_its_results_in_another_order_in_each_call(first):
     def compute(inputs, attention):
-        y = torch.sigmoid(attention.attend_self("site", inputs["x"]))  # lies as what it reads
+        y = attention.attend_self("site", inputs["x"]) * 5  # lies as what it reads
         return y.transpose(1, 2)[:, 1:].permute(2, 0, 1, 3) * 3, y.unflatten(3, (2, 2)).transpose(3, 4) + 1
 
     with torch.inference_mode():
-        _, repeat = record(compute, {"x": torch.randn(2, 3, 5, 4)}, Laid(first))
+        _, repeat = capture(compute, {"x": torch.randn(2, 3, 5, 4)}, Laid(first))
         for heads_first in (True, False, True):
             x = torch.randn(2, 3, 5, 4)
             found, expected = (run({"x": x}, Laid(heads_first)) for run in (repeat, compute))
@@ -162,7 +175,7 @@ def test_tensors_go_when_nothing_reads_them_any_more():
 
     x = torch.zeros(2**18)
     with torch.inference_mode():
-        _, repeat = record(compute, {"x": x}, None)
+        _, repeat = capture(compute, {"x": x}, None)
         with torch.profiler.profile(profile_memory=True) as profile:
             repeat({"x": x}, None)
     events = sorted(profile.events(), key=lambda event: event.time_range.start)
@@ -171,20 +184,20 @@ def test_tensors_go_when_nothing_reads_them_any_more():
 
 
 def test_a_copy_lists_its_own_calls(model):
-    replays = Replays()
+    calls = CapturedCalls()
     for _ in range(3):
-        called(replays, model, torch.randn(3, 4))
-    for other in (copy.deepcopy(replays), pickle.loads(pickle.dumps(replays))):
+        called(calls, model, torch.randn(3, 4))
+    for other in (copy.deepcopy(calls), pickle.loads(pickle.dumps(calls))):
         assert not other._known
 
 
 @torch.inference_mode()
 @pytest.mark.parametrize("alike", [False, True])
 @pytest.mark.parametrize("ahead", [False, True])
-def test_a_unet_replays_with_other_prompts_backends_and_recorders(alike, ahead, saved, inputs):
+def test_a_unet_repeats_calls_with_other_prompts_backends_and_recorders(alike, ahead, saved, inputs):
     fast = optimize(UNet.from_pretrained(saved("sd1")))
     assert isinstance(fast, FastUNet)
-    replays = fast.replays
+    calls = fast.calls
     given, _ = inputs(fast.config)
     for backend in ("sdpa", "sdpa", "math", "tiled"):
         arguments = {name: x * torch.rand(()) for name, x in given.items()}
@@ -194,34 +207,34 @@ def test_a_unet_replays_with_other_prompts_backends_and_recorders(alike, ahead, 
         made = {site: (k, v) for site, (k, v) in fast.keys_values(context).items()}
         groups = (RowGroup(made.__getitem__),) if ahead else None
         found = []
-        for each in (Replays(), replays):  # the first has met nothing
-            fast.replays = each
+        for each in (CapturedCalls(), calls):  # the first has met nothing
+            fast.calls = each
             recording = Recording("site", context.shape[1], Extras(values=True, refined=True))
             recorder = RowRecorder([None, recording])
             backends = dict.fromkeys((site.name for site in fast.sites), get(backend))
             predicted = fast(**arguments, attention=AttentionRuntime(backends, recorder, groups))
             recorder.commit()
             found.append((predicted, recording.sums))
-        (called, called_sums), (replayed, replayed_sums) = found
-        assert called.equal(replayed)
-        torch.testing.assert_close(called_sums, replayed_sums, atol=0, rtol=0)
-    assert len(replays._known) == 1 and all(replays._known.values())
+        (called, called_sums), (repeated, repeated_sums) = found
+        assert called.equal(repeated)
+        torch.testing.assert_close(called_sums, repeated_sums, atol=0, rtol=0)
+    assert len(calls._known) == 1 and all(calls._known.values())
 
 
 @torch.inference_mode()
-def test_a_deep_feature_is_left_and_taken_in_replays_too(saved, inputs):
+def test_a_deep_feature_is_stored_and_taken_in_captured_calls_too(saved, inputs):
     fast = optimize(UNet.from_pretrained(saved("sd1")))
     assert isinstance(fast, FastUNet)
     arguments, _ = inputs(fast.config)
-    replays, found = fast.replays, []
+    calls, found = fast.calls, []
     for number in range(4):
         x = arguments["x"] * number
-        for fast.replays in (Replays(), replays):  # the first has met nothing
+        for fast.calls in (CapturedCalls(), calls):  # the first has met nothing
             deep = DeepFeature()
             whole = fast(**arguments | {"x": x}, deep=deep)
             between = fast(**arguments | {"x": x + 1}, deep=deep)
             assert deep.kept is not None
             found.append((whole, between, deep.kept))
-        for called, replayed in zip(*found[-2:], strict=True):
-            assert called.equal(replayed)
-    assert len(replays._known) == 2 and all(replays._known.values())
+        for called, repeated in zip(*found[-2:], strict=True):
+            assert called.equal(repeated)
+    assert len(calls._known) == 2 and all(calls._known.values())

@@ -1,7 +1,6 @@
-"""How much memory a process may still take, and what it keeps of freed memory."""
+"""How much memory there is, and how much of it a process may still take."""
 
-import ctypes
-import sys
+import os
 from pathlib import Path
 
 _MEMINFO = Path("/proc/meminfo")
@@ -12,17 +11,18 @@ _LIMITS = (  # limit and use, of both versions of control groups, as a container
 )
 
 
+def physical_memory() -> int:
+    """Bytes of main memory, or 64 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 64 * 2**30
+
+
 def free_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int | None:
-    """What may be taken without anything having to give way; None where the system does not say."""
+    """Bytes that may be taken before anything has to give way; None where the system does not say."""
     found = [_available(meminfo), *(_left(cgroup / limit, cgroup / use) for limit, use in _LIMITS)]
     return min((each for each in found if each is not None), default=None)
-
-
-def give_back() -> None:
-    """Lets glibc return to the system what it keeps of freed memory; elsewhere it stays."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
 
 
 def _available(meminfo: Path) -> int | None:

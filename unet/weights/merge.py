@@ -1,0 +1,46 @@
+"""Changes that are added to a model's weights, and taken back bit for bit."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+Delta = Callable[[torch.Size, torch.device], Tensor]  # a change in float32 for weights of this shape
+
+
+class MergedWeights:
+    """The changes merged into the weights of a model, such as those of LoRAs.
+
+    Merged weights cost nothing in a call. The original of every changed weight is kept in main memory; each
+    merge starts from the originals and rounds once.
+
+    Attributes:
+        state: names what is merged, as the caller of `merge` does: equal states mean equal weights, unless
+            somebody else writes to them. () is nothing.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._originals: dict[str, Tensor] = {}
+        self.state: Hashable = ()
+
+    @torch.no_grad()
+    def merge(self, deltas: Mapping[str, Sequence[Delta]], state: Hashable) -> None:
+        """Adds changes to the original weights, in the place of those merged before.
+
+        Args:
+            deltas: name of a parameter -> its changes; every other parameter gets its original back.
+            state: names these changes.
+        """
+        for name in sorted(deltas.keys() | self._originals.keys()):
+            weight = self._model.get_parameter(name)
+            if name not in self._originals:
+                self._originals[name] = weight.detach().to("cpu", copy=True)
+            if name not in deltas:
+                weight.copy_(self._originals.pop(name))
+                continue
+            merged = self._originals[name].to(weight.device, torch.float32, copy=True)
+            for delta in deltas[name]:
+                merged += delta(merged.shape, merged.device)
+            weight.copy_(merged)
+        self.state = state
