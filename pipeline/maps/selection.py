@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,8 @@ from limelight.attention.recording.recording import Grid, Recording
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.maps import numbers
 from limelight.pipeline.text.clip_encoder import Token
-from limelight.pipeline.text.words import WORD, Part, Word, parts_of, words_of
+from limelight.pipeline.text.segments import spelled, touching, word_spans
+from limelight.pipeline.text.words import Part, Word, parts_of, words_of
 
 
 class NoSuchMap(UsageError):
@@ -116,24 +118,32 @@ class Reading:
         return [i for i, each in enumerate(parts_of(self.tokens)) if each == part]
 
     def _tokens_of(self, text: str, occurrence: int | None) -> list[int]:
-        """Positions of a word, or of several."""
-        is_one = text.casefold() in {word.text.casefold() for word in self.words()}
-        found = [self._find(part, occurrence) for part in ([text] if is_one else WORD.findall(text))]
+        """Positions of a word, or of several; of characters that touch, where they touch in the prompt."""
+        words = self.words()
+        if any(spelled(text) == spelled(word.text) for word in words):
+            return list(self._find(text, occurrence, [(word,) for word in words]))
+        found: list[int] = []
+        for run in touching(word_spans(text)):
+            runs = [words[i : i + len(run)] for i in range(len(words) - len(run) + 1)]
+            found += self._find(text[run[0][0] : run[-1][1]], occurrence, [r for r in runs if _touch(r)])
         if not found:
             raise NoSuchMap(f"{text!r} holds no word; {self._names()}")
-        return [i for tokens in found for i in tokens]
+        return found
 
-    def _find(self, text: str, occurrence: int | None) -> tuple[int, ...]:
-        equal = [word for word in self.words() if word.text.casefold() == text.casefold()]
+    def _find(self, text: str, occurrence: int | None, runs: Sequence[Sequence[Word]]) -> tuple[int, ...]:
+        equal = [run for run in runs if spelled("".join(word.text for word in run)) == spelled(text)]
         if not equal:
             raise NoSuchMap(
                 f"the prompt has no word {text!r}; {self._names()}; maps.query({text!r}) asks for others"
             )
-        if occurrence is None:
-            return tuple(i for word in equal for i in word.tokens)
-        if not 0 <= occurrence < len(equal):
+        if occurrence is not None and not 0 <= occurrence < len(equal):
             raise NoSuchMap(f"occurrence of {text!r} is {occurrence}; the prompt has 0 to {len(equal) - 1}")
-        return equal[occurrence].tokens
+        chosen = equal if occurrence is None else [equal[occurrence]]
+        return tuple(dict.fromkeys(i for run in chosen for word in run for i in word.tokens))
 
     def _names(self) -> str:
         return f"its words are {', '.join(dict.fromkeys(word.text for word in self.words()))}"
+
+
+def _touch(words: Sequence[Word]) -> bool:
+    return all(one.span[1] == other.span[0] for one, other in pairwise(words))

@@ -22,7 +22,7 @@ from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.job import Job, Plan, pack
 from limelight.pipeline.sampling.passes import draw, fitted
 from limelight.pipeline.sampling.predict import predict
-from limelight.pipeline.text.vocabulary import UnknownWords
+from limelight.pipeline.text.warned import UnknownWords
 from limelight.pipeline.text.words import Word, words_of
 
 if TYPE_CHECKING:
