@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import socket
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from limelight.app import report
 from limelight.app.loading import load_pipeline
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.models.locate import locate_model
+from limelight.pipeline.text.warned import PromptWarning
 
 
 def serve(
@@ -18,6 +20,7 @@ def serve(
     host: str,
     port: int,
     auth: Sequence[str],
+    hosts: Sequence[str] = (),
     attention: str | None,
     device: str | None,
     dtype: str | None,
@@ -27,6 +30,7 @@ def serve(
     Args:
         models: those that the page offers; the first is taken if a visitor names none.
         auth: USER:PASSWORD of those who may come in; none for everybody.
+        hosts: names by which this server is called, besides its addresses, `localhost` and the machine's own.
 
     Raises:
         UsageError: a model, the address or a user cannot be used as given.
@@ -47,10 +51,12 @@ def serve(
         name: load_pipeline(model, attention=attention, device=device, dtype=dtype)
         for name, model in _names(models).items()
     }
+    warnings.filterwarnings("ignore", category=PromptWarning)  # for who typed it, not for the log
     studio = Studio(pipelines, Limits())
     try:
+        studio.pace.measure()
         server = Server(
-            build_app(build_page(studio), studio, auth=users or None),
+            build_app(build_page(studio), studio, auth=users or None, hosts=[host, *hosts]),
             host=host,
             port=port,
             say=lambda url: report.say(f"Limelight is at {url}"),

@@ -195,7 +195,8 @@ def weigh(
 
 def chunks_at_words(pieces: Sequence[str], room: int) -> list[tuple[int, int]]:
     """Tokens [start, end) of each chunk; it ends at a word's end, unless one word fills it all."""
-    chunks, start = [], 0
+    chunks: list[tuple[int, int]] = []
+    start = 0
     while start < len(pieces) or not chunks:
         end = min(start + room, len(pieces))
         if end < len(pieces):

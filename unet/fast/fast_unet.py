@@ -31,11 +31,16 @@ class FastUNet(UNet):
         extra_memory: bytes that its convolutions may take for filters beside the weights.
         shares_rows: whether equal rows are computed once until they read their contexts.
         replays: calls that are repeated without the Python between their operations.
+        timings: which way of computing the same is the fastest, by size.
     """
 
     extra_memory: int
     shares_rows: bool
     replays: replay.Replays
+    timings: Timings
+
+    def settle(self) -> None:
+        self.timings.settle()
 
     def levels(
         self,
@@ -136,6 +141,7 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
     timings = Timings(cache_file() if timings_file is None else timings_file)
     fast = cast(FastUNet, copy.copy(unet))
     fast.__class__ = FastUNet
+    fast.timings = timings
     fast.replays, fast.shares_rows = replay.Replays(), rows.can_share(fast.down_blocks)
     fast.extra_memory = allowance(fast, extra_memory)
     tiles = tiles_by_layer(fast, fast.extra_memory)
