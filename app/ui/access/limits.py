@@ -47,7 +47,7 @@ class Limits:
     max_drawing_per_address: int = 6
     max_step_seconds: float = 5.0
     max_silent: int = 16
-    silent_seconds: float = 5.0
+    silent_seconds: float = 15.0
     max_open: int = 160
     max_connections: int = 512
     head_seconds: float = 10.0

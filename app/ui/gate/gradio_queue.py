@@ -13,6 +13,7 @@ class GradioQueue:
     def __init__(self, page: gr.Blocks, max_open: int) -> None:
         self._page = page
         page._queue.max_thread_count = max_open
+        page._queue.ANALYTICS_MAX_EVENTS = 1  # it adds them all up at every call's end
 
     def knows(self, session: str) -> bool:
         """Whether there is something to listen to."""

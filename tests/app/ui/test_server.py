@@ -32,7 +32,7 @@ def test_everything_comes_from_here_and_says_so(page_url):
 
 @pytest.mark.parametrize("name", ["viewer.js", "maps.js", "page.js"])
 def test_the_pages_own_files_are_served(page_url, name):
-    status, headers, _ = _get(page_url, f"/limelight/{name}")
+    status, headers, _ = _get(page_url, f"/limelight/scripts/{name}")
     assert status == 200
     assert "javascript" in headers["content-type"]
 
@@ -67,7 +67,7 @@ def test_a_browser_gets_a_cookie_that_no_script_reads_and_keeps_it(page_url):
     assert "HttpOnly" in headers["set-cookie"]
     cookie = headers["set-cookie"].partition(";")[0]
     assert "set-cookie" not in _get(page_url, "/", headers={"cookie": cookie})[1]
-    assert "set-cookie" not in _get(page_url, "/limelight/page.js")[1]
+    assert "set-cookie" not in _get(page_url, "/limelight/scripts/page.js")[1]
 
 
 def test_downloads_are_the_pictures_own_and_for_the_browser_that_drew_it(served):
