@@ -1,4 +1,6 @@
-"""Gradio's own queue, behind which requests would wait for the fair one: kept empty and cleaned up."""
+"""Gradio's own queue, before the fair one: kept empty, cleaned up, and closed to who has not logged in."""
+
+from http.cookies import CookieError, SimpleCookie
 
 import gradio as gr
 
@@ -14,6 +16,18 @@ class GradioQueue:
         self._page = page
         page._queue.max_thread_count = max_open
         page._queue.ANALYTICS_MAX_EVENTS = 1  # it adds them all up at every call's end
+
+    def is_logged_in(self, cookies: str) -> bool:
+        """Whether a Cookie header is that of somebody who gave a password, where one is asked for."""
+        app = self._page.app
+        if app.auth is None:
+            return True
+        try:
+            given = SimpleCookie(cookies)
+        except CookieError:
+            return False
+        names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+        return any(name in given and given[name].value in app.tokens for name in names)
 
     def knows(self, session: str) -> bool:
         """Whether there is something to listen to."""

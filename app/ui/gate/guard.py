@@ -89,6 +89,8 @@ class Guard:
         length = self._length(scope, route)
         if route.kind == "login":
             self.logins.check(address)
+        elif route.kind != "page" and not self.queue.is_logged_in(_header(scope, b"cookie")):
+            raise Refused(401, "log in first")
         if scope["method"] == "POST":
             body = await self.bodies.read(receive, length, address)
             if route.kind in ("join", "run"):
