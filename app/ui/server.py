@@ -50,7 +50,6 @@ def build_app(
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(downloads(studio.results))
     app.mount("/limelight", StaticFiles(directory=STATIC), name="limelight")
-    queue = GradioQueue(page, studio.limits.max_open)
     gr.mount_gradio_app(
         app,
         page,
@@ -64,7 +63,12 @@ def build_app(
         run_history=False,
         ssr_mode=False,
         pwa=False,
+        show_error=False,
     )
+    mounted = next(
+        route.app for route in app.routes if isinstance(getattr(route, "app", None), gr.routes.App)
+    )
+    queue = GradioQueue(page, mounted, studio.limits.max_open)
     return Guard(app, studio, Calls(page), queue, hosts=hosts)
 
 

@@ -9,17 +9,19 @@ class GradioQueue:
     """What has to be known of it, and done to it. Everything here is gradio's own, and not its public side.
 
     Args:
+        app: what serves the page.
         max_open: calls that it runs at once; who bounds them by that has nobody wait in it.
     """
 
-    def __init__(self, page: gr.Blocks, max_open: int) -> None:
+    def __init__(self, page: gr.Blocks, app: gr.routes.App, max_open: int) -> None:
         self._page = page
+        self._app = app
         page._queue.max_thread_count = max_open
         page._queue.ANALYTICS_MAX_EVENTS = 1  # it adds them all up at every call's end
 
     def is_logged_in(self, cookies: str) -> bool:
         """Whether a Cookie header is that of somebody who gave a password, where one is asked for."""
-        app = self._page.app
+        app = self._app
         if app.auth is None:
             return True
         try:

@@ -144,9 +144,13 @@ class Guard:
         session = asked.get("session_hash", [""])[0]
         if not self.queue.knows(session):
             raise Refused(404, "nothing was asked for in this session, or it is forgotten; ask again")
-        with self.studio.sessions.listening(session, address):
-            self.studio.nudge()
-            await self.app(scope, receive, sender)
+        try:
+            with self.studio.sessions.listening(session, address):
+                self.studio.nudge()
+                await self.app(scope, receive, sender)
+        finally:
+            if not sender.has_ended and not self.studio.sessions.is_here(session):
+                self.studio.stop(Visitor(session))  # they left before all was told
 
     async def _forget(self, session: str) -> None:
         self.studio.leave(Visitor(session))
@@ -179,7 +183,7 @@ class _Sender:
         self._send = send
         self._seconds = seconds
         self._headers = [*HEADERS, *([(b"set-cookie", cookie)] if cookie else [])]
-        self.has_begun = False
+        self.has_begun = self.has_ended = False
         self.status = 0
 
     async def __call__(self, message: Message) -> None:
@@ -188,6 +192,8 @@ class _Sender:
             message["headers"] = [*message.get("headers", []), *self._headers]
         async with asyncio.timeout(self._seconds):
             await self._send(message)
+        if message["type"] == "http.response.body":
+            self.has_ended = not message.get("more_body", False)
 
 
 def _cookie(scope: Scope) -> bytes | None:
