@@ -1,5 +1,5 @@
 """People who mean harm, and 60 who do not: `python -m scripts.attack_page`. Starts `limelight ui`, lets
-clients draw undisturbed, then again in an attack, and prints how long they waited and what memory came back."""
+clients draw undisturbed, then again in an attack, and prints how long they waited and what memory is kept."""
 
 import argparse
 import base64

@@ -65,9 +65,8 @@ def build_app(
         pwa=False,
         show_error=False,
     )
-    mounted = next(
-        route.app for route in app.routes if isinstance(getattr(route, "app", None), gr.routes.App)
-    )
+    apps = (getattr(route, "app", None) for route in app.routes)
+    mounted = next(each for each in apps if isinstance(each, gr.routes.App))
     queue = GradioQueue(page, mounted, studio.limits.max_open)
     return Guard(app, studio, Calls(page), queue, hosts=hosts)
 
