@@ -35,6 +35,11 @@ def main() -> None:
         app()
     except UsageError as error:
         report.fail(str(error))
+    except OSError as error:  # what a machine refuses is no bug: a name that is too long, a disk that is full
+        if error.errno is None:
+            raise
+        name = f"{error.filename!r}" if error.filename is not None else "a file"
+        report.fail(f"{name} cannot be used: {error.strerror}; give another, or make room")
 
 
 def run() -> NoReturn:

@@ -13,6 +13,7 @@ from typing import NoReturn
 SPINS = "5000"  # turns of waiting awake; libgomp's own are 300,000. 3,000 cost 5 % where nothing else runs
 MAPPED, KEPT = 3 * 2**22, 2**28  # bytes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+NOT_WRITTEN = 2
 NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE ended
 
 
@@ -23,9 +24,21 @@ def begin() -> None:
     libgomp wait for each other awake for a short while only: where another program has one of two cores,
     those that wait keep those that work from running, and a picture of 2 seconds took 29; so it takes 3.5.
     """
+    open_closed_streams()
     gc.disable()
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     hold_memory_together()
+
+
+def open_closed_streams() -> None:
+    """Gives a process that was started without stdin, stdout or stderr an empty one: else the next file that
+    it opens is taken for that."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
 
 
 def hold_memory_together() -> None:
@@ -69,6 +82,10 @@ def run(main: Callable[[], None]) -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:
         code = code or NOBODY_READS
+    except OSError as error:
+        with suppress(OSError):
+            print(f"limelight: the standard output cannot be written: {error.strerror}", file=sys.stderr)
+        code = code or NOT_WRITTEN
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(code)

@@ -3,32 +3,88 @@
 import logging
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from limelight.app.lifetime import NOBODY_READS
+from limelight.pipeline.errors import OutputError
+
+MAX_SHOWN = 4_000  # characters of one message, or of one cell of a table
 
 
 def set_up() -> None:
     """What every process of the command line does first."""
     logging.getLogger("xformers").setLevel(logging.ERROR)  # `limelight backends` says what it cannot do here
     warnings.showwarning = show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that has no character for something gets its code
+            stream.reconfigure(errors="backslashreplace")
+
+
+def plain(text: object) -> str:
+    """Text that may hold what strangers wrote (names of files and tensors, records, messages of libraries),
+    as a terminal can show it: without what would move its cursor or change its colours, and not endless."""
+    shown = str(text) if len(str(text)) <= MAX_SHOWN else _shortened(str(text))
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in shown)
+
+
+def _shortened(text: str) -> str:
+    """Begin and end: in the end a message says what to do."""
+    half = MAX_SHOWN // 2
+    return f"{text[:half]} [... {len(text) - 2 * half:,} characters ...] {text[-half:]}"
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    """A result, on stdout.
+
+    Raises:
+        OutputError: it cannot be written.
+        SystemExit: nobody reads it any more.
+    """
+    with _writing():
+        print(plain(text), flush=True)
 
 
 def complain(text: str) -> None:
-    print(f"limelight: {text}", file=sys.stderr, flush=True)
+    """Anything else, on stderr; where that cannot be written there is nobody to tell."""
+    with suppress(OSError):
+        print(f"limelight: {plain(text)}", file=sys.stderr, flush=True)
 
 
 def fail(text: str, *, code: int = 2) -> NoReturn:
     complain(text)
     raise SystemExit(code)
+
+
+def show(table: RenderableType, **options: Any) -> None:
+    """A table, on stdout; raises as `say` does."""
+    with _writing():
+        _Console().print(table, **options)
+        sys.stdout.flush()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise SystemExit(NOBODY_READS) from None
+    except OSError as error:
+        raise OutputError(
+            f"the standard output cannot be written: {error.strerror or error}; what was drawn is kept"
+        ) from None
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise SystemExit(NOBODY_READS)
 
 
 def show_warning(
@@ -48,7 +104,7 @@ def tell_foreign(file: Path, record: Mapping[str, Any]) -> None:
     left = "; ".join(f"{key}: {value}" for key, value in record["ignored"].items()) or "nothing"
     complain(
         f"{file} was made by another program (version {record['version']}), whose noise is another: expect a "
-        f"picture of the same kind, not the same pixels. Left out: {_plain(left)}"
+        f"picture of the same kind, not the same pixels. Left out: {left}"
     )
 
 
@@ -57,10 +113,6 @@ def show_record(record: Mapping[str, Any]) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for key, value in record.items():
         for inner, text in value.items() if isinstance(value, dict) else [("", value)]:
-            table.add_row(_plain(f"{key} {inner}".strip()), _plain(text))
-    Console().print(table, markup=False)
-
-
-def _plain(value: Any) -> Text:
-    text = value if isinstance(value, str) else repr(value)
-    return Text("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text))
+            shown = text if isinstance(text, str) else repr(text)
+            table.add_row(Text(plain(f"{key} {inner}".strip())), Text(plain(shown)))
+    show(table, markup=False)

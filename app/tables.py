@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from limelight.app import report
 from limelight.app.load import LoadOptions, refusals
 from limelight.attention import AttentionSpec, backends
 from limelight.pipeline.errors import UsageError
@@ -45,7 +45,7 @@ def show_backends(load: LoadOptions) -> None:
             "" if reasons else backend.kernel(spec),
             Text("\n".join(reasons) or backend.drawback(spec) or ""),
         )
-    Console().print(table)
+    report.show(table)
 
 
 def show_plan(request: GenerationRequest, load: LoadOptions) -> None:
@@ -62,7 +62,7 @@ def show_plan(request: GenerationRequest, load: LoadOptions) -> None:
         "heads x dim",
         "backend",
         "kernel",
-        title=f"Plan of {load.model!r} at {request.width}x{request.height}",
+        title=Text(report.plain(f"Plan of {load.model!r} at {request.width}x{request.height}")),
     )
     for site in pipe.model.unet.sites:
         choice = plan[site.name]
@@ -76,10 +76,10 @@ def show_plan(request: GenerationRequest, load: LoadOptions) -> None:
             choice.backend.name,
             choice.kernel,
         )
-    Console().print(table)
+    report.show(table)
     used = Counter(f"{choice.backend.name} ({choice.kernel})" for choice in plan.values())
     for name, number in used.most_common():
-        Console().print(f"{number} sites: {name}", highlight=False)
+        report.say(f"{number} sites: {name}")
 
 
 def show_vocabulary(model: str) -> None:
@@ -93,5 +93,5 @@ def show_vocabulary(model: str) -> None:
         raise UsageError(f"{model!r} lists no words; large models know most of a language")
     table = Table(show_header=False, box=None, padding=(0, 2, 1, 0))
     for name, words in known.groups.items():
-        table.add_row(Text(name, style="bold"), Text(", ".join(words)))
-    Console().print(table)
+        table.add_row(Text(report.plain(name), style="bold"), Text(report.plain(", ".join(words))))
+    report.show(table)

@@ -33,6 +33,11 @@ class Timings:
         self._file = file
         self._machine = f"{_cpu_name()}, torch {torch.__version__}, weights out of the cache"
         self._fastest: dict[str, str] = _read(file).get(self._machine, {})
+        self._is_settled = False
+
+    def settle(self) -> None:
+        """Measures nothing from now on: where a case is not known, the first way is taken."""
+        self._is_settled = True
 
     def fastest(self, case: str, candidates: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
         """The name of the fastest candidate.
@@ -43,6 +48,8 @@ class Timings:
         """
         case = f"{case}, {torch.get_num_threads()} threads"
         if case not in self._fastest:
+            if self._is_settled:
+                return next(iter(candidates()))
             self._fastest[case] = _measure(candidates())
             self._write()
         return self._fastest[case]

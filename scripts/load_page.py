@@ -21,7 +21,7 @@ from limelight.pipeline import TextToImagePipeline
 
 PROMPT = "a red apple on a blue background"
 FLOOD = 8
-COMMAND = [sys.executable, "-c", "from app.cli import main; main()", "ui", "--port", "0"]
+COMMAND = [sys.executable, "-c", "from limelight.app.cli import main; main()", "ui", "--port", "0"]
 
 
 def main() -> None:

@@ -127,6 +127,9 @@ class UNet(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.conv_in.weight.dtype
 
+    def settle(self) -> None:
+        """Tries no further ways of computing the same, each of which would take a call's time."""
+
     def attention_specs(
         self,
         height: int,

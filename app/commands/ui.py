@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import socket
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,10 @@ def ui(
             "--auth", help="USER:PASSWORD, who may come in; may be repeated.", envvar="LIMELIGHT_AUTH"
         ),
     ] = None,
+    hosts: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", help="A name by which this server is called; may be repeated."),
+    ] = None,
 ) -> None:
     """Open the page: pictures that form, and words that light up."""
     models = model or ["default"]
@@ -48,12 +53,15 @@ def ui(
     from limelight.app.ui.page.page import build_page
     from limelight.app.ui.server import Server, build_app
     from limelight.app.ui.studio.studio import Studio
+    from limelight.pipeline.text.warned import PromptWarning
 
     pipelines = {name: replace(load, model=path).load() for name, path in _names(models).items()}
+    warnings.filterwarnings("ignore", category=PromptWarning)  # for who typed it, not for the log
     studio = Studio(pipelines, Limits())
     try:
+        studio.pace.measure()
         server = Server(
-            build_app(build_page(studio), studio, auth=users or None),
+            build_app(build_page(studio), studio, auth=users or None, hosts=[host, *(hosts or ())]),
             host=host,
             port=port,
             say=lambda url: report.say(f"Limelight is at {url}"),

@@ -1,29 +1,25 @@
-"""The web server around the page: its own files, headers, limits of what is sent to it."""
+"""The web server around the page, with its own files."""
 
 import logging
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from limelight.app.ui.access.visitor import browser_of, new_browser
+from limelight.app.ui.access.log import Seldom
+from limelight.app.ui.gate.calls import Calls
+from limelight.app.ui.gate.connections import Connection, Connections
+from limelight.app.ui.gate.gradio_queue import GradioQueue
+from limelight.app.ui.gate.guard import Guard
 from limelight.app.ui.output.downloads import downloads
 from limelight.app.ui.page.theme import theme
 from limelight.app.ui.page.viewer import STATIC
 from limelight.app.ui.studio.studio import Studio
 
-# Everything comes from here. Gradio's own page builds functions and styles at run time.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; "
-    "connect-src 'self' data: blob:; worker-src 'self' blob:; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'"
-)
-UPLOAD = "/gradio_api/upload"  # writes to the disk, for components that this page does not have
 STYLES = (
     "colours",
     "page",
@@ -36,60 +32,21 @@ STYLES = (
     "attention",
     "compare",
 )
-HEADERS = {
-    b"content-security-policy": POLICY.encode(),
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-}
 
 
-class Guard:
-    """Sets headers on every answer, tells browsers apart, and refuses bodies that are too large unread."""
+def build_app(
+    page: gr.Blocks,
+    studio: Studio,
+    *,
+    auth: list[tuple[str, str]] | None = None,
+    hosts: Sequence[str] = (),
+) -> Guard:
+    """The page with everything it needs, as an ASGI application.
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
-        self.app = app
-        self.max_body_bytes = max_body_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        if refusal := self._refusal(scope):
-            await refusal(scope, receive, send)
-            return
-
-        headers = list(HEADERS.items())
-        if scope["path"] == "/" and not browser_of(_header(scope, b"cookie")):
-            headers.append((b"set-cookie", new_browser()))
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *headers]
-            await send(message)
-
-        await self.app(scope, receive, send_guarded)
-
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        """What is answered instead of reading the body; None where it may be read."""
-        length = _header(scope, b"content-length") or "0"
-        if scope["path"] == UPLOAD:
-            return PlainTextResponse("no files are kept here; the page sends what it needs", status_code=403)
-        if _header(scope, b"transfer-encoding"):
-            return PlainTextResponse(
-                "say how long the request is: content-length is missing", status_code=411
-            )
-        if not length.isdigit() or int(length) > self.max_body_bytes:
-            message = f"the request has {length[:20]} bytes; at most {self.max_body_bytes:,}"
-            return PlainTextResponse(message, status_code=413)
-        return None
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    return dict(scope["headers"]).get(name, b"").decode("latin-1")
-
-
-def build_app(page: gr.Blocks, studio: Studio, *, auth: list[tuple[str, str]] | None = None) -> FastAPI:
-    """The page with everything it needs, as an ASGI application."""
+    Args:
+        auth: names and passwords of those who may come in; None for everybody.
+        hosts: names by which the server is called, besides its addresses, `localhost` and the machine's own.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(downloads(studio.results))
     app.mount("/limelight", StaticFiles(directory=STATIC), name="limelight")
@@ -106,21 +63,34 @@ def build_app(page: gr.Blocks, studio: Studio, *, auth: list[tuple[str, str]] | 
         run_history=False,
         ssr_mode=False,
         pwa=False,
+        show_error=False,
     )
-    app.add_middleware(Guard, max_body_bytes=studio.limits.max_body_bytes)
-    return app
+    apps = (getattr(route, "app", None) for route in app.routes)
+    mounted = next(each for each in apps if isinstance(each, gr.routes.App))
+    queue = GradioQueue(page, mounted, studio.limits.max_open)
+    return Guard(app, studio, Calls(page), queue, hosts=hosts)
 
 
 class Server(uvicorn.Server):
     """Says where the page is as soon as it is there."""
 
-    def __init__(self, app: FastAPI, *, host: str, port: int, say: Any) -> None:
+    def __init__(self, app: Guard, *, host: str, port: int, say: Any) -> None:
         super().__init__(
-            uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                http=partial(Connection, Connections(app.limits)),  # type: ignore[arg-type]
+                ws="none",
+                log_level="warning",
+                timeout_graceful_shutdown=1,
+            )
         )
         self._say = say
+        self._seldom = Seldom()
 
     async def startup(self, sockets: Any = None) -> None:
+        logging.getLogger("uvicorn.error").addFilter(self._seldom)
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
@@ -129,5 +99,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Ends what open tabs still listen to, which uvicorn would report as errors, each at length."""
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        logger = logging.getLogger("uvicorn.error")
+        logger.setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
+        logger.removeFilter(self._seldom)

@@ -16,8 +16,6 @@ from limelight.pipeline.maps.selection import NoSuchMap, Selection
 from limelight.pipeline.text.clip_encoder import Token
 from limelight.pipeline.text.words import Part, Word, parts_of, words_of
 
-__all__ = ["HeatMaps", "NoSuchMap", "Word"]
-
 
 @dataclass(frozen=True, slots=True)
 class HeatMaps:
@@ -50,10 +48,8 @@ class HeatMaps:
     keys: Keys | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
-        height, width = self.size
-        words = " ".join(word.text for word in self.words())
-        steps = len(self.recording.steps)
-        return f"HeatMaps({words!r}, {width}x{height}, {steps} predictions, level {self.recording.level!r})"
+        words, size = " ".join(word.text for word in self.words()), f"{self.size[1]}x{self.size[0]}"
+        return f"HeatMaps({words!r}, {size}, {self.num_steps} predictions, level {self.recording.level!r})"
 
     @property
     def recording(self) -> Recording:

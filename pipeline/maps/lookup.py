@@ -1,13 +1,17 @@
 """The tokens of words that a caller names."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from limelight.pipeline.maps.selection import NoSuchMap
-from limelight.pipeline.text.words import WORD, Word
+from limelight.pipeline.text.segments import spelled, touching, word_spans
+from limelight.pipeline.text.words import Word
 
 
 def tokens_of(words: Sequence[Word], text: str, occurrence: int | None) -> list[int]:
     """Positions in the context of a word, or of several.
+
+    Characters that touch in `text` are found where they touch in the prompt.
 
     Args:
         words: those of the prompt.
@@ -16,25 +20,35 @@ def tokens_of(words: Sequence[Word], text: str, occurrence: int | None) -> list[
     Raises:
         NoSuchMap: the prompt does not have it, or not so often.
     """
-    is_one = text.casefold() in {word.text.casefold() for word in words}
-    found = [_find(words, part, occurrence) for part in ([text] if is_one else WORD.findall(text))]
+    if any(spelled(text) == spelled(word.text) for word in words):
+        return list(_find(words, text, occurrence, [(word,) for word in words]))
+    found: list[int] = []
+    for run in touching(word_spans(text)):
+        runs = [words[i : i + len(run)] for i in range(len(words) - len(run) + 1)]
+        touch = [each for each in runs if _touch(each)]
+        found += _find(words, text[run[0][0] : run[-1][1]], occurrence, touch)
     if not found:
         raise NoSuchMap(f"{text!r} holds no word; {_names(words)}")
-    return [i for tokens in found for i in tokens]
+    return found
 
 
-def _find(words: Sequence[Word], text: str, occurrence: int | None) -> tuple[int, ...]:
-    equal = [word for word in words if word.text.casefold() == text.casefold()]
+def _find(
+    words: Sequence[Word], text: str, occurrence: int | None, runs: Sequence[Sequence[Word]]
+) -> tuple[int, ...]:
+    equal = [run for run in runs if spelled("".join(word.text for word in run)) == spelled(text)]
     if not equal:
         raise NoSuchMap(
             f"the prompt has no word {text!r}; {_names(words)}; maps.query({text!r}) asks for others"
         )
-    if occurrence is None:
-        return tuple(i for word in equal for i in word.tokens)
-    if not 0 <= occurrence < len(equal):
+    if occurrence is not None and not 0 <= occurrence < len(equal):
         raise NoSuchMap(f"occurrence of {text!r} is {occurrence}; the prompt has 0 to {len(equal) - 1}")
-    return equal[occurrence].tokens
+    chosen = equal if occurrence is None else [equal[occurrence]]
+    return tuple(dict.fromkeys(i for run in chosen for word in run for i in word.tokens))
 
 
 def _names(words: Sequence[Word]) -> str:
     return f"its words are {', '.join(dict.fromkeys(word.text for word in words))}"
+
+
+def _touch(words: Sequence[Word]) -> bool:
+    return all(one.span[1] == other.span[0] for one, other in pairwise(words))

@@ -8,8 +8,9 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from limelight.pipeline.maps.heatmaps import HeatMaps, Word
+from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.results.overlay import FAINT, INK, PAPER, overlay, scale_bar
+from limelight.pipeline.text.words import Word
 
 TILE, GAP, LABEL, COLUMNS = 256, 16, 52, 5
 TITLE_WIDTH = 110  # characters

@@ -21,7 +21,7 @@ from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.job import Job, RowLimit, pack
 from limelight.pipeline.sampling.passes import fitted, make_passes, make_trajectory
 from limelight.pipeline.sampling.predict import predict
-from limelight.pipeline.text.vocabulary import UnknownWords
+from limelight.pipeline.text.warned import UnknownWords
 from limelight.pipeline.text.words import Word, words_of
 
 logger = logging.getLogger(__name__)

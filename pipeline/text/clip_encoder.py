@@ -2,22 +2,21 @@
 it came from."""
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limelight.pipeline.text.a1111 import chunks_at_commas, parse_a1111, rescaled
 from limelight.pipeline.text.syntax import Part, parse
 
 MAX_CHUNKS = 8
-
-
-class PromptCut(UserWarning):
-    """A prompt is longer than what is read; the message names the words that have no effect."""
+SYNTAXES = ("limelight", "a1111")
+Syntax = Literal["limelight", "a1111"]
+_OPEN_CLIP_H = 1024  # the width of Stable Diffusion 2's encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,43 +73,41 @@ class ClipEncoder:
         """Tokens of one chunk, start and end among them."""
         return self.model.config.max_position_embeddings
 
-    def chunks(self, prompt: str) -> list[_Chunk]:
-        """What the model reads, chunk by chunk; at least one.
+    def chunks(self, prompt: str, syntax: Syntax = "limelight") -> list[_Chunk]:
+        """What the model reads, chunk by chunk; at least one, at most `MAX_CHUNKS`."""
+        return [self._framed(chunk) for chunk in self._all_chunks(prompt, syntax)[:MAX_CHUNKS]]
 
-        Warns:
-            PromptCut: the prompt does not fit into `MAX_CHUNKS`.
-        """
-        chunks = [chunk for part in parse(prompt) for chunk in self._chunks_of(part)]
-        if len(chunks) > MAX_CHUNKS:
-            first = next(token for chunk in chunks[MAX_CHUNKS:] for token in chunk.tokens)
-            warnings.warn(
-                f"the prompt takes {len(chunks)} chunks of {self.length - 2} tokens and {MAX_CHUNKS} are "
-                f"read; without effect: {prompt[first.span[0] :]!r}",
-                PromptCut,
-                stacklevel=2,
-            )
-        return [self._framed(chunk) for chunk in chunks[:MAX_CHUNKS]]
+    def cut(self, prompt: str, syntax: Syntax = "limelight") -> str:
+        """What to say of a prompt that does not fit into `MAX_CHUNKS`; empty where it does."""
+        chunks = self._all_chunks(prompt, syntax)
+        left = [token for chunk in chunks[MAX_CHUNKS:] for token in chunk.tokens]
+        if not left:
+            return ""
+        return (
+            f"the prompt takes {len(chunks)} chunks of {self.length - 2} tokens and {MAX_CHUNKS} are "
+            f"read; without effect: {prompt[left[0].span[0] :]!r}"
+        )
 
-    def _chunks_of(self, part: Part) -> list[_Chunk]:
-        pairs = [pair for start, end in self._stretches(part.text) for pair in self._read(part, start, end)]
+    def _all_chunks(self, prompt: str, syntax: Syntax) -> list[_Chunk]:
+        parts = parse(prompt) if syntax == "limelight" else parse_a1111(prompt)
+        return [chunk for part in parts for chunk in self._chunks_of(part, syntax)]
+
+    def _chunks_of(self, part: Part, syntax: Syntax) -> list[_Chunk]:
+        pairs = [pair for start, end in self._stretches(part) for pair in self._read(part, start, end)]
         ids, tokens = [id for id, _ in pairs], [token for _, token in pairs]
-        pieces = [token.text for token in tokens]
-        chunks: list[_Chunk] = []
-        start = 0
-        while start < len(ids) or not chunks:
-            end = _end_of_chunk(pieces, start, self.length - 2)
-            chunks.append(_Chunk(ids[start:end], tokens[start:end]))
-            start = end
-        return chunks
+        pieces, room = [token.text for token in tokens], self.length - 2
+        ends = chunks_at_words(pieces, room) if syntax == "limelight" else chunks_at_commas(pieces, room)
+        return [_Chunk(ids[start:end], tokens[start:end]) for start, end in ends]
 
-    def _stretches(self, text: str) -> Iterator[tuple[int, int]]:
-        """Words of textual inversions, and what lies between them."""
-        start = 0
-        for match in _any_of(self.learned).finditer(text) if self.learned else ():
-            yield start, match.start()
-            yield match.span()
-            start = match.end()
-        yield start, len(text)
+    def _stretches(self, part: Part) -> Iterator[tuple[int, int]]:
+        """What is read by itself: words of textual inversions, and what lies between them and brackets."""
+        pattern = _any_of(self.learned) if self.learned else None
+        for start, end in part.stretches():
+            for match in pattern.finditer(part.text, start, end) if pattern else ():
+                yield start, match.start()
+                yield match.span()
+                start = match.end()
+            yield start, end
 
     def _read(self, part: Part, start: int, end: int) -> Iterator[tuple[int, Token]]:
         """Ids and tokens of one stretch of a part."""
@@ -139,19 +136,34 @@ class ClipEncoder:
         return self.model.config.num_hidden_layers
 
     @torch.inference_mode()
-    def encode(self, prompt: str, *, clip_skip: int = 1) -> Encoded:
-        """A prompt, by the layer that the model was trained on or by one `clip_skip - 1` layers before it."""
-        chunks = self.chunks(prompt)
+    def encode(self, prompt: str, *, clip_skip: int = 1, syntax: Syntax = "limelight") -> Encoded:
+        """A prompt, by the layer that the model was trained on or by one `clip_skip - 1` layers before it.
+
+        AUTOMATIC1111 skips layers of Stable Diffusion 1's encoder alone.
+        """
+        if syntax == "a1111" and not self._is_skipped_by_a1111:
+            clip_skip = 1
+        chunks = self.chunks(prompt, syntax)
         encoded = [self._encode_ids(chunk.ids, clip_skip) for chunk in chunks]
         contexts = [context for context, _ in encoded]
         tokens = [token for chunk in chunks for token in chunk.tokens]
-        if any(token.weight != 1 for token in tokens):
+        is_weighted = any(token.weight != 1 for token in tokens)
+        if is_weighted and syntax == "a1111":
+            contexts = [
+                rescaled(context, [token.weight for token in chunk.tokens])
+                for context, chunk in zip(contexts, chunks, strict=True)
+            ]
+        elif is_weighted:
             empty, _ = self._encode_ids(self._framed(_Chunk([], [])).ids, clip_skip)
             contexts = [
                 weigh(context, empty, [token.weight for token in chunk.tokens])
                 for context, chunk in zip(contexts, chunks, strict=True)
             ]
         return Encoded(torch.cat(contexts), encoded[0][1], tuple(tokens))
+
+    @property
+    def _is_skipped_by_a1111(self) -> bool:
+        return not self.penultimate and self.model.config.hidden_size != _OPEN_CLIP_H
 
     def _encode_ids(self, ids: list[int], clip_skip: int) -> tuple[Tensor, Tensor | None]:
         """Context m c and what is pooled, of one chunk."""
@@ -181,15 +193,18 @@ def weigh(
     return torch.lerp(empty, context, w)
 
 
-def _end_of_chunk(pieces: Sequence[str], start: int, room: int) -> int:
-    """Where the chunk that begins at `start` ends: at a word's end, unless one word fills it all."""
-    end = min(start + room, len(pieces))
-    if end == len(pieces):
-        return end
-    for last in range(end, start, -1):
-        if pieces[last - 1].endswith("</w>"):
-            return last
-    return end
+def chunks_at_words(pieces: Sequence[str], room: int) -> list[tuple[int, int]]:
+    """Tokens [start, end) of each chunk; it ends at a word's end, unless one word fills it all."""
+    chunks: list[tuple[int, int]] = []
+    start = 0
+    while start < len(pieces) or not chunks:
+        end = min(start + room, len(pieces))
+        if end < len(pieces):
+            at_words = (last for last in range(end, start, -1) if pieces[last - 1].endswith("</w>"))
+            end = next(at_words, end)
+        chunks.append((start, end))
+        start = end
+    return chunks
 
 
 def _any_of(words: Iterable[str]) -> re.Pattern[str]:

@@ -1,5 +1,6 @@
 """Prompts as the U-Net sees them: what one or two text encoders make of them, side by side."""
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limelight.pipeline.text.clip_encoder import ClipEncoder, Token
+from limelight.pipeline.text.clip_encoder import ClipEncoder, Syntax, Token
 from limelight.pipeline.text.learned import Embedding, LearnedRows
+from limelight.pipeline.text.remarks import remarks
+from limelight.pipeline.text.warned import PromptCut, PromptSyntax
 
 MAX_CACHED_PROMPTS = 256
 
@@ -42,7 +45,7 @@ class TextEncoder:
     def __init__(self, encoders: Sequence[ClipEncoder], *, zero_empty_negative: bool = False) -> None:
         self.encoders = tuple(encoders)
         self.zero_empty_negative = zero_empty_negative
-        self._cache: OrderedDict[tuple[str, int], Conditioning] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, int, str], Conditioning] = OrderedDict()
         self._lock = Lock()  # engines in several threads may share a model
 
     @property
@@ -75,13 +78,27 @@ class TextEncoder:
         self.encoders = tuple(replace(encoder, learned=learned) for encoder in self.encoders)
         self.forget()
 
-    def prompt(self, text: str, *, clip_skip: int = 1) -> Conditioning:
-        key = text, clip_skip
+    def prompt(self, text: str, *, clip_skip: int = 1, syntax: Syntax = "limelight") -> Conditioning:
+        """A prompt.
+
+        Args:
+            clip_skip: 1 is the layer that the model was trained with, 2 the one before it.
+            syntax: what brackets mean: Limelight's own, or AUTOMATIC1111's.
+
+        Warns:
+            PromptSyntax: something in it is not acted on; once for each prompt that is not in the cache.
+            PromptCut: it is longer than what is read.
+        """
+        key = text, clip_skip, syntax
         with self._lock:
             if key in self._cache:
                 self._cache.move_to_end(key)
                 return self._cache[key]
-        parts = [encoder.encode(text, clip_skip=clip_skip) for encoder in self.encoders]
+        for remark in remarks(text, syntax):
+            warnings.warn(remark, PromptSyntax, stacklevel=2)
+        if cut := self.encoders[0].cut(text, syntax):
+            warnings.warn(cut, PromptCut, stacklevel=2)
+        parts = [encoder.encode(text, clip_skip=clip_skip, syntax=syntax) for encoder in self.encoders]
         context = torch.cat([part.context for part in parts], dim=-1)
         keys = content_keys(context, self.length)
         encoded = Conditioning(context, parts[-1].pooled, parts[0].tokens, keys)
@@ -91,13 +108,24 @@ class TextEncoder:
                 self._cache.popitem(last=False)
         return encoded
 
-    def negative(self, text: str) -> Conditioning:
-        encoded = self.prompt(text)
+    def negative(self, text: str, *, clip_skip: int = 1, syntax: Syntax = "limelight") -> Conditioning:
+        """A negative prompt.
+
+        Args:
+            clip_skip: heeded in AUTOMATIC1111's syntax alone; in diffusers, and here, a negative prompt comes
+                from the layer that the model was trained with.
+        """
+        encoded = self.prompt(text, clip_skip=clip_skip if syntax == "a1111" else 1, syntax=syntax)
         if text or not self.zero_empty_negative:
             return encoded
         pooled = None if encoded.pooled is None else torch.zeros_like(encoded.pooled)
         zeros = torch.zeros_like(encoded.context)
         return Conditioning(zeros, pooled, encoded.tokens, content_keys(zeros, self.length))
+
+    def said_of(self, text: str, syntax: Syntax = "limelight") -> list[str]:
+        """What `prompt` warns of."""
+        cut = self.encoders[0].cut(text, syntax)
+        return [*remarks(text, syntax), *([cut] if cut else [])]
 
 
 def content_keys(context: Float[Tensor, "m c"], length: int) -> tuple[bytes, ...]:

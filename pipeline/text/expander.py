@@ -14,9 +14,9 @@ from limelight.attention.caches.decoding import KVCache
 from limelight.pipeline.errors import ModelError, UnknownName
 from limelight.pipeline.hub import HUB_ID, from_hub
 from limelight.pipeline.requests.expansion import Expansion
+from limelight.pipeline.text.segments import word_spans
 from limelight.pipeline.text.syntax import parse
 from limelight.pipeline.text.vocabulary import Vocabulary
-from limelight.pipeline.text.words import WORD
 from limelight.unet.weights.tensors import content_hash
 
 DEFAULT_EXPANDER = Path(__file__).parents[1] / "default_expander"
@@ -84,12 +84,13 @@ class Expander:
     @torch.inference_mode()
     def expand(self, prompt: str, *, seed: int) -> Expansion:
         """Goes on with a prompt, which stays as it is; the same seed adds the same words."""
-        plain = " ".join(part.text for part in parse(prompt)).strip()
+        read = (part.text[start:end] for part in parse(prompt) for start, end in part.stretches())
+        plain = " ".join(" ".join(read).split())
         ids = self._ids(plain)
         begun = len(self.tokenizer.decode(ids, skip_special_tokens=True))
         written = self.tokenizer.decode([*ids, *self._written(ids, seed)], skip_special_tokens=True)
         added = self._known(written[begun:].split("\n")[0].rstrip())
-        if not WORD.search(added):
+        if not word_spans(added):
             added = ""
         elif prompt.endswith(" "):
             added = added.lstrip()
@@ -127,9 +128,9 @@ class Expander:
         """The text up to the first word that the image model does not know."""
         if self.vocabulary is None:
             return added
-        for match in WORD.finditer(added):
-            if self.vocabulary.unknown([match.group()]):
-                return added[: match.start()].rstrip()
+        for start, end in word_spans(added):
+            if self.vocabulary.unknown([added[start:end]]):
+                return added[:start].rstrip()
         return added
 
 

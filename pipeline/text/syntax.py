@@ -2,8 +2,11 @@
 
 import math
 import re
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+
+from limelight.pipeline.text.networks import left_out
 
 EMPHASIS = 1.1  # of one pair of round brackets; square ones divide by it
 MIN_WEIGHT, MAX_WEIGHT = 0.0, 10.0
@@ -11,7 +14,7 @@ MIN_WEIGHT, MAX_WEIGHT = 0.0, 10.0
 _CLOSERS = {")": "(", "]": "["}
 _WEIGHT = re.compile(r":\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*$")
 _WEIGHT_WINDOW = 40  # no sensible number is longer
-_BREAK = re.compile(r"(?<![^\s,])BREAK(?![^\s,])")
+_BREAK = "BREAK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +25,30 @@ class Part:
         text: what the tokenizer reads.
         weights: of every character of `text`.
         positions: of every character of `text` in the prompt as it was typed.
+        edges: places in `text` where syntax was taken out, in order: no word goes across them.
     """
 
     text: str
     weights: tuple[float, ...]
     positions: tuple[int, ...]
+    edges: tuple[int, ...] = ()
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where characters [start, end) of `text` lie in the prompt."""
         return self.positions[start], self.positions[max(start, end - 1)] + 1
 
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """What lies between the edges; each is read by itself."""
+        start = 0
+        for edge in self.edges:
+            if edge > start:
+                yield start, edge
+                start = edge
+        yield start, len(self.text)
+
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
+class Pair:
     """Two brackets that belong together, and the end of what they weigh."""
 
     multiplier: float
@@ -47,26 +61,35 @@ def parse(prompt: str) -> list[Part]:
 
     `(word)` weighs 1.1 times as much, `[word]` 1.1 times less, `(word:1.3)` 1.3 times; brackets nest and
     their weights multiply, within 0 to 10. `BREAK` begins a new part. A backslash makes a bracket or a
-    backslash after it literal, and so is every bracket without a partner: any text is a prompt.
+    backslash after it literal, and so is every bracket without a partner. What stands in brackets is read by
+    itself, also where brackets touch. Tags that load a network are left out. Any text is a prompt.
     """
-    pairs = _match(prompt)
+    tags = left_out(prompt)
+    pairs = match_brackets(prompt, tags)
     text: list[str] = []
     weights: list[float] = []
     positions: list[int] = []
+    edges: list[int] = []
     stack: list[tuple[int, int, float]] = []  # (close, end of content, weight outside), innermost last
     weight, i = 1.0, 0
     while i < len(prompt):
+        if i in tags:
+            edges.append(len(text))
+            i = tags[i]
+            continue
         if stack and i == stack[-1][1]:
             close, _, weight = stack.pop()
+            edges.append(len(text))
             i = close + 1
             continue
         if i in pairs:
             pair = pairs[i]
             stack.append((pair.close, pair.end, weight))
             weight *= pair.multiplier
+            edges.append(len(text))
             i += 1
             continue
-        if _is_escape(prompt, i):
+        if is_escape(prompt, i):
             i += 1
         text.append(prompt[i])
         weights.append(min(max(weight, MIN_WEIGHT), MAX_WEIGHT))
@@ -74,28 +97,41 @@ def parse(prompt: str) -> list[Part]:
         i += 1
     plain = "".join(text)
     return [
-        Part(plain[start:end], tuple(weights[start:end]), tuple(positions[start:end]))
-        for start, end in _between_breaks(plain)
+        Part(
+            plain[start:end],
+            tuple(weights[start:end]),
+            tuple(positions[start:end]),
+            _within(edges, start, end),
+        )
+        for start, end in _between_breaks(plain, set(edges))
     ]
 
 
-def _match(prompt: str) -> dict[int, _Pair]:
-    """Opening bracket -> its pair. Linear, without recursion."""
-    pairs: dict[int, _Pair] = {}
+def _within(edges: Sequence[int], start: int, end: int) -> tuple[int, ...]:
+    """The edges inside of characters [start, end), counted from the start."""
+    inner = edges[bisect_right(edges, start) : bisect_left(edges, end)]
+    return tuple(edge - start for edge in dict.fromkeys(inner))
+
+
+def match_brackets(prompt: str, tags: Mapping[int, int]) -> dict[int, Pair]:
+    """Opening bracket -> its pair. Linear, without recursion.
+
+    Args:
+        tags: begin -> end of what is skipped.
+    """
+    pairs: dict[int, Pair] = {}
     opened: dict[str, list[int]] = {"(": [], "[": []}
     i = 0
     while i < len(prompt):
         c = prompt[i]
-        if _is_escape(prompt, i):
-            i += 2
+        if i in tags or is_escape(prompt, i):
+            i = tags.get(i, i + 2)
             continue
         if c in opened:
             opened[c].append(i)
         elif c in _CLOSERS and opened[_CLOSERS[c]]:
             start = opened[_CLOSERS[c]].pop()
-            for (
-                others
-            ) in opened.values():  # brackets of the other kind that this pair cuts across are literal
+            for others in opened.values():  # brackets that this pair cuts across are literal
                 while others and others[-1] > start:
                     others.pop()
             pairs[start] = _pair(prompt, start, i)
@@ -103,24 +139,28 @@ def _match(prompt: str) -> dict[int, _Pair]:
     return pairs
 
 
-def _pair(prompt: str, start: int, close: int) -> _Pair:
+def _pair(prompt: str, start: int, close: int) -> Pair:
     if prompt[start] == "[":
-        return _Pair(1 / EMPHASIS, close, close)
+        return Pair(1 / EMPHASIS, close, close)
     window = max(start + 1, close - _WEIGHT_WINDOW)
     number = _WEIGHT.search(prompt[window:close])
     value = float(number[1]) if number else math.nan
     if number is None or not math.isfinite(value) or value < 0:
-        return _Pair(EMPHASIS, close, close)
-    return _Pair(value, close, window + number.start())
+        return Pair(EMPHASIS, close, close)
+    return Pair(value, close, window + number.start())
 
 
-def _is_escape(prompt: str, i: int) -> bool:
+def is_escape(prompt: str, i: int) -> bool:
     return prompt[i] == "\\" and i + 1 < len(prompt) and prompt[i + 1] in "()[]\\"
 
 
-def _between_breaks(text: str) -> Iterator[tuple[int, int]]:
-    start = 0
-    for match in _BREAK.finditer(text):
-        yield start, match.start()
-        start = match.end()
+def _between_breaks(text: str, edges: Set[int]) -> Iterator[tuple[int, int]]:
+    start, found = 0, text.find(_BREAK)
+    while found >= 0:
+        end = found + len(_BREAK)
+        is_free = found == 0 or found in edges or text[found - 1].isspace() or text[found - 1] == ","
+        if is_free and (end == len(text) or end in edges or text[end].isspace() or text[end] == ","):
+            yield start, found
+            start = end
+        found = text.find(_BREAK, end)
     yield start, len(text)

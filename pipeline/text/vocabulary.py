@@ -7,11 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from limelight.pipeline.errors import ModelError
-from limelight.pipeline.text.words import WORD
-
-
-class UnknownWords(UserWarning):
-    """A prompt has words that the model was never trained on; the message names them and near ones."""
+from limelight.pipeline.text.segments import spelled, words_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +34,15 @@ class Vocabulary:
             raise ModelError(f"{path} is no vocabulary: {error}") from None
         plurals = stored["nouns"].values() if isinstance(stored.get("nouns"), dict) else ()
         spoken = [phrase for words in groups.values() for phrase in words] + [str(word) for word in plurals]
-        return cls(groups, frozenset(word for phrase in spoken for word in WORD.findall(phrase.casefold())))
+        return cls(groups, frozenset(spelled(word) for phrase in spoken for word in words_in(phrase)))
 
     def unknown(self, words: Iterable[str]) -> tuple[str, ...]:
         """Those that the model does not know, in order, each once."""
-        return tuple(dict.fromkeys(word for word in words if word.casefold() not in self.words))
+        return tuple(dict.fromkeys(word for word in words if spelled(word) not in self.words))
 
     def explain(self, unknown: tuple[str, ...]) -> str:
         """What to tell somebody who used them."""
-        near = {word: get_close_matches(word.casefold(), self.words, n=2, cutoff=0.7) for word in unknown}
+        near = {word: get_close_matches(spelled(word), self.words, n=2, cutoff=0.7) for word in unknown}
         told = [
             f"{word!r} (near: {', '.join(found)})" if found else repr(word) for word, found in near.items()
         ]

@@ -1,13 +1,12 @@
 """The words of a prompt, and which positions of the context they and the other tokens take."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from limelight.pipeline.text.clip_encoder import Token
+from limelight.pipeline.text.segments import word_spans
 
-WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 Part = Literal["start", "word", "end", "padding"]
 
 
@@ -30,20 +29,44 @@ class Word:
 
 def words_of(prompt: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
     """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
-    words = []
-    for start, end in _spans(prompt, tokens):
-        own = tuple(i for i, token in enumerate(tokens) if _is_typed(token) and start <= token.span[0] < end)
-        if own:
-            words.append(Word(prompt[start:end], (start, end), own, tokens[own[0]].is_learned))
-    return tuple(words)
+    own: dict[tuple[int, int], list[int]] = {span: [] for span in _spans(prompt, tokens)}
+    spans, at = list(own), 0
+    typed = sorted((token.span, i) for i, token in enumerate(tokens) if _is_typed(token))
+    for (start, _), i in typed:
+        while at < len(spans) and spans[at][1] <= start:
+            at += 1
+        if at < len(spans) and spans[at][0] <= start:
+            own[spans[at]].append(i)
+    return tuple(
+        Word(prompt[start:end], (start, end), tuple(found), tokens[found[0]].is_learned)
+        for (start, end), found in own.items()
+        if found
+    )
 
 
 def _spans(prompt: str, tokens: Sequence[Token]) -> list[tuple[int, int]]:
     """Where words lie; a word of a textual inversion is one, with its angle brackets if it has any."""
-    learned = {token.span for token in tokens if token.is_learned}
-    plain = {match.span() for match in WORD.finditer(prompt)}
-    alone = {(a, b) for a, b in plain if not any(a < end and start < b for start, end in learned)}
-    return sorted(learned | alone)
+    learned = sorted({token.span for token in tokens if token.is_learned})
+    spans: list[tuple[int, int]] = []
+    at = 0
+    for a, b in word_spans(prompt):
+        while at < len(learned) and learned[at][1] <= a:
+            at += 1
+        if at == len(learned) or b <= learned[at][0]:
+            spans.append((a, b))
+    return _joined(sorted([*learned, *spans]), tokens)
+
+
+def _joined(spans: list[tuple[int, int]], tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """The spans, those as one that touch and share a token: its attention cannot be told apart."""
+    bridged = {at for token in tokens for at in range(token.span[0] + 1, token.span[1])}
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and joined[-1][1] == start and start in bridged:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def parts_of(tokens: Sequence[Token]) -> tuple[Part, ...]:

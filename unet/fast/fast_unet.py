@@ -43,6 +43,7 @@ class FastUNet(DeepCacheUNet):
         with parameters_on_meta():
             super().__init__(unet.config)
         self.filter_bytes = filter_bytes
+        self.timings = timings
         self.calls = CapturedCalls()
         self._shares_rows = can_share(unet.down_blocks)
         products, tiles = Products(timings), tiles_by_layer(unet, filter_bytes)
@@ -62,6 +63,9 @@ class FastUNet(DeepCacheUNet):
 
         share(self, unet)
         self.train(unet.training)
+
+    def settle(self) -> None:
+        self.timings.settle()
 
     def forward(
         self,

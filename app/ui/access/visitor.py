@@ -5,25 +5,30 @@ from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+from limelight.app.ui.access.address import network_of
+
 COOKIE = "limelight-browser"
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """One tab, or one client.
+    """One tab, or one client; equal where the session is.
 
     Attributes:
         session: tells tabs apart; gradio's.
         browser: the cookie of all tabs of a browser, which no script can read; empty for clients.
+        address: from which they came; empty where that is not known.
     """
 
     session: str
     browser: str = field(default="", compare=False)
+    address: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, request: Any) -> "Visitor":
         """Whoever sent a request of gradio's."""
-        return cls(str(request.session_hash), browser_of(request.headers.get("cookie", "")))
+        address = network_of(request.client.host if request.client else None)
+        return cls(str(request.session_hash), browser_of(request.headers.get("cookie", "")), address)
 
     def may_read(self, owner: "Visitor") -> bool:
         """Whether what was drawn for the owner is this one's to read: the same tab, or the same browser."""

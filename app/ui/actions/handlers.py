@@ -17,7 +17,7 @@ from limelight.app.ui.studio.fair_queue import QueueFull
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio, checked
 from limelight.pipeline.errors import UsageError
-from limelight.pipeline.text.words import WORD
+from limelight.pipeline.text.segments import words_in
 
 
 async def draw(studio: Studio, visitor: Visitor, settings: Settings) -> AsyncIterator[dict[str, Any]]:
@@ -74,7 +74,7 @@ def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) 
 def unknown_words(studio: Studio, ticket: Ticket) -> str:
     """What to tell of words that a small model was not trained on; empty where there are none."""
     vocabulary = studio.pipelines[ticket.model].model.vocabulary
-    words = WORD.findall(ticket.request.prompt)
+    words = words_in(ticket.request.prompt)
     if vocabulary is None or not (unknown := vocabulary.unknown(words)):
         return ""
     return vocabulary.explain(unknown)

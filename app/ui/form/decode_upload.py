@@ -2,7 +2,10 @@
 
 import base64
 import binascii
+import io
 from typing import Any
+
+from PIL import Image
 
 from limelight.app.ui.access.errors import NotOffered
 from limelight.app.ui.access.limits import Limits
@@ -25,3 +28,21 @@ def decoded(data: Any, limits: Limits) -> bytes:
         return base64.b64decode(data, validate=True)
     except binascii.Error as error:
         raise UsageError(f"the file did not arrive whole: {error}") from None
+
+
+def checked_pixels(name: str, data: bytes, limits: Limits) -> io.BytesIO:
+    """An image file whose pixels, by its header, are not too many to unpack.
+
+    Raises:
+        UsageError: they are, or it is no image.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
+            wide, high = image.size
+    except Exception as error:  # of a stranger's file anything may be wrong
+        raise UsageError(f"the {name} is not an image that can be read; choose another") from error
+    if wide * high > limits.max_image_pixels:
+        raise NotOffered(
+            f"the {name} has {wide}x{high} pixels; at most {limits.max_image_pixels:,} here: make it smaller"
+        )
+    return io.BytesIO(data)

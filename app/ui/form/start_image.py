@@ -1,12 +1,11 @@
 """The image that a picture starts from, and what was painted over it: from the browser to a request."""
 
-import io
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from limelight.app.ui.access.limits import Limits
-from limelight.app.ui.form.decode_upload import decoded
+from limelight.app.ui.form.decode_upload import checked_pixels, decoded
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage
 
@@ -38,7 +37,8 @@ def _read(name: str, url: Any, mode: str, limits: Limits) -> InputImage | None:
     prefix = next((each for each in _PREFIXES if isinstance(url, str) and url.startswith(each)), None)
     if prefix is None:
         raise UsageError(f"the {name} is no PNG, JPEG or WebP; choose another")
-    return InputImage.read(name, io.BytesIO(decoded(url[len(prefix) :], limits)), mode)
+    data = decoded(url[len(prefix) :], limits)
+    return InputImage.read(name, checked_pixels(name, data, limits), mode)
 
 
 def size_for(image: tuple[int, int], native: tuple[int, int], limits: Limits) -> tuple[int, int]:

@@ -104,8 +104,9 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     def leave(request: gr.Request) -> None:
         studio.leave(Visitor.of(request))
 
-    live: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-    quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+    # Values come as they were sent: `form` checks them, and answers where gradio would report a bug.
+    both: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "preprocess": False}
+    live, quick = both | {"concurrency_limit": None}, both | {"queue": False}
     gr.on([page.draw.click, page.controls.prompt.submit], draw, inputs, page.viewer, **live)
     page.expand.click(expand, inputs, [page.notice, *inputs], **live)
     page.viewer.weigh(weigh, page.controls.start, page.viewer, **live)

@@ -1,9 +1,10 @@
 """A bounded queue that serves its visitors in turns."""
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
+from limelight.app.ui.access.visitor import Visitor
 from limelight.errors import LimelightError
 
 
@@ -12,7 +13,7 @@ class Waiting(Protocol):
     """Something that waits for a visitor."""
 
     @property
-    def visitor(self) -> Hashable: ...
+    def visitor(self) -> Visitor: ...
 
 
 T = TypeVar("T", bound=Waiting)
@@ -23,7 +24,9 @@ class QueueFull(LimelightError, RuntimeError):
 
 
 class FairQueue(Generic[T]):
-    """First come, first served, one of each visitor after the other. Not safe between threads by itself.
+    """First come, first served, one of each address after the other, and of each visitor from there.
+
+    Not safe between threads by itself.
 
     Args:
         max_waiting: of all visitors together.
@@ -33,12 +36,14 @@ class FairQueue(Generic[T]):
     def __init__(self, max_waiting: int, max_per_visitor: int) -> None:
         self.max_waiting = max_waiting
         self.max_per_visitor = max_per_visitor
-        self._lines: OrderedDict[Hashable, deque[T]] = OrderedDict()  # whose turn is next comes first
+        self._lines: OrderedDict[Visitor, deque[T]] = OrderedDict()  # whose turn is next comes first
+        self._served: dict[str, int] = {}  # addresses of those who wait -> when each had its last turn
+        self._turn = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
 
-    def check_room(self, visitor: Hashable, count: int) -> None:
+    def check_room(self, visitor: Visitor, count: int) -> None:
         """Raises QueueFull unless `count` more of this visitor can wait."""
         own = len(self._lines.get(visitor, ()))
         if own + count > self.max_per_visitor:
@@ -46,27 +51,48 @@ class FairQueue(Generic[T]):
                 f"{own} of your pictures wait, and {count} more were asked for; at most "
                 f"{self.max_per_visitor} may wait: let some finish, or stop them"
             )
-        if len(self) + count > self.max_waiting:
+        free = self.max_waiting - len(self)
+        if count > free + self._displaceable(visitor, count):
             raise QueueFull(
                 f"{len(self)} pictures wait here; at most {self.max_waiting} may: try again in a moment"
             )
 
-    def add(self, item: T) -> None:
+    def add(self, item: T) -> T | None:
+        """Lets something wait; where too much does, in the place of the last from the address with most.
+
+        Returns:
+            What waits no more, to be told so.
+        """
         self.check_room(item.visitor, 1)
+        displaced = None
+        if len(self) >= self.max_waiting:
+            address = self._busiest()
+            longest = max(
+                (line for visitor, line in self._lines.items() if visitor.address == address), key=len
+            )
+            displaced = longest[-1]
+            self.remove(displaced)
         self._lines.setdefault(item.visitor, deque()).append(item)
+        self._served.setdefault(item.visitor.address, self._turn)  # no better than one that waited
+        return displaced
 
-    def take(self, may_begin: Callable[[Hashable], bool]) -> T | None:
+    def take(self, may_begin: Callable[[Visitor], bool]) -> T | None:
         """The next in turn whose visitor may begin another, and whose next turn comes after all others'."""
-        for visitor, line in self._lines.items():
-            if may_begin(visitor):
-                item = line.popleft()
-                self._lines.move_to_end(visitor)
-                if not line:
-                    del self._lines[visitor]
-                return item
-        return None
+        visitor = self._next(may_begin)
+        if visitor is None:
+            return None
+        item = self._lines[visitor].popleft()
+        self._lines.move_to_end(visitor)
+        self._turn += 1
+        self._served[visitor.address] = self._turn
+        self._tidy(visitor)
+        return item
 
-    def of(self, visitor: Hashable) -> list[T]:
+    def has_next(self, may_begin: Callable[[Visitor], bool]) -> bool:
+        """Whether `take` gives something."""
+        return self._next(may_begin) is not None
+
+    def of(self, visitor: Visitor) -> list[T]:
         """What waits for a visitor, in order."""
         return list(self._lines.get(visitor, ()))
 
@@ -76,12 +102,39 @@ class FairQueue(Generic[T]):
         if item not in line:
             return False
         line.remove(item)
-        if not line:
-            del self._lines[item.visitor]
+        self._tidy(item.visitor)
         return True
 
     def position(self, item: T) -> int | None:
         """1 for the one that is next, 2 for the one after; None if it does not wait."""
-        lines = [list(line) for line in self._lines.values()]
-        turns = (line[turn] for turn in range(self.max_per_visitor) for line in lines if turn < len(line))
-        return next((number for number, each in enumerate(turns, 1) if each is item), None)
+        if item not in self._lines.get(item.visitor, ()):
+            return None
+        rest: FairQueue[T] = FairQueue(self.max_waiting, self.max_per_visitor)
+        rest._lines = OrderedDict((visitor, deque(line)) for visitor, line in self._lines.items())
+        rest._served, rest._turn = dict(self._served), self._turn
+        return next(n for n in range(1, len(self) + 1) if rest.take(lambda _: True) is item)
+
+    def _next(self, may_begin: Callable[[Visitor], bool]) -> Visitor | None:
+        able = (visitor for visitor in self._lines if may_begin(visitor))
+        return min(able, key=lambda visitor: self._served[visitor.address], default=None)
+
+    def _tidy(self, visitor: Visitor) -> None:
+        if not self._lines[visitor]:
+            del self._lines[visitor]
+        if all(visitor.address != each.address for each in self._lines):
+            self._served.pop(visitor.address, None)
+
+    def _counts(self) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for visitor, line in self._lines.items():
+            counts[visitor.address] += len(line)
+        return counts
+
+    def _busiest(self) -> str:
+        return self._counts().most_common(1)[0][0]
+
+    def _displaceable(self, visitor: Visitor, count: int) -> int:
+        """How many of other addresses make room: as long as they have more than this one will have."""
+        counts = self._counts()
+        after = counts[visitor.address] + count
+        return sum(max(0, n - after) for address, n in counts.items() if address != visitor.address)

@@ -1,17 +1,21 @@
 """Draws for all visitors in one thread, their requests together."""
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from threading import Condition, Thread
 
 from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.access.log import place_of
+from limelight.app.ui.access.sessions import Sessions
 from limelight.app.ui.access.visitor import Visitor
+from limelight.app.ui.studio.desk import Desk, Key
 from limelight.app.ui.studio.expansions import Expansions
 from limelight.app.ui.studio.fair_queue import FairQueue
 from limelight.app.ui.studio.job import Ticket
+from limelight.app.ui.studio.pace import Pace
 from limelight.app.ui.studio.recording_fallback import with_what_fits
 from limelight.app.ui.studio.results import Results
 from limelight.app.ui.studio.timing import Timing
@@ -19,19 +23,11 @@ from limelight.attention import AttentionOrder
 from limelight.pipeline.errors import PictureError
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.result import Step
-from limelight.pipeline.sampling.engine import Engine, Session
+from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.text_to_image import TextToImagePipeline
 
 log = logging.getLogger(__name__)
 BUG = "something in here broke; the server's log says what, and the next picture begins afresh"
-
-
-@dataclass(slots=True)
-class Desk:
-    """A session of an engine, and whose requests it has in flight."""
-
-    session: Session
-    tickets: dict[int, Ticket]
 
 
 class Studio:
@@ -47,9 +43,11 @@ class Studio:
         self.results = Results(limits.max_kept)
         self.timing = Timing()
         self.expansions = Expansions()
-        self._engines: dict[tuple[str, str], Engine] = {}
+        self.sessions = Sessions(patience=limits.silent_seconds, max_silent=limits.max_silent)
+        self.pace = Pace(pipelines, limits)
+        self._engines: dict[tuple[str, str, int | None], Engine] = {}
         self._queue: FairQueue[Ticket] = FairQueue(limits.max_waiting, limits.max_waiting_per_visitor)
-        self._desks: dict[tuple[str, str], Desk] = {}  # the worker's alone
+        self._desks: dict[Key, Desk] = {}  # the worker's alone
         self._drawing: list[Ticket] = []  # from the queue to the end
         self._changed = Condition()
         self._is_open = True
@@ -57,17 +55,22 @@ class Studio:
         self._worker = Thread(target=self._work, name="studio", daemon=True)
         self._worker.start()
 
-    def engine(self, model: str, attention: str) -> Engine:
+    def engine(self, model: str, attention: str, max_rows: int | None = None) -> Engine:
         """The engine of a model on the list under an order for backends; empty where any will do.
+
+        Args:
+            max_rows: predictions in a call; None for as many as the model's own engine takes.
 
         Raises:
             BadOrder, UnknownBackend: the order cannot be read.
         """
-        key = model, attention
+        key = model, attention, max_rows
         if key not in self._engines:
             order = AttentionOrder.parse(attention) if attention else None
             whole = self.pipelines[model].engine
-            self._engines[key] = Engine(whole.model, order or whole.order, max_rows=whole.max_rows)
+            self._engines[key] = Engine(
+                whole.model, order or whole.order, max_rows=max_rows or whole.max_rows
+            )
         return self._engines[key]
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
@@ -80,7 +83,14 @@ class Studio:
             if tickets:
                 self._queue.check_room(tickets[0].visitor, len(tickets))
             for ticket in tickets:
-                self._queue.add(ticket)
+                displaced = self._queue.add(ticket)
+                if displaced is not None:
+                    displaced.fail("so many pictures wait here that this one cannot; try again in a moment")
+            self._changed.notify()
+
+    def nudge(self) -> None:
+        """For when somebody who waits has begun to listen."""
+        with self._changed:
             self._changed.notify()
 
     def position(self, ticket: Ticket) -> int | None:
@@ -130,49 +140,70 @@ class Studio:
             self._sweep()
             for ticket in self._admitted():
                 self._begin(ticket)
-            for desk in list(self._desks.values()):
-                if desk.session.is_busy:
-                    self._advance(desk)
+            busy = [key for key, desk in self._desks.items() if desk.session.is_busy]
+            if busy:
+                self._advance(min(busy, key=lambda key: self._desks[key].spent))
             self._desks = {key: desk for key, desk in self._desks.items() if desk.tickets}
             self._rest()
 
     def _rest(self) -> None:
         """Waits while there is nothing to do."""
         with self._changed:
-            while self._is_open and not self._desks and not self._has_room():
+            while self._is_open and not self._desks and not self._queue.has_next(self._may_begin()):
                 self._changed.wait()
 
-    def _has_room(self) -> bool:
-        return bool(len(self._queue)) and len(self._drawing) < self.limits.max_drawing
+    def _may_begin(self) -> Callable[[Visitor], bool]:
+        """Whether a visitor's next picture may begin beside those that are drawn now."""
+        limits, drawing = self.limits, self._drawing
+        visitors = Counter(ticket.visitor for ticket in drawing)
+        addresses = Counter(ticket.visitor.address for ticket in drawing if ticket.visitor.address)
+
+        def may_begin(visitor: Visitor) -> bool:
+            return (
+                len(drawing) < limits.max_drawing
+                and visitors[visitor] < limits.max_drawing_per_visitor
+                and addresses[visitor.address] < limits.max_drawing_per_address
+                and self.sessions.is_here(visitor.session)
+            )
+
+        return may_begin
 
     def _admitted(self) -> list[Ticket]:
         """Takes from the queue what may begin now."""
         taken = []
         with self._changed:
-            while self._has_room():
-                counts: Counter[Hashable] = Counter(ticket.visitor for ticket in self._drawing)
-                most = self.limits.max_drawing_per_visitor
-                ticket = self._queue.take(lambda visitor: counts[visitor] < most)  # noqa: B023
-                if ticket is None:
-                    break
+            while (ticket := self._queue.take(self._may_begin())) is not None:
                 self._drawing.append(ticket)
                 taken.append(ticket)
         return taken
 
     def _begin(self, ticket: Ticket) -> None:
-        key = ticket.model, ticket.attention
+        key = Key(ticket.model, ticket.attention, ticket.request.final_size)
         if ticket.is_over:  # stopped meanwhile
             return
         try:
-            desk = self._desks.get(key) or Desk(self.engine(*key).session(later=True), {})
-            number, ticket.note = with_what_fits(desk.session.add, ticket.request)
+            desk = self._desks.get(key) or self._new_desk(key)
+            number, note = with_what_fits(desk.session.add, ticket.request)
+            ticket.note = " ".join([*self._remarks(ticket), *([note] if note else [])])
             desk.tickets[number] = ticket
             self._desks[key] = desk
         except (ValueError, PictureError) as error:  # refusals are ValueErrors
             self._end(ticket, error=str(error))
-        except Exception:
-            log.exception("a request could not begin")
+        except Exception as error:
+            log.error("a request could not begin: %s", place_of(error))
             self._end(ticket, error=BUG)
+
+    def _new_desk(self, key: Key) -> Desk:
+        """Nobody at it yet; its calls are no larger than others may wait for."""
+        spent = min((desk.spent for desk in self._desks.values()), default=0.0)
+        engine = self.engine(key.model, key.attention, self.pace.max_rows(key))
+        return Desk(engine.session(later=True), {}, spent)
+
+    def _remarks(self, ticket: Ticket) -> list[str]:
+        """What of the prompts is not acted on; for their writer, not for the server's log."""
+        text, request = self.pipelines[ticket.model].model.text, ticket.request
+        remarks = [*text.said_of(request.prompt), *text.said_of(request.negative_prompt)]
+        return [f"{remark[:1].upper()}{remark[1:]}." for remark in remarks]
 
     def _sweep(self) -> None:
         """Frees what was stopped."""
@@ -184,15 +215,21 @@ class Studio:
         with self._changed:
             self._drawing = [ticket for ticket in self._drawing if not ticket.is_over]
 
-    def _advance(self, desk: Desk) -> None:
+    def _advance(self, key: Key) -> None:
+        desk = self._desks[key]
+        visitors = len({ticket.visitor for ticket in desk.tickets.values()})
+        began = time.perf_counter()
         try:
             steps = desk.session.step()
-        except Exception:
-            log.exception("a step broke; its session is given up")
+        except Exception as error:
+            log.error("a step broke, and its session is given up: %s", place_of(error))
             for ticket in desk.tickets.values():
                 self._end(ticket, error=BUG)
             desk.tickets.clear()
             return
+        seconds = time.perf_counter() - began
+        desk.spent += seconds / max(1, visitors)
+        self.pace.note(key, steps, seconds)
         for step in steps:
             self._deliver(desk, step)
 
@@ -216,8 +253,8 @@ class Studio:
         except PictureError as error:
             self._end(ticket, error=str(error))
             return
-        except Exception:
-            log.exception("a picture could not be decoded")
+        except Exception as error:
+            log.error("a picture could not be decoded: %s", place_of(error))
             self._end(ticket, error=BUG)
             return
         with self._changed:  # a visitor who leaves meanwhile leaves nothing behind
@@ -240,4 +277,5 @@ def checked(studio: Studio, request: GenerationRequest, model: str, attention: s
     Raises:
         UsageError, BackendRefused, BadOrder, UnknownBackend: each a ValueError that says what to change.
     """
+    studio.pace.check(request, model)
     studio.engine(model, attention).plan(request)

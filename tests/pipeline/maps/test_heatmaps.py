@@ -11,8 +11,8 @@ from torch import Tensor
 from limelight.attention.recording.recording import Frame, Recording
 from limelight.attention.recording.size import RecordingTooLarge
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
-from limelight.pipeline.maps.heatmaps import HeatMaps, NoSuchMap
-from limelight.pipeline.maps.selection import Selection
+from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.maps.selection import NoSuchMap, Selection
 from limelight.pipeline.text.clip_encoder import Token
 from tests.pipeline.stock import contexts_of
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limelight.attention.recording.recording import Frame, Recording
-from limelight.pipeline.maps.heatmaps import HeatMaps, NoSuchMap
+from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.numbers import concentration, outliers, overlap, stretched
-from limelight.pipeline.maps.selection import Selection
+from limelight.pipeline.maps.selection import NoSuchMap, Selection
 from limelight.pipeline.text.clip_encoder import Token
 from limelight.pipeline.text.words import parts_of
 

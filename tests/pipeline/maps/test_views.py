@@ -10,7 +10,7 @@ from torch import Tensor
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import RequestError, UsageError
-from limelight.pipeline.maps.heatmaps import NoSuchMap
+from limelight.pipeline.maps.selection import NoSuchMap
 from limelight.pipeline.sampling.engine import Engine
 from tests.pipeline.stock import contexts_of
 

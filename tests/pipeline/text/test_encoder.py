@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from limelight.pipeline import TextToImagePipeline
-from limelight.pipeline.text.clip_encoder import PromptCut
 from limelight.pipeline.text.encoder import TextEncoder
+from limelight.pipeline.text.warned import PromptCut
 
 
 @pytest.fixture(scope="module")

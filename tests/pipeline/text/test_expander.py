@@ -10,8 +10,8 @@ from limelight.pipeline.errors import ModelError, RequestError, UnknownName
 from limelight.pipeline.models.locate import locate_model
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.text.expander import DEFAULT_EXPANDER, Expander, likely
+from limelight.pipeline.text.segments import words_in
 from limelight.pipeline.text.vocabulary import Vocabulary
-from limelight.pipeline.text.words import WORD
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_a_prompt_stays_and_known_words_come_behind_it(expander: Expander, vocab
         for seed in range(8):
             expansion = expander.expand(prompt, seed=seed)
             assert expansion.text.startswith(prompt)
-            assert vocabulary.unknown(WORD.findall(expansion.added)) == ()
+            assert vocabulary.unknown(words_in(expansion.added)) == ()
             assert "  " not in expansion.text
             assert prompt.endswith(" ") or not expansion.added[:1].isalnum()
     assert len({expander.expand("apple", seed=seed).added for seed in range(8)}) > 3

@@ -55,10 +55,32 @@ def test_weights(prompt: str, expected: list[tuple[str, float]]) -> None:
         ("BREAK", ["", ""]),
         ("BREAKFAST or OUTBREAK", ["BREAKFAST or OUTBREAK"]),
         ("(a BREAK b:1.5)", ["a ", " b"]),
+        ("(a)BREAK b", ["a", " b"]),
+        ("(a:1.2)BREAK(b)", ["a", "b"]),
+        ("a BREAK[b]", ["a ", "b"]),
+        ("<lora:x:1>BREAK b", ["", " b"]),
     ],
 )
 def test_breaks(prompt: str, texts: list[str]) -> None:
     assert [part.text for part in parse(prompt)] == texts
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stretches"),
+    [
+        ("(red:1)(apple:1)", ["red", "apple"]),
+        ("((red:1))apple", ["red", "apple"]),
+        ("photo(s)", ["photo", "s"]),
+        ("a (red) apple", ["a ", "red", " apple"]),
+        ("red<lora:x:1>apple", ["red", "apple"]),
+        ("red apple", ["red apple"]),
+        (r"\(a\)b", ["(a)b"]),
+        ("()", [""]),
+    ],
+)
+def test_what_stands_in_brackets_is_read_by_itself(prompt: str, stretches: list[str]) -> None:
+    (part,) = parse(prompt)
+    assert [part.text[start:end] for start, end in part.stretches()] == stretches
 
 
 @given(st.text(alphabet=st.sampled_from("ab ()[]:.15\\BREAK\n😀é"), max_size=60))

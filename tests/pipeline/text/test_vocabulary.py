@@ -7,8 +7,9 @@ import pytest
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.models.locate import DEFAULT_MODEL
-from limelight.pipeline.text.vocabulary import UnknownWords, Vocabulary
-from limelight.pipeline.text.words import WORD
+from limelight.pipeline.text.segments import words_in
+from limelight.pipeline.text.vocabulary import Vocabulary
+from limelight.pipeline.text.warned import UnknownWords
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def test_the_model_in_the_box_knows_what_it_was_trained_on(vocabulary) -> None:
         "a picture of two cute strawberries in front of a teal background, flat style",
         "",
     ):
-        assert vocabulary.unknown(WORD.findall(prompt)) == ()
+        assert vocabulary.unknown(words_in(prompt)) == ()
     assert "apple" in vocabulary.groups["nouns"]
 
 

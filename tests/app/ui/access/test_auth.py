@@ -33,7 +33,7 @@ def _log_in(url: str, user: str, password: str):
     return _ask(url, "/login", "POST", form, **{"content-type": "application/x-www-form-urlencoded"})
 
 
-CLOSED = ("/config", "/gradio_api/info", "/gradio_api/queue/data?session_hash=x", "/gradio_api/file=x")
+CLOSED = ("/config", "/gradio_api/info", "/gradio_api/queue/data?session_hash=x")
 JOIN = json.dumps({"data": ["a"], "fn_index": 1, "session_hash": "x"})
 
 
@@ -42,7 +42,7 @@ def test_nothing_is_told_to_who_has_not_logged_in(closed_url, path):
     assert _ask(closed_url, path)[0] == 401
 
 
-@pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/gradio_api/call/generate"])
+@pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/gradio_api/run/restore", "/gradio_api/cancel"])
 def test_nothing_is_drawn_for_who_has_not_logged_in(closed_url, path):
     assert _ask(closed_url, path, "POST", JOIN, **{"content-type": "application/json"})[0] == 401
 

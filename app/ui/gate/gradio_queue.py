@@ -1,0 +1,57 @@
+"""Gradio's own queue, before the fair one: kept empty, cleaned up, and closed to who has not logged in."""
+
+from http.cookies import CookieError, SimpleCookie
+
+import gradio as gr
+
+
+class GradioQueue:
+    """What has to be known of it, and done to it. Everything here is gradio's own, and not its public side.
+
+    Args:
+        app: what serves the page.
+        max_open: calls that it runs at once; who bounds them by that has nobody wait in it.
+    """
+
+    def __init__(self, page: gr.Blocks, app: gr.routes.App, max_open: int) -> None:
+        self._page = page
+        self._app = app
+        page._queue.max_thread_count = max_open
+        page._queue.ANALYTICS_MAX_EVENTS = 1  # it adds them all up at every call's end
+
+    def is_logged_in(self, cookies: str) -> bool:
+        """Whether a Cookie header is that of somebody who gave a password, where one is asked for."""
+        app = self._app
+        if app.auth is None:
+            return True
+        try:
+            given = SimpleCookie(cookies)
+        except CookieError:
+            return False
+        names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+        return any(name in given and given[name].value in app.tokens for name in names)
+
+    def knows(self, session: str) -> bool:
+        """Whether there is something to listen to."""
+        return session in self._page._queue.pending_messages_per_session
+
+    @property
+    def num_open(self) -> int:
+        """Calls that wait or run."""
+        return len(self._page._queue.event_ids_to_events)
+
+    def num_open_of(self, session: str) -> int:
+        """Those of one session."""
+        events = list(self._page._queue.event_ids_to_events.values())
+        return sum(event.session_hash == session for event in events)
+
+    async def forget(self, session: str) -> None:
+        """Ends a session's calls, and lets go of what was to be told to it."""
+        queue = self._page._queue
+        await queue.clean_events(session_hash=session)
+        queue.pending_messages_per_session.pop(session, None)
+        queue.pending_event_ids_session.pop(session, None)
+        holder = getattr(self._page, "state_holder", None)
+        if holder is not None:
+            holder.session_data.pop(session, None)
+            holder.time_last_used.pop(session, None)

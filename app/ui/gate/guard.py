@@ -1,0 +1,206 @@
+"""Everything that comes in passes here first."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from limelight.app.ui.access.address import network_of
+from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.access.log import place_of
+from limelight.app.ui.access.visitor import Visitor, browser_of, new_browser
+from limelight.app.ui.gate.bodies import SMALL, Bodies, Gone, replay
+from limelight.app.ui.gate.calls import Calls
+from limelight.app.ui.gate.gradio_queue import GradioQueue
+from limelight.app.ui.gate.hosts import Hosts
+from limelight.app.ui.gate.logins import Logins
+from limelight.app.ui.gate.refused import Refused
+from limelight.app.ui.gate.routes import Route, route_of
+from limelight.app.ui.studio.studio import Studio
+
+log = logging.getLogger("uvicorn.error")
+
+# Everything comes from here. Gradio's own page builds functions and styles at run time.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self' data: blob:; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class Guard:
+    """Refuses what nobody needs, unread where that is possible; sets headers; forgets who does not listen.
+
+    Args:
+        hosts: names of this server, besides its own.
+    """
+
+    def __init__(
+        self, app: ASGIApp, studio: Studio, calls: Calls, queue: GradioQueue, *, hosts: Sequence[str] = ()
+    ) -> None:
+        self.app = app
+        self.studio = studio
+        self.limits: Limits = studio.limits
+        self.calls = calls
+        self.queue = queue
+        self.hosts = Hosts(hosts)
+        self.bodies = Bodies(self.limits)
+        self.logins = Logins(self.limits.max_wrong_passwords, self.limits.wrong_password_seconds)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            async with self._forgetting():
+                await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        client = scope.get("client")
+        sender = _Sender(send, self.limits.stalled_seconds, _cookie(scope))
+        try:
+            await self._answer(scope, receive, sender, network_of(client[0] if client else None))
+        except Refused as refusal:
+            if not sender.has_begun:
+                await refusal.response()(scope, receive, sender)
+        except (Gone, TimeoutError):
+            return
+        except Exception as error:
+            log.error("a request broke: %s", place_of(error))
+            if not sender.has_begun:
+                broken = Refused(500, "something in here broke; the server's log says where")
+                await broken.response()(scope, receive, sender)
+
+    async def _answer(self, scope: Scope, receive: Receive, sender: "_Sender", address: str) -> None:
+        self.hosts.check(_header(scope, b"host"), _header(scope, b"origin"))
+        route = route_of(scope["method"], scope["path"])
+        if route is None:
+            raise Refused(403, "there is nothing at this address; the page and its API are all that is here")
+        length = self._length(scope, route)
+        if route.kind == "login":
+            self.logins.check(address)
+        elif route.kind != "page" and not self.queue.is_logged_in(_header(scope, b"cookie")):
+            raise Refused(401, "log in first")
+        if scope["method"] == "POST":
+            body = await self.bodies.read(receive, length, address)
+            if route.kind in ("join", "run"):
+                await self._admit(body, route, address)
+            receive = replay(body, receive)
+        if route.kind == "stream":
+            await self._stream(scope, receive, sender, address)
+            return
+        await self.app(scope, receive, sender)
+        if route.kind == "login":
+            (self.logins.note_right if sender.status < 400 else self.logins.note_wrong)(address)
+
+    def _length(self, scope: Scope, route: Route) -> int:
+        """Of the body; refuses one that is longer than it may be, or does not say."""
+        length = _header(scope, b"content-length") or "0"
+        most = self.limits.max_body_bytes if route.max_bytes is None else route.max_bytes
+        if _header(scope, b"transfer-encoding"):
+            raise Refused(411, "say how long the request is: content-length is missing")
+        if not (length.isascii() and length.isdigit() and len(length) < 20) or int(length) > most:
+            raise Refused(413, f"the request has {length[:20]} bytes; at most {most:,}")
+        return int(length)
+
+    async def _admit(self, body: bytes, route: Route, address: str) -> None:
+        """Lets a call in, and those go that are silent and too many.
+
+        Raises:
+            Refused: it is none that can be answered, or too many are.
+        """
+        is_small = len(body) <= SMALL
+        check = self.calls.check
+        call = (
+            check(body, route.function) if is_small else await asyncio.to_thread(check, body, route.function)
+        )
+        if route.kind == "run":
+            if call.is_queued:
+                raise Refused(404, "this function is for /gradio_api/queue/join")
+            return
+        most = self.limits.max_waiting_per_visitor + self.limits.max_drawing_per_visitor
+        if self.queue.num_open_of(call.session) >= most:
+            raise Refused(503, f"{most} of your requests are being answered; let some finish, or stop them")
+        for session in self.studio.sessions.asked(call.session, address):
+            await self._forget(session)
+        if self.queue.num_open >= self.limits.max_open:
+            most_silent = self.studio.sessions.most_silent()
+            if most_silent is None or most_silent == call.session:
+                raise Refused(503, "too much is asked for at the moment; try again in a minute")
+            await self._forget(most_silent)
+
+    async def _stream(self, scope: Scope, receive: Receive, sender: "_Sender", address: str) -> None:
+        asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=16)
+        session = asked.get("session_hash", [""])[0]
+        if not self.queue.knows(session):
+            raise Refused(404, "nothing was asked for in this session, or it is forgotten; ask again")
+        try:
+            with self.studio.sessions.listening(session, address):
+                self.studio.nudge()
+                await self.app(scope, receive, sender)
+        finally:
+            if not sender.has_ended and not self.studio.sessions.is_here(session):
+                self.studio.stop(Visitor(session))  # they left before all was told
+
+    async def _forget(self, session: str) -> None:
+        self.studio.leave(Visitor(session))
+        self.studio.sessions.forget(session)
+        await self.queue.forget(session)
+
+    @asynccontextmanager
+    async def _forgetting(self) -> AsyncIterator[None]:
+        """While the server runs, forgets sessions to which nobody listens."""
+
+        async def sweep() -> None:
+            while True:
+                await asyncio.sleep(self.limits.silent_seconds / 4)
+                for session in self.studio.sessions.overdue():
+                    await self._forget(session)
+
+        task = asyncio.create_task(sweep())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+class _Sender:
+    """Sends an answer with the headers of this server, and gives up a client that does not read it."""
+
+    def __init__(self, send: Send, seconds: float, cookie: bytes | None) -> None:
+        self._send = send
+        self._seconds = seconds
+        self._headers = [*HEADERS, *([(b"set-cookie", cookie)] if cookie else [])]
+        self.has_begun = self.has_ended = False
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.has_begun, self.status = True, message["status"]
+            message["headers"] = [*message.get("headers", []), *self._headers]
+        async with asyncio.timeout(self._seconds):
+            await self._send(message)
+        if message["type"] == "http.response.body":
+            self.has_ended = not message.get("more_body", False)
+
+
+def _cookie(scope: Scope) -> bytes | None:
+    """For a browser that opens the page for the first time."""
+    is_new = scope["path"] == "/" and not browser_of(_header(scope, b"cookie"))
+    return new_browser() if is_new else None
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return dict(scope["headers"]).get(name, b"").decode("latin-1")

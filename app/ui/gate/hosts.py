@@ -1,0 +1,60 @@
+"""By which names the page may be called: a web site that points a name of its own here does not reach it."""
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from limelight.app.ui.gate.refused import Refused
+
+
+class Hosts:
+    """The names of this server. Addresses always are: nobody can point those elsewhere.
+
+    Args:
+        names: those by which it is known besides `localhost` and the machine's own.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        own = {"localhost", socket.gethostname(), *names}
+        self.names = frozenset(name.lower().rstrip(".") for name in own)
+
+    def check(self, host: str, origin: str) -> None:
+        """Raises Refused unless the Host header is one of them, and so is the Origin, where there is one."""
+        if not self._is_ours(_name_of(f"//{host}")):
+            raise Refused(
+                421, f"this server is not called {host[:80]!r}; ask for it by its address or by its own name"
+            )
+        if not origin:
+            return
+        if urlsplit_or_none(origin) != host.lower() and not self._is_named(_name_of(origin)):
+            raise Refused(403, f"a page of {origin[:80]!r} may not ask for anything here")
+
+    def _is_ours(self, name: str) -> bool:
+        return self._is_named(name) or _is_address(name)
+
+    def _is_named(self, name: str) -> bool:
+        return name in self.names
+
+
+def urlsplit_or_none(origin: str) -> str:
+    """Host and port of an origin, in lower case; empty where there are none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _name_of(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
