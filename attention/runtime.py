@@ -10,7 +10,7 @@ from torch import Tensor
 from limelight.attention.backend import Backend, Mask
 from limelight.attention.context import ContextRows, RowGroup, split_rows
 
-RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk m d"]]  # rows may differ in length
+RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk _ d"]]  # rows may differ in length
 
 
 @runtime_checkable
