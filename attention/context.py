@@ -50,7 +50,7 @@ ContextRows = Sequence[RowGroup]  # together every row of a batch, each once
 
 def split_rows(
     groups: ContextRows, site: str
-) -> tuple[list[Float[Tensor, "hk m d"]], list[Float[Tensor, "hk m d"]]]:
+) -> tuple[list[Float[Tensor, "hk _ d"]], list[Float[Tensor, "hk _ d"]]]:
     """Keys and values at a site, row by row in the order of the batch."""
     found: dict[int, tuple[Tensor, Tensor]] = {}
     for group in groups:

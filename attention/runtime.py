@@ -12,7 +12,7 @@ from limelight.attention.backend import Backend
 from limelight.attention.context import ContextRows, KeysValues, Pages, split_rows
 from limelight.attention.spec import AttentionSpec
 
-RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk m d"]]  # rows may differ in length
+RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk _ d"]]  # rows may differ in length
 
 
 @runtime_checkable
