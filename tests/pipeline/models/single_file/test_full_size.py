@@ -29,7 +29,7 @@ import json, statistics, sys, time
 from pathlib import Path
 import diffusers.models.autoencoders.autoencoder_kl, transformers, torch
 from transformers import CLIPTextModel, CLIPTokenizer
-from pipeline.single_file import load_single_file
+from limelight.pipeline.models.single_file.load import load_single_file
 
 def peak():  # of this process alone; ru_maxrss would begin at its parent's
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -57,7 +57,7 @@ import sys
 from pathlib import Path
 import diffusers.models.autoencoders.autoencoder_kl
 from transformers import CLIPTextModel, CLIPTokenizer
-from pipeline import TextToImagePipeline
+from limelight import TextToImagePipeline
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()
