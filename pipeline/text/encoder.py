@@ -1,7 +1,7 @@
 """Prompts as the U-Net sees them: what one or two text encoders make of them, side by side."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from threading import Lock
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from limelight.pipeline.text.clip_encoder import ClipEncoder, Token
 from limelight.pipeline.text.learned import Embedding, LearnedRows
+from limelight.unet.weights.merge import MergedWeights
 
 MAX_CACHED_PROMPTS = 256
 
@@ -37,12 +38,16 @@ class TextEncoder:
 
     Args:
         zero_empty_negative: an empty negative prompt is zeros (SDXL's `force_zeros_for_empty_prompt`).
+
+    Attributes:
+        merged: what is merged into the weights of each encoder, such as LoRAs.
     """
 
     def __init__(self, encoders: Sequence[ClipEncoder], *, zero_empty_negative: bool = False) -> None:
         self.encoders = tuple(encoders)
         self.zero_empty_negative = zero_empty_negative
-        self._cache: OrderedDict[tuple[str, int], Conditioning] = OrderedDict()
+        self.merged = tuple(MergedWeights(encoder.model) for encoder in encoders)
+        self._cache: OrderedDict[Hashable, Conditioning] = OrderedDict()
         self._lock = Lock()  # engines in several threads may share a model
 
     @property
@@ -76,7 +81,7 @@ class TextEncoder:
         self.forget()
 
     def prompt(self, text: str, *, clip_skip: int = 1) -> Conditioning:
-        key = text, clip_skip
+        key = text, clip_skip, *(each.state for each in self.merged)
         with self._lock:
             if key in self._cache:
                 self._cache.move_to_end(key)
