@@ -15,7 +15,7 @@ from limelight.pipeline.errors import AdapterError
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.pipeline.text.learned import Embedding
 from limelight.unet import UNet
-from limelight.unet.weights.merge import Delta, MergedWeights
+from limelight.unet.weights.merge import Delta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,7 @@ class Adapters:
         encoders = {name: encoder.model for name, encoder in zip(names, text.encoders, strict=False)}
         self._parts: dict[str, nn.Module] = {"unet": unet, **encoders}
         self._text = text
-        self._merged = {"unet": unet.merged}
-        self._merged |= {name: MergedWeights(model) for name, model in encoders.items()}
+        self._merged = {"unet": unet.merged, **dict(zip(encoders, text.merged, strict=True))}
         self.loras: tuple[LoraInUse, ...] = ()
         self.embeddings: tuple[Embedding, ...] = ()
 
@@ -144,7 +143,6 @@ class Adapters:
             state = tuple((used.lora.sha256, used.weight) for used in loras if part in used.lora.parts)
             merged.merge(deltas, state)
         self.loras = tuple(loras)
-        self._text.forget()
 
 
 def _free_name(stem: str, taken: Collection[str]) -> str:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from threading import Lock
@@ -15,6 +15,7 @@ from limelight.pipeline.text.clip_encoder import ClipEncoder, Syntax, Token
 from limelight.pipeline.text.learned import Embedding, LearnedRows
 from limelight.pipeline.text.remarks import remarks
 from limelight.pipeline.text.warned import PromptCut, PromptSyntax
+from limelight.unet.weights.merge import MergedWeights
 
 MAX_CACHED_PROMPTS = 256
 
@@ -40,12 +41,16 @@ class TextEncoder:
 
     Args:
         zero_empty_negative: an empty negative prompt is zeros (SDXL's `force_zeros_for_empty_prompt`).
+
+    Attributes:
+        merged: what is merged into the weights of each encoder, such as LoRAs.
     """
 
     def __init__(self, encoders: Sequence[ClipEncoder], *, zero_empty_negative: bool = False) -> None:
         self.encoders = tuple(encoders)
         self.zero_empty_negative = zero_empty_negative
-        self._cache: OrderedDict[tuple[str, int, str], Conditioning] = OrderedDict()
+        self.merged = tuple(MergedWeights(encoder.model) for encoder in encoders)
+        self._cache: OrderedDict[Hashable, Conditioning] = OrderedDict()
         self._lock = Lock()  # engines in several threads may share a model
 
     @property
@@ -89,7 +94,7 @@ class TextEncoder:
             PromptSyntax: something in it is not acted on; once for each prompt that is not in the cache.
             PromptCut: it is longer than what is read.
         """
-        key = text, clip_skip, syntax
+        key = text, clip_skip, syntax, *(each.state for each in self.merged)
         with self._lock:
             if key in self._cache:
                 self._cache.move_to_end(key)
