@@ -104,7 +104,7 @@ def test_it_is_there_where_it_says(studio, serve, host):
         place = urlsplit(url)
         assert place.hostname == host
         connection = http.client.HTTPConnection(place.hostname, place.port, timeout=30)
-        connection.request("GET", "/limelight/page.js")
+        connection.request("GET", "/limelight/scripts/page.js")
         assert connection.getresponse().status == 200
         with pytest.raises(OSError):
             socket.create_connection(("127.0.0.1", place.port), timeout=5).close()
