@@ -85,8 +85,7 @@ class HeatMaps:
 
     @property
     def refined(self) -> "HeatMaps":
-        """Maps spread by self-attention over positions that look alike, on the grids that have it. Raises
-        NoSuchMap where it is not recorded."""
+        """Maps spread by self-attention over positions that look alike. Raises NoSuchMap if not recorded."""
         return self._view("refined")
 
     @property

@@ -19,8 +19,8 @@ def served(monkeypatch, pipe):
 
     complaints, made = [], {}
 
-    def build_app(page, studio, *, auth):
-        made["auth"] = auth
+    def build_app(page, studio, *, auth, hosts):
+        made.update(auth=auth, hosts=hosts, is_measured=bool(studio.pace.times.seconds("default", 64 * 64)))
         return page
 
     class Recorded:
@@ -35,8 +35,8 @@ def served(monkeypatch, pipe):
     monkeypatch.setattr(server, "Server", Recorded)
     monkeypatch.setattr(report, "complain", complaints.append)
 
-    def serve(models=("default",), host="127.0.0.1", port=0, auth=()):
-        ui(model=list(models), host=host, port=port, auth=list(auth))
+    def serve(models=("default",), host="127.0.0.1", port=0, auth=(), hosts=()):
+        ui(model=list(models), host=host, port=port, auth=list(auth), hosts=list(hosts))
         return complaints, made
 
     return serve
@@ -45,7 +45,15 @@ def served(monkeypatch, pipe):
 def test_this_machine_alone_is_served_in_silence(served):
     complaints, made = served()
     assert complaints == []
-    assert made == {"auth": None, "host": "127.0.0.1", "port": 0}
+    expected = {"auth": None, "host": "127.0.0.1", "hosts": ["127.0.0.1"], "port": 0, "is_measured": True}
+    assert made == expected
+
+
+def test_names_of_the_server_are_known_to_its_gate(served):
+    assert served(host="0.0.0.0", auth=["a:b"], hosts=["studio.example"])[1]["hosts"] == [
+        "0.0.0.0",
+        "studio.example",
+    ]
 
 
 def test_who_opens_it_to_others_is_told_that_nobody_has_to_log_in(served):

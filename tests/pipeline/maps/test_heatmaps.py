@@ -241,3 +241,21 @@ def test_maps_are_numbers_between_0_and_1(maps: HeatMaps) -> None:
         values = np.asarray(maps.token(i))
         assert values.min() >= 0
         assert values.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "word"),
+    [
+        ("a 🍎 on it", "🍎"),
+        ("一个红色的苹果", "红色"),
+        ("a cafe\u0301 table", "caf\u00e9"),
+        ("a café", "CAFE\u0301"),
+    ],
+)
+def test_every_script_has_maps_however_a_word_is_spelled(sd_folder: Path, prompt: str, word: str) -> None:
+    pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
+    request = GenerationRequest(prompt=prompt, num_steps=1, seed=1, width=64, height=64, record="grid")
+    maps = pipe(request).maps
+    assert maps.word(word).max() > 0
+    with pytest.raises(NoSuchMap):
+        maps.word("苹红" if "红" in prompt else "🍏")  # characters that do not touch are no word
