@@ -71,7 +71,7 @@ def run_math(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bo
 
 def run_flash(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
     mask, causal = as_torch_takes_it(q, k, mask, causal)
-    q, k, v = (_rows_contiguous(x) for x in (q, k, v))
+    q, k, v = (rows_contiguous(x) for x in (q, k, v))
     if q.is_cuda:
         return aten._scaled_dot_product_flash_attention(q, k, v, is_causal=causal, scale=scale)[0]
     bias = None if mask is None else additive(mask, q.dtype)
@@ -84,7 +84,7 @@ def run_efficient(
     q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, scale: float
 ) -> Tensor:
     mask, causal = as_torch_takes_it(q, k, mask, causal)
-    q, k, v = (_rows_contiguous(x) for x in (q, k, v))
+    q, k, v = (rows_contiguous(x) for x in (q, k, v))
     bias = None if mask is None else aligned_bias(mask, q, k)
     return aten._scaled_dot_product_efficient_attention(
         q, k, v, bias, _needs_grad(q, k, v, bias), is_causal=causal, scale=scale
@@ -93,7 +93,7 @@ def run_efficient(
 
 def run_cudnn(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
     mask, causal = as_torch_takes_it(q, k, mask, causal)
-    q, k, v = (_rows_contiguous(x) for x in (q, k, v))
+    q, k, v = (rows_contiguous(x) for x in (q, k, v))
     return aten._scaled_dot_product_cudnn_attention(
         q, k, v, mask, _needs_grad(q, k, v, None), is_causal=causal, scale=scale
     )[0]
@@ -108,7 +108,8 @@ def aligned_bias(mask: Tensor, q: Tensor, k: Tensor, multiple: int = BIAS_ALIGNM
     return bias.expand(q.shape[0], q.shape[1], q.shape[2], num_keys)
 
 
-def _rows_contiguous(x: Tensor) -> Tensor:
+def rows_contiguous(x: Tensor) -> Tensor:
+    """x, its last dimension side by side in memory."""
     return x if x.stride(-1) == 1 else x.contiguous()
 
 
