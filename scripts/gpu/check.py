@@ -12,8 +12,9 @@ and in a call of its own, since graphs of SDXL take minutes:
 
 Parts run in the order of their importance, each until its own deadline; 150 seconds are enough for p to g.
 Results are in DIR/results.jsonl as soon as they are known, a JSON line each, and at the end in
-DIR/results.md. A part that fails, takes too long or takes its process with it is a result in words, and the next goes on.
-`--dry-run` goes through all of it with tiny sizes, on a CPU too: the first thing to do on a new machine.
+DIR/results.md. A part that fails, takes too long or takes its process with it is a result in words, and the
+next goes on. `--dry-run` goes through all of it with tiny sizes, on a CPU too: the first thing to do on a new
+machine.
 `python -m scripts.gpu.collect` makes a page of docs/benchmarks of what came back.
 """
 
