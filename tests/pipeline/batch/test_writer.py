@@ -29,7 +29,13 @@ def finished(key: str) -> Finished:
     image = Image.new("RGB", (8, 8), "red")
     request = GenerationRequest(prompt="a")
     result = Result(image=image, request=request, info={"is_constant": True, "request": {}}, maps=None)
-    return Finished(Row(line=1, id=None, values={}, columns={}, parameters="", twin=0), key, f"{key}.png", lambda: result, 0.0)
+    return Finished(
+        Row(line=1, id=None, values={}, columns={}, parameters="", twin=0),
+        key,
+        f"{key}.png",
+        lambda: result,
+        0.0,
+    )
 
 
 def saved(image: Image.Image, info: dict[str, object], path: Path) -> Path:
@@ -39,6 +45,7 @@ def saved(image: Image.Image, info: dict[str, object], path: Path) -> Path:
 
 def test_several_are_saved_at_once(tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     together = threading.Barrier(module.SAVERS, timeout=PATIENCE)
+
     def meet(image: Image.Image, info: dict[str, object], path: Path) -> Path:
         together.wait()  # breaks, and the picture is not saved, where one is saved at a time
         return saved(image, info, path)
@@ -58,6 +65,7 @@ def test_what_is_being_saved_is_saved_when_it_is_stopped_and_nothing_after(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, may_end = threading.Event(), threading.Event()
+
     def slow(image: Image.Image, info: dict[str, object], path: Path) -> Path:
         begun.set()
         assert may_end.wait(PATIENCE)

@@ -46,9 +46,7 @@ def test_one_part_at_a_time_is_on_the_device(
         assert ours.image.tobytes() == theirs.image.tobytes()
 
 
-def test_an_image_is_taken_to_where_the_vae_will_be(
-    sd_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_is_taken_to_where_the_vae_will_be(sd_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
     take_turns(pipe.model, torch.device("meta"))  # stands for a GPU
     seen: list[torch.device] = []
