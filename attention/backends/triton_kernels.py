@@ -6,8 +6,8 @@ the same either way, and so is what comes out.
 
 All keys of a row are one block: of up to 512 the scores stay in registers, each is exponentiated once, and
 probabilities need no second pass, which an online softmax over smaller blocks would. A head's numbers are
-taken in chunks of 64, so that keys, values and outputs of one chunk are all that is held beside the scores: 80
-KiB of shared memory at most, which every GPU since compute capability 8.0 has.
+taken in chunks of 64, so that keys, values and outputs of one chunk are all that is held beside the scores:
+80 KiB of shared memory at most, which every GPU since compute capability 8.0 has.
 """
 
 import torch

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -94,6 +95,9 @@ def only_on_a_gpu(patch: pytest.MonkeyPatch) -> None:
         inner.setattr(models.Call, "to", fails)
         theirs, ours = unet.both(unet.TINY_SIZES[0], CPU, torch.float32)
         assert unet.compare(CPU, unet.TINY_SIZES[0], theirs, ours, torch.float32).verdict == "failed"
+    theirs = MagicMock()
+    assert [found.verdict for found in unet._xformers(CPU, theirs, theirs)] == ["measured"]
+    theirs.disable_xformers_memory_efficient_attention.assert_called_once_with()
     with patch.context() as inner:
         for name in ("said_kernel", "in_thread", "decoded_beside"):
             inner.setattr(suspects, name, fails)
