@@ -12,7 +12,7 @@ from limelight.attention.context import KeysValues, Pages
 from limelight.attention.masks import rows_contiguous
 
 LIMITS = Limits(
-    dtypes=HALF,  # in float32 it would take 192 KiB of shared memory and more
+    dtypes=HALF,  # in float32 it would take up to 160 KiB of shared memory
     max_head_dim=256,
     max_keys=512,  # all keys of a query are one block
     causal="no",

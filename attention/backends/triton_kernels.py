@@ -5,7 +5,9 @@ after the other, so that the sum needs no atomics and is the same bits each time
 the same either way, and so is what comes out.
 
 All keys of a row are one block: of up to 512 the scores stay in registers, each is exponentiated once, and
-probabilities need no second pass, which an online softmax over smaller blocks would.
+probabilities need no second pass, which an online softmax over smaller blocks would. A head's numbers are
+taken in chunks of 64, so that keys, values and outputs of one chunk are all that is held beside the scores:
+80 KiB of shared memory at most, which every GPU since compute capability 8.0 has.
 """
 
 import torch
@@ -15,7 +17,8 @@ from torch import Tensor
 
 MAX_KEYS = 512
 MAX_HEAD_DIM = 256
-_NUMBERS = 24576  # float32 of one program: scores, their mean and the output, which are to be registers
+_CHUNK = 64  # numbers of a head
+_NUMBERS = 24576  # float32 of one program: scores, their mean and a chunk of the output, to be registers
 _NUMBERS_OF_A_WARP = 3072  # 96 for each of its threads, which has 255 registers
 
 
@@ -29,14 +32,14 @@ def _kernel(
     out_row, out_head, out_query,
     means_row, means_key,
     num_queries, num_keys, num_heads, groups, head_dim, table_length, scale,
-    HEADS: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr, DIM: tl.constexpr,
+    HEADS: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
+    CHUNK: tl.constexpr, CHUNKS: tl.constexpr,
     PAGE: tl.constexpr, MASK: tl.constexpr, MAPPED: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(1).to(tl.int64)
     queries = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
     keys = tl.arange(0, KEYS)
-    dims = tl.arange(0, DIM)
-    is_query, is_key, is_dim = queries < num_queries, keys < num_keys, dims < head_dim
+    is_query, is_key = queries < num_queries, keys < num_keys
     if PAGE == 0:
         of_key = row * k_block + keys * k_token
         of_value = row * v_block + keys * v_token
@@ -47,12 +50,15 @@ def _kernel(
     total = tl.zeros((QUERIES, KEYS), dtype=tl.float32)
     for i in range(HEADS):
         head = tl.program_id(2) * HEADS + i
-        q_at = q + row * q_row + head * q_head + queries[:, None] * q_query + dims[None, :]
-        k_at = k + of_key[:, None] + head // groups * k_head + dims[None, :]
-        v_at = v + of_value[:, None] + head // groups * v_head + dims[None, :]
-        q_tile = tl.load(q_at, mask=is_query[:, None] & is_dim[None, :], other=0.0)
-        k_tile = tl.load(k_at, mask=is_key[:, None] & is_dim[None, :], other=0.0)
-        scores = tl.dot(q_tile, tl.trans(k_tile), input_precision="ieee") * scale
+        scores = tl.zeros((QUERIES, KEYS), dtype=tl.float32)
+        for chunk in tl.range(CHUNKS, num_stages=1):
+            dims = chunk * CHUNK + tl.arange(0, CHUNK)
+            q_at = q + row * q_row + head * q_head + queries[:, None] * q_query + dims[None, :]
+            k_at = k + of_key[:, None] + head // groups * k_head + dims[None, :]
+            q_tile = tl.load(q_at, mask=is_query[:, None] & (dims < head_dim)[None, :], other=0.0)
+            k_tile = tl.load(k_at, mask=is_key[:, None] & (dims < head_dim)[None, :], other=0.0)
+            scores = tl.dot(q_tile, tl.trans(k_tile), scores, input_precision="ieee")
+        scores *= scale
         if MASK != 0:
             mask_at = mask + row * mask_row + head * mask_head
             mask_at = mask_at + queries[:, None] * mask_query + keys[None, :] * mask_key
@@ -67,15 +73,26 @@ def _kernel(
         weights = tl.exp(scores - top[:, None])
         sums = tl.sum(weights, 1)
         sums = tl.where(sums == 0.0, 1.0, sums)
-        v_tile = tl.load(v_at, mask=is_key[:, None] & is_dim[None, :], other=0.0)
-        read = tl.dot(weights.to(v_tile.dtype), v_tile, input_precision="ieee") / sums[:, None]
-        out_at = out + row * out_row + head * out_head + queries[:, None] * out_query + dims[None, :]
-        tl.store(out_at, read.to(out.dtype.element_ty), mask=is_query[:, None] & is_dim[None, :])
+        for chunk in tl.range(CHUNKS, num_stages=1):
+            dims = chunk * CHUNK + tl.arange(0, CHUNK)
+            v_at = v + of_value[:, None] + head // groups * v_head + dims[None, :]
+            v_tile = tl.load(v_at, mask=is_key[:, None] & (dims < head_dim)[None, :], other=0.0)
+            read = tl.dot(weights.to(v_tile.dtype), v_tile, input_precision="ieee") / sums[:, None]
+            out_at = out + row * out_row + head * out_head + queries[:, None] * out_query + dims[None, :]
+            out_mask = is_query[:, None] & (dims < head_dim)[None, :]
+            tl.store(out_at, read.to(out.dtype.element_ty), mask=out_mask)
         if MAPPED:
             total += weights / sums[:, None]
     if MAPPED:
         means_at = means + row * means_row + keys[None, :] * means_key + queries[:, None]
         tl.store(means_at, total / num_heads, mask=is_query[:, None] & is_key[None, :])
+
+
+def sizes(head_dim: int, num_keys: int) -> tuple[int, int, int, int]:
+    """Numbers of a head in a chunk, keys, queries of a program, and its warps."""
+    chunk, keys = (max(16, triton.next_power_of_2(x)) for x in (min(head_dim, _CHUNK), num_keys))
+    queries = max(16, min(64, 2 ** ((_NUMBERS // (chunk + 2 * keys)).bit_length() - 1)))
+    return chunk, keys, queries, 4 if queries * (chunk + 2 * keys) <= 4 * _NUMBERS_OF_A_WARP else 8
 
 
 @torch.library.custom_op("limelight::cross_attention", mutates_args=())
@@ -110,27 +127,26 @@ def cross_attention(
         (k_block, k_token, k_head), (v_block, v_token, v_head) = k.stride()[:3], v.stride()[:3]
         page, groups = k.shape[1], h // k.shape[2]
         blocks = blocks.contiguous()
-    dim, keys = (max(16, triton.next_power_of_2(x)) for x in (d, num_keys))
-    queries = max(16, min(64, 2 ** ((_NUMBERS // (dim + 2 * keys)).bit_length() - 1)))
-    numbers = queries * (dim + 2 * keys)
+    chunk, keys, queries, warps = sizes(d, num_keys)
     is_bool = mask is not None and mask.dtype == torch.bool
     if mask is not None and is_bool:
         mask = mask.view(torch.uint8)
     heads = h if mapped else 1
-    _kernel[triton.cdiv(n, queries), b, h // heads](
-        q, k, v, mask, blocks, out, means,
-        *q.stride()[:3],
-        k_block, k_token, k_head,
-        v_block, v_token, v_head,
-        *(mask.stride() if mask is not None else (0, 0, 0, 0)),
-        *out.stride()[:3],
-        means.stride(0), means.stride(2),
-        n, num_keys, h, groups, d, 0 if blocks is None else blocks.shape[1], scale,
-        HEADS=heads, QUERIES=queries, KEYS=keys, DIM=dim,
-        PAGE=page, MASK=0 if mask is None else 1 if is_bool else 2, MAPPED=mapped,
-        num_warps=4 if numbers <= 4 * _NUMBERS_OF_A_WARP else 8,
-        enable_fp_fusion=False,  # what is fused depends on what else is computed, and rounds otherwise
-    )  # fmt: skip
+    with torch.cuda.device_of(q):  # Triton launches on the current device, whatever the tensors say
+        _kernel[triton.cdiv(n, queries), b, h // heads](
+            q, k, v, mask, blocks, out, means,
+            *q.stride()[:3],
+            k_block, k_token, k_head,
+            v_block, v_token, v_head,
+            *(mask.stride() if mask is not None else (0, 0, 0, 0)),
+            *out.stride()[:3],
+            means.stride(0), means.stride(2),
+            n, num_keys, h, groups, d, 0 if blocks is None else blocks.shape[1], scale,
+            HEADS=heads, QUERIES=queries, KEYS=keys, CHUNK=chunk, CHUNKS=triton.cdiv(d, chunk),
+            PAGE=page, MASK=0 if mask is None else 1 if is_bool else 2, MAPPED=mapped,
+            num_warps=warps,
+            enable_fp_fusion=False,  # what is fused depends on what else is computed, and rounds otherwise
+        )  # fmt: skip
     return out, means
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from limelight.attention.backend import Backend
 from limelight.attention.backends.sdpa_kernels import aligned_bias
 from limelight.attention.capability import HALF, Capability, Limits
-from limelight.attention.masks import fold_causal, hidden_queries
+from limelight.attention.masks import fold_causal, hidden_queries, rows_contiguous
 
 CAPABILITY = Capability(
     {
@@ -44,6 +44,7 @@ def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, s
     from xformers.ops import memory_efficient_attention_forward
     from xformers.ops.fmha.attn_bias import LowerTriangularFromBottomRightMask
 
+    q, k, v = (rows_contiguous(x) for x in (q, k, v))  # it refuses others
     num_queries, num_keys, num_kv_heads = q.shape[2], k.shape[2], k.shape[1]
     if causal and mask is None and num_queries <= num_keys:
         bias = LowerTriangularFromBottomRightMask()

@@ -53,7 +53,7 @@ def encode(
         NonFinitePicture: the VAE overflowed.
         OutOfMemory: there is no memory for a tile.
     """
-    pixels = pixels.to(vae.device, vae.dtype)
+    pixels = pixels.to(_device(vae), vae.dtype)
     distribution, is_tiled = whole_or_tiled(
         vae,
         pixels[0, 0].numel(),
@@ -74,6 +74,11 @@ def encode(
     drawn = mean + std * torch.randn(mean.shape, generator=generator).to(mean.device)
     shift = getattr(vae.config, "shift_factor", None) or 0.0
     return (drawn - shift) * vae.config.scaling_factor
+
+
+def _device(vae: Any) -> torch.device:
+    """Where the VAE computes; its weights may be elsewhere until then."""
+    return getattr(getattr(vae, "_hf_hook", None), "execution_device", None) or vae.device
 
 
 # A decoder in float32 holds about 2 GiB of activations per million pixels; larger pictures go in tiles.

@@ -66,6 +66,7 @@ def take_turns(model: Model, device: torch.device) -> None:
     class OneAtATime(ModelHook):
         def __init__(self, others: Sequence[nn.Module]) -> None:
             self.others = others
+            self.execution_device = device  # as accelerate's own hooks say it
 
         def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
             for other in self.others:

@@ -9,6 +9,7 @@ from torch import nn
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import UsageError
+from limelight.pipeline.latents.vae import encode
 from limelight.pipeline.models.device import take_turns
 
 REQUESTS = [
@@ -45,6 +46,21 @@ def test_one_part_at_a_time_is_on_the_device(
         assert ours.image.tobytes() == theirs.image.tobytes()
 
 
+def test_an_image_is_taken_to_where_the_vae_will_be(sd_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
+    take_turns(pipe.model, torch.device("meta"))  # stands for a GPU
+    seen: list[torch.device] = []
+
+    def encode_only(pixels: torch.Tensor, **_: object) -> None:
+        seen.append(pixels.device)
+        raise InterruptedError
+
+    monkeypatch.setattr(pipe.model.vae, "encode", encode_only)
+    with pytest.raises(InterruptedError):
+        encode(pipe.model.vae, torch.zeros(1, 3, 16, 16), None)
+    assert seen == [torch.device("meta")]
+
+
 def test_main_memory_is_no_device_to_offload_from(sd_folder: Path) -> None:
     with pytest.raises(UsageError) as refusal:
         TextToImagePipeline.from_pretrained(sd_folder, device="cpu", offload=True)
@@ -57,7 +73,9 @@ def test_main_memory_is_no_device_to_offload_from(sd_folder: Path) -> None:
 def test_a_gpu_gets_its_parts_in_turn(sd_folder: Path) -> None:
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cuda", dtype="float32", offload=True)
     plain = TextToImagePipeline.from_pretrained(sd_folder, device="cuda", dtype="float32")
-    for ours, theirs in zip(pipe(REQUESTS), plain(REQUESTS), strict=True):
+    picture = plain(REQUESTS[0]).image
+    asked = [*REQUESTS, GenerationRequest(prompt="c", seed=7, num_steps=3, image=picture, strength=0.7)]
+    for ours, theirs in zip(pipe(asked), plain(asked), strict=True):
         assert ours.image.tobytes() == theirs.image.tobytes()
     assert pipe.model.unet.conv_in.weight.device.type == "cpu"
     assert pipe.model.vae.device.type == "cuda"

@@ -1,0 +1,43 @@
+"""What draws needs neither the page nor the packages of the extras."""
+
+import subprocess
+import sys
+
+import pytest
+
+BLOCKED = (
+    "gradio",
+    "gradio_client",
+    "xformers",
+    "flash_attn",
+    "peft",
+    "ray",
+    "matplotlib",
+    "typer",
+    "rich",
+    "pyarrow",
+)
+SCRIPT = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocker())
+import importlib, pkgutil
+import {package}
+for module in pkgutil.walk_packages({package}.__path__, "{package}."):
+    if module.name != "limelight.attention.backends.triton_kernels":  # of a package that is not everywhere
+        importlib.import_module(module.name)
+loaded = [name for name in {blocked!r} if name in sys.modules]
+assert not loaded, loaded
+"""
+
+
+@pytest.mark.parametrize(
+    "package", ["limelight.attention", "limelight.unet", "limelight.pipeline", "scripts.gpu"]
+)
+def test_every_module_imports_without(package: str) -> None:
+    script = SCRIPT.format(blocked=BLOCKED, package=package)
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
