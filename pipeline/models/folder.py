@@ -1,25 +1,28 @@
 """Loads a model strictly from a folder in diffusers layout."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from limelight.pipeline.errors import ModelError
-from limelight.pipeline.families import Family, family_of
+from limelight.pipeline.families import family_of
+from limelight.pipeline.models.configs.index import read_index, tokenizer_of
+from limelight.pipeline.models.configs.scheduler import read_scheduler_config
+from limelight.pipeline.models.configs.text import read_text_config
+from limelight.pipeline.models.configs.tokenizer import read_tokenizer
+from limelight.pipeline.models.configs.vae import read_vae_config
 from limelight.pipeline.models.content_hash import ContentHash
-from limelight.pipeline.models.model import Model, kind_of
+from limelight.pipeline.models.model import Model, kind_of, num_size_ids
 from limelight.pipeline.text.clip_encoder import ClipEncoder
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.pipeline.text.vocabulary import Vocabulary
-from limelight.unet import UNet, optimize
+from limelight.unet import UNet, UNetConfig, optimize
+from limelight.unet.config.read_diffusers import read_config
 from limelight.unet.weights.find import find_weights
 from limelight.unet.weights.header import read_header
 from limelight.unet.weights.load import load_strict, parameters_on_meta
-
-_TEXT_MODELS = {"CLIPTextModel", "CLIPTextModelWithProjection"}
 
 
 def load_model(
@@ -36,69 +39,56 @@ def load_model(
         ModelError: a part is missing or of a class that is not supported.
         WeightsError: a weight file is truncated, not safetensors, or does not fit its part.
     """
-    index = _read_json(folder / "model_index.json")
-    text_parts = [part for part in ("text_encoder", "text_encoder_2") if _is_named(index, part)]
-    parts = ["unet", "vae", *text_parts]
-    _check_parts(folder, index, parts, text_parts)
-    files = [file for part in parts for file in _weight_files(folder / part, variant)]
+    index = read_index(folder)
+    files = [file for part in index.parts for file in _weight_files(folder / part, variant)]
     for file in files:
         read_header(file)
 
-    unet_config = _read_json(folder / "unet" / "config.json")
-    family = family_of(unet_config, len(text_parts))
-    if len(text_parts) != family.num_text_encoders:
-        raise ModelError(
-            f"{folder} has {len(text_parts)} text encoders; "
-            f"a {family.name} model has {family.num_text_encoders}"
-        )
-    vae_config = _read_json(folder / "vae" / "config.json")
-    kind_of(unet_config.get("in_channels", 4), vae_config.get("latent_channels", 4))
+    unet_config = read_config(folder / "unet")
+    texts = {part: read_text_config(folder / part / "config.json") for part in index.text_parts}
+    family = family_of(unet_config.context_dim, len(texts), added=unet_config.added is not None)
+    _check_text(folder, unet_config, list(texts.values()))
+    vae_config = read_vae_config(folder / "vae" / "config.json")
+    kind_of(unet_config.in_channels, vae_config["latent_channels"])
+    scheduler_config = read_scheduler_config(folder / "scheduler" / "scheduler_config.json")
+    vocabulary = Vocabulary.read(folder)
+    tokenizers = {
+        part: read_tokenizer(folder / tokenizer_of(part), num_embeddings=config["vocab_size"])
+        for part, config in texts.items()
+    }
+    unet = UNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant)
     return Model(
         name=name,
         family=family,
-        unet=optimize(UNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant)),
-        vae=_load_vae(folder / "vae", dtype, device, variant),
+        unet=optimize(unet),
+        vae=_load_vae(folder / "vae", vae_config, dtype, device, variant),
         text=TextEncoder(
-            [_load_clip(folder, part, family, dtype, device, variant) for part in text_parts],
-            zero_empty_negative=bool(index.get("force_zeros_for_empty_prompt", False)),
+            [
+                ClipEncoder(
+                    tokenizers[part],
+                    _load_clip(folder / part, config, dtype, device, variant),
+                    penultimate=family.penultimate,
+                )
+                for part, config in texts.items()
+            ],
+            zero_empty_negative=index.zero_empty_negative,
         ),
-        scheduler_config=_read_json(folder / "scheduler" / "scheduler_config.json"),
+        scheduler_config=scheduler_config,
         hash=ContentHash(files),
-        vocabulary=Vocabulary.read(folder),
+        vocabulary=vocabulary,
     )
 
 
-def _is_named(index: Mapping[str, Any], part: str) -> bool:
-    return index.get(part, [None, None])[1] is not None
-
-
-def _check_parts(folder: Path, index: Mapping[str, Any], parts: list[str], text_parts: list[str]) -> None:
-    if not text_parts:
+def _check_text(folder: Path, unet: UNetConfig, texts: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ModelError unless the text encoders give what the U-Net takes."""
+    width = sum(text["hidden_size"] for text in texts)
+    if width != unet.context_dim:
         raise ModelError(
-            f"{folder / 'model_index.json'} names no text_encoder; a text-to-image model has one"
+            f"{folder}: the text encoders give {width} features; its U-Net takes {unet.context_dim}. "
+            "They are of different models"
         )
-    expected = {"unet": {"UNet2DConditionModel"}, "vae": {"AutoencoderKL"}} | dict.fromkeys(
-        text_parts, _TEXT_MODELS
-    )
-    for part in parts:
-        cls = index.get(part, [None, None])[1]
-        if cls not in expected[part]:
-            raise ModelError(f"{folder}: {part} is a {cls}; supported: {', '.join(sorted(expected[part]))}")
-    for part in [*parts, "scheduler", *(p.replace("text_encoder", "tokenizer") for p in text_parts)]:
-        if not (folder / part).is_dir():
-            raise ModelError(f"{folder} has no folder {part!r}; model_index.json names it")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{path} does not exist; a model folder in diffusers layout has it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ModelError(f"{path} holds a {type(values).__name__}; must be an object")
-    return values
+    if unet.added is not None:
+        num_size_ids(unet, texts[-1]["projection_dim"])
 
 
 def _stem(part: Path) -> str:
@@ -109,11 +99,13 @@ def _weight_files(part: Path, variant: str | None) -> list[Path]:
     return list(find_weights(part, stem=_stem(part), variant=variant))
 
 
-def _load_vae(folder: Path, dtype: torch.dtype, device: torch.device, variant: str | None) -> Any:
+def _load_vae(
+    folder: Path, config: Mapping[str, Any], dtype: torch.dtype, device: torch.device, variant: str | None
+) -> Any:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     with parameters_on_meta():
-        vae = AutoencoderKL.from_config(_read_json(folder / "config.json"))
+        vae = AutoencoderKL.from_config(dict(config))
     load_strict(vae, _weight_files(folder, variant), dtype=dtype, device=device, rename=_vae_name)
     return vae.eval()
 
@@ -127,13 +119,14 @@ def _vae_name(name: str) -> str:
 
 
 def _load_clip(
-    folder: Path, part: str, family: Family, dtype: torch.dtype, device: torch.device, variant: str | None
-) -> ClipEncoder:
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+    folder: Path, config: Mapping[str, Any], dtype: torch.dtype, device: torch.device, variant: str | None
+) -> Any:
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+    from transformers.initialization import no_init_weights
 
-    config = CLIPTextConfig.from_dict(_read_json(folder / part / "config.json"))
-    with parameters_on_meta():
-        model = (CLIPTextModelWithProjection if part == "text_encoder_2" else CLIPTextModel)(config)
+    with parameters_on_meta(), no_init_weights():
+        cls = CLIPTextModelWithProjection if folder.name == "text_encoder_2" else CLIPTextModel
+        model = cls(CLIPTextConfig(**config))
     names = model.state_dict().keys()
 
     def name_of(name: str) -> str | None:
@@ -141,8 +134,5 @@ def _load_clip(
             return None
         return name if name in names else name.removeprefix("text_model.")
 
-    load_strict(model, _weight_files(folder / part, variant), dtype=dtype, device=device, rename=name_of)
-    tokenizer = CLIPTokenizer.from_pretrained(
-        folder / part.replace("text_encoder", "tokenizer"), local_files_only=True
-    )
-    return ClipEncoder(tokenizer, model.eval(), penultimate=family.penultimate)
+    load_strict(model, _weight_files(folder, variant), dtype=dtype, device=device, rename=name_of)
+    return model.eval()

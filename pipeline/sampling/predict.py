@@ -153,11 +153,10 @@ def _time_cond(model: Model, batch: Sequence[Job]) -> Tensor | None:
 
 def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
     """What each row is told of the picture's size, b 6, or b 5 by the refiner."""
-    facts, factor = model.family.single_file, model.latent_factor
+    scored, factor = model.is_scored, model.latent_factor
     rows = []
     for job in batch:
         height, width = (side * factor for side in job.ask.x.shape[2:])
-        scored = facts is not None and facts.num_sizes == 5
         last = len(job.ask.x) - 1
         rows += [size_ids(height, width, scored=scored, is_negative=i < last) for i in range(last + 1)]
     return torch.tensor(rows, device=model.unet.device)

@@ -16,7 +16,14 @@ from limelight.pipeline.text.clip_encoder import ClipEncoder
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.unet import optimize
 from limelight.unet.weights.find import PICKLE_SUFFIXES
-from limelight.unet.weights.header import CONVERT, DamagedWeights, PickledWeights, read_header_and_notes
+from limelight.unet.weights.header import (
+    CONVERT,
+    DamagedWeights,
+    OtherFile,
+    PickledWeights,
+    TruncatedWeights,
+    read_header_and_notes,
+)
 from limelight.unet.weights.load import check_places, load_places
 from limelight.unet.weights.tensors import read_tensor
 
@@ -72,6 +79,14 @@ def _header(path: Path) -> tuple[Entries, dict[str, str]]:
     """Raises: PickledWeights also for what has a pickle's name and is no safetensors file."""
     try:
         return read_header_and_notes(path)
+    except OtherFile:
+        raise
+    except TruncatedWeights as error:
+        if error.found < 8:
+            raise DamagedWeights(
+                f"{path} has {error.found} bytes, and is no model; download it again"
+            ) from None
+        raise
     except DamagedWeights:
         if path.suffix.lower() in PICKLE_SUFFIXES:
             raise PickledWeights(f"{path} is named as a pickle, and is not opened; {CONVERT}") from None

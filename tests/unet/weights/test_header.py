@@ -143,7 +143,7 @@ def test_a_hostile_header_costs_little(tmp_path):
     files = [crafted(tmp_path / f"{name}.safetensors", raw) for name, raw in hostile.items()]
     probe = (
         "import json, sys, time, resource\n"
-        "from unet.weights import read_header, WeightsError\n"
+        "from limelight.unet.weights.header import read_header, WeightsError\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before = peak()\n"
         "for path in sys.argv[1:]:\n"

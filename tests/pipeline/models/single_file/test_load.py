@@ -24,7 +24,7 @@ REQUEST = GenerationRequest(
 )
 
 
-@pytest.mark.filterwarnings("ignore::pipeline.single_file.prediction.PredictionAssumed")
+@pytest.mark.filterwarnings("ignore::limelight.pipeline.models.single_file.prediction.PredictionAssumed")
 @pytest.mark.parametrize(
     "kind", ["sd1", "sd1-one-resnet", "sd1-without-middle", "sd2", "sd2-v", "sdxl", "sdxl-distilled"]
 )

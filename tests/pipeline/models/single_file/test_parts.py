@@ -25,7 +25,9 @@ KINDS = [
     "sdxl",
     "sdxl-refiner",
 ]
-pytestmark = pytest.mark.filterwarnings("ignore::pipeline.single_file.prediction.PredictionAssumed")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::limelight.pipeline.models.single_file.prediction.PredictionAssumed"
+)
 
 
 def load(path: Path) -> Any:

@@ -14,7 +14,9 @@ from limelight.app.cli import main
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import ModelError, OutputError
 
-pytestmark = pytest.mark.filterwarnings("ignore::pipeline.single_file.prediction.PredictionAssumed")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::limelight.pipeline.models.single_file.prediction.PredictionAssumed"
+)
 
 
 @pytest.mark.parametrize("kind", ["sd1", "sd2-v", "sdxl"])
