@@ -149,16 +149,15 @@ class Adapters:
         self._text.forget()
 
     def _merged(self, place: Place, loras: Sequence[LoraInUse], device: torch.device) -> Tensor:
-        merged = self._originals[place].to(device, torch.float32, copy=True)
+        original = self._originals[place].to(device, torch.float32)
+        merged = original.clone()
         for used in loras:
             if layer := used.lora.layers.get(place):
-                merged += used.weight * layer.delta(merged.shape, device)
+                merged += used.weight * layer.delta(original)
         return merged
 
     def _weight(self, place: Place) -> Tensor:
-        weight = self._parts[place.part].get_submodule(place.module).weight
-        assert isinstance(weight, Tensor)
-        return weight
+        return place.of(self._parts)
 
 
 def _free_name(stem: str, taken: Collection[str]) -> str:

@@ -23,7 +23,8 @@ _KINDS = (
         _LORA,
         (".lora_up.", ".lora_down.", ".lora_A.", ".lora_B.", "lora_te"),
     ),
-    ("a LyCORIS adapter, which changes a model and is none", "", (".hada_w1_a", ".lokr_w1", ".oft_blocks")),
+    ("a LyCORIS adapter, which changes a model and is none", _LORA, (".hada_w1_a", ".lokr_w1")),
+    ("an OFT adapter, which changes a model and is none", "", (".oft_blocks",)),
     (
         "a textual inversion, which adds words to a model",
         "give it with --embedding beside a model",
