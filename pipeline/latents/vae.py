@@ -72,8 +72,23 @@ def encode(
     if generator is None:
         return mean
     drawn = mean + std * torch.randn(mean.shape, generator=generator).to(mean.device)
-    shift = getattr(vae.config, "shift_factor", None) or 0.0
-    return (drawn - shift) * vae.config.scaling_factor
+    return normalise(vae, drawn)
+
+
+def normalise(vae: Any, z: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
+    """A latent of the VAE, scaled as the U-Net takes it."""
+    mean, std = _statistics(vae, z.device)
+    return (z - mean) * vae.config.scaling_factor / std
+
+
+def _statistics(vae: Any, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the VAE's latents, by channel where it tells them (Playground v2.5)."""
+    mean, std = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
+    if mean is None or std is None:
+        shift = getattr(vae.config, "shift_factor", None) or 0.0
+        mean, std = [shift], [1.0]
+    of_channels = [torch.tensor(each, dtype=torch.float32, device=device) for each in (mean, std)]
+    return of_channels[0].view(1, -1, 1, 1), of_channels[1].view(1, -1, 1, 1)
 
 
 # A decoder in float32 holds about 2 GiB of activations per million pixels; larger pictures go in tiles.
@@ -107,8 +122,8 @@ def decode_with_notes(vae: Any, latent: Float[Tensor, "1 c h w"]) -> tuple[Image
         NonFinitePicture: the VAE overflowed, in float32 too.
         OutOfMemory: there is no memory for a tile.
     """
-    shift = getattr(vae.config, "shift_factor", None) or 0.0
-    z = latent / vae.config.scaling_factor + shift
+    mean, std = _statistics(vae, latent.device)
+    z = latent * std / vae.config.scaling_factor + mean
     pixels, is_tiled = _pixels(vae, z)
     retry = None
     if vae.dtype != torch.float32 and not pixels.isfinite().all():

@@ -68,6 +68,11 @@ class Model:
         return kind_of(self.unet.config.in_channels, self.vae.config.latent_channels)
 
     @property
+    def is_distilled(self) -> bool:
+        """Whether the U-Net takes the guidance scale as an input, as latent consistency models do."""
+        return self.unet.config.time_cond_dim is not None
+
+    @property
     def is_scored(self) -> bool:
         """Whether the U-Net takes a score of the picture's looks in the place of its target size."""
         config = self.unet.config

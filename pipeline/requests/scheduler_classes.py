@@ -5,8 +5,6 @@ from importlib import import_module
 from inspect import signature
 from typing import Any
 
-import torch
-
 from limelight.pipeline.errors import RequestError, UnknownName, UsageError
 
 # Those that a model's folder may name: they step a latent from noise to a picture.
@@ -36,6 +34,10 @@ MODULES: Mapping[str, str] = {
 _EDM: Mapping[str, str] = {
     "EulerDiscreteScheduler": "EDMEulerScheduler",
     "DPMSolverMultistepScheduler": "EDMDPMSolverMultistepScheduler",
+}
+_WITHOUT_SAMPLE = {
+    *("PNDMScheduler", "EulerAncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "DPMSolverSDEScheduler"),
+    *("KDPM2AncestralDiscreteScheduler", "EDMEulerScheduler", "EDMDPMSolverMultistepScheduler"),
 }
 _FAINTEST = 2.0**-24  # of a signal that is there, as diffusers' Euler has it
 
@@ -82,16 +84,22 @@ def is_edm(config: Mapping[str, Any]) -> bool:
     return str(config.get("_class_name", "")).startswith("EDM")
 
 
-def check_start(scheduler: Any, name: str) -> None:
-    """Raises RequestError for a scheduler, set to its steps, that begins where a model says nothing.
+def check_prediction(scheduler: Any, name: str) -> None:
+    """Raises RequestError for a scheduler, set to its steps, that makes nothing of what the model predicts.
 
-    Source: Lin et al. 2023, arXiv:2305.08891, section 3.2: noise cannot be told from noise.
+    Source: Lin et al. 2023, arXiv:2305.08891, section 3.2: in noise alone, noise says nothing.
     """
-    betas_end = getattr(scheduler, "alphas_cumprod", None)
-    if betas_end is None or scheduler.config.get("prediction_type") != "epsilon":
+    kind = scheduler.config.get("prediction_type")
+    if kind == "sample" and type(scheduler).__name__ in _WITHOUT_SAMPLE:
+        raise RequestError(
+            f"this model predicts the picture itself, which the scheduler {name!r} cannot use; use ddim, "
+            "euler or dpm++2m"
+        )
+    alphas_cumprod = getattr(scheduler, "alphas_cumprod", None)
+    if alphas_cumprod is None or kind != "epsilon":
         return
-    first = int(torch.as_tensor(scheduler.timesteps).max())
-    if float(betas_end[min(first, len(betas_end) - 1)]) == 0:
+    first = int(scheduler.timesteps.max())
+    if float(alphas_cumprod[min(first, len(alphas_cumprod) - 1)]) == 0:
         raise RequestError(
             f"the scheduler {name!r} begins without any signal, where this model, which predicts noise, says "
             "nothing; use euler-trailing"
@@ -109,8 +117,8 @@ def _edm(cls_name: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]
 
 
 def _without_terminal_signal(cls: Any, values: Mapping[str, Any]) -> list[float]:
-    """Betas at whose end no signal is left, for a class that does not rescale them itself; all but none, since
-    these divide by it.
+    """Betas at whose end next to no signal is left, for a class that does not rescale them itself; a little,
+    since these classes divide by it.
 
     Source: Lin et al. 2023, arXiv:2305.08891, section 3.1 and algorithm 1.
     """

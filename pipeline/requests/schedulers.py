@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 from limelight.pipeline.errors import RequestError, UnknownName
-from limelight.pipeline.requests.scheduler_classes import build, check_start
+from limelight.pipeline.requests.scheduler_classes import build, check_prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class Schedulers:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
         self._unused: dict[tuple[str, bool], Any] = {}
-        self._checked: set[tuple[str, int]] = set()
+        self._checked: set[tuple[str, int, float | None, bool]] = set()
 
     def make(self, name: str, *, num_steps: int | None = None, seed: int | None = None) -> Any:
         """A fresh one, for one picture.
@@ -147,10 +148,57 @@ class Schedulers:
             scheduler.noise_sampler_seed = seed
         return scheduler
 
-    def check_steps(self, name: str, num_steps: int) -> None:
+    def start(
+        self,
+        name: str,
+        num_steps: int,
+        *,
+        seed: int,
+        strength: float | None = None,
+        is_distilled: bool = False,
+        device: Any = None,
+    ) -> tuple[Any, Any]:
+        """A fresh one, set to the last `strength` part of `num_steps`, None for all; and its timesteps.
+
+        Args:
+            is_distilled: the U-Net takes the guidance scale as an input, as consistency models do: LCM's
+                scheduler then takes all steps, within the last part of those that it was distilled on.
+
+        Raises:
+            RequestError: an image cannot be drawn over with this scheduler, or not at so many steps.
+        """
+        scheduler = self.make(name, num_steps=num_steps, seed=seed)
+        if strength is not None and not hasattr(scheduler, "add_noise"):
+            raise RequestError(
+                f"an image is given, which the scheduler {name!r} cannot begin from; name another scheduler"
+            )
+        if (
+            strength is not None
+            and is_distilled
+            and "strength" in signature(scheduler.set_timesteps).parameters
+        ):
+            try:
+                scheduler.set_timesteps(num_steps, device=device, strength=strength)
+            except ValueError:
+                limit = int(scheduler.config["original_inference_steps"] * strength)
+                raise RequestError(
+                    f"num_steps is {num_steps} at strength {strength:g}; the scheduler {name!r} takes at "
+                    f"most {limit} then"
+                ) from None
+            return scheduler, scheduler.timesteps
+        scheduler.set_timesteps(num_steps, device=device)
+        skipped = 0 if strength is None else (num_steps - int(num_steps * strength)) * scheduler.order
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(skipped)
+        return scheduler, scheduler.timesteps[skipped:]
+
+    def check_steps(
+        self, name: str, num_steps: int, *, strength: float | None = None, is_distilled: bool = False
+    ) -> None:
         """Raises RequestError if the scheduler cannot take so many steps, with the limit if there is one, and
-        UsageError if it cannot be made."""
-        if (name, num_steps) in self._checked:
+        UsageError if it cannot be made; arguments as `start` takes them."""
+        key = name, num_steps, strength, is_distilled
+        if key in self._checked:
             return
         scheduler = self._one(name, num_steps)
         limit = _most_steps(scheduler)
@@ -158,16 +206,17 @@ class Schedulers:
             raise RequestError(
                 f"num_steps is {num_steps}; the scheduler {name!r} takes at most {limit} with this model"
             )
-        trial = deepcopy(scheduler)
         try:
-            trial.set_timesteps(num_steps)
+            trial, _ = self.start(name, num_steps, seed=0, strength=strength, is_distilled=is_distilled)
+        except RequestError:
+            raise
         except (ValueError, IndexError, ArithmeticError, RuntimeError) as error:
             raise RequestError(
                 f"num_steps is {num_steps}; the scheduler {name!r} cannot take them with this model: "
                 f"{str(error)[:300]}"
             ) from None
-        check_start(trial, name)
-        self._checked.add((name, num_steps))
+        check_prediction(trial, name)
+        self._checked.add(key)
 
     def _one(self, name: str, num_steps: int | None) -> Any:
         key = name, num_steps == 1

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -48,14 +47,3 @@ class Canvas:
             return latent
         known = scheduler.add_noise(self.clean, self.noise, following[:1]) if len(following) else self.clean
         return (1 - self.mask) * known + self.mask * latent
-
-
-def take_steps(scheduler: Any, num_steps: int, strength: float | None, device: torch.device) -> Tensor:
-    """Sets a scheduler to the last `strength` part of `num_steps`, None for all; returns its timesteps."""
-    scheduler.set_timesteps(num_steps, device=device)
-    if strength is None:
-        return scheduler.timesteps
-    skipped = (num_steps - int(num_steps * strength)) * scheduler.order
-    if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(skipped)
-    return scheduler.timesteps[skipped:]

@@ -11,7 +11,7 @@ from limelight.pipeline.latents.vae import decode, encode, mask_of, pixels_of, s
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.canvas import Canvas, take_steps
+from limelight.pipeline.sampling.canvas import Canvas
 from limelight.pipeline.sampling.guidance import Guidance
 from limelight.pipeline.sampling.trajectory import Pass, Trajectory, sample
 
@@ -25,8 +25,9 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
     Raises:
         RequestError: the model needs an image or a mask that is missing, or cannot use what is given.
     """
-    assert request.scheduler is not None, "the request is not resolved"
-    model.schedulers.check_steps(request.scheduler, request.num_steps)
+    scheduler = request.scheduler
+    assert scheduler is not None, "the request is not resolved"
+    model.schedulers.check_steps(scheduler, request.num_steps)
     if model.kind == "edit":
         if request.image is None:
             raise RequestError("image is missing; this model edits images: give one")
@@ -43,9 +44,15 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
         )
     if model.kind == "inpaint" and request.mask is None:
         raise RequestError("mask is missing; this model draws into the masked part of an image: give both")
-    if request.image is None or request.strength is not None:
-        return request
-    return replace(request, strength=0.8 if request.mask is None and request.num_steps > 1 else 1.0)
+    if request.image is not None and request.strength is None:
+        is_free = request.mask is None and request.num_steps > 1
+        request = replace(request, strength=0.8 if is_free else 1.0)
+    for strength in (request.strength, request.hires_strength):
+        if strength is not None:
+            model.schedulers.check_steps(
+                scheduler, request.num_steps, strength=strength, is_distilled=model.is_distilled
+            )
+    return request
 
 
 def draw(request: GenerationRequest, model: Model) -> Trajectory:
@@ -95,8 +102,16 @@ def draw(request: GenerationRequest, model: Model) -> Trajectory:
 
 def _pass(request: GenerationRequest, model: Model, strength: float | None) -> Pass:
     assert request.scheduler is not None, "the request is not resolved"
-    scheduler = model.schedulers.make(request.scheduler)
-    return Pass(scheduler, take_steps(scheduler, request.num_steps, strength, model.unet.device))
+    return Pass(
+        *model.schedulers.start(
+            request.scheduler,
+            request.num_steps,
+            seed=request.seed,
+            strength=strength,
+            is_distilled=model.is_distilled,
+            device=model.unet.device,
+        )
+    )
 
 
 def _canvas(request: GenerationRequest, model: Model, generator: torch.Generator) -> Canvas:
@@ -123,8 +138,9 @@ def _canvas(request: GenerationRequest, model: Model, generator: torch.Generator
     mask = mask_of(request.mask.pixels, width, height)
     small = shrink_mask(mask, *shape[2:]).to(model.unet.device)
     if model.kind == "draw":
-        clean = encode(model.vae, pixels, generator)
-        return Canvas(noise=noise(), clean=clean, strength=request.strength, mask=small)
+        clean, drawn = encode(model.vae, pixels, generator), noise()
+        noise()  # diffusers draws the masked image's latent here, also for a model that does not take it
+        return Canvas(noise=drawn, clean=clean, strength=request.strength, mask=small)
     start = encode(model.vae, pixels, generator) if request.strength < 1 else None
     drawn = noise()
     hidden = encode(model.vae, pixels * (1 - mask), generator)  # what is to be drawn anew is grey

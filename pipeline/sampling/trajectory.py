@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from limelight.pipeline.requests.denoised import denoised as estimate
 from limelight.pipeline.sampling.canvas import Canvas
 from limelight.pipeline.sampling.guidance import Guidance
 
@@ -38,23 +39,6 @@ class Ask:
 
 
 Trajectory = Generator[Ask, Tensor, Tensor]
-
-
-def denoise(x: Tensor, prediction: Tensor, alpha_bar: Tensor, prediction_type: str) -> Tensor:
-    """The clean latent that a prediction at `x` points at.
-
-    Args:
-        alpha_bar: cumulative product of 1 - beta at the timestep.
-        prediction_type: `epsilon`, `v_prediction` or `sample`.
-
-    Source: Ho et al., arXiv:2006.11239, equation 4; Salimans & Ho, arXiv:2202.00512, appendix D for v.
-    """
-    if prediction_type == "sample":
-        return prediction
-    alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-    if prediction_type == "v_prediction":
-        return alpha * x - sigma * prediction
-    return (x - sigma * prediction) / alpha
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +93,7 @@ def sample(
             reuses=reuses,
         )
         prediction = guidance.combine(rows.float())
-        alpha_bar = scheduler.alphas_cumprod[timestep.long().cpu()].to(x.device)
-        denoised = denoise(x, prediction, alpha_bar, scheduler.config.prediction_type)
+        denoised = estimate(scheduler, latent, prediction, timestep)
         latent = scheduler.step(prediction, timestep, latent, **options, return_dict=False)[0]
         latent = canvas.keep(latent, scheduler, timesteps[index + 1 :])
     return latent
