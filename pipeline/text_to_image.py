@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -28,7 +29,8 @@ class TextToImagePipeline:
     Args:
         attention: which backend each attention site takes; None leaves the choice to what runs best here.
         max_rows: predictions in one U-Net call; a guided request takes two.
-        exact: the same picture bit for bit, whatever is drawn beside it, at a U-Net call for each request.
+        exact: the same picture bit for bit in every run, whatever is drawn beside it and whatever was
+            measured to be fast here, at a U-Net call for each request; `from_pretrained` makes the model so.
         compile: the U-Net by `torch.compile`, with one of its modes or its own choice (True); a graph takes
             from half a minute to minutes and is made for each of few numbers of rows, see `pipeline.graphs`.
     """
@@ -43,6 +45,9 @@ class TextToImagePipeline:
         compile: bool | str = False,
     ) -> None:
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
+        if exact:  # where no backend is asked for, not the one that was measured to be the fastest
+            order = order or AttentionOrder()
+            order = replace(order, everywhere=order.everywhere or "sdpa")
         self.model = model
         mode = compile if isinstance(compile, str) else None
         graphs = Graphs(model.unet, max_rows, mode=mode) if compile else None
@@ -88,9 +93,11 @@ class TextToImagePipeline:
                 raise UsageError("compile and offload are both given; a part that moves does not compile")
         home, kind = torch.device("cpu") if offload else target, choose_dtype(dtype, target)
         if path.is_file():
-            model = load_single_file(path, name=os.fspath(name), device=home, dtype=kind)
+            model = load_single_file(path, name=os.fspath(name), device=home, dtype=kind, exact=exact)
         else:
-            model = load_model(path, name=os.fspath(name), device=home, dtype=kind, variant=variant)
+            model = load_model(
+                path, name=os.fspath(name), device=home, dtype=kind, variant=variant, exact=exact
+            )
         for file in adapters:
             model.adapters.add(file)
         if offload:

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.pipeline.errors import NonFinitePicture, OutOfMemory
+from limelight.pipeline.memory import memory_errors
 
 logger = logging.getLogger(__name__)
 
@@ -160,12 +161,14 @@ def whole_or_tiled(vae: Any, num_pixels: int, what: str, compute: Callable[[], T
     """
     if num_pixels <= MAX_WHOLE_PIXELS:
         try:
-            return compute(), False
+            with memory_errors():
+                return compute(), False
         except torch.OutOfMemoryError:
             pass  # what was allocated is freed when the exception is gone, after this block
     with _tiled(vae):
         try:
-            return compute(), True
+            with memory_errors():
+                return compute(), True
         except torch.OutOfMemoryError as error:
             brief = str(error).partition("\n")[0]
     raise OutOfMemory(f"not enough memory to {what}: {brief}")

@@ -26,14 +26,22 @@ from limelight.unet.weights.load import load_strict, parameters_on_meta
 
 
 def load_model(
-    folder: Path, *, name: str, device: torch.device, dtype: torch.dtype, variant: str | None = None
+    folder: Path,
+    *,
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    variant: str | None = None,
+    exact: bool = False,
 ) -> Model:
     """The model in `folder`, with every weight accounted for.
 
     Nothing is built before the header of every file is found right.
 
     Args:
-        variant: as in `diffusion_pytorch_model.fp16.safetensors`.
+        variant: as in `diffusion_pytorch_model.fp16.safetensors`; None takes the plain files, or the only
+            variant that there is.
+        exact: as in `optimize`.
 
     Raises:
         ModelError: a part is missing or of a class that is not supported.
@@ -60,7 +68,7 @@ def load_model(
     return Model(
         name=name,
         family=family,
-        unet=optimize(unet),
+        unet=optimize(unet, exact=exact),
         vae=_load_vae(folder / "vae", vae_config, dtype, device, variant),
         text=TextEncoder(
             [

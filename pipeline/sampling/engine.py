@@ -14,6 +14,7 @@ from limelight.attention import AttentionOrder, plan
 from limelight.pipeline.errors import NonFinitePrediction, OutOfMemory, PictureError, RequestError
 from limelight.pipeline.latents.vae import decode_with_notes
 from limelight.pipeline.maps.recordings import start_recordings
+from limelight.pipeline.memory import memory_errors
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.provenance import make_record
@@ -92,7 +93,8 @@ class Session:
         """
         batch = pack(self._jobs, 1 if self.engine.exact else self.engine.max_rows)
         try:
-            rows = predict(self.engine.model, batch, self.engine.graphs)
+            with memory_errors():
+                rows = predict(self.engine.model, batch, self.engine.graphs)
         except torch.OutOfMemoryError as error:
             return self._shrink(batch, str(error))
         steps = []

@@ -81,11 +81,12 @@ class ClipEncoder:
             PromptCut: the prompt does not fit into `MAX_CHUNKS`.
         """
         chunks = [chunk for part in parse(prompt) for chunk in self._chunks_of(part)]
-        if len(chunks) > MAX_CHUNKS:
-            first = next(token for chunk in chunks[MAX_CHUNKS:] for token in chunk.tokens)
+        first = next((token for chunk in chunks[MAX_CHUNKS:] for token in chunk.tokens), None)
+        if first is not None:
+            lost = prompt[first.span[0] :]
             warnings.warn(
                 f"the prompt takes {len(chunks)} chunks of {self.length - 2} tokens and {MAX_CHUNKS} are "
-                f"read; without effect: {prompt[first.span[0] :]!r}",
+                f"read; without effect: {lost!r}",
                 PromptCut,
                 stacklevel=2,
             )

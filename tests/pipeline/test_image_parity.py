@@ -106,6 +106,31 @@ def test_inpainting_with_a_u_net_of_4_channels(
     assert largest_difference(draw(sd_folder, asked), theirs) <= 1
 
 
+@pytest.mark.parametrize("scheduler", ["euler-a", "lcm", "ddpm", "dpm++2m-sde", "dpm2-a", "tcd"])
+@pytest.mark.parametrize("strength", [1.0, 0.7])
+def test_inpainting_with_schedulers_that_draw_noise(sd_folder: Path, scheduler: str, strength: float) -> None:
+    """diffusers draws a latent of the masked image, which a model of 4 channels does not take."""
+    asked = request(scheduler=scheduler, strength=strength, mask=mask())
+    theirs = by_diffusers(
+        "StableDiffusionInpaintPipeline",
+        sd_folder,
+        asked,
+        image=picture(),
+        mask_image=mask(),
+        strength=strength,
+    )
+    assert largest_difference(draw(sd_folder, asked), theirs) <= 1
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_image_to_image_with_a_consistency_model(lcm_folder: Path, strength: float) -> None:
+    asked = request(strength=strength, num_steps=4, guidance_scale=8.0)
+    theirs = by_diffusers(
+        "LatentConsistencyModelImg2ImgPipeline", lcm_folder, asked, image=picture(), strength=strength
+    )
+    assert largest_difference(draw(lcm_folder, asked), theirs) <= 1
+
+
 @pytest.mark.parametrize(
     ("scheduler", "strength"), [("model", None), ("model", 0.7), ("euler-a", None), ("lcm", 0.7)]
 )

@@ -117,7 +117,13 @@ def _make_room(held: Sequence[Tensor]) -> None:
         give_back()
 
 
-def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Path | None = None) -> UNet:
+def optimize(
+    unet: UNet,
+    *,
+    extra_memory: float = EXTRA_MEMORY,
+    timings_file: Path | None = None,
+    exact: bool = False,
+) -> UNet:
     """`unet`, made fast where that pays: in float32 on a CPU where oneDNN multiplies faster than MKL does or
     its convolutions win; elsewhere `unet` as it is.
 
@@ -130,10 +136,13 @@ def optimize(unet: UNet, *, extra_memory: float = EXTRA_MEMORY, timings_file: Pa
             kept, and those that pay are made anew in each call. They take at most 1.2 GB, and a quarter of
             the memory that is free; a warning says where that is what keeps them few.
         timings_file: None is limelight/timings.json in the user's cache folder.
+        exact: nothing is measured, and nothing depends on how much memory is free, so that the same input
+            gives the same bits in every run.
     """
     if unet.device.type != "cpu" or unet.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         return unet
-    timings = Timings(cache_file() if timings_file is None else timings_file)
+    timings = Timings(cache_file() if timings_file is None else timings_file, measures=not exact)
+    extra_memory = 0 if exact else extra_memory
     fast = cast(FastUNet, copy.copy(unet))
     fast.__class__ = FastUNet
     fast.replays, fast.shares_rows = replay.Replays(), rows.can_share(fast.down_blocks)

@@ -29,12 +29,13 @@ from limelight.unet.weights.tensors import read_tensor
 
 
 def load_single_file(
-    path: Path, *, name: str, device: torch.device, dtype: torch.dtype | None = None
+    path: Path, *, name: str, device: torch.device, dtype: torch.dtype | None = None, exact: bool = False
 ) -> Model:
     """The model in a checkpoint in the original layout (LDM, sgm).
 
     Args:
         dtype: None keeps each weight as it is in the file.
+        exact: as in `optimize`.
 
     Raises:
         ModelError: it is no checkpoint of a known family, or a part is missing.
@@ -67,7 +68,7 @@ def load_single_file(
     return Model(
         name=name,
         family=parts.family,
-        unet=optimize(unet.module.eval()),
+        unet=optimize(unet.module.eval(), exact=exact),
         vae=vae.module.eval(),
         text=TextEncoder(encoders, zero_empty_negative=parts.facts.zero_empty_negative),
         scheduler_config=scheduler_config(parts.facts, prediction),

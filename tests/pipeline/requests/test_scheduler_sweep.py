@@ -1,6 +1,6 @@
 """Every scheduler, with every kind of prediction, with and without a signal at the end, at every spacing,
-against the one model whose pictures are known: the best denoiser of normally distributed data, which each must
-lead back to the data's spread."""
+against the one model whose pictures are known: the best denoiser of normally distributed data, which each
+must lead back to the data's spread."""
 
 from inspect import signature
 from typing import Any
