@@ -7,7 +7,7 @@ from typing import IO, Any
 
 MAX_JSON_BYTES = 2**20  # a configuration has some thousand bytes
 MAX_JSON_DEPTH = 32
-MAX_JSON_VALUES = 200_000
+MAX_JSON_VALUES = 500_000  # CLIP's tokenizer.json has 200,000
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
