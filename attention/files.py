@@ -1,9 +1,10 @@
 """Opens and reads files that strangers may have made: none can hang the program or fill its memory."""
 
+import io
 import json
 import os
 import stat
-from typing import IO, Any
+from typing import Any
 
 MAX_JSON_BYTES = 2**20  # a configuration has some thousand bytes
 MAX_JSON_DEPTH = 32
@@ -22,7 +23,7 @@ class UnreadableFile(ValueError):
     """A file that is there and cannot be read as what it should be."""
 
 
-def open_regular(path: str | os.PathLike[str], *, buffering: int = -1) -> IO[bytes]:
+def open_regular(path: str | os.PathLike[str], *, buffering: int = -1) -> io.BufferedReader | io.FileIO:
     """A regular file, open for reading; a FIFO or a device would make the program wait for ever.
 
     Args:
@@ -40,7 +41,8 @@ def open_regular(path: str | os.PathLike[str], *, buffering: int = -1) -> IO[byt
         except BaseException:
             os.close(file)
             raise
-        return open(file, "rb", buffering=buffering)
+        opened: io.BufferedReader | io.FileIO = open(file, "rb", buffering=buffering)  # type: ignore[assignment]
+        return opened
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -62,6 +62,7 @@ class TextToImagePipeline:
         device: str | None = None,
         dtype: str | torch.dtype | None = None,
         variant: str | None = None,
+        vae: str | os.PathLike[str] | None = None,
         attention: AttentionOrder | str | None = None,
         max_rows: int = 8,
         exact: bool = False,
@@ -77,7 +78,8 @@ class TextToImagePipeline:
             dtype: None is float16 on a GPU and float32 on a CPU.
             adapters: LoRAs and textual inversions to draw with; `load_lora` and `load_embedding` add more.
             offload: keep the parts in main memory and bring each to a small GPU only while it is at work.
-            variant: of the weight files, such as `fp16`.
+            variant: of the weight files, such as `fp16`; None takes the plain ones, or the only one there is.
+            vae: the folder or .safetensors file of another VAE, or of one for a checkpoint without.
             compile: as the class takes it.
 
         Raises:
@@ -87,16 +89,25 @@ class TextToImagePipeline:
         """
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
         path, target = locate_model(name), choose_device(device)
+        other = None if vae is None else Path(vae).expanduser()
         if offload:
             check_offload(target)
             if compile:
                 raise UsageError("compile and offload are both given; a part that moves does not compile")
         home, kind = torch.device("cpu") if offload else target, choose_dtype(dtype, target)
         if path.is_file():
-            model = load_single_file(path, name=os.fspath(name), device=home, dtype=kind, exact=exact)
+            model = load_single_file(
+                path, name=os.fspath(name), device=home, dtype=kind, vae=other, exact=exact
+            )
         else:
             model = load_model(
-                path, name=os.fspath(name), device=home, dtype=kind, variant=variant, exact=exact
+                path,
+                name=os.fspath(name),
+                device=home,
+                dtype=kind,
+                variant=variant,
+                vae=other,
+                exact=exact,
             )
         for file in adapters:
             model.adapters.add(file)

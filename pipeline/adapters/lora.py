@@ -177,7 +177,7 @@ def _change(
         raise AdapterError(f"{path} has {' and '.join(sorted(kinds))} for {place}; needs one of them")
     if kinds == {"LoHa"}:
         need(path, place, roles, "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
-        (a, b), (c, d) = ((roles[f"hada_w{i}_a"], roles[f"hada_w{i}_b"]) for i in (1, 2))  # type: ignore[index]
+        (a, b), (c, d) = ((roles[f"hada_w{i}_a"], roles[f"hada_w{i}_b"]) for i in (1, 2))
         if roles.keys() & {"hada_t1", "hada_t2"}:
             need(path, place, roles, "hada_t1", "hada_t2")
         cores = (roles["hada_t1"], roles["hada_t2"]) if "hada_t1" in roles else None

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 
 from limelight.pipeline.errors import ModelError
-from limelight.pipeline.families import family_of
+from limelight.pipeline.families import Family, family_of
 from limelight.pipeline.models.configs.index import read_index, tokenizer_of
 from limelight.pipeline.models.configs.scheduler import read_scheduler_config
 from limelight.pipeline.models.configs.text import read_text_config
 from limelight.pipeline.models.configs.tokenizer import read_tokenizer
-from limelight.pipeline.models.configs.vae import read_vae_config
 from limelight.pipeline.models.content_hash import ContentHash
 from limelight.pipeline.models.model import Model, kind_of, num_size_ids
+from limelight.pipeline.models.vae_file import find_vae
 from limelight.pipeline.text.clip_encoder import ClipEncoder
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.pipeline.text.vocabulary import Vocabulary
@@ -22,7 +22,7 @@ from limelight.unet import UNet, UNetConfig, optimize
 from limelight.unet.config.read_diffusers import read_config
 from limelight.unet.weights.find import find_weights
 from limelight.unet.weights.header import read_header
-from limelight.unet.weights.load import load_strict, parameters_on_meta
+from limelight.unet.weights.load import load_places, load_strict, parameters_on_meta
 
 
 def load_model(
@@ -32,6 +32,7 @@ def load_model(
     device: torch.device,
     dtype: torch.dtype,
     variant: str | None = None,
+    vae: Path | None = None,
     exact: bool = False,
 ) -> Model:
     """The model in `folder`, with every weight accounted for.
@@ -41,35 +42,40 @@ def load_model(
     Args:
         variant: as in `diffusion_pytorch_model.fp16.safetensors`; None takes the plain files, or the only
             variant that there is.
+        vae: the folder or file of another VAE, in the place of the model's own.
         exact: as in `optimize`.
 
     Raises:
         ModelError: a part is missing or of a class that is not supported.
         WeightsError: a weight file is truncated, not safetensors, or does not fit its part.
     """
-    index = read_index(folder)
-    files = [file for part in index.parts for file in _weight_files(folder / part, variant)]
-    for file in files:
+    index = read_index(folder, has_vae=vae is None)
+    unet_files = _weight_files(folder / "unet", variant)
+    text_files = [file for part in index.text_parts for file in _weight_files(folder / part, variant)]
+    for file in (*unet_files, *text_files):
         read_header(file)
 
     unet_config = read_config(folder / "unet")
     texts = {part: read_text_config(folder / part / "config.json") for part in index.text_parts}
     family = family_of(unet_config.context_dim, len(texts), added=unet_config.added is not None)
     _check_text(folder, unet_config, list(texts.values()))
-    vae_config = read_vae_config(folder / "vae" / "config.json")
-    kind_of(unet_config.in_channels, vae_config["latent_channels"])
+    found, vae_files = find_vae(
+        vae or folder / "vae", latent_size=64, scaling_factor=_scaling_factor(family), variant=variant
+    )
+    kind_of(unet_config.in_channels, found.module.config.latent_channels)
     scheduler_config = read_scheduler_config(folder / "scheduler" / "scheduler_config.json")
     vocabulary = Vocabulary.read(folder)
     tokenizers = {
         part: read_tokenizer(folder / tokenizer_of(part), num_embeddings=config["vocab_size"])
         for part, config in texts.items()
     }
+    load_places(found.module, found.places, dtype=dtype, device=device)
     unet = UNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant)
     return Model(
         name=name,
         family=family,
         unet=optimize(unet, exact=exact),
-        vae=_load_vae(folder / "vae", vae_config, dtype, device, variant),
+        vae=found.module.eval(),
         text=TextEncoder(
             [
                 ClipEncoder(
@@ -82,7 +88,7 @@ def load_model(
             zero_empty_negative=index.zero_empty_negative,
         ),
         scheduler_config=scheduler_config,
-        hash=ContentHash(files),
+        hash=ContentHash([*unet_files, *vae_files, *text_files]),
         vocabulary=vocabulary,
     )
 
@@ -99,31 +105,16 @@ def _check_text(folder: Path, unet: UNetConfig, texts: Sequence[Mapping[str, Any
         num_size_ids(unet, texts[-1]["projection_dim"])
 
 
+def _scaling_factor(family: Family) -> float:
+    return family.single_file.scaling_factor if family.single_file is not None else 0.18215
+
+
 def _stem(part: Path) -> str:
     return "model" if part.name.startswith("text_encoder") else "diffusion_pytorch_model"
 
 
 def _weight_files(part: Path, variant: str | None) -> list[Path]:
     return list(find_weights(part, stem=_stem(part), variant=variant))
-
-
-def _load_vae(
-    folder: Path, config: Mapping[str, Any], dtype: torch.dtype, device: torch.device, variant: str | None
-) -> Any:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    with parameters_on_meta():
-        vae = AutoencoderKL.from_config(dict(config))
-    load_strict(vae, _weight_files(folder, variant), dtype=dtype, device=device, rename=_vae_name)
-    return vae.eval()
-
-
-def _vae_name(name: str) -> str:
-    """A VAE weight's name today; folders from before 2023 have other names in the attention layers."""
-    if ".attentions." in name:
-        for old, new in (("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")):
-            name = name.replace(f".{old}.", f".{new}.")
-    return name
 
 
 def _load_clip(

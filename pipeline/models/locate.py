@@ -51,8 +51,9 @@ def locate_model(name: str | os.PathLike[str]) -> Path:
 
 def _path(name: str | os.PathLike[str]) -> Path:
     """Raises: ModelError: no path can have such a name."""
+    path = Path(name)
     try:
-        path = Path(name).expanduser()
+        path = path.expanduser()
         path.stat()
     except FileNotFoundError:
         pass

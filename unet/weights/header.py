@@ -4,12 +4,13 @@ Source: the safetensors format, https://github.com/huggingface/safetensors#forma
 header's length, the header as JSON, then the tensors' bytes without gaps.
 """
 
+import io
 import json
 import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
@@ -159,7 +160,7 @@ def read_header_and_notes(path: str | Path) -> tuple[dict[str, TensorEntry], dic
     return _entries(header, 8 + length, size, path), notes
 
 
-def open_weights(path: Path, *, buffering: int = -1) -> IO[bytes]:
+def open_weights(path: Path, *, buffering: int = -1) -> io.BufferedReader | io.FileIO:
     """A weight file, open for reading.
 
     Raises:

@@ -28,13 +28,12 @@ class Index:
     text_parts: tuple[str, ...]
     zero_empty_negative: bool
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        return ("unet", "vae", *self.text_parts)
 
-
-def read_index(folder: Path) -> Index:
+def read_index(folder: Path, *, has_vae: bool = True) -> Index:
     """The index of a model in `folder`, each of whose parts has a folder.
+
+    Args:
+        has_vae: False for one whose VAE lies elsewhere.
 
     Raises:
         ModelError: a part is missing or of a class that is not supported.
@@ -45,11 +44,12 @@ def read_index(folder: Path) -> Index:
     text_parts = tuple(part for part in ("text_encoder", "text_encoder_2") if named[part] is not None)
     if not text_parts:
         raise ModelError(f"{path} names no text_encoder; a text-to-image model has one")
-    for part in ("unet", "vae", *text_parts):
+    parts = ("unet", *(("vae",) if has_vae else ()), *text_parts)
+    for part in parts:
         if named[part] not in _EXPECTED[part]:
             supported = ", ".join(_EXPECTED[part])
             raise ModelError(f"{folder}: {part} is a {str(named[part])[:80]}; supported: {supported}")
-    for part in ("unet", "vae", *text_parts, "scheduler", *map(tokenizer_of, text_parts)):
+    for part in (*parts, "scheduler", *map(tokenizer_of, text_parts)):
         if not (folder / part).is_dir():
             raise ModelError(f"{folder} has no folder {part!r}; model_index.json names it")
     zero = content.get("force_zeros_for_empty_prompt", False)

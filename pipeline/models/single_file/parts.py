@@ -109,8 +109,11 @@ class Parts:
     text: tuple[TextPart, ...]
 
 
-def find_parts(path: Path, entries: Entries) -> Parts:
+def find_parts(path: Path, entries: Entries, *, has_vae: bool = True) -> Parts:
     """The parts of the checkpoint in `path`.
+
+    Args:
+        has_vae: False for one whose VAE lies elsewhere.
 
     Raises:
         ModelError: it is something else, or a part is missing.
@@ -126,7 +129,7 @@ def find_parts(path: Path, entries: Entries) -> Parts:
     texts = {prefix: _under(prefix, entries) for prefix in text.PREFIXES}
     found = [prefix for prefix, its in texts.items() if its]
 
-    missing = [] if latents else [f"its VAE ({vae.PREFIX}*)"]
+    missing = [] if latents or not has_vae else [f"its VAE ({vae.PREFIX}*; vae= names one of its own)"]
     if tuple(text.PREFIXES[prefix] for prefix in found) != facts.text:
         encoders = f"its {' and '.join(facts.text)} text encoder{'s' * (len(facts.text) > 1)}"
         missing.append(f"{encoders} (found: {', '.join(f'{prefix}*' for prefix in found) or 'none'})")
