@@ -1,6 +1,7 @@
 """Pictures made from images: as diffusers' own pipelines make them, from the same folder and noise."""
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,16 @@ def test_inpainting_with_schedulers_that_draw_noise(sd_folder: Path, scheduler: 
         strength=strength,
     )
     assert largest_difference(draw(sd_folder, asked), theirs) <= 1
+
+
+def test_two_text_encoders_and_a_score(make_sdxl: Callable[..., Path]) -> None:
+    """As models trained from SDXL's refiner have them."""
+    folder = make_sdxl(projection_class_embeddings_input_dim=5 * 8 + 16)
+    asked = request(strength=0.6, negative_prompt="blurry")
+    pipe = stock_pipeline("StableDiffusionXLImg2ImgPipeline", folder)
+    pipe.register_to_config(requires_aesthetics_score=True)
+    theirs = drawn_by(pipe, asked, image=picture(), strength=0.6)
+    assert largest_difference(draw(folder, asked), theirs) <= 1
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.0])
