@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.pipeline.errors import NonFinitePicture, OutOfMemory
-from limelight.pipeline.memory import memory_errors
+from limelight.pipeline.out_of_memory import memory_errors
 
 logger = logging.getLogger(__name__)
 

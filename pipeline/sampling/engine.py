@@ -14,8 +14,8 @@ from limelight.attention import AttentionOrder, plan
 from limelight.pipeline.errors import NonFinitePrediction, OutOfMemory, PictureError, RequestError
 from limelight.pipeline.latents.vae import decode_with_notes
 from limelight.pipeline.maps.recordings import start_recordings
-from limelight.pipeline.memory import memory_errors
 from limelight.pipeline.models.model import Model
+from limelight.pipeline.out_of_memory import memory_errors
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.provenance import make_record
 from limelight.pipeline.results.result import Result, Step

@@ -7,6 +7,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ ODD: tuple[Any, ...] = (
 )
 
 
+def odd(rng: random.Random) -> Any:
+    return deepcopy(rng.choice(ODD))
+
+
 def megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -52,17 +57,15 @@ def spoil_value(content: Any, rng: random.Random) -> Any:
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         places = list(nodes(content))
         if not places:
-            return rng.choice(ODD)
+            return odd(rng)
         owner, key = rng.choice(places)
         match rng.randrange(6):
             case 0 | 1 | 2:
-                owner[key] = rng.choice(ODD)
+                owner[key] = odd(rng)
             case 3:
                 owner.pop(key)
             case 4 if isinstance(owner, dict):
-                owner[rng.choice(("auto_map", "quantization_config", "attn_implementation", "x"))] = (
-                    rng.choice(ODD)
-                )
+                owner[rng.choice(("auto_map", "quantization_config", "attn_implementation", "x"))] = odd(rng)
             case _:
                 owner[key] = [owner[key]] * rng.choice((1, 2, 100))
     return content

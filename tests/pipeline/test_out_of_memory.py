@@ -8,7 +8,7 @@ import torch
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import OutOfMemory
-from limelight.pipeline.memory import memory_errors
+from limelight.pipeline.out_of_memory import memory_errors
 
 FULL = (
     "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate"
