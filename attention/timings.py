@@ -10,6 +10,9 @@ from pathlib import Path
 
 import torch
 
+from limelight.attention.files import UnreadableFile, read_json
+
+_MAX_BYTES = 4 * 2**20
 _LOG = logging.getLogger(__name__)
 _ROUNDS = 3
 _PATIENCE = 0.3  # seconds
@@ -33,10 +36,11 @@ class Timings:
         self._file = file
         self._machine = f"{_cpu_name()}, torch {torch.__version__}, weights out of the cache"
         self._fastest: dict[str, str] = _read(file).get(self._machine, {})
+        self._taken: dict[str, str] = {}  # of each case that was met, one that this program has
         self._is_settled = False
 
     def settle(self) -> None:
-        """Measures nothing from now on: where a case is not known, the first way is taken."""
+        """Measures nothing from now on: where a case is not known, the first candidate is taken."""
         self._is_settled = True
 
     def fastest(self, case: str, candidates: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
@@ -47,10 +51,15 @@ class Timings:
             candidates: makes what is to be called, by name; asked only where the case is new.
         """
         case = f"{case}, {torch.get_num_threads()} threads"
-        if case not in self._fastest:
+        if case not in self._taken:
+            self._taken[case] = self._choose(case, candidates())
+        return self._taken[case]
+
+    def _choose(self, case: str, candidates: Mapping[str, Callable[[], object]]) -> str:
+        if self._fastest.get(case) not in candidates:  # new, or from another version of this program
             if self._is_settled:
-                return next(iter(candidates()))
-            self._fastest[case] = _measure(candidates())
+                return next(iter(candidates))
+            self._fastest[case] = _measure(candidates)
             self._write()
         return self._fastest[case]
 
@@ -98,9 +107,9 @@ def _measure(candidates: Mapping[str, Callable[[], object]]) -> str:
 
 def _read(file: Path | None) -> dict[str, dict[str, str]]:
     try:
-        known = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
+        known = read_json(file, max_bytes=_MAX_BYTES) if file is not None else {}
         return {machine: {str(k): str(v) for k, v in cases.items()} for machine, cases in known.items()}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, UnreadableFile, AttributeError):
         return {}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 TextKind = Literal["clip", "open_clip"]
 
@@ -123,15 +123,15 @@ FAMILIES = (
 )
 
 
-def family_of(unet_config: Mapping[str, Any], num_text_encoders: int) -> Family:
+def family_of(width: int, num_text_encoders: int, *, added: bool) -> Family:
     """The family of a U-Net; for a width that no known family has, a row with SDXL's or SD1's ways.
 
     Args:
-        unet_config: a diffusers `config.json` of the U-Net.
+        width: of the context that it takes.
         num_text_encoders: tells SDXL from its refiner where the width does not.
+        added: it takes pooled text and sizes too.
     """
-    width = unet_config["cross_attention_dim"]
-    if unet_config.get("addition_embed_type") == "text_time":
+    if added:
         rows = [family for family in FAMILIES if family.single_file and family.single_file.added]
         alike = [family for family in rows if family.num_text_encoders == num_text_encoders]
         return next((family for family in rows if family.context_dim == width), (alike or rows)[0])

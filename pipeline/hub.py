@@ -16,12 +16,14 @@ def from_hub(repo: str) -> Path:
         ModelError: it cannot be had.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(repo, allow_patterns=_HUB_FILES, local_files_only=True))
     except LocalEntryNotFoundError:
         pass
+    except HFValidationError:
+        raise ModelError(f"{repo!r} is no folder here, and no id that a hub model can have") from None
     try:
         return Path(snapshot_download(repo, allow_patterns=_HUB_FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:

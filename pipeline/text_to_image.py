@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -30,7 +31,8 @@ class TextToImagePipeline:
     Args:
         attention: which backend each attention site takes; None leaves the choice to what runs best here.
         max_rows: predictions in one U-Net call; a guided request takes two.
-        exact: the same picture bit for bit, whatever is drawn beside it, at a U-Net call for each request.
+        exact: the same picture bit for bit in every run, whatever is drawn beside it and whatever was
+            measured to be fast here, at a U-Net call for each request; `from_pretrained` makes the model so.
         compile: the U-Net by `torch.compile`, with one of its modes or its own choice (True); a graph takes
             from half a minute to minutes and is made for each of few numbers of rows, see `pipeline.graphs`.
     """
@@ -45,6 +47,9 @@ class TextToImagePipeline:
         compile: bool | str = False,
     ) -> None:
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
+        if exact:  # where no backend is asked for, not the one that was measured to be the fastest
+            order = order or AttentionOrder()
+            order = replace(order, everywhere=order.everywhere or "sdpa")
         self.model = model
         mode = compile if isinstance(compile, str) else None
         graphs = Graphs(model.unet, max_rows, mode=mode) if compile else None
@@ -59,6 +64,7 @@ class TextToImagePipeline:
         device: str | None = None,
         dtype: str | torch.dtype | None = None,
         variant: str | None = None,
+        vae: str | os.PathLike[str] | None = None,
         attention: AttentionOrder | str | None = None,
         max_rows: int = 8,
         exact: bool = False,
@@ -74,7 +80,8 @@ class TextToImagePipeline:
             dtype: None is float16 on a GPU and float32 on a CPU.
             adapters: LoRAs and textual inversions to draw with; `load_lora` and `load_embedding` add more.
             offload: keep the parts in main memory and bring each to a small GPU only while it is at work.
-            variant: of the weight files, such as `fp16`.
+            variant: of the weight files, such as `fp16`; None takes the plain ones, or the only one there is.
+            vae: the folder or .safetensors file of another VAE, or of one for a checkpoint without.
             compile: as the class takes it.
 
         Raises:
@@ -84,15 +91,26 @@ class TextToImagePipeline:
         """
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
         path, target = locate_model(name), choose_device(device)
+        other = None if vae is None else Path(vae).expanduser()
         if offload:
             check_offload(target)
             if compile:
                 raise UsageError("compile and offload are both given; a part that moves does not compile")
         home, kind = torch.device("cpu") if offload else target, choose_dtype(dtype, target)
         if path.is_file():
-            model = load_single_file(path, name=os.fspath(name), device=home, dtype=kind)
+            model = load_single_file(
+                path, name=os.fspath(name), device=home, dtype=kind, vae=other, exact=exact
+            )
         else:
-            model = load_model(path, name=os.fspath(name), device=home, dtype=kind, variant=variant)
+            model = load_model(
+                path,
+                name=os.fspath(name),
+                device=home,
+                dtype=kind,
+                variant=variant,
+                vae=other,
+                exact=exact,
+            )
         for file in adapters:
             model.adapters.add(file)
         if offload:

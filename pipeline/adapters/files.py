@@ -2,11 +2,13 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from limelight.attention.files import UnreadableFile, open_regular
 from limelight.pipeline.errors import AdapterError
 
 Kind = Literal["lora", "embedding"]
@@ -47,7 +49,7 @@ def lora_file(path: Path) -> Path:
     Raises:
         AdapterError: neither.
     """
-    if path.is_file():
+    if is_file(path):
         return path
     if not path.is_dir():
         raise AdapterError(f"{path} does not exist; give a .safetensors file, or a folder with one")
@@ -66,7 +68,7 @@ def parse_lora(text: str) -> AdapterFile:
         AdapterError: there is no such file, or the weight is out of range.
     """
     head, _, tail = text.rpartition(":")
-    weight = None if Path(text).exists() else _number(tail)
+    weight = None if is_file(Path(text)) or os.path.isdir(text) else _number(tail)
     path = text if weight is None else head  # a colon may belong to the name
     return AdapterFile(kind="lora", path=lora_file(Path(path)), weight=1.0 if weight is None else weight)
 
@@ -78,9 +80,26 @@ def parse_embedding(text: str) -> AdapterFile:
         AdapterError: there is no such file.
     """
     path = Path(text)
-    if not path.is_file():
+    if not is_file(path):
         raise AdapterError(f"{path} does not exist; give the .safetensors file of a textual inversion")
     return AdapterFile(kind="embedding", path=path)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file.
+
+    Raises:
+        AdapterError: no file can have such a name, or something else has it.
+    """
+    try:
+        open_regular(path).close()
+    except FileNotFoundError:
+        return False
+    except UnreadableFile as error:
+        if os.path.isdir(path):
+            return False
+        raise AdapterError(f"{error}; give a .safetensors file") from None
+    return True
 
 
 def _number(text: object) -> float | None:
@@ -130,5 +149,5 @@ def _recorded(one: Mapping[str, Any], by_hash: Mapping[tuple[str, str], AdapterF
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
+from limelight.pipeline.adapters.changes import Change
 from limelight.pipeline.adapters.files import AdapterFile, check_weight
 from limelight.pipeline.adapters.lora import Lora, read_lora
 from limelight.pipeline.adapters.textual_inversion import read_embedding
@@ -139,10 +141,14 @@ class Adapters:
             for used in loras:
                 for place, layer in used.lora.layers.items():
                     if place.part == part:
-                        deltas.setdefault(f"{place.module}.weight", []).append(layer.times(used.weight))
+                        deltas.setdefault(place.name, []).append(partial(_weighted, layer, used.weight))
             state = tuple((used.lora.sha256, used.weight) for used in loras if part in used.lora.parts)
             merged.merge(deltas, state)
         self.loras = tuple(loras)
+
+
+def _weighted(change: Change, weight: float, original: Tensor) -> Tensor:
+    return weight * change.delta(original)
 
 
 def _free_name(stem: str, taken: Collection[str]) -> str:

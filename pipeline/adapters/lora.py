@@ -1,141 +1,47 @@
-"""A LoRA: low-rank changes to the weights of a model, read from a file and checked against the model.
+"""A LoRA, or an adapter of its kin: changes to weights, from a file that is checked against the model."""
 
-Source: Hu et al. 2021, arXiv:2106.09685, section 4.1: W + (alpha / r) B A, where A is `down` and B is `up`.
-"""
-
-import json
 import math
-import re
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from limelight.pipeline.adapters.changes import (
+    BiasShift,
+    Change,
+    Decomposed,
+    Hadamard,
+    Kronecker,
+    LowRank,
+    fits,
+    without_ones,
+)
 from limelight.pipeline.adapters.files import lora_file
-from limelight.pipeline.adapters.lora_names import Place, Role, other_kind, spellings, split_key
+from limelight.pipeline.adapters.lora_names import (
+    Place,
+    Role,
+    other_kind,
+    spellings,
+    split_key,
+    word_of_bundle,
+)
+from limelight.pipeline.adapters.scales import Scales, read_scales
 from limelight.pipeline.errors import AdapterError
 from limelight.pipeline.families import FAMILIES
-from limelight.unet.weights.header import read_header_and_notes
-from limelight.unet.weights.merge import Delta
-from limelight.unet.weights.tensors import content_hash, read_tensors
+from limelight.unet.weights.header import TensorEntry, read_header_and_notes
+from limelight.unet.weights.tensors import content_hash, read_places, require_finite
 
-_METADATA = "lora_adapter_metadata"  # diffusers' key beside the tensors: PEFT's configuration of every part
-_MODULE = re.compile(r"[\w.]+")  # PEFT takes regular expressions, and files have names of modules
-_PARTS = ("text_encoder_2", "text_encoder", "unet")
-
-
-@dataclass(frozen=True, slots=True)
-class Scales:
-    """PEFT's configurations, by part; empty where the file has none, and alpha is then the rank.
-
-    Source: Hu et al. 2021, arXiv:2106.09685, section 4.1; Kalajdzievski 2023, arXiv:2312.03732, for rsLoRA.
-    """
-
-    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    def of(self, place: Place, rank: int, alpha: float | None) -> float:
-        """What the product of both factors is multiplied with.
-
-        Args:
-            alpha: as stored beside the factors, which goes before every configuration.
-        """
-        config = self.configs.get(place.part) or self.configs.get("", {})
-        if alpha is None:
-            alpha = float(config.get("lora_alpha", rank))
-            for pattern, value in (config.get("alpha_pattern") or {}).items():
-                if place.module == pattern or place.module.endswith(f".{pattern}"):
-                    alpha = float(value)
-                    break
-        return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
+_MAX_GROWTH = (
+    64  # numbers in a change for each of the weights it is for; a LoRA of rank 128 of a small one has 4
+)
+_SMALL = 2**20  # numbers that are no matter
 
 
-def read_scales(path: Path) -> Scales:
-    """What the file, or an `adapter_config.json` beside it, says of the scale.
-
-    Raises:
-        AdapterError: it cannot be read, or asks for something else than LoRA.
-    """
-    beside = path.parent / "adapter_config.json"
-    text = read_header_and_notes(path)[1].get(_METADATA)
-    if text is None and path.name == "adapter_model.safetensors" and beside.is_file():
-        text, source = beside.read_text(encoding="utf-8"), beside
-    else:
-        source = path
-    if text is None:
-        return Scales()
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise AdapterError(f"{source}: the configuration of the LoRA is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise AdapterError(
-            f"{source}: the configuration of the LoRA is a {type(values).__name__}; must be an object"
-        )
-    configs: dict[str, dict[str, Any]] = {}
-    for key, value in values.items():
-        part = next((part for part in _PARTS if key.startswith(f"{part}.")), "")
-        configs.setdefault(part, {})[key.removeprefix(f"{part}.") if part else key] = value
-    for config in configs.values():
-        _check(source, config)
-    return Scales(configs)
-
-
-def _check(source: Path, config: Mapping[str, Any]) -> None:
-    if config.get("use_dora"):
-        raise AdapterError(f"{source} is DoRA, which is not supported: use_dora; only LoRA is")
-    patterns = config.get("alpha_pattern") or {}
-    if not isinstance(patterns, dict) or not all(_MODULE.fullmatch(pattern) for pattern in patterns):
-        raise AdapterError(f"{source}: alpha_pattern is {patterns!r}; must have the names of modules")
-    for alpha in (config.get("lora_alpha", 1), *patterns.values()):
-        if not isinstance(alpha, int | float) or not math.isfinite(alpha):
-            raise AdapterError(f"{source}: alpha is {alpha!r}; must be a finite number")
-
-
-@dataclass(frozen=True, slots=True)
-class LoraLayer:
-    """The change of one linear layer or convolution.
-
-    Attributes:
-        down: A, of the shape of a layer with `rank` outputs.
-        up: B, from there to the layer's outputs.
-        mid: between both, in convolutions whose kernel is decomposed too (LoCon's Tucker form).
-        scale: alpha / rank.
-    """
-
-    down: Tensor
-    up: Tensor
-    mid: Tensor | None
-    scale: float
-
-    @property
-    def shape(self) -> tuple[int, ...] | None:
-        """Of the weights that it changes, without a 1x1 kernel; None if the factors do not fit together."""
-        mid = self.down if self.mid is None else self.mid
-        if any(factor.ndim < 2 or factor.numel() == 0 for factor in (self.up, self.down, mid)):
-            return None
-        inner = self.down.shape[0] if self.mid is None else self.mid.shape[1]
-        if self.up.shape[1] != mid.shape[0] or inner != self.down.shape[0] or self.up[0, 0].numel() != 1:
-            return None
-        return _without_ones((self.up.shape[0], self.down.shape[1], *mid.shape[2:]))
-
-    def delta(self, shape: Sequence[int], device: torch.device) -> Tensor:
-        """(alpha / r) B A in float32, as weights of `shape`."""
-        up, down = (
-            self.up.to(device, torch.float32).flatten(1),
-            self.down.to(device, torch.float32).flatten(1),
-        )
-        if self.mid is None:
-            product = up @ down
-        else:
-            product = torch.einsum("oi,ij...,jk->ok...", up, self.mid.to(device, torch.float32), down)
-        return self.scale * product.reshape(tuple(shape))
-
-    def times(self, weight: float) -> Delta:
-        """`weight` times `delta`."""
-        return lambda shape, device: weight * self.delta(shape, device)
+class WordsLeftOut(UserWarning):
+    """A LoRA brings learned words along, which have no effect; the message names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +50,12 @@ class Lora:
 
     Attributes:
         sha256: of the file, as `sha256sum` prints it and model sites list it.
+        layers: by the weight that is changed.
     """
 
     path: Path
     sha256: str
-    layers: Mapping[Place, LoraLayer]
+    layers: Mapping[Place, Change]
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -158,70 +65,194 @@ class Lora:
 def read_lora(path: Path, parts: Mapping[str, nn.Module]) -> Lora:
     """The LoRA in a file or folder, every one of whose weights has its place in the model.
 
+    The file's header is checked in full, against the model, before its weights are read.
+
     Args:
-        path: a .safetensors file in the layout of PEFT, diffusers or kohya's scripts, or a folder with one.
+        path: a .safetensors file in the layout of PEFT, diffusers, LyCORIS or kohya's scripts, or a folder
+            with one.
         parts: `unet`, `text_encoder`, `text_encoder_2`, as far as the model has them.
 
     Raises:
         AdapterError: there is no such file, it is no LoRA, or it is one for another model.
         WeightsError: the file is truncated, damaged, or not safetensors.
+
+    Warns:
+        WordsLeftOut: it brings learned words along.
     """
     path = lora_file(path)
-    tensors = read_tensors(path)
-    for key in tensors:
+    entries, notes = read_header_and_notes(path)
+    entries = _without_words(path, entries)
+    for key in entries:
         if kind := other_kind(key):
             raise AdapterError(
-                f"{path} is {kind}, which is not supported: {key}; "
-                "only LoRA (of linear layers and convolutions) is"
+                f"{path} is {kind}, which is not supported: {key}; only LoRA, LoHa, LoKr and DoRA (of linear "
+                "layers and convolutions) are"
             )
-    places = spellings(parts)
-    found: dict[Place, dict[Role, Tensor]] = {}
-    unknown = []
+    keys = _keys(path, entries, parts)
+    scales = read_scales(path, notes)
+    small = {key: (path, entry) for key, entry in entries.items() if math.prod(entry.shape) == 1}
+    ahead = read_places(small) | {
+        key: torch.empty(entry.shape, dtype=entry.dtype, device="meta")
+        for key, entry in entries.items()
+        if key not in small
+    }
+    _check(path, entries, _layers(path, keys, ahead, scales), parts)
+    tensors = read_places({key: (path, entry) for key, entry in entries.items()})
     for key, tensor in tensors.items():
+        require_finite(tensor, key, path)
+    return Lora(path=path, sha256=content_hash(path), layers=_layers(path, keys, tensors, scales))
+
+
+def _without_words(path: Path, entries: Mapping[str, TensorEntry]) -> dict[str, TensorEntry]:
+    words = dict.fromkeys(word for key in entries if (word := word_of_bundle(key)))
+    if words:
+        named = ", ".join(repr(word[:40]) for word in [*words][:5])
+        warnings.warn(
+            f"{path} brings {len(words)} learned words along ({named}), which have no effect; give their own "
+            "files with --embedding",
+            WordsLeftOut,
+            stacklevel=3,
+        )
+    return {key: entry for key, entry in entries.items() if not word_of_bundle(key)}
+
+
+def _keys(
+    path: Path, entries: Mapping[str, TensorEntry], parts: Mapping[str, nn.Module]
+) -> dict[Place, dict[Role, str]]:
+    """The key of every tensor, by the weight that it changes and what it is for that.
+
+    Raises:
+        AdapterError: a key means nothing in this model.
+    """
+    places = spellings(parts)
+    found: dict[Place, dict[Role, str]] = {}
+    unknown = []
+    for key, entry in entries.items():
         name, role = split_key(key) or (key, None)
         place = places.get(name)
-        is_odd = role == "alpha" and tensor.numel() != 1
+        is_odd = role == "alpha" and math.prod(entry.shape) != 1
         if role is None or place is None or is_odd or role in found.get(place, {}):
             unknown.append(key)
         else:
-            found.setdefault(place, {})[role] = tensor
-    scales = read_scales(path)
-    layers = {place: _layer(path, place, roles, scales) for place, roles in found.items() if not unknown}
-    clashes = [message for place, layer in layers.items() if (message := _clash(place, layer, parts))]
-    if unknown or clashes or not layers:
-        raise AdapterError(_mismatch(path, tensors, parts, unknown, clashes))
-    return Lora(path=path, sha256=content_hash(path), layers=layers)
+            found.setdefault(place, {})[role] = key
+    if unknown or not found:
+        raise AdapterError(_mismatch(path, entries, parts, unknown, []))
+    return found
 
 
-def _layer(path: Path, place: Place, roles: Mapping[Role, Tensor], scales: Scales) -> LoraLayer:
-    missing = [role for role in ("down", "up") if role not in roles]
-    if missing:
+def _layers(
+    path: Path,
+    keys: Mapping[Place, Mapping[Role, str]],
+    tensors: Mapping[str, Tensor],
+    scales: Scales,
+) -> dict[Place, Change]:
+    layers: dict[Place, Change] = {}
+    has_magnitudes = any("magnitude" in roles or "dora_scale" in roles for roles in keys.values())
+    if scales.uses_dora and not has_magnitudes:
+        raise AdapterError(f"{path} says that it is DoRA and has no magnitudes; it is not whole")
+    for place, named in keys.items():
+        roles = {role: tensors[key] for role, key in named.items()}
+        change = _change(path, place, roles, scales)
+        if isinstance(change, LowRank) and (roles.keys() & {"down_bias", "up_bias"}):
+            layers[place.bias] = BiasShift(
+                change.up, roles.get("down_bias"), roles.get("up_bias"), change.scale
+            )
+        magnitude, lengths = roles.get("magnitude"), roles.get("dora_scale")
+        if magnitude is not None:
+            layers[place] = Decomposed(change, magnitude, of_inputs=False)
+        elif lengths is not None:
+            of_inputs = lengths.ndim > 1 and lengths.shape[0] == 1 and lengths.numel() > 1
+            layers[place] = Decomposed(change, lengths, of_inputs=of_inputs)
+        else:
+            layers[place] = change
+    return layers
+
+
+def _change(
+    path: Path, place: Place, roles: Mapping[Role, Tensor], scales: Scales
+) -> LowRank | Hadamard | Kronecker:
+    alpha = float(roles["alpha"]) if "alpha" in roles else None
+    kinds = {kind for kind, its in _ROLES_OF.items() if roles.keys() & its}
+    if len(kinds) > 1:
+        raise AdapterError(f"{path} has {' and '.join(sorted(kinds))} for {place}; needs one of them")
+    if kinds == {"LoHa"}:
+        need(path, place, roles, "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
+        (a, b), (c, d) = ((roles[f"hada_w{i}_a"], roles[f"hada_w{i}_b"]) for i in (1, 2))
+        if roles.keys() & {"hada_t1", "hada_t2"}:
+            need(path, place, roles, "hada_t1", "hada_t2")
+        cores = (roles["hada_t1"], roles["hada_t2"]) if "hada_t1" in roles else None
+        return Hadamard(((a, b), (c, d)), cores, scales.of(place, _rank(b), alpha))
+    if kinds == {"LoKr"}:
+        first, second = (_factors(path, place, roles, f"lokr_w{i}") for i in (1, 2))
+        ranked = [pair for pair in (second, first) if len(pair) == 2]
+        rank = _rank(ranked[0][1]) if ranked else None
+        return Kronecker(first, second, roles.get("lokr_t2"), scales.of(place, rank, alpha))
+    need(path, place, roles, "down", "up")
+    return LowRank(
+        roles["down"], roles["up"], roles.get("mid"), scales.of(place, _rank(roles["down"]), alpha)
+    )
+
+
+_ROLES_OF: Mapping[str, set[str]] = {
+    "LoRA": {"down", "up", "mid", "down_bias", "up_bias"},
+    "LoHa": {"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2"},
+    "LoKr": {"lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2"},
+}
+
+
+def _factors(path: Path, place: Place, roles: Mapping[Role, Tensor], stem: str) -> tuple[Tensor, ...]:
+    """A whole matrix, or the two that it is the product of."""
+    named: dict[str, Tensor] = {str(role): tensor for role, tensor in roles.items()}
+    if stem in named and not named.keys() & {f"{stem}_a", f"{stem}_b"}:
+        return (named[stem],)
+    need(path, place, named, f"{stem}_a", f"{stem}_b")
+    return named[f"{stem}_a"], named[f"{stem}_b"]
+
+
+def need(path: Path, place: Place, roles: Mapping[str, Tensor], *names: str) -> None:
+    """Raises AdapterError unless all of a change's factors are there."""
+    if missing := [name for name in names if name not in roles]:
         raise AdapterError(
             f"{path} has no {' and '.join(missing)} weights for {place}; a LoRA has both, and this is not "
             "whole: copy or download the file again"
         )
-    rank = max(1, roles["down"].shape[0] if roles["down"].ndim else 0)
-    alpha = float(roles["alpha"]) if "alpha" in roles else None
-    return LoraLayer(roles["down"], roles["up"], roles.get("mid"), scales.of(place, rank, alpha))
 
 
-def _clash(place: Place, layer: LoraLayer, parts: Mapping[str, nn.Module]) -> str | None:
-    weight = parts[place.part].get_submodule(place.module).weight
-    assert isinstance(weight, Tensor)
-    expected = _without_ones(tuple(weight.shape))
-    if layer.shape == expected:
+def _rank(factor: Tensor) -> int:
+    return max(1, factor.shape[0] if factor.ndim else 0)
+
+
+def _check(
+    path: Path,
+    entries: Mapping[str, TensorEntry],
+    layers: Mapping[Place, Change],
+    parts: Mapping[str, nn.Module],
+) -> None:
+    """Raises AdapterError unless every change fits its weight, and is not out of all proportion."""
+    clashes = [message for place, layer in layers.items() if (message := _clash(place, layer, parts))]
+    if clashes:
+        raise AdapterError(_mismatch(path, entries, parts, [], clashes))
+    size = sum(math.prod(entry.shape) for entry in entries.values())
+    changed = sum(place.of(parts).numel() for place in layers)
+    if size > max(_SMALL, _MAX_GROWTH * changed):
+        raise AdapterError(
+            f"{path} holds {size:,} numbers to change {changed:,} weights; at most {_MAX_GROWTH} for each"
+        )
+
+
+def _clash(place: Place, layer: Change, parts: Mapping[str, nn.Module]) -> str | None:
+    if place.parameter == "bias" and parts[place.part].get_submodule(place.module).bias is None:
+        return f"{place} is given, and this layer has no bias"
+    weight = place.of(parts)
+    if fits(layer, weight.shape):
         return None
     found = "factors that do not fit together" if layer.shape is None else list(layer.shape)
-    return f"{place} is {found} and must be {list(expected)}"
-
-
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape[:2] if all(size == 1 for size in shape[2:]) else shape
+    return f"{place} is {found} and must be {list(without_ones(tuple(weight.shape)))}"
 
 
 def _mismatch(
     path: Path,
-    tensors: Mapping[str, Tensor],
+    tensors: Mapping[str, TensorEntry],
     parts: Mapping[str, nn.Module],
     unknown: Sequence[str],
     clashes: Sequence[str],
@@ -237,15 +268,15 @@ def _mismatch(
     for kind, names in (("unknown", unknown), ("of another shape", clashes)):
         if names:
             lines += [f"  {len(names):,} of {len(tensors):,} weights {kind}, the first {min(5, len(names))}:"]
-            lines += [f"    {name}" for name in names[:5]]
+            lines += [f"    {name[:300]}" for name in names[:5]]
     return "\n".join(lines)
 
 
-def _family_in_file(tensors: Mapping[str, Tensor]) -> str | None:
+def _family_in_file(tensors: Mapping[str, TensorEntry]) -> str | None:
     """The family that a LoRA was made for, by the width of the context that it reads."""
     for key, tensor in tensors.items():
         name, role = split_key(key) or ("", None)
-        if role == "down" and name.endswith(("attn2.to_k", "attn2_to_k")) and tensor.ndim >= 2:
+        if role == "down" and name.endswith(("attn2.to_k", "attn2_to_k")) and len(tensor.shape) >= 2:
             return _family_of_width(tensor.shape[1])
     is_double = any(key.startswith(("lora_te2_", "text_encoder_2.")) for key in tensors)
     return "sdxl" if is_double else None

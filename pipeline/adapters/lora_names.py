@@ -7,28 +7,46 @@ so a name either means exactly one layer or none.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from limelight.unet import UNet
 from limelight.unet.weights.original_names import original_names
 
-Role = Literal["down", "up", "mid", "alpha"]
+Role = str  # what a tensor is for its layer: `down`, `up`, `alpha`, `hada_w1_a` and so on
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A layer of a model: `unet`, `text_encoder` or `text_encoder_2`, and the module's name in it."""
+    """A weight of a model: `unet`, `text_encoder` or `text_encoder_2`, the module's name in it, and which."""
 
     part: str
     module: str
+    parameter: Literal["weight", "bias"] = "weight"
 
     def __str__(self) -> str:
-        return f"{self.part}.{self.module}"
+        return f"{self.part}.{self.module}{'.bias' if self.parameter == 'bias' else ''}"
+
+    @property
+    def name(self) -> str:
+        """Of the weight in its part."""
+        return f"{self.module}.{self.parameter}"
+
+    @property
+    def bias(self) -> "Place":
+        """The bias of the same module."""
+        return replace(self, parameter="bias")
+
+    def of(self, parts: Mapping[str, nn.Module]) -> Tensor:
+        """The weight itself."""
+        weight = getattr(parts[self.part].get_submodule(self.module), self.parameter)
+        assert isinstance(weight, Tensor)
+        return weight
 
 
+_PRODUCTS = ("hada_w1", "hada_w2", "lokr_w1", "lokr_w2")
 _ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"\.lora_A(\.[\w-]+)?\.weight$"), "down"),
     (re.compile(r"\.lora_B(\.[\w-]+)?\.weight$"), "up"),
@@ -36,19 +54,31 @@ _ROLES: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"(\.lora|\.lora_linear_layer|_lora)\.up\.weight$|\.lora_up\.weight$"), "up"),
     (re.compile(r"\.lora_mid\.weight$"), "mid"),
     (re.compile(r"(\.lora|\.lora_linear_layer|_lora)?\.alpha$"), "alpha"),
+    (re.compile(r"\.lora_A(\.[\w-]+)?\.bias$|\.lora_down\.bias$"), "down_bias"),
+    (re.compile(r"\.lora_B(\.[\w-]+)?\.bias$|\.lora_up\.bias$"), "up_bias"),
+    (re.compile(r"\.lora_magnitude_vector(\.[\w-]+)?(\.weight)?$"), "magnitude"),
+    (re.compile(r"\.dora_scale$"), "dora_scale"),
+    *((re.compile(rf"\.{role}$"), role) for role in ("hada_t1", "hada_t2", "lokr_t2", "lokr_w1", "lokr_w2")),
+    *((re.compile(rf"\.{stem}_{x}$"), f"{stem}_{x}") for stem in _PRODUCTS for x in "ab"),
 )
 _OTHER_KINDS = (
-    (re.compile(r"dora_scale|lora_magnitude_vector"), "DoRA"),
-    (re.compile(r"\.hada_"), "LoHa"),
-    (re.compile(r"\.lokr_"), "LoKr"),
     (re.compile(r"\.oft_|\.boft_"), "OFT"),
     (re.compile(r"\.on_input$"), "IA3"),
     (re.compile(r"\.diff(_b)?$|\.[wb]_norm$"), "a difference of whole weights"),
-    (re.compile(r"lora_[AB].*\.bias$|lora_(up|down)\.bias$"), "LoRA with biases"),
 )
+_BUNDLE = "bundle_emb."  # learned words, of a LoRA that was trained with them
 _KOHYA = {"lora_unet_": "unet", "lora_te_": "text_encoder", "lora_te1_": "text_encoder"}
 _KOHYA_2 = {"lora_te2_": "text_encoder_2"}
+_DOTTED = {  # OneTrainer, ComfyUI
+    "text_encoder": ("lora_te", "lora_te1", "clip_l", "text_encoders.clip_l.transformer", "text_encoder_1"),
+    "text_encoder_2": ("lora_te2", "clip_g", "text_encoders.clip_g.transformer"),
+}
 _OLD_ATTENTION = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out": "out_proj"}
+
+
+def word_of_bundle(key: str) -> str | None:
+    """The learned word that a tensor is of, None where it is of a layer."""
+    return key.removeprefix(_BUNDLE).rpartition(".")[0] or key if key.startswith(_BUNDLE) else None
 
 
 def other_kind(key: str) -> str | None:
@@ -93,15 +123,20 @@ def spellings(parts: Mapping[str, nn.Module]) -> dict[str, Place]:
         if isinstance(root, UNet):
             weights = [f"{place.module}.weight" for place in set(found.values()) if place.part == part]
             for original, ours in original_names(root.config, weights).items():
-                spelling = original.removesuffix(".weight").replace(".", "_")
-                found[f"lora_unet_{spelling}"] = Place(part, ours.removesuffix(".weight"))
+                module = original.removesuffix(".weight")
+                for spelling in _unet_spellings(module):
+                    found[spelling] = Place(part, ours.removesuffix(".weight"))
     return found
 
 
 def _unet_spellings(module: str) -> Iterator[str]:
     yield f"unet.{module}"
     yield module  # PEFT's own files hold one model and do not say which
-    yield f"lora_unet_{module.replace('.', '_')}"
+    yield f"lora_unet.{module}"
+    yield f"diffusion_model.{module}"  # ComfyUI
+    yield f"model.diffusion_model.{module}"
+    for prefix in ("lora_unet_", "lycoris_unet_", "lycoris_"):
+        yield f"{prefix}{module.replace('.', '_')}"
 
 
 def _text_spellings(part: str, module: str) -> Iterator[str]:
@@ -109,4 +144,6 @@ def _text_spellings(part: str, module: str) -> Iterator[str]:
     prefixes = [prefix for prefix, its_part in (_KOHYA | _KOHYA_2).items() if its_part == part]
     for name in {bare, f"text_model.{bare}"}:
         yield f"{part}.{name}"
+        for prefix in _DOTTED[part]:
+            yield f"{prefix}.{name}"
         yield from (f"{prefix}{name.replace('.', '_')}" for prefix in prefixes)

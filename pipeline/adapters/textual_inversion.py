@@ -3,18 +3,19 @@
 Source: Gal et al. 2022, arXiv:2208.01618, section 4.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from torch import Tensor
-
+from limelight.pipeline.adapters.files import is_file
 from limelight.pipeline.errors import AdapterError
 from limelight.pipeline.text.learned import Embedding
-from limelight.unet.weights.header import PickledWeights, read_header
-from limelight.unet.weights.tensors import content_hash, read_tensors
+from limelight.unet.weights.header import PickledWeights, TensorEntry, read_header
+from limelight.unet.weights.tensors import content_hash, read_places, require_finite
 
 _NAMELESS = {"emb_params", "*", "string_to_param.*"}  # keys that say nothing of the word
-_BY_ENCODER = ("clip_l", "clip_g")
+_BY_ENCODER = (("clip_l", "clip_g"), ("text_encoders_0", "text_encoders_1"))  # the latter: pivotal tuning's
+_OF_TRAINING = {"step", "global_step", "epoch", "sd_checkpoint", "sd_checkpoint_name", "name"}
 MAX_VECTORS = 75  # as many as one chunk holds
 MAX_NAME_CHARACTERS = 200
 
@@ -24,28 +25,29 @@ def read_embedding(path: Path, widths: Sequence[int], *, word: str | None = None
 
     Args:
         path: a .safetensors file as diffusers (the word is the key), A1111 (`emb_params`) or trainers for
-            SDXL (`clip_l` and `clip_g`) write it.
+            SDXL (`clip_l` and `clip_g`, or `text_encoders_0` and `text_encoders_1`) write it; what they note
+            of the training beside it is left out.
         word: to type in prompts; the file's key if it has one, else the file's name without suffix.
 
     Raises:
         AdapterError: it is none, a pickle, or one for another model.
         WeightsError: the file is truncated, damaged, or not safetensors.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise AdapterError(f"{path} does not exist; give the .safetensors file of a textual inversion")
     try:
-        read_header(path)
+        entries = read_header(path)
     except PickledWeights:
         raise AdapterError(
             f"{path} is a pickle or zip, which could run code and is not opened; convert it where its code "
             "may run: safetensors.torch.save_file({'emb_params': "
             f"torch.load('{path.name}')['string_to_param']['*']}}, '{path.stem}.safetensors')"
         ) from None
-    tensors = read_tensors(path)
-    named, found = _vectors(path, tensors, widths)
-    for vectors in found:
-        if not 1 <= len(vectors) <= MAX_VECTORS or len(vectors) != len(found[0]):
-            counts = " and ".join(str(len(one)) for one in found)
+    named, keys = _keys(path, entries, widths)
+    shapes = [_matrix(entries[key].shape) for key in keys]
+    for count, _ in shapes:
+        if not 1 <= count <= MAX_VECTORS or count != shapes[0][0]:
+            counts = " and ".join(str(count) for count, _ in shapes)
             raise AdapterError(
                 f"{path} has {counts} vectors; must be 1 to {MAX_VECTORS}, as many per encoder"
             )
@@ -54,29 +56,40 @@ def read_embedding(path: Path, widths: Sequence[int], *, word: str | None = None
         raise AdapterError(
             f"{path} teaches the word {word[:40]!r}; must be 1 to {MAX_NAME_CHARACTERS} printable characters"
         )
-    return Embedding(word=word, path=path, sha256=content_hash(path), vectors=found)
+    tensors = read_places({key: (path, entries[key]) for key in keys})
+    for key, tensor in tensors.items():
+        require_finite(tensor, key, path)
+    vectors = tuple(tensors[key].reshape(shape) for key, shape in zip(keys, shapes, strict=True))
+    return Embedding(word=word, path=path, sha256=content_hash(path), vectors=vectors)
 
 
-def _vectors(
-    path: Path, tensors: dict[str, Tensor], widths: Sequence[int]
-) -> tuple[str | None, tuple[Tensor, ...]]:
-    """The word that the file names, if it names one, and n d for each encoder."""
-    if tensors.keys() == set(_BY_ENCODER):
-        name, found = None, [tensors[key] for key in _BY_ENCODER]
-    elif len(tensors) == 1:
-        (key,) = tensors
-        name, found = None if key in {*_NAMELESS, *_BY_ENCODER} else key, [tensors[key]]
+def _keys(
+    path: Path, entries: Mapping[str, TensorEntry], widths: Sequence[int]
+) -> tuple[str | None, list[str]]:
+    """The word that the file names, if it names one, and the tensor for each encoder."""
+    held = [key for key in entries if key not in _OF_TRAINING and math.prod(entries[key].shape) != 1]
+    by_encoder = next((names for names in _BY_ENCODER if set(held) == set(names)), None)
+    nameless = {*_NAMELESS, *(name for names in _BY_ENCODER for name in names)}
+    if by_encoder is not None:
+        name, keys = None, list(by_encoder)
+    elif len(held) == 1:
+        name, keys = None if held[0] in nameless else held[0], held
     else:
-        first = "\n".join(f"    {key}" for key in list(tensors)[:5])
+        first = "\n".join(f"    {key[:300]}" for key in list(entries)[:5])
         raise AdapterError(
-            f"{path} is no textual inversion that can be read: it has {len(tensors)} tensors; needs one, or "
-            f"clip_l and clip_g. The first {min(5, len(tensors))}:\n{first}"
+            f"{path} is no textual inversion that can be read: it has {len(entries)} tensors; needs one, or "
+            f"clip_l and clip_g. The first {min(5, len(entries))}:\n{first}"
         )
-    found = [one[None] if one.ndim == 1 else one for one in found]
-    if [one.shape[-1] for one in found] != list(widths) or any(one.ndim != 2 for one in found):
-        has = " and ".join("x".join(map(str, one.shape)) for one in found)
+    shapes = [entries[key].shape for key in keys]
+    if [shape[-1] for shape in shapes] != list(widths) or any(len(shape) > 2 for shape in shapes):
+        has = " and ".join("x".join(map(str, shape if len(shape) > 1 else (1, *shape))) for shape in shapes)
         raise AdapterError(
             f"{path} is a textual inversion for another model: it has vectors of {has}; "
             f"this one needs a width of {' and '.join(map(str, widths))}"
         )
-    return name, tuple(found)
+    return name, keys
+
+
+def _matrix(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Vectors and their width."""
+    return (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])

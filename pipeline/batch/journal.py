@@ -13,13 +13,14 @@ whoever appends next begins a new one.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from limelight.pipeline.batch.errors import OutputLost
+from limelight.pipeline.results.whole_png import is_whole_png
 
 
 class Journal:
@@ -123,9 +124,9 @@ class Ledger:
         for line in whole.split(b"\n") if end else ():
             try:
                 values = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 values = None
-            if isinstance(values, dict):
+            if isinstance(values, dict) and _is_sound(values):
                 yield values
             elif line:
                 self.num_torn += 1
@@ -144,7 +145,7 @@ class Ledger:
         elif "claim" in line and worker not in self.dead:
             self.claims.setdefault(worker, set()).update(line["claim"])
         elif "failed" in line:
-            self.failed[line["failed"]] = str(line["error"])
+            self.failed[line["failed"]] = line.get("error", "")
         elif "dead" in line:
             self.dead.add(line["dead"])
             self.claims.pop(line["dead"], None)
@@ -159,6 +160,35 @@ class Ledger:
 
 def _is_there(output: Path, line: Mapping[str, Any]) -> bool:
     try:
-        return os.stat(output / line["file"]).st_size == line["bytes"]
-    except (OSError, KeyError):
+        if os.stat(output / line["file"]).st_size != line["bytes"]:
+            return False
+    except OSError:
         return False
+    return not line["file"].endswith(".png") or is_whole_png(output / line["file"], line["bytes"])
+
+
+def _is_sound(line: Mapping[str, Any]) -> bool:
+    """Whether every value is of the type that this program writes; journals are files, which can rot."""
+    return all(check(line[name]) for name, check in _TYPES.items() if name in line) and (
+        "done" not in line or ("file" in line and "bytes" in line)
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_inside(value: Any) -> bool:
+    """Whether it is the name of a file in the folder."""
+    path = Path(value) if isinstance(value, str) and "\0" not in value else None
+    return path is not None and not path.is_absolute() and ".." not in path.parts and path.name != ""
+
+
+_TYPES: Mapping[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("begin", "done", "failed", "summary", "dead", "run", "error"), _is_text),
+    "claim": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "file": _is_inside,
+    "bytes": lambda value: type(value) is int,
+    "is_constant": lambda value: isinstance(value, bool),
+    "seconds": lambda value: isinstance(value, int | float),
+}

@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,8 @@ from limelight.pipeline.atomic import write_whole
 from limelight.pipeline.batch.journal import Ledger
 from limelight.pipeline.batch.rows.columns import FIELDS
 from limelight.pipeline.batch.rows.rows import Row
+
+logger = logging.getLogger(__name__)
 
 _TILE, _GAP, _LABEL, _COLUMNS = 160, 12, 34, 6
 _PAPER, _INK, _FAINT = "#faf9f6", "#1c1b1a", "#8a8680"
@@ -33,17 +36,24 @@ def contact_sheet(output: Path, entries: Sequence[Entry]) -> Image.Image:
     for index, entry in enumerate(entries):
         x = _GAP + index % columns * (_TILE + _GAP)
         y = _GAP + index // columns * (_TILE + _LABEL + _GAP)
-        with Image.open(output / entry["file"]) as image:
-            scale = _TILE / max(image.size)
-            small = image.convert("RGB").resize(
-                (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
-                Image.Resampling.LANCZOS,
-            )
+        small = _small(output / entry["file"])
         sheet.paste(small, (x + (_TILE - small.width) // 2, y + (_TILE - small.height) // 2))
         draw.text((x, y + _TILE + 3), _cut(str(entry["prompt"]), font), fill=_INK, font=font)
         note = f"{entry['id'] or entry['key'][:8]}  seed {entry.get('seed', 0)}"
         draw.text((x, y + _TILE + 18), _cut(note, font), fill=_FAINT, font=font)
     return sheet
+
+
+def _small(path: Path) -> Image.Image:
+    """A picture as large as a tile; an empty one for a file that has rotted since it was written."""
+    try:
+        with Image.open(path) as image:
+            scale = _TILE / max(image.size)
+            size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+            return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    except (OSError, SyntaxError, ValueError) as error:
+        logger.warning("%s cannot be read (%s); delete it, and the next run draws it again", path, error)
+        return Image.new("RGB", (_TILE, _TILE), _FAINT)
 
 
 def _cut(text: str, font: Any) -> str:

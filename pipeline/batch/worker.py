@@ -1,24 +1,29 @@
 """Keeps an engine full of the rows that a worker claims, and encodes their prompts ahead of time."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from limelight.pipeline.batch.claims import Share
+from limelight.pipeline.batch.errors import OutputLost
 from limelight.pipeline.batch.journal import Ledger
 from limelight.pipeline.batch.rows.rows import Row, file_name
 from limelight.pipeline.batch.stop import Stop
 from limelight.pipeline.batch.writer import Finished, Writer
-from limelight.pipeline.errors import OutOfMemory, PictureError
+from limelight.pipeline.errors import OutOfMemory
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.result import Result, Step
 from limelight.pipeline.sampling.engine import Engine, Session
 from limelight.pipeline.text.encoder import TextEncoder
+
+logger = logging.getLogger(__name__)
 
 
 class Ahead:
@@ -77,6 +82,7 @@ class Worker:
     report: Callable[[int], None]
     _reported: float = 0.0
     _waiting: deque[str] = field(default_factory=deque)
+    _alone: set[str] = field(default_factory=set)  # to be drawn without others beside them
     _flying: dict[int, tuple[str, float]] = field(default_factory=dict)  # id -> key, when it was begun
 
     def run(self) -> None:
@@ -109,7 +115,8 @@ class Worker:
                 is_exhausted = not claimed
                 self._waiting += claimed
                 for key in claimed if not takes_turns else ():
-                    ahead.encode(self.rows[key].request())
+                    with suppress(Exception):  # told when the row is drawn
+                        ahead.encode(self.rows[key].request())
             self._begin_waiting(session, ahead)
             if not session.is_busy:
                 if not self._waiting and self.writer.is_idle and not self.share.num_unsettled():
@@ -117,9 +124,31 @@ class Worker:
                 if not self._waiting and is_exhausted:
                     self._wait()
                 continue
-            for step in session.step():
+            for step in self._step(session):
                 if step.is_last:
                     self._settle(step, *self._flying.pop(step.id), decode_here=decodes_here)
+
+    def _step(self, session: Session) -> list[Step]:
+        """The session's step. Where it breaks off, every row in it is drawn again by itself, and that which
+        breaks it off then has failed."""
+        try:
+            return session.step()
+        except OutputLost:
+            raise
+        except Exception as error:
+            logger.warning(
+                "a step of %d rows broke off: %s: %s", len(self._flying), type(error).__name__, error
+            )
+            keys = [key for key, _ in self._flying.values()]
+            for id in self._flying:
+                session.abort(id)
+            self._flying.clear()
+            if len(keys) == 1:
+                self.writer.fail(keys[0], error)
+            else:
+                self._alone.update(keys)
+                self._waiting.extendleft(reversed(keys))
+            return []
 
     def _wait(self) -> None:
         """A little: for own pictures to be written, else for what others do."""
@@ -130,6 +159,8 @@ class Worker:
 
     def _begin_waiting(self, session: Session, ahead: Ahead) -> None:
         while self._waiting and session.free_rows > 0:
+            if session.is_busy and (self._waiting[0] in self._alone or self._flying_alone()):
+                return
             key = self._waiting.popleft()
             try:
                 request = self.rows[key].request()
@@ -140,8 +171,13 @@ class Worker:
                     self._waiting.appendleft(key)
                     return
                 self.writer.fail(key, error)
-            except PictureError as error:
+            except OutputLost:
+                raise
+            except Exception as error:  # whatever it is, it is this row's
                 self.writer.fail(key, error)
+
+    def _flying_alone(self) -> bool:
+        return any(key in self._alone for key, _ in self._flying.values())
 
     def _settle(self, step: Step, key: str, begun: float, *, decode_here: bool) -> None:
         if step.error is not None:
@@ -152,7 +188,7 @@ class Worker:
         if decode_here:
             try:
                 result = finish()
-            except PictureError as error:
+            except Exception as error:  # whatever it is, it is this row's
                 self.writer.fail(key, error)
                 return
             finish = _already(result)

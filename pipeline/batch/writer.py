@@ -1,5 +1,6 @@
 """Decodes finished pictures in a thread of its own, and saves them in others, while the next are sampled."""
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,13 +14,16 @@ from limelight.pipeline.batch.errors import OutputLost
 from limelight.pipeline.batch.journal import Journal
 from limelight.pipeline.batch.lock import check_still_there, folder_identity
 from limelight.pipeline.batch.rows.rows import Row
-from limelight.pipeline.errors import OutputError, PictureError
+from limelight.pipeline.errors import OutputError, PictureError, UsageError
 from limelight.pipeline.results.maps_export import export_maps
 from limelight.pipeline.results.png import save_png
 from limelight.pipeline.results.result import Result
 
+logger = logging.getLogger(__name__)
+
 MAX_WAITING = 16  # pictures
 SAVERS = 4  # threads: a GPU samples 512 px faster than one of them encodes PNGs, which takes 0.1 s
+MAX_ERROR_CHARACTERS = 2000
 GRACE = 1.5  # seconds for what is being decoded when the run is stopped
 
 
@@ -79,7 +83,11 @@ class Writer:
 
     def fail(self, key: str, error: Exception) -> None:
         """Notes that a row has no picture."""
-        self._journal.append({"failed": key, "error": str(error)})
+        is_expected = isinstance(error, PictureError | UsageError | OSError)
+        text = str(error) if is_expected else f"{type(error).__name__}: {error}"
+        if not is_expected:
+            logger.debug("a row failed", exc_info=error)
+        self._journal.append({"failed": key, "error": text[:MAX_ERROR_CHARACTERS]})
 
     def _run(self) -> None:
         while not self._is_stopped and self.error is None:
@@ -100,7 +108,7 @@ class Writer:
         """What saves the picture; None where there is nothing to save."""
         try:
             result = finished.finish()
-        except PictureError as error:
+        except Exception as error:  # whatever it is, it is this row's
             self.fail(finished.key, error)
             return None
         with self._handing_on:
@@ -125,6 +133,8 @@ class Writer:
         except (OutputError, OSError) as error:
             self.fail(key, error)
             raise OutputLost(str(error)) from None
+        except Exception as error:
+            return self.fail(key, error)
         done: dict[str, Any] = {"done": key, "file": finished.file, "bytes": size}
         if result.info["is_constant"]:
             done["is_constant"] = True

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.pipeline.errors import NonFinitePicture
-from limelight.pipeline.latents.vae import encode, in_float32
+from limelight.pipeline.latents.vae import encode, in_float32, normalise
 
 REACH = 3  # positions on a side that a patch of pixels is read from
 RIDGE = 0.03  # keeps what a prediction has of noise from being sharpened
@@ -44,8 +44,7 @@ def fit(vae: Any) -> tuple[Float[Tensor, "o c 3 3"], Float[Tensor, " o"]]:
     `pixel_shuffle`."""
     factor = 2 ** (len(vae.config.block_out_channels) - 1)
     picture = leaves(SIDE * factor)  # 3 H W
-    shift = getattr(vae.config, "shift_factor", None) or 0.0
-    latent = (_encoded(vae, picture[None] * 2 - 1).cpu() - shift) * vae.config.scaling_factor
+    latent = normalise(vae, _encoded(vae, picture[None] * 2 - 1).cpu())
     inputs = F.unfold(_padded(latent), REACH)[0].mT  # n (c 9)
     inputs = torch.cat((inputs, torch.ones(len(inputs), 1)), dim=1)
     targets = F.pixel_unshuffle(picture[None], factor)[0].flatten(1).mT  # n o

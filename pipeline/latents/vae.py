@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.pipeline.errors import NonFinitePicture, OutOfMemory
+from limelight.pipeline.out_of_memory import memory_errors
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +73,23 @@ def encode(
     if generator is None:
         return mean
     drawn = mean + std * torch.randn(mean.shape, generator=generator).to(mean.device)
-    shift = getattr(vae.config, "shift_factor", None) or 0.0
-    return (drawn - shift) * vae.config.scaling_factor
+    return normalise(vae, drawn)
+
+
+def normalise(vae: Any, z: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
+    """A latent of the VAE, scaled as the U-Net takes it."""
+    mean, std = _statistics(vae, z.device)
+    return (z - mean) * vae.config.scaling_factor / std
+
+
+def _statistics(vae: Any, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the VAE's latents, by channel where it tells them (Playground v2.5)."""
+    mean, std = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
+    if mean is None or std is None:
+        shift = getattr(vae.config, "shift_factor", None) or 0.0
+        mean, std = [shift], [1.0]
+    of_channels = [torch.tensor(each, dtype=torch.float32, device=device) for each in (mean, std)]
+    return of_channels[0].view(1, -1, 1, 1), of_channels[1].view(1, -1, 1, 1)
 
 
 def _device(vae: Any) -> torch.device:
@@ -112,8 +128,8 @@ def decode_with_notes(vae: Any, latent: Float[Tensor, "1 c h w"]) -> tuple[Image
         NonFinitePicture: the VAE overflowed, in float32 too.
         OutOfMemory: there is no memory for a tile.
     """
-    shift = getattr(vae.config, "shift_factor", None) or 0.0
-    z = latent / vae.config.scaling_factor + shift
+    mean, std = _statistics(vae, latent.device)
+    z = latent * std / vae.config.scaling_factor + mean
     pixels, is_tiled = _pixels(vae, z)
     retry = None
     if vae.dtype != torch.float32 and not pixels.isfinite().all():
@@ -150,12 +166,14 @@ def whole_or_tiled(vae: Any, num_pixels: int, what: str, compute: Callable[[], T
     """
     if num_pixels <= MAX_WHOLE_PIXELS:
         try:
-            return compute(), False
+            with memory_errors():
+                return compute(), False
         except torch.OutOfMemoryError:
             pass  # what was allocated is freed when the exception is gone, after this block
     with _tiled(vae):
         try:
-            return compute(), True
+            with memory_errors():
+                return compute(), True
         except torch.OutOfMemoryError as error:
             brief = str(error).partition("\n")[0]
     raise OutOfMemory(f"not enough memory to {what}: {brief}")

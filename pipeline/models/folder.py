@@ -1,7 +1,6 @@
 """Loads a model strictly from a folder in diffusers layout."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,99 +9,105 @@ import torch
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import Family, family_of
 from limelight.pipeline.memory import free_bytes
+from limelight.pipeline.models.configs.index import read_index, tokenizer_of
+from limelight.pipeline.models.configs.scheduler import read_scheduler_config
+from limelight.pipeline.models.configs.text import read_text_config
+from limelight.pipeline.models.configs.tokenizer import read_tokenizer
 from limelight.pipeline.models.content_hash import ContentHash
-from limelight.pipeline.models.model import Model, kind_of
+from limelight.pipeline.models.model import Model, kind_of, num_size_ids
+from limelight.pipeline.models.vae_file import find_vae
 from limelight.pipeline.text.clip_encoder import ClipEncoder
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.pipeline.text.vocabulary import Vocabulary
-from limelight.unet import DeepCacheUNet, optimize
+from limelight.unet import DeepCacheUNet, UNetConfig, optimize
+from limelight.unet.config.read_diffusers import read_config
 from limelight.unet.weights.find import find_weights
 from limelight.unet.weights.header import read_header
-from limelight.unet.weights.load import load_strict, parameters_on_meta
-
-_TEXT_MODELS = {"CLIPTextModel", "CLIPTextModelWithProjection"}
+from limelight.unet.weights.load import load_places, load_strict, parameters_on_meta
 
 
 def load_model(
-    folder: Path, *, name: str, device: torch.device, dtype: torch.dtype, variant: str | None = None
+    folder: Path,
+    *,
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    variant: str | None = None,
+    vae: Path | None = None,
+    exact: bool = False,
 ) -> Model:
     """The model in `folder`, with every weight accounted for.
 
     Nothing is built before the header of every file is found right.
 
     Args:
-        variant: as in `diffusion_pytorch_model.fp16.safetensors`.
+        variant: as in `diffusion_pytorch_model.fp16.safetensors`; None takes the plain files, or the only
+            variant that there is.
+        vae: the folder or file of another VAE, in the place of the model's own.
+        exact: as in `optimize`.
 
     Raises:
         ModelError: a part is missing or of a class that is not supported.
         WeightsError: a weight file is truncated, not safetensors, or does not fit its part.
     """
-    index = _read_json(folder / "model_index.json")
-    text_parts = [part for part in ("text_encoder", "text_encoder_2") if _is_named(index, part)]
-    parts = ["unet", "vae", *text_parts]
-    _check_parts(folder, index, parts, text_parts)
-    files = [file for part in parts for file in _weight_files(folder / part, variant)]
-    for file in files:
+    index = read_index(folder, has_vae=vae is None)
+    unet_files = _weight_files(folder / "unet", variant)
+    text_files = [file for part in index.text_parts for file in _weight_files(folder / part, variant)]
+    for file in (*unet_files, *text_files):
         read_header(file)
 
-    unet_config = _read_json(folder / "unet" / "config.json")
-    family = family_of(unet_config, len(text_parts))
-    if len(text_parts) != family.num_text_encoders:
-        raise ModelError(
-            f"{folder} has {len(text_parts)} text encoders; "
-            f"a {family.name} model has {family.num_text_encoders}"
-        )
-    vae_config = _read_json(folder / "vae" / "config.json")
-    kind_of(unet_config.get("in_channels", 4), vae_config.get("latent_channels", 4))
+    unet_config = read_config(folder / "unet")
+    texts = {part: read_text_config(folder / part / "config.json") for part in index.text_parts}
+    family = family_of(unet_config.context_dim, len(texts), added=unet_config.added is not None)
+    _check_text(folder, unet_config, list(texts.values()))
+    found, vae_files = find_vae(
+        vae or folder / "vae", latent_size=64, scaling_factor=_scaling_factor(family), variant=variant
+    )
+    kind_of(unet_config.in_channels, found.module.config.latent_channels)
+    scheduler_config = read_scheduler_config(folder / "scheduler" / "scheduler_config.json")
+    vocabulary = Vocabulary.read(folder)
+    tokenizers = {
+        part: read_tokenizer(folder / tokenizer_of(part), num_embeddings=config["vocab_size"])
+        for part, config in texts.items()
+    }
+    load_places(found.module, found.places, dtype=dtype, device=device)
+    unet = DeepCacheUNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant)
     return Model(
         name=name,
         family=family,
-        unet=optimize(
-            DeepCacheUNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant),
-            free_memory=free_bytes(),
-        ),
-        vae=_load_vae(folder / "vae", dtype, device, variant),
+        unet=optimize(unet, free_memory=free_bytes(), exact=exact),
+        vae=found.module.eval(),
         text=TextEncoder(
-            [_load_clip(folder, part, family, dtype, device, variant) for part in text_parts],
-            zero_empty_negative=bool(index.get("force_zeros_for_empty_prompt", False)),
+            [
+                ClipEncoder(
+                    tokenizers[part],
+                    _load_clip(folder / part, config, dtype, device, variant),
+                    penultimate=family.penultimate,
+                )
+                for part, config in texts.items()
+            ],
+            zero_empty_negative=index.zero_empty_negative,
         ),
-        scheduler_config=_read_json(folder / "scheduler" / "scheduler_config.json"),
-        hash=ContentHash(files),
-        vocabulary=Vocabulary.read(folder),
+        scheduler_config=scheduler_config,
+        hash=ContentHash([*unet_files, *vae_files, *text_files]),
+        vocabulary=vocabulary,
     )
 
 
-def _is_named(index: Mapping[str, Any], part: str) -> bool:
-    return index.get(part, [None, None])[1] is not None
-
-
-def _check_parts(folder: Path, index: Mapping[str, Any], parts: list[str], text_parts: list[str]) -> None:
-    if not text_parts:
+def _check_text(folder: Path, unet: UNetConfig, texts: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ModelError unless the text encoders give what the U-Net takes."""
+    width = sum(text["hidden_size"] for text in texts)
+    if width != unet.context_dim:
         raise ModelError(
-            f"{folder / 'model_index.json'} names no text_encoder; a text-to-image model has one"
+            f"{folder}: the text encoders give {width} features; its U-Net takes {unet.context_dim}. "
+            "They are of different models"
         )
-    expected = {"unet": {"UNet2DConditionModel"}, "vae": {"AutoencoderKL"}} | dict.fromkeys(
-        text_parts, _TEXT_MODELS
-    )
-    for part in parts:
-        cls = index.get(part, [None, None])[1]
-        if cls not in expected[part]:
-            raise ModelError(f"{folder}: {part} is a {cls}; supported: {', '.join(sorted(expected[part]))}")
-    for part in [*parts, "scheduler", *(p.replace("text_encoder", "tokenizer") for p in text_parts)]:
-        if not (folder / part).is_dir():
-            raise ModelError(f"{folder} has no folder {part!r}; model_index.json names it")
+    if unet.added is not None:
+        num_size_ids(unet, texts[-1]["projection_dim"])
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{path} does not exist; a model folder in diffusers layout has it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ModelError(f"{path} holds a {type(values).__name__}; must be an object")
-    return values
+def _scaling_factor(family: Family) -> float:
+    return family.single_file.scaling_factor if family.single_file is not None else 0.18215
 
 
 def _stem(part: Path) -> str:
@@ -113,31 +118,15 @@ def _weight_files(part: Path, variant: str | None) -> list[Path]:
     return list(find_weights(part, stem=_stem(part), variant=variant))
 
 
-def _load_vae(folder: Path, dtype: torch.dtype, device: torch.device, variant: str | None) -> Any:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    with parameters_on_meta():
-        vae = AutoencoderKL.from_config(_read_json(folder / "config.json"))
-    load_strict(vae, _weight_files(folder, variant), dtype=dtype, device=device, rename=_vae_name)
-    return vae.eval()
-
-
-def _vae_name(name: str) -> str:
-    """A VAE weight's name today; folders from before 2023 have other names in the attention layers."""
-    if ".attentions." in name:
-        for old, new in (("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")):
-            name = name.replace(f".{old}.", f".{new}.")
-    return name
-
-
 def _load_clip(
-    folder: Path, part: str, family: Family, dtype: torch.dtype, device: torch.device, variant: str | None
-) -> ClipEncoder:
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+    folder: Path, config: Mapping[str, Any], dtype: torch.dtype, device: torch.device, variant: str | None
+) -> Any:
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+    from transformers.initialization import no_init_weights
 
-    config = CLIPTextConfig.from_dict(_read_json(folder / part / "config.json"))
-    with parameters_on_meta():
-        model = (CLIPTextModelWithProjection if part == "text_encoder_2" else CLIPTextModel)(config)
+    with parameters_on_meta(), no_init_weights():
+        cls = CLIPTextModelWithProjection if folder.name == "text_encoder_2" else CLIPTextModel
+        model = cls(CLIPTextConfig(**config))
     names = model.state_dict().keys()
 
     def name_of(name: str) -> str | None:
@@ -145,8 +134,5 @@ def _load_clip(
             return None
         return name if name in names else name.removeprefix("text_model.")
 
-    load_strict(model, _weight_files(folder / part, variant), dtype=dtype, device=device, rename=name_of)
-    tokenizer = CLIPTokenizer.from_pretrained(
-        folder / part.replace("text_encoder", "tokenizer"), local_files_only=True
-    )
-    return ClipEncoder(tokenizer, model.eval(), penultimate=family.penultimate)
+    load_strict(model, _weight_files(folder, variant), dtype=dtype, device=device, rename=name_of)
+    return model.eval()

@@ -12,7 +12,7 @@ from limelight.pipeline.models.prompt_cache import PromptCache
 from limelight.pipeline.requests.schedulers import Schedulers
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.pipeline.text.vocabulary import Vocabulary
-from limelight.unet import DeepCacheUNet
+from limelight.unet import DeepCacheUNet, UNetConfig
 
 Kind = Literal["draw", "inpaint", "edit"]
 
@@ -73,10 +73,43 @@ class Model:
         """What the model does, by the channels that its U-Net takes with the latent."""
         return kind_of(self.unet.config.in_channels, self.vae.config.latent_channels)
 
+    @property
+    def is_distilled(self) -> bool:
+        """Whether the U-Net takes the guidance scale as an input, as latent consistency models do."""
+        return self.unet.config.time_cond_dim is not None
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the U-Net takes a score of the picture's looks in the place of its target size."""
+        config = self.unet.config
+        if config.added is None:
+            return False
+        return num_size_ids(config, self.text.encoders[-1].model.config.projection_dim) == 5
+
     def latent_shape(self, height: int, width: int) -> tuple[int, int, int]:
         """Channels, height and width of the latent of a picture."""
         factor = self.latent_factor
         return self.vae.config.latent_channels, height // factor, width // factor
+
+
+def num_size_ids(unet: UNetConfig, pooled_dim: int) -> int:
+    """How many sizes such a U-Net takes beside the pooled text: 6 as SDXL, or 5 with a score as its refiner.
+
+    Args:
+        pooled_dim: features of the pooled text.
+
+    Raises:
+        ModelError: another number.
+    """
+    assert unet.added is not None
+    rest = unet.added.input_dim - pooled_dim
+    count, odd = divmod(rest, unet.added.size_embed_dim)
+    if odd or count not in (5, 6):
+        raise ModelError(
+            f"the U-Net takes {unet.added.input_dim} added features; {pooled_dim} of pooled text leave "
+            f"{rest}, which is neither 5 nor 6 sizes of {unet.added.size_embed_dim}"
+        )
+    return count
 
 
 def kind_of(in_channels: int, latent_channels: int) -> Kind:

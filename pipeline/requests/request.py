@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from limelight.pipeline.errors import RequestError
+from limelight.pipeline.memory import physical_memory
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS, IMAGES, MAX_SEED
 from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage, fit, recall
@@ -265,11 +266,3 @@ def _check_one_step(name: str, strength: float, num_steps: int) -> None:
         raise RequestError(
             f"{name} is {strength}, less than one step of {num_steps}; must be at least {least:g}"
         )
-
-
-def physical_memory() -> int:
-    """Bytes of main memory, or 64 GiB where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 64 * 2**30

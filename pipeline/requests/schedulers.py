@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from limelight.pipeline.errors import RequestError, UnknownName
+from limelight.pipeline.requests.scheduler_classes import build, check_prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,51 +18,51 @@ class Recipe:
         label: what AUTOMATIC1111's web UI calls it; empty where it has none.
     """
 
-    module: str
     cls: str
     options: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
 
 
+# From all noise to none, evenly, whatever the model's folder says: AUTOMATIC1111's samplers of these names.
+_EVEN = {
+    "timestep_spacing": "linspace",
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+}
+
+
 def _dpm(label: str, **options: Any) -> Recipe:
-    return Recipe("scheduling_dpmsolver_multistep", "DPMSolverMultistepScheduler", options, label)
+    return Recipe("DPMSolverMultistepScheduler", _EVEN | options, label)
 
 
 def _euler(label: str = "", **options: Any) -> Recipe:
-    return Recipe("scheduling_euler_discrete", "EulerDiscreteScheduler", options, label)
+    return Recipe("EulerDiscreteScheduler", _EVEN | options, label)
 
 
 SCHEDULERS: Mapping[str, Recipe] = {
-    "ddim": Recipe("scheduling_ddim", "DDIMScheduler", label="DDIM"),
-    "ddim-trailing": Recipe("scheduling_ddim", "DDIMScheduler", {"timestep_spacing": "trailing"}),
-    "ddpm": Recipe("scheduling_ddpm", "DDPMScheduler"),
-    "pndm": Recipe("scheduling_pndm", "PNDMScheduler", {"skip_prk_steps": True}, "PLMS"),
+    "ddim": Recipe("DDIMScheduler", label="DDIM"),
+    "ddim-trailing": Recipe("DDIMScheduler", {"timestep_spacing": "trailing"}),
+    "ddpm": Recipe("DDPMScheduler"),
+    "pndm": Recipe("PNDMScheduler", {"skip_prk_steps": True}, "PLMS"),
     "euler": _euler("Euler"),
     "euler-karras": _euler("Euler Karras", use_karras_sigmas=True),
-    "euler-trailing": _euler(
-        timestep_spacing="trailing"
-    ),  # SDXL-Lightning's, and that of other few-step models
-    "euler-a": Recipe(
-        "scheduling_euler_ancestral_discrete", "EulerAncestralDiscreteScheduler", label="Euler a"
-    ),
-    "heun": Recipe("scheduling_heun_discrete", "HeunDiscreteScheduler", label="Heun"),
-    "dpm2": Recipe("scheduling_k_dpm_2_discrete", "KDPM2DiscreteScheduler", label="DPM2"),
-    "dpm2-a": Recipe(
-        "scheduling_k_dpm_2_ancestral_discrete", "KDPM2AncestralDiscreteScheduler", label="DPM2 a"
-    ),
+    "euler-trailing": _euler(timestep_spacing="trailing"),  # SDXL-Lightning's, and other few-step models'
+    "euler-a": Recipe("EulerAncestralDiscreteScheduler", _EVEN, "Euler a"),
+    "heun": Recipe("HeunDiscreteScheduler", _EVEN, "Heun"),
+    "dpm2": Recipe("KDPM2DiscreteScheduler", _EVEN, "DPM2"),
+    "dpm2-a": Recipe("KDPM2AncestralDiscreteScheduler", _EVEN, "DPM2 a"),
     "dpm++2m": _dpm("DPM++ 2M", algorithm_type="dpmsolver++", use_karras_sigmas=False),
     "dpm++2m-karras": _dpm("DPM++ 2M Karras", algorithm_type="dpmsolver++", use_karras_sigmas=True),
     "dpm++2m-sde": _dpm("DPM++ 2M SDE", algorithm_type="sde-dpmsolver++", use_karras_sigmas=False),
     "dpm++2m-sde-karras": _dpm(
         "DPM++ 2M SDE Karras", algorithm_type="sde-dpmsolver++", use_karras_sigmas=True
     ),
-    "dpm++2s": Recipe(
-        "scheduling_dpmsolver_singlestep", "DPMSolverSinglestepScheduler", {"lower_order_final": True}
-    ),
-    "deis": Recipe("scheduling_deis_multistep", "DEISMultistepScheduler"),
-    "unipc": Recipe("scheduling_unipc_multistep", "UniPCMultistepScheduler", label="UniPC"),
-    "lcm": Recipe("scheduling_lcm", "LCMScheduler", label="LCM"),
-    "tcd": Recipe("scheduling_tcd", "TCDScheduler", label="TCD"),
+    "dpm++2s": Recipe("DPMSolverSinglestepScheduler", {"lower_order_final": True}),
+    "deis": Recipe("DEISMultistepScheduler"),
+    "unipc": Recipe("UniPCMultistepScheduler", label="UniPC"),
+    "lcm": Recipe("LCMScheduler", label="LCM"),
+    "tcd": Recipe("TCDScheduler", label="TCD"),
 }
 _BY_LABEL = {recipe.label: ours for ours, recipe in SCHEDULERS.items() if recipe.label}
 _AUTOMATIC = {  # the schedule that AUTOMATIC1111's web UI chooses where it is not plain
@@ -102,23 +103,24 @@ def scheduler_for_label(label: str, schedule: str = "") -> str | None:
     return _BY_LABEL.get(label if plain else f"{label} {schedule}".strip())
 
 
-def make_scheduler(name: str, config: Mapping[str, Any]) -> Any:
+def make_scheduler(name: str, config: Mapping[str, Any], *, num_steps: int | None = None) -> Any:
     """A fresh diffusers scheduler, for one picture: schedulers carry state from step to step.
 
     Args:
         config: the model's `scheduler_config.json`, which knows the betas and the prediction type.
+        num_steps: that it will be set to; AUTOMATIC1111's schedules begin with all noise for one step too.
+
+    Raises:
+        UnknownName: there is no such scheduler.
+        UsageError: it cannot draw with this model, or needs a package that is missing.
     """
     name = scheduler_name(name)
     if name == OWN:
-        diffusers = import_module("diffusers.schedulers")
-        cls_name = config.get("_class_name", "missing")
-        cls = getattr(diffusers, str(cls_name), None)
-        if cls is None:
-            raise UnknownName("scheduler class", str(cls_name), sorted({r.cls for r in SCHEDULERS.values()}))
-        return cls.from_config(dict(config))
-    recipe = SCHEDULERS[name]
-    cls = getattr(import_module(f"diffusers.schedulers.{recipe.module}"), recipe.cls)
-    return cls.from_config(dict(config), **recipe.options)
+        return build(str(config.get("_class_name", "missing")), config)
+    options = dict(SCHEDULERS[name].options)
+    if num_steps == 1 and options.get("timestep_spacing") == "linspace":
+        options["timestep_spacing"] = "trailing"
+    return build(SCHEDULERS[name].cls, config, options)
 
 
 class Schedulers:
@@ -131,25 +133,105 @@ class Schedulers:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
-        self._unused: dict[str, Any] = {}
+        self._unused: dict[tuple[str, bool], Any] = {}
+        self._checked: set[tuple[str, int, float | None, bool]] = set()
 
-    def make(self, name: str) -> Any:
-        """A fresh one, for one picture."""
-        return deepcopy(self._one(name))
+    def make(self, name: str, *, num_steps: int | None = None, seed: int | None = None) -> Any:
+        """A fresh one, for one picture.
 
-    def check_steps(self, name: str, num_steps: int) -> None:
-        """Raises RequestError, with the limit, if the scheduler has fewer timesteps than are asked for."""
-        facts = self._one(name).config
-        limit = facts.get("original_inference_steps")  # what LCM and TCD choose their timesteps from
-        if limit is None:
-            is_leading = facts.get("timestep_spacing", "leading") == "leading"
-            limit = facts["num_train_timesteps"] - is_leading * facts.get("steps_offset", 0)
-        if num_steps > limit:
+        Args:
+            num_steps: as in `make_scheduler`.
+            seed: of the noise that one draws which takes no generator.
+        """
+        scheduler = deepcopy(self._one(name, num_steps))
+        if hasattr(scheduler, "noise_sampler_seed"):
+            scheduler.noise_sampler_seed = seed
+        return scheduler
+
+    def start(
+        self,
+        name: str,
+        num_steps: int,
+        *,
+        seed: int,
+        strength: float | None = None,
+        is_distilled: bool = False,
+        device: Any = None,
+    ) -> tuple[Any, Any]:
+        """A fresh one, set to the last `strength` part of `num_steps`, None for all; and its timesteps.
+
+        Args:
+            is_distilled: the U-Net takes the guidance scale as an input, as consistency models do: LCM's
+                scheduler then takes all steps, within the last part of those that it was distilled on.
+
+        Raises:
+            RequestError: an image cannot be drawn over with this scheduler, or not at so many steps.
+        """
+        scheduler = self.make(name, num_steps=num_steps, seed=seed)
+        if strength is not None and not hasattr(scheduler, "add_noise"):
+            raise RequestError(
+                f"an image is given, which the scheduler {name!r} cannot begin from; name another scheduler"
+            )
+        if (
+            strength is not None
+            and is_distilled
+            and "strength" in signature(scheduler.set_timesteps).parameters
+        ):
+            try:
+                scheduler.set_timesteps(num_steps, device=device, strength=strength)
+            except ValueError:
+                limit = int(scheduler.config["original_inference_steps"] * strength)
+                raise RequestError(
+                    f"num_steps is {num_steps} at strength {strength:g}; the scheduler {name!r} takes at "
+                    f"most {limit} then"
+                ) from None
+            return scheduler, scheduler.timesteps
+        scheduler.set_timesteps(num_steps, device=device)
+        skipped = 0 if strength is None else (num_steps - int(num_steps * strength)) * scheduler.order
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(skipped)
+        return scheduler, scheduler.timesteps[skipped:]
+
+    def check_steps(
+        self, name: str, num_steps: int, *, strength: float | None = None, is_distilled: bool = False
+    ) -> None:
+        """Raises RequestError if the scheduler cannot take so many steps, with the limit if there is one, and
+        UsageError if it cannot be made; arguments as `start` takes them."""
+        key = name, num_steps, strength, is_distilled
+        if key in self._checked:
+            return
+        scheduler = self._one(name, num_steps)
+        limit = _most_steps(scheduler)
+        if limit is not None and num_steps > limit:
             raise RequestError(
                 f"num_steps is {num_steps}; the scheduler {name!r} takes at most {limit} with this model"
             )
+        try:
+            trial, _ = self.start(name, num_steps, seed=0, strength=strength, is_distilled=is_distilled)
+        except RequestError:
+            raise
+        except (ValueError, IndexError, ArithmeticError, RuntimeError) as error:
+            raise RequestError(
+                f"num_steps is {num_steps}; the scheduler {name!r} cannot take them with this model: "
+                f"{str(error)[:300]}"
+            ) from None
+        check_prediction(trial, name)
+        self._checked.add(key)
 
-    def _one(self, name: str) -> Any:
-        if name not in self._unused:
-            self._unused[name] = make_scheduler(name, self.config)
-        return self._unused[name]
+    def _one(self, name: str, num_steps: int | None) -> Any:
+        key = name, num_steps == 1
+        if key not in self._unused:
+            self._unused[key] = make_scheduler(name, self.config, num_steps=num_steps)
+        return self._unused[key]
+
+
+def _most_steps(scheduler: Any) -> int | None:
+    """None where noise levels are not those of so many timesteps."""
+    facts = scheduler.config
+    if not hasattr(scheduler, "alphas_cumprod"):
+        return None
+    limit = facts.get("original_inference_steps")  # what LCM and TCD choose their timesteps from
+    if limit is not None:
+        return int(limit)
+    is_leading = facts.get("timestep_spacing", "leading") == "leading"
+    return int(facts["num_train_timesteps"] - is_leading * facts.get("steps_offset", 0))

@@ -15,6 +15,7 @@ from limelight.pipeline.errors import NonFinitePrediction, OutOfMemory, PictureE
 from limelight.pipeline.latents.vae import decode_with_notes
 from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
+from limelight.pipeline.out_of_memory import memory_errors
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.result import Result, Step, make_record
 from limelight.pipeline.sampling.compiled import Graphs
@@ -108,7 +109,8 @@ class Session:
         """
         batch = pack(self._jobs, 1 if self.engine.exact else self.max_rows)
         try:
-            rows = predict(self.engine.model, batch, self.engine.graphs)
+            with memory_errors():
+                rows = predict(self.engine.model, batch, self.engine.graphs)
         except torch.OutOfMemoryError as error:
             return self._shrink(batch, str(error))
         self._row_limit.count_call(self.engine.max_rows)

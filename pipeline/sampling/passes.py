@@ -23,8 +23,9 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
     Raises:
         RequestError: the model needs an image or a mask that is missing, or cannot use what is given.
     """
-    assert request.scheduler is not None, "the request is not resolved"
-    model.schedulers.check_steps(request.scheduler, request.num_steps)
+    scheduler = request.scheduler
+    assert scheduler is not None, "the request is not resolved"
+    model.schedulers.check_steps(scheduler, request.num_steps)
     if model.kind == "edit":
         if request.image is None:
             raise RequestError("image is missing; this model edits images: give one")
@@ -41,9 +42,15 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
         )
     if model.kind == "inpaint" and request.mask is None:
         raise RequestError("mask is missing; this model draws into the masked part of an image: give both")
-    if request.image is None or request.strength is not None:
-        return request
-    return replace(request, strength=0.8 if request.mask is None and request.num_steps > 1 else 1.0)
+    if request.image is not None and request.strength is None:
+        is_free = request.mask is None and request.num_steps > 1
+        request = replace(request, strength=0.8 if is_free else 1.0)
+    for strength in (request.strength, request.hires_strength):
+        if strength is not None:
+            model.schedulers.check_steps(
+                scheduler, request.num_steps, strength=strength, is_distilled=model.is_distilled
+            )
+    return request
 
 
 def make_passes(request: GenerationRequest, model: Model) -> list[Pass]:
@@ -58,14 +65,15 @@ def make_passes(request: GenerationRequest, model: Model) -> list[Pass]:
 def _make_pass(request: GenerationRequest, model: Model, strength: float | None) -> Pass:
     """The last `strength` part of the request's steps, None for all."""
     assert request.scheduler is not None, "the request is not resolved"
-    scheduler, num_steps = model.schedulers.make(request.scheduler), request.num_steps
-    scheduler.set_timesteps(num_steps, device=model.unet.device)
-    if strength is None:
-        return Pass(scheduler, scheduler.timesteps)
-    skipped = (num_steps - int(num_steps * strength)) * scheduler.order
-    if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(skipped)
-    return Pass(scheduler, scheduler.timesteps[skipped:])
+    scheduler, timesteps = model.schedulers.start(
+        request.scheduler,
+        request.num_steps,
+        seed=request.seed,
+        strength=strength,
+        is_distilled=model.is_distilled,
+        device=model.unet.device,
+    )
+    return Pass(scheduler, timesteps)
 
 
 def make_trajectory(request: GenerationRequest, model: Model, passes: Sequence[Pass]) -> Trajectory:
@@ -82,7 +90,7 @@ def make_trajectory(request: GenerationRequest, model: Model, passes: Sequence[P
     assert request.guidance_scale is not None, "the request is not resolved"
     generator = torch.Generator("cpu").manual_seed(request.seed)
     guidance = Guidance(
-        scale=1.0 if model.unet.config.time_cond_dim is not None else request.guidance_scale,
+        scale=1.0 if model.is_distilled else request.guidance_scale,
         image_scale=request.image_guidance_scale,
         phi=request.guidance_rescale,
         start=request.guidance_start,
@@ -142,8 +150,9 @@ def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Gen
     mask = mask_of(request.mask.pixels, width, height)
     small = shrink_mask(mask, *shape[2:]).to(model.unet.device)
     if model.kind == "draw":
-        clean = encode(model.vae, pixels, generator)
-        return Canvas(noise=noise(), clean=clean, strength=request.strength, mask=small)
+        clean, drawn = encode(model.vae, pixels, generator), noise()
+        noise()  # diffusers draws the masked image's latent here, also for a model that does not take it
+        return Canvas(noise=drawn, clean=clean, strength=request.strength, mask=small)
     start = encode(model.vae, pixels, generator) if request.strength < 1 else None
     drawn = noise()
     hidden = encode(model.vae, pixels * (1 - mask), generator)  # the part to draw is grey

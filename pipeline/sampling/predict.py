@@ -157,11 +157,10 @@ def _time_cond(model: Model, batch: Sequence[Job]) -> Tensor | None:
 
 def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
     """Each row's original size, crop and target size, b 6; the refiner's b 5 have a score."""
-    facts, factor = model.family.single_file, model.latent_factor
+    scored, factor = model.is_scored, model.latent_factor
     rows = []
     for job in batch:
         height, width = (side * factor for side in job.asked.x.shape[2:])
-        scored = facts is not None and facts.num_sizes == 5
         last = len(job.asked.x) - 1
         rows += [size_ids(height, width, scored=scored, is_negative=i < last) for i in range(last + 1)]
     return torch.tensor(rows, device=model.unet.device)

@@ -1,7 +1,7 @@
 """From noise to a picture's latent: a coroutine that asks for its predictions.
 
-Symbols: x noisy latent, denoised the clean latent that a prediction points at, alpha_bar the cumulative
-product of 1 - beta. The scheduler is diffusers'; it keeps sigma and makes the step.
+Symbols: x noisy latent, denoised the clean latent that a prediction points at. The scheduler is diffusers';
+it keeps sigma and makes the step.
 """
 
 from collections.abc import Generator
@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from limelight.pipeline.requests.denoised import denoise
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,27 +148,10 @@ def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Gen
         acts = guidance.acts(i, len(timesteps))
         rows = yield PredictionRequest(guidance.rows(x_in, canvas.extra, acts=acts), timestep, denoised)
         prediction = guidance.combine(rows.float())
-        alpha_bar = scheduler.alphas_cumprod[timestep.long().cpu()].to(x.device)
-        denoised = denoise(x_in, prediction, alpha_bar, scheduler.config.prediction_type)
+        denoised = denoise(scheduler, x, prediction, timestep)
         x = scheduler.step(prediction, timestep, x, **options, return_dict=False)[0]
         x = canvas.keep(x, scheduler, timesteps[i + 1 :])
     return x
-
-
-def denoise(x: Tensor, prediction: Tensor, alpha_bar: Tensor, prediction_type: str) -> Tensor:
-    """The clean latent that a prediction at `x` points at, x = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps.
-
-    Args:
-        prediction_type: `epsilon`, `v_prediction` or `sample`.
-
-    Source: Ho et al., arXiv:2006.11239, equation 4; Salimans & Ho, arXiv:2202.00512, appendix D for v.
-    """
-    if prediction_type == "sample":
-        return prediction
-    alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-    if prediction_type == "v_prediction":
-        return alpha * x - sigma * prediction
-    return (x - sigma * prediction) / alpha
 
 
 def guide(rows: Float[Tensor, "2 c h w"], scale: float) -> Float[Tensor, "1 c h w"]:

@@ -1,11 +1,11 @@
 """The words that a small model was trained on, where it says so."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from limelight.attention.files import UnreadableFile, read_json
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.text.segments import spelled, words_in
 
@@ -25,12 +25,14 @@ class Vocabulary:
             ModelError: the file is not what it should be.
         """
         path = folder / "vocabulary.json"
-        if not path.is_file():
-            return None
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = read_json(path)
             groups = {name: tuple(str(word) for word in words) for name, words in stored.items()}
-        except (ValueError, AttributeError, TypeError) as error:
+        except FileNotFoundError:
+            return None
+        except UnreadableFile as error:
+            raise ModelError(str(error)) from None
+        except (AttributeError, TypeError) as error:
             raise ModelError(f"{path} is no vocabulary: {error}") from None
         plurals = stored["nouns"].values() if isinstance(stored.get("nouns"), dict) else ()
         spoken = [phrase for words in groups.values() for phrase in words] + [str(word) for word in plurals]

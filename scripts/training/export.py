@@ -47,6 +47,10 @@ def export(config: TrainConfig, world: World, tokenizer_folder: Path, run: Path,
     fresh = out.with_name(f".{out.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     pipeline.to(dtype=torch.float16).save_pretrained(fresh, safe_serialization=True)
+    # The weights are float16 to be small. Nobody asks for them so: transformers loads an encoder in the dtype
+    # of its config, diffusers the other parts in float32, and both must agree.
+    path = fresh / "text_encoder" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
     shutil.rmtree(fresh / "tokenizer")
     shutil.copytree(tokenizer_folder, fresh / "tokenizer")
     for paper in PAPERS.iterdir():

@@ -1,6 +1,9 @@
 """Timings are taken once, kept, and done without where they cannot be."""
 
+import os
 import time
+
+import pytest
 
 from limelight.attention.timings import Timings
 
@@ -10,7 +13,10 @@ def ways():
 
 
 def refuse():
-    raise AssertionError("measured again")
+    def run():
+        raise AssertionError("measured again")
+
+    return {"slow": run, "fast": run}
 
 
 def test_the_fastest_is_found_once(tmp_path):
@@ -35,3 +41,39 @@ def test_a_file_that_is_no_use_is_done_without(tmp_path):
         assert Timings(file).fastest("case", ways) == "fast"
     (tmp_path / "file").write_text("")
     assert Timings(tmp_path / "file" / "timings.json").fastest("case", ways) == "fast"
+
+
+def test_a_way_that_there_is_not_is_measured_anew(tmp_path):
+    file = tmp_path / "timings.json"
+    Timings(file).fastest("case", ways)
+    file.write_text(file.read_text().replace('"fast"', '"of another version"'))
+    assert Timings(file).fastest("case", ways) == "fast"
+    assert Timings(file).fastest("case", refuse) == "fast"
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"x": [1]}', "\xff", '{"a": 1e999999}', " " * (5 * 2**20)]
+)
+def test_a_file_that_is_spoilt_is_done_without(tmp_path, content):
+    (file := tmp_path / "timings.json").write_text(content)
+    assert Timings(file).fastest("case", ways) == "fast"
+
+
+def test_a_fifo_is_done_without(tmp_path):
+    os.mkfifo(file := tmp_path / "timings.json")
+    assert Timings(file).fastest("case", ways) == "fast"
+
+
+def test_once_settled_it_is_the_first_that_there_is_and_nothing_is_kept(tmp_path):
+    file = tmp_path / "timings.json"
+    Timings(file).fastest("known", ways)
+    kept = file.read_text()
+    timings = Timings(file)
+    timings.settle()
+    assert timings.fastest("known", refuse) == "fast"
+    assert timings.fastest("new", refuse) == "slow"
+    assert file.read_text() == kept
+    file.write_text(kept.replace('"fast"', '"of another version"'))
+    timings = Timings(file)
+    timings.settle()
+    assert timings.fastest("known", refuse) == "slow"

@@ -1,6 +1,7 @@
 """Pictures made from images: as diffusers' own pipelines make them, from the same folder and noise."""
 
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,41 @@ def test_inpainting_with_a_u_net_of_4_channels(
         strength=strength or 1.0,
     )
     assert largest_difference(draw(sd_folder, asked), theirs) <= 1
+
+
+@pytest.mark.parametrize("scheduler", ["euler-a", "lcm", "ddpm", "dpm++2m-sde", "dpm2-a", "tcd"])
+@pytest.mark.parametrize("strength", [1.0, 0.7])
+def test_inpainting_with_schedulers_that_draw_noise(sd_folder: Path, scheduler: str, strength: float) -> None:
+    """diffusers draws a latent of the masked image, which a model of 4 channels does not take."""
+    asked = request(scheduler=scheduler, strength=strength, mask=mask())
+    theirs = by_diffusers(
+        "StableDiffusionInpaintPipeline",
+        sd_folder,
+        asked,
+        image=picture(),
+        mask_image=mask(),
+        strength=strength,
+    )
+    assert largest_difference(draw(sd_folder, asked), theirs) <= 1
+
+
+def test_two_text_encoders_and_a_score(make_sdxl: Callable[..., Path]) -> None:
+    """As models trained from SDXL's refiner have them."""
+    folder = make_sdxl(projection_class_embeddings_input_dim=5 * 8 + 16)
+    asked = request(strength=0.6, negative_prompt="blurry")
+    pipe = stock_pipeline("StableDiffusionXLImg2ImgPipeline", folder)
+    pipe.register_to_config(requires_aesthetics_score=True)
+    theirs = drawn_by(pipe, asked, image=picture(), strength=0.6)
+    assert largest_difference(draw(folder, asked), theirs) <= 1
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_image_to_image_with_a_consistency_model(lcm_folder: Path, strength: float) -> None:
+    asked = request(strength=strength, num_steps=4, guidance_scale=8.0)
+    theirs = by_diffusers(
+        "LatentConsistencyModelImg2ImgPipeline", lcm_folder, asked, image=picture(), strength=strength
+    )
+    assert largest_difference(draw(lcm_folder, asked), theirs) <= 1
 
 
 @pytest.mark.parametrize(

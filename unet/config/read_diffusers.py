@@ -1,10 +1,10 @@
 """Translates diffusers' `UNet2DConditionModel` configs, once, at the border."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from limelight.attention.files import UnreadableFile, read_json
 from limelight.unet.config.errors import UNetConfigError
 from limelight.unet.config.unet_config import ACTIVATIONS, AddedConfig, LevelConfig, UNetConfig, require_size
 from limelight.unet.config.values import (
@@ -100,11 +100,11 @@ def read_config(source: str | Path | Mapping[str, Any]) -> UNetConfig:
     path = Path(source)
     path = path / "config.json" if path.is_dir() else path
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         raise UNetConfigError(f"{path} does not exist; a U-Net folder holds a config.json") from None
-    except (ValueError, RecursionError) as error:
-        raise UNetConfigError(f"{path} is not JSON: {error}") from None
+    except UnreadableFile as error:
+        raise UNetConfigError(str(error)) from None
     if not isinstance(content, dict):
         raise UNetConfigError(f"{path} holds a {type(content).__name__}; needs an object")
     try:

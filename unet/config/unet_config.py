@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from limelight.unet.config.errors import UNetConfigError
 
+_MAX_BLOCKS = 1024  # SDXL has 87
 ACTIVATIONS = ("silu", "gelu", "mish", "relu")
 
 
@@ -126,6 +127,9 @@ class UNetConfig:
                 up.num_resnets == down.num_resnets + 1,
                 f"{down.num_resnets} residual blocks down, {up.num_resnets} up; must be one more up",
             )
+        levels = [*self.down, *self.up] if self.mid is None else [*self.down, self.mid, *self.up]
+        num_blocks = sum(level.num_resnets + sum(level.depths) for level in levels)
+        require_size("number of blocks", num_blocks, _MAX_BLOCKS)
         if self.time_cond_dim is not None:
             require_size("time_cond_dim", self.time_cond_dim, 2**20)
         first, last, mid = self.down[0], self.down[-1], self.mid

@@ -149,6 +149,7 @@ def optimize(
     extra_memory: float = EXTRA_MEMORY,
     free_memory: int | None = None,
     timings_file: Path | None = None,
+    exact: bool = False,
 ) -> _Given | FastUNet:
     """`unet`, made fast where that pays: in float32 on a CPU where oneDNN multiplies faster than MKL does or
     its convolutions win; elsewhere `unet` as it is.
@@ -163,8 +164,14 @@ def optimize(
             `free_memory`; a warning says where that is what keeps them few.
         free_memory: bytes that the process may still take; None sets no limit.
         timings_file: None is limelight/timings.json in the user's cache folder.
+        exact: nothing is measured, and nothing depends on how much memory is free, so that the same input
+            gives the same bits in every run.
     """
     if unet.device.type != "cpu" or unet.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         return unet
-    timings = Timings(cache_file() if timings_file is None else timings_file)
+    if exact:
+        timings, extra_memory = Timings(None), 0
+        timings.settle()
+    else:
+        timings = Timings(cache_file() if timings_file is None else timings_file)
     return FastUNet(unet, allowance(unet, extra_memory, free_memory), timings)

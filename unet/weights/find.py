@@ -1,13 +1,16 @@
 """Finds the weight files of one model in a folder, in the layouts of diffusers and transformers."""
 
-import json
+import logging
 import re
 from pathlib import Path
 
+from limelight.attention.files import UnreadableFile, read_json
 from limelight.unet.weights.header import CONVERT, DamagedWeights, PickledWeights, WeightsError
 
 DIFFUSERS_STEM = "diffusion_pytorch_model"  # U-Nets and VAEs; transformers' models use "model"
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth")
+logger = logging.getLogger(__name__)
+_MAX_INDEX_BYTES = 8 * 2**20
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 
 
@@ -22,7 +25,8 @@ def find_weights(
 
     Args:
         stem: the files' name without shard, variant and suffix; "model" for transformers' models.
-        variant: the word between stem and suffix, such as "fp16".
+        variant: the word between stem and suffix, such as "fp16"; None takes the files without one, or of a
+            folder that has one variant alone, that.
 
     Raises:
         WeightsNotFound: there is none, or a shard is missing; says what there is instead.
@@ -44,15 +48,21 @@ def find_weights(
 def _files_of_index(index: Path) -> tuple[Path, ...]:
     """The files that an index names: plain names of files beside it."""
     try:
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedWeights(f"{index} is no index of weights: {error!r}") from None
+        content = read_json(index, max_bytes=_MAX_INDEX_BYTES)
+    except UnreadableFile as error:
+        raise DamagedWeights(f"{error}; it should be an index of weights") from None
+    weights = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(weights, dict) or not weights:
+        raise DamagedWeights(f"{index} is no index of weights: it has no weight_map")
+    names = list(
+        dict.fromkeys(name if isinstance(name, str) else repr(name)[:80] for name in weights.values())
+    )
     for name in names:
-        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+        if Path(name).name != name or not name.endswith(".safetensors"):
             raise DamagedWeights(f"{index} names {name!r}; needs the plain name of a .safetensors file")
         if not (index.parent / name).is_file():
             raise WeightsNotFound(f"{index} names {name!r}, which is not there; copy or download it again")
-    return tuple(index.parent / name for name in sorted(names))
+    return tuple(index.parent / name for name in sorted(set(names)))
 
 
 def _shards(folder: Path, stem: str, variant: str | None) -> tuple[Path, ...]:
@@ -76,6 +86,10 @@ def _shards(folder: Path, stem: str, variant: str | None) -> tuple[Path, ...]:
             raise WeightsNotFound(f"{folder} has {len(shards)} shards; needs a whole set of {needed}")
         return tuple(shards[key] for key in sorted(shards))
     wanted = stem if variant is None else f"{stem}.{variant}"
+    if variant is None and len(variants) == 1:
+        (only,) = variants
+        logger.info("%s has no %s.safetensors; taking variant %r, the only one", folder, stem, only)
+        return find_weights(folder, stem=stem, variant=only)
     if variants:
         found = ", ".join(repr(name or None) for name in sorted(variants))
         raise WeightsNotFound(f"{folder} has no {wanted}.safetensors; it has variant={found}")

@@ -4,14 +4,17 @@ Source: the safetensors format, https://github.com/huggingface/safetensors#forma
 header's length, the header as JSON, then the tensors' bytes without gaps.
 """
 
+import io
 import json
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from limelight.attention.files import UnreadableFile, open_regular
 from limelight.errors import UsageError
 
 # A header of a hundred thousand entries or of nested brackets must not cost more than a blink and some
@@ -36,6 +39,19 @@ DTYPES = {
 }
 
 _PICKLE_STARTS = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
+_OTHER_KINDS: tuple[tuple[tuple[bytes, ...], str], ...] = (
+    ((b"\xff\xd8\xff",), "a JPEG picture"),
+    ((b"\x89PNG\r\n\x1a\n",), "a PNG picture"),
+    ((b"GIF8",), "a GIF picture"),
+    ((b"RIFF",), "a WebP picture or a sound"),
+    ((b"%PDF",), "a PDF document"),
+    (
+        (b"<!DOCTYP", b"<!doctyp", b"<html", b"<HTML"),
+        "a web page (a download that asked for a login, perhaps)",
+    ),
+    ((b"GGUF",), "a GGUF file, whose weights are quantised"),
+    ((b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!"), "an archive"),
+)
 CONVERT = (
     "convert it on a machine that may run its code: load it with the library that made it and save it with "
     "save_pretrained(..., safe_serialization=True)"
@@ -58,6 +74,10 @@ class TruncatedWeights(WeightsError):
 
 class DamagedWeights(WeightsError):
     """A weight file whose header contradicts itself or its format."""
+
+
+class OtherFile(DamagedWeights):
+    """A file of another kind, such as a picture."""
 
 
 class PickledWeights(WeightsError):
@@ -110,7 +130,7 @@ def read_header(path: str | Path) -> dict[str, TensorEntry]:
 
     Raises:
         TruncatedWeights: the file ends too early.
-        DamagedWeights: the header is no safetensors header.
+        DamagedWeights: the header is no safetensors header, or the file is a FIFO or the like.
         PickledWeights: the file is a pickle or zip under another name.
     """
     return read_header_and_notes(path)[0]
@@ -119,8 +139,8 @@ def read_header(path: str | Path) -> dict[str, TensorEntry]:
 def read_header_and_notes(path: str | Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
     """The header as `read_header` gives it, and what the file's maker wrote beside it (`__metadata__`)."""
     path = Path(path)
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_weights(path) as file:
+        size = os.fstat(file.fileno()).st_size
         start = file.read(9)
         if start[8:] != b"{":
             _refuse_known_foreigners(start, path)
@@ -141,9 +161,24 @@ def read_header_and_notes(path: str | Path) -> tuple[dict[str, TensorEntry], dic
     return _entries(header, 8 + length, size, path), notes
 
 
+def open_weights(path: Path, *, buffering: int = -1) -> io.BufferedReader | io.FileIO:
+    """A weight file, open for reading.
+
+    Raises:
+        DamagedWeights: it is a FIFO, a device or the like, or may not be read.
+    """
+    try:
+        return open_regular(path, buffering=buffering)
+    except UnreadableFile as error:
+        raise DamagedWeights(str(error)) from None
+
+
 def _refuse_known_foreigners(start: bytes, path: Path) -> None:
     if start.startswith(_PICKLE_STARTS):
         raise PickledWeights(f"{path} is a pickle or zip, not safetensors, and is not opened; {CONVERT}")
+    for magics, kind in _OTHER_KINDS:
+        if start.startswith(magics):
+            raise OtherFile(f"{path} is {kind}, and no weights; give a .safetensors file")
     if start.startswith(b"version "):
         raise DamagedWeights(f"{path} is a Git LFS pointer, not the weights; fetch them with: git lfs pull")
 

@@ -5,7 +5,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-Delta = Callable[[torch.Size, torch.device], Tensor]  # a change in float32 for weights of this shape
+Delta = Callable[
+    [Tensor], Tensor
+]  # what is added to original weights in float32, which it leaves as they are
 
 
 class MergedWeights:
@@ -39,8 +41,9 @@ class MergedWeights:
             if name not in deltas:
                 weight.copy_(self._originals.pop(name))
                 continue
-            merged = self._originals[name].to(weight.device, torch.float32, copy=True)
+            original = self._originals[name].to(weight.device, torch.float32)
+            merged = original.clone()
             for delta in deltas[name]:
-                merged += delta(merged.shape, merged.device)
+                merged += delta(original)
             weight.copy_(merged)
         self.state = state

@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from limelight.unet.weights.find import find_weights
-from limelight.unet.weights.header import TensorEntry, TruncatedWeights, WeightsError, read_header
+from limelight.unet.weights.header import (
+    TensorEntry,
+    TruncatedWeights,
+    WeightsError,
+    open_weights,
+    read_header,
+)
 
 Place = tuple[Path, TensorEntry]
 
@@ -94,7 +100,7 @@ def content_hash(files: str | Path | Iterable[str | Path]) -> str:
     """
     digests = []
     for path in paths_of(files):
-        with path.open("rb") as file:
+        with open_weights(path) as file:
             digests.append(hashlib.file_digest(file, "sha256"))
     if len(digests) == 1:
         return digests[0].hexdigest()
@@ -125,7 +131,7 @@ def _fill(path: Path, entry: TensorEntry, target: Tensor) -> None:
     # One buffer, and of one size for all tensors: others would leave holes in memory.
     size = max(_PIECE, pieces[0].numel() * entry.dtype.itemsize)
     buffer = torch.empty(0 if stays else size, dtype=torch.uint8)
-    with path.open("rb", buffering=0) as file:
+    with open_weights(path, buffering=0) as file:
         file.seek(entry.start)
         for piece in pieces:
             num_bytes = piece.numel() * entry.dtype.itemsize

@@ -13,41 +13,62 @@ from limelight.pipeline.models.single_file.parts import Entries, find_parts
 from limelight.pipeline.models.single_file.prediction import prediction_of, scheduler_config
 from limelight.pipeline.models.single_file.text import padding
 from limelight.pipeline.models.single_file.tokenizer import clip_tokenizer
+from limelight.pipeline.models.vae_file import find_vae
 from limelight.pipeline.text.clip_encoder import ClipEncoder
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.unet import optimize
 from limelight.unet.weights.find import PICKLE_SUFFIXES
-from limelight.unet.weights.header import CONVERT, DamagedWeights, PickledWeights, read_header_and_notes
+from limelight.unet.weights.header import (
+    CONVERT,
+    DamagedWeights,
+    OtherFile,
+    PickledWeights,
+    TruncatedWeights,
+    read_header_and_notes,
+)
 from limelight.unet.weights.load import check_places, load_places
 from limelight.unet.weights.tensors import read_tensor
 
 
 def load_single_file(
-    path: Path, *, name: str, device: torch.device, dtype: torch.dtype | None = None
+    path: Path,
+    *,
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
+    vae: Path | None = None,
+    exact: bool = False,
 ) -> Model:
     """The model in a checkpoint in the original layout (LDM, sgm).
 
     Args:
         dtype: None keeps each weight as it is in the file.
+        vae: the folder or file of another VAE than the checkpoint's own, or of one for it.
+        exact: as in `optimize`.
 
     Raises:
         ModelError: it is no checkpoint of a known family, or a part is missing.
         WeightsError: it is damaged, cut off, no safetensors file, or a weight does not fit.
     """
     entries, notes = _header(path)
-    parts = find_parts(path, entries)
+    parts = find_parts(path, entries, has_vae=vae is None)
     config = unet_config(path, parts)
     prediction = prediction_of(
         path, entries, notes, parts.family, config, lambda key: read_tensor(path, entries[key])
     )
     size = parts.facts.sample_size[prediction.type]
     unet = build_unet(path, parts, replace(config, sample_size=(size, size)))
-    vae = build_vae(path, parts, size)
-    kind_of(config.in_channels, vae.module.config.latent_channels)
+    files = [path]
+    if vae is None:
+        latents = build_vae(path, parts, size)
+    else:
+        latents, more = find_vae(vae, latent_size=size, scaling_factor=parts.facts.scaling_factor)
+        files += more
+    kind_of(config.in_channels, latents.module.config.latent_channels)
     texts = [build_text(path, parts, i) for i in range(len(parts.text))]
-    for built in (unet, vae, *texts):
+    for built in (unet, latents, *texts):
         check_places(built.module, built.places)
-    for built in (unet, vae, *texts):
+    for built in (unet, latents, *texts):
         load_places(built.module, built.places, dtype=dtype, device=device)
 
     encoders = [
@@ -61,11 +82,11 @@ def load_single_file(
     return Model(
         name=name,
         family=parts.family,
-        unet=optimize(unet.module.eval(), free_memory=free_bytes()),
-        vae=vae.module.eval(),
+        unet=optimize(unet.module.eval(), free_memory=free_bytes(), exact=exact),
+        vae=latents.module.eval(),
         text=TextEncoder(encoders, zero_empty_negative=parts.facts.zero_empty_negative),
         scheduler_config=scheduler_config(parts.facts, prediction),
-        hash=ContentHash([path]),
+        hash=ContentHash(files),
     )
 
 
@@ -73,6 +94,14 @@ def _header(path: Path) -> tuple[Entries, dict[str, str]]:
     """Raises: PickledWeights also for what has a pickle's name and is no safetensors file."""
     try:
         return read_header_and_notes(path)
+    except OtherFile:
+        raise
+    except TruncatedWeights as error:
+        if error.found < 8:
+            raise DamagedWeights(
+                f"{path} has {error.found} bytes, and is no model; download it again"
+            ) from None
+        raise
     except DamagedWeights:
         if path.suffix.lower() in PICKLE_SUFFIXES:
             raise PickledWeights(f"{path} is named as a pickle, and is not opened; {CONVERT}") from None

@@ -23,7 +23,8 @@ _KINDS = (
         _LORA,
         (".lora_up.", ".lora_down.", ".lora_A.", ".lora_B.", "lora_te"),
     ),
-    ("a LyCORIS adapter, which changes a model and is none", "", (".hada_w1_a", ".lokr_w1", ".oft_blocks")),
+    ("a LyCORIS adapter, which changes a model and is none", _LORA, (".hada_w1_a", ".lokr_w1")),
+    ("an OFT adapter, which changes a model and is none", "", (".oft_blocks",)),
     (
         "a textual inversion, which adds words to a model",
         "give it with --embedding beside a model",
@@ -108,8 +109,11 @@ class Parts:
     text: tuple[TextPart, ...]
 
 
-def find_parts(path: Path, entries: Entries) -> Parts:
+def find_parts(path: Path, entries: Entries, *, has_vae: bool = True) -> Parts:
     """The parts of the checkpoint in `path`.
+
+    Args:
+        has_vae: False for one whose VAE lies elsewhere.
 
     Raises:
         ModelError: it is something else, or a part is missing.
@@ -125,7 +129,7 @@ def find_parts(path: Path, entries: Entries) -> Parts:
     texts = {prefix: _under(prefix, entries) for prefix in text.PREFIXES}
     found = [prefix for prefix, its in texts.items() if its]
 
-    missing = [] if latents else [f"its VAE ({vae.PREFIX}*)"]
+    missing = [] if latents or not has_vae else [f"its VAE ({vae.PREFIX}*; vae= names one of its own)"]
     if tuple(text.PREFIXES[prefix] for prefix in found) != facts.text:
         encoders = f"its {' and '.join(facts.text)} text encoder{'s' * (len(facts.text) > 1)}"
         missing.append(f"{encoders} (found: {', '.join(f'{prefix}*' for prefix in found) or 'none'})")

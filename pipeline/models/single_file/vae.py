@@ -14,7 +14,11 @@ PREFIX = "first_stage_model."
 _CHANNELS = re.compile(r"encoder\.down\.(\d+)\.block\.0\.conv1\.weight")
 _BLOCK = re.compile(r"(encoder|decoder)\.(down|up)\.(\d+)\.(block\.(\d+)|(?:down|up)sample)\.(.+)")
 _MID = re.compile(r"(encoder|decoder)\.mid\.(block|attn)_(\d+)\.(.+)")
-_ATTENTION = {"norm": "group_norm", "q": "to_q", "k": "to_k", "v": "to_v", "proj_out": "to_out.0"}
+# Trainers of 2023 and 2024 wrote diffusers' names here, new or old, beside LDM's everywhere else.
+_ATTENTION = {
+    **{"norm": "group_norm", "q": "to_q", "k": "to_k", "v": "to_v", "proj_out": "to_out.0"},
+    **{"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"},
+}
 
 
 def vae_config(
@@ -41,7 +45,7 @@ def vae_config(
         "block_out_channels": channels,
         "layers_per_block": num_resnets,
         "latent_channels": _shape(entries, "decoder.conv_in.weight")[1],
-        "mid_block_add_attention": "decoder.mid.attn_1.q.weight" in entries,
+        "mid_block_add_attention": any(name.startswith("decoder.mid.attn_1.") for name in entries),
         "use_quant_conv": "quant_conv.weight" in entries,
         "use_post_quant_conv": "post_quant_conv.weight" in entries,
         "norm_num_groups": 32,

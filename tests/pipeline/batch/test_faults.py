@@ -156,7 +156,7 @@ def test_where_nothing_can_be_written_no_model_is_loaded(tmp_path: Path) -> None
         ({"engine": "rai"}, "unknown engine 'rai' (did you mean 'ray'?)"),
         ({"max_batch": 0}, "max-batch is 0; must be from 1 to 1024"),
         ({"workers": 0}, "workers is 0; must be from 1 to 256"),
-        ({"load": LoadOptions(model="/there/is/none")}, "unknown model"),
+        ({"load": LoadOptions(model="/there/is/none")}, "/there/is/none does not exist; give a folder"),
     ],
 )
 def test_bad_options_are_refused(tmp_path: Path, options: dict[str, object], message: str) -> None:

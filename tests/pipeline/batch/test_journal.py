@@ -1,9 +1,12 @@
 """Journals that were cut anywhere, and folders that two want."""
 
+import io
 import json
+import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from limelight.pipeline.batch.errors import OutputInUse, OutputLost
 from limelight.pipeline.batch.journal import Journal, Ledger
@@ -61,15 +64,59 @@ def test_claims_and_failures_are_of_one_run_and_pictures_of_all(tmp_path: Path) 
     assert ledger(tmp_path, "now").claims == {}
 
 
+def png() -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
 def test_a_picture_that_is_gone_or_changed_is_not_done(tmp_path: Path) -> None:
-    for name, content in (("a", b"1234"), ("b", b"123")):
+    whole = png()
+    contents = {
+        "whole": whole,
+        "cut": whole[:-1],
+        "flipped": bytes([whole[0] ^ 1]) + whole[1:],
+        "zeros": bytes(len(whole)),
+        "header": whole[:20] + bytes([whole[20] ^ 1]) + whole[21:],
+        "end": whole[:-1] + b"x",
+        "longer": whole + b"x",
+    }
+    for name, content in contents.items():
         (tmp_path / f"{name}.png").write_bytes(content)
+    os.mkfifo(tmp_path / "fifo.png")
     with Journal(tmp_path / "0000.jsonl") as journal:
-        for name in "abc":
-            journal.append({"done": name, "file": f"{name}.png", "bytes": 4})
+        for name in (*contents, "gone", "fifo"):
+            journal.append({"done": name, "file": f"{name}.png", "bytes": len(whole)})
     found = ledger(tmp_path)
-    assert found.forget_missing(tmp_path) == 2
-    assert set(found.done) == {"a"}
+    assert found.forget_missing(tmp_path) == 8
+    assert set(found.done) == {"whole"}
+
+
+ODD = [
+    '{"begin": []}',
+    '{"done": {}}',
+    '{"done": "a"}',
+    '{"done": "a", "file": 3, "bytes": 4}',
+    '{"done": "a", "file": "a.png", "bytes": "x"}',
+    '{"done": "a", "file": "../a.png", "bytes": 4}',
+    '{"done": "a", "file": "/etc/passwd", "bytes": 4}',
+    '{"claim": "a"}',
+    '{"claim": [[]]}',
+    '{"failed": [], "error": "x"}',
+    '{"failed": "a", "error": {}}',
+    '{"dead": 3}',
+    "[" * 100_000,
+    "3",
+    "9" * 5000,
+]
+
+
+@pytest.mark.parametrize("line", ODD)
+def test_a_line_of_odd_types_stands_for_nothing(tmp_path: Path, line: str) -> None:
+    (tmp_path / "0000.jsonl").write_text(f'{{"begin":"run"}}\n{line}\n{{"claim":["b"]}}\n')
+    found = ledger(tmp_path, run="run")
+    assert (found.num_torn, found.done, found.failed) == (1, {}, {})
+    assert found.claims == {"0000": {"b"}}
 
 
 def test_a_journal_whose_folder_is_gone_says_so(tmp_path: Path) -> None:

@@ -110,6 +110,62 @@ def test_names_of_models(sd_folder: Path, tmp_path: Path) -> None:
         locate_model(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        *(
+            (name, "does not exist; give a folder")
+            for name in ("./sd-v1-5", "../x", "~/none", "/none", "a/b/c")
+        ),
+        *((name, "does not exist; give a folder") for name in ("x.safetensors", "models/x.ckpt")),
+        ("a" * 5000, "cannot be the path of a model"),
+        ("a\0b", "cannot be the path of a model"),
+        ("/dev/null", "is neither a file nor a folder"),
+        ("owner/na..me", "is no folder here, and no id that a hub model can have"),
+    ],
+)
+def test_what_is_meant_as_a_path_is_not_asked_for_at_the_hub(
+    name: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelError, match=message) as refusal:
+        locate_model(name)
+    assert len(str(refusal.value)) < 400
+
+
+OTHER_FILES = {
+    "x.safetensors": (b"\xff\xd8\xff\xe0" + bytes(60), "is a JPEG picture, and no weights"),
+    "x.ckpt": (b"\xff\xd8\xff\xe0" + bytes(60), "is a JPEG picture, and no weights"),
+    "y.ckpt": (b"\x80", "has 1 bytes, and is no model"),
+    "y.safetensors": (b"", "has 0 bytes, and is no model"),
+    "z.safetensors": (b"<!DOCTYPE html><html>", "is a web page"),
+    "w.safetensors": (b"GGUF" + bytes(60), "is a GGUF file"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_a_file_of_another_kind_is_called_what_it_is(tmp_path: Path, name: str) -> None:
+    content, message = OTHER_FILES[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=message):
+        load(tmp_path / name)
+
+
+def test_a_folder_of_one_variant_is_drawn_from(folder: Path, sd_folder: Path) -> None:
+    for path in folder.glob("*/*.safetensors"):
+        path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
+    for variant in (None, "fp16"):
+        pipe = TextToImagePipeline.from_pretrained(folder, device="cpu", variant=variant)
+        assert pipe.model.hash.result() == load(sd_folder).model.hash.result()
+
+
+def test_text_encoders_of_another_model_are_refused(folder: Path) -> None:
+    path = folder / "text_encoder" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"hidden_size": 32}))
+    with pytest.raises(ModelError, match="text encoders give 32 features; its U-Net takes 24"):
+        load(folder)
+
+
 def test_a_hub_model_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 

@@ -186,7 +186,11 @@ def test_text_time_needs_its_sizes():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "is not JSON"), ("[" * 100_000, "is not JSON"), ("[]", "holds a list; needs an object")],
+    [
+        ("{", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
+        ("[]", "holds a list; needs an object"),
+    ],
 )
 def test_a_damaged_file_is_refused_by_name(tmp_path, text, message):
     (tmp_path / "config.json").write_text(text)

@@ -45,14 +45,21 @@ def test_an_index_cannot_name_a_file_elsewhere(tmp_path, name):
         find_weights(tmp_path)
 
 
+def test_the_only_variant_is_taken(model, tmp_path):
+    model.save_pretrained(tmp_path, variant="fp16")
+    assert find_weights(tmp_path) == (tmp_path / "diffusion_pytorch_model.fp16.safetensors",)
+    UNet.from_pretrained(tmp_path)
+
+
 def test_says_which_variants_there_are(model, tmp_path):
     model.save_pretrained(tmp_path, variant="fp16")
-    with pytest.raises(
-        WeightsNotFound, match=r"has no diffusion_pytorch_model\.safetensors; it has variant='fp16'"
-    ):
+    model.save_pretrained(tmp_path, variant="non_ema")
+    with pytest.raises(WeightsNotFound, match=r"has no .*l\.safetensors; it has variant='fp16', 'non_ema'"):
         UNet.from_pretrained(tmp_path)
     model.save_pretrained(tmp_path)
-    with pytest.raises(WeightsNotFound, match=r"has no .*\.bf16\.safetensors; it has variant=None, 'fp16'"):
+    with pytest.raises(
+        WeightsNotFound, match=r"has no .*\.bf16\.safetensors; it has variant=None, 'fp16', 'non_ema'"
+    ):
         UNet.from_pretrained(tmp_path, variant="bf16")
 
 

@@ -13,8 +13,8 @@ def model(request: pytest.FixtureRequest) -> nn.Module:
     return nn.Sequential(nn.Linear(4, 3), nn.Conv2d(3, 2, 1)).to(request.param)
 
 
-def random(shape: torch.Size, device: torch.device) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(shape.numel()), device=device)
+def random(original: torch.Tensor) -> torch.Tensor:
+    return torch.randn(original.shape, generator=torch.Generator().manual_seed(original.numel()))
 
 
 def test_changes_replace_those_before_and_are_undone_bit_for_bit(model):
@@ -25,13 +25,20 @@ def test_changes_replace_those_before_and_are_undone_bit_for_bit(model):
     merged.merge({"0.weight": [random, random]}, "second")
     assert merged.state == "second"
     now = model.state_dict()
-    delta = random(now["0.weight"].shape, torch.device("cpu"))
+    delta = random(now["0.weight"])
     expected = (before["0.weight"].float() + delta + delta).to(now["0.weight"].dtype)  # rounded once
     assert now["0.weight"].equal(expected)
     assert all(now[name].equal(before[name]) for name in before if name != "0.weight")
     merged.merge({}, ())
     assert all(each.equal(before[name]) for name, each in model.state_dict().items())
     assert merged.state == ()
+
+
+def test_every_change_is_given_the_original(model):
+    before = model[0].weight.detach().float().clone()
+    MergedWeights(model).merge({"0.weight": [torch.ones_like, lambda original: 2 * original]}, "both")
+    expected = (before + 1 + 2 * before).to(model[0].weight.dtype)  # rounded once
+    assert model[0].weight.equal(expected)
 
 
 def test_who_watches_versions_notices(model):
