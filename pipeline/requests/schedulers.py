@@ -215,6 +215,11 @@ class Schedulers:
                 f"num_steps is {num_steps}; the scheduler {name!r} cannot take them with this model: "
                 f"{str(error)[:300]}"
             ) from None
+        if not (trial.timesteps.isfinite().all() and trial.init_noise_sigma < float("inf")):
+            raise RequestError(
+                f"num_steps is {num_steps}; the scheduler {name!r} has no finite timesteps for so few with "
+                "this model: take more"
+            )
         check_prediction(trial, name)
         self._checked.add(key)
 

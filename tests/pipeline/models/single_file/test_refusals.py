@@ -101,7 +101,7 @@ def test_what_can_be_done_with_another_kind_of_file_is_told(tmp_path: Path, name
         (
             "sd1",
             "first_stage_model.",
-            "is a sd1 checkpoint without its VAE (first_stage_model.*); needs U-Net",
+            "is a sd1 checkpoint without its VAE (first_stage_model.*; vae= names one",
         ),
         ("sd1", "cond_stage_model.", "is a sd1 checkpoint without its clip text encoder (found: none)"),
         (
