@@ -1,4 +1,4 @@
-"""Running out of memory, told alike on every device."""
+"""Running out of memory raises the same error on every device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

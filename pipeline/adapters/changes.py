@@ -18,7 +18,7 @@ class Change(Protocol):
         """Of the weights that it changes, without a 1x1 kernel; None if its factors do not fit together."""
 
     def delta(self, original: Tensor) -> Tensor:
-        """What is added to `original`, the model's own weights in float32, on their device."""
+        """The change to add to `original`, the model's own weights in float32, on their device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +221,8 @@ def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def fits(change: Change, weight: Sequence[int]) -> bool:
-    """Whether a change is for weights of this shape. A Hadamard or Kronecker product may have its kernel
-    beside the inputs, as one dimension."""
+    """Whether a change is for weights of this shape. A Hadamard or Kronecker product may have
+    inputs and kernel as one dimension."""
     shape, expected = change.shape, without_ones(tuple(weight))
     if shape == expected:
         return True

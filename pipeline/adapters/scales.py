@@ -1,4 +1,4 @@
-"""What the factors of an adapter are multiplied with, as the file or PEFT's configuration beside it says."""
+"""The scale of an adapter's factors, as the file or PEFT's configuration in its folder states it."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from limelight.attention.files import UnreadableFile, parse_json, read_bytes
 from limelight.pipeline.adapters.lora_names import Place
 from limelight.pipeline.errors import AdapterError
 
-_METADATA = "lora_adapter_metadata"  # diffusers' key beside the tensors: PEFT's configuration of every part
+_METADATA = "lora_adapter_metadata"  # diffusers' key in the notes: PEFT's configuration of every part
 _MAX_BYTES = 2**20
 _PARTS = ("text_encoder_2", "text_encoder", "unet")
 
@@ -33,7 +33,7 @@ class Scales:
 
         Args:
             rank: None for a product of whole matrices.
-            alpha: as stored beside the factors, which goes before every configuration.
+            alpha: as stored with the factors, which goes before every configuration.
         """
         config = self.configs.get(place.part) or self.configs.get("", {})
         if rank is None:  # PEFT scales these too, others do not
@@ -50,21 +50,21 @@ class Scales:
 
 
 def read_scales(path: Path, notes: Mapping[str, str]) -> Scales:
-    """What the file, or an `adapter_config.json` beside it, says of the scale.
+    """The scales that the file, or an `adapter_config.json` in its folder, states.
 
     Args:
-        notes: what the file's maker wrote beside its tensors.
+        notes: the file's metadata.
 
     Raises:
         AdapterError: it cannot be read, or makes no sense.
     """
-    beside = path.parent / "adapter_config.json"
+    config_file = path.parent / "adapter_config.json"
     content, source = notes.get(_METADATA, "").encode("utf-8", "replace"), path
     try:
         if _METADATA not in notes:
             if path.name != "adapter_model.safetensors":
                 return Scales()
-            content, source = read_bytes(beside, max_bytes=_MAX_BYTES), beside
+            content, source = read_bytes(config_file, max_bytes=_MAX_BYTES), config_file
         values = parse_json(content, name=f"{source}: the configuration of the LoRA")
     except FileNotFoundError:
         return Scales()

@@ -26,7 +26,7 @@ def read_embedding(path: Path, widths: Sequence[int], *, word: str | None = None
     Args:
         path: a .safetensors file as diffusers (the word is the key), A1111 (`emb_params`) or trainers for
             SDXL (`clip_l` and `clip_g`, or `text_encoders_0` and `text_encoders_1`) write it; what they note
-            of the training beside it is left out.
+            of the training is left out.
         word: to type in prompts; the file's key if it has one, else the file's name without suffix.
 
     Raises:

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 class Ahead:
     """A thread that fills the text encoder's cache.
 
-    What is wrong with a prompt is told when the row is drawn, which then encodes it again.
+    An error in a prompt is reported when the row is drawn, which then encodes it again.
     """
 
     def __init__(self, text: TextEncoder) -> None:
@@ -82,7 +82,7 @@ class Worker:
     report: Callable[[int], None]
     _reported: float = 0.0
     _waiting: deque[str] = field(default_factory=deque)
-    _alone: set[str] = field(default_factory=set)  # to be drawn without others beside them
+    _alone: set[str] = field(default_factory=set)  # to be drawn one at a time
     _flying: dict[int, tuple[str, float]] = field(default_factory=dict)  # id -> key, when it was begun
 
     def run(self) -> None:
@@ -115,7 +115,7 @@ class Worker:
                 is_exhausted = not claimed
                 self._waiting += claimed
                 for key in claimed if not takes_turns else ():
-                    with suppress(Exception):  # told when the row is drawn
+                    with suppress(Exception):  # reported when the row is drawn
                         ahead.encode(self.rows[key].request())
             self._begin_waiting(session, ahead)
             if not session.is_busy:

@@ -83,7 +83,7 @@ def normalise(vae: Any, z: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]
 
 
 def _statistics(vae: Any, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the VAE's latents, by channel where it tells them (Playground v2.5)."""
+    """Mean and standard deviation of the VAE's latents; by channel if the config has them (Playground)."""
     mean, std = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
     if mean is None or std is None:
         shift = getattr(vae.config, "shift_factor", None) or 0.0

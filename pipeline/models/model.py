@@ -93,7 +93,7 @@ class Model:
 
 
 def num_size_ids(unet: UNetConfig, pooled_dim: int) -> int:
-    """How many sizes such a U-Net takes beside the pooled text: 6 as SDXL, or 5 with a score as its refiner.
+    """How many sizes such a U-Net takes with the pooled text: 6 as SDXL, or 5 with a score as its refiner.
 
     Args:
         pooled_dim: features of the pooled text.

@@ -21,7 +21,7 @@ def find_vae(
 
     Args:
         path: a folder in diffusers layout, of a VAE or of a whole model, or a .safetensors file: in the
-            original layout, as it is or inside a checkpoint, or in diffusers' beside its config.json.
+            original layout, as it is or inside a checkpoint, or in diffusers', next to its config.json.
         latent_size, scaling_factor: of the model that it is for; files in the original layout do not say.
         variant: as in `find_weights`.
 

@@ -1,4 +1,4 @@
-"""Tells whole pictures from those that a crash or a disk has spoilt, without reading their pixels."""
+"""Distinguishes whole pictures from those that a crash or a disk has spoilt, without reading their pixels."""
 
 import zlib
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from limelight.attention.files import UnreadableFile, open_regular
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MAX_CHECKED = 4 * 2**20  # bytes of a chunk beside the pixels
+_MAX_CHECKED = 4 * 2**20  # bytes of a chunk other than pixels
 _MAX_CHUNKS = 100_000
 
 

@@ -159,8 +159,8 @@ def optimize(
     remembered in `timings_file`.
 
     Args:
-        extra_memory: of Winograd filters beside the weights, as a share of the weights' size; with 0 none are
-            kept, and those that pay are made anew in each call. They take at most 1.2 GB, and a quarter of
+        extra_memory: of Winograd filters, as a share of the weights' size; with 0 none are
+            kept, and those that pay are made in each call. They take at most 1.2 GB, and a quarter of
             `free_memory`; a warning says where that is what keeps them few.
         free_memory: bytes that the process may still take; None sets no limit.
         timings_file: None is limelight/timings.json in the user's cache folder.

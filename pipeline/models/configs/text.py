@@ -16,8 +16,8 @@ from limelight.pipeline.models.configs.schema import (
 )
 
 _ID = whole(0, 2**20)
-# What a checkpoint says beside these, such as `attn_implementation`, `quantization_config` and `auto_map`,
-# would choose code to fetch or to run: no library is given it.
+# Other entries of a checkpoint, such as `attn_implementation`, `quantization_config` and `auto_map`,
+# would choose code to fetch or to run: no library is given them.
 _SCHEMA: Mapping[str, Check] = {
     "vocab_size": whole(2, 2**20),
     "hidden_size": whole(1, 8192),

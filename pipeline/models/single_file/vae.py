@@ -14,7 +14,7 @@ PREFIX = "first_stage_model."
 _CHANNELS = re.compile(r"encoder\.down\.(\d+)\.block\.0\.conv1\.weight")
 _BLOCK = re.compile(r"(encoder|decoder)\.(down|up)\.(\d+)\.(block\.(\d+)|(?:down|up)sample)\.(.+)")
 _MID = re.compile(r"(encoder|decoder)\.mid\.(block|attn)_(\d+)\.(.+)")
-# Trainers of 2023 and 2024 wrote diffusers' names here, new or old, beside LDM's everywhere else.
+# Trainers of 2023 and 2024 wrote diffusers' names here, new or old, and LDM's everywhere else.
 _ATTENTION = {
     **{"norm": "group_norm", "q": "to_q", "k": "to_k", "v": "to_v", "proj_out": "to_out.0"},
     **{"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"},
@@ -32,7 +32,7 @@ def vae_config(
         scaling_factor: latents are the VAE's, times this.
 
     Raises:
-        ModelError: a weight that tells the config is missing.
+        ModelError: a weight that the config is read from is missing.
     """
     channels = _channels(entries)
     num_resnets = len({name.split(".")[4] for name in entries if name.startswith("encoder.down.0.block.")})
