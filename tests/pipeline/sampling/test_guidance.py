@@ -27,7 +27,7 @@ theirs_from = cache(stock_pipeline)
 def by_diffusers(folder: Path, request: GenerationRequest, cls: str, **fields: object) -> Image.Image:
     pipe = theirs_from(cls, folder)
     config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-    pipe.scheduler = make_scheduler(request.scheduler or "model", config)
+    pipe.scheduler = make_scheduler(request.scheduler or "model", config, num_steps=request.num_steps)
     return drawn_by(pipe, request, **fields)
 
 
