@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from limelight.pipeline.errors import ModelError
-from limelight.pipeline.text.segments import spelled, words_in
+from limelight.pipeline.segments import spelled, words_in
 
 
 @dataclass(frozen=True, slots=True)

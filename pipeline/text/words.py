@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from limelight.pipeline.text.clip_encoder import Token
-from limelight.pipeline.text.segments import word_spans
+from limelight.pipeline.segments import word_spans
 
 Part = Literal["start", "word", "end", "padding"]
 

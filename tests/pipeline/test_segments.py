@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limelight.pipeline.text.clip_encoder import Token
-from limelight.pipeline.text.segments import spelled, touching, word_spans, words_in
+from limelight.pipeline.segments import spelled, touching, word_spans, words_in
 from limelight.pipeline.text.words import words_of
 
 
