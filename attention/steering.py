@@ -5,7 +5,7 @@ Symbols: P the probabilities, n m; V the values, m d.
 
 | edit | explicit | as ordinary attention |
 |---|---|---|
-| bias of rank r | softmax(scale Q KT + region strengthT) V | r more head dims: Q gets region / scale, K strength |
+| bias | softmax(scale Q KT + region strengthT) V | more head dims: region / scale in Q, strength in K |
 | tokens | P diag(c) V | P (diag(c) V) |
 | heads | (c P) V | c (P V) |
 | groups | sum_i diag(w_i) P_i V_i | one more call for each |

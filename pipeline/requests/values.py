@@ -14,7 +14,9 @@ from PIL import Image
 from limelight.pipeline.errors import RequestError, UnknownName
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.input_image import InputImage
+from limelight.pipeline.requests.places import Placed
 from limelight.pipeline.requests.schedulers import scheduler_name
+from limelight.pipeline.requests.steering import Edit
 
 MAX_PROMPT_CHARACTERS = 20_000
 
@@ -50,6 +52,18 @@ class Value:
         Raises:
             ValueError: it is text that is no value of this type.
         """
+        return value
+
+    def open(self, name: str, value: Any) -> Any:
+        """The value with its files read; the same object where it names none.
+
+        Raises:
+            RequestError: a file is not what it should be.
+        """
+        return value
+
+    def beside(self, folder: Path, value: Any) -> Any:
+        """The value, its files looked for in a folder."""
         return value
 
 
@@ -200,12 +214,10 @@ class ImageFile(Value):
         return InputImage.read(name, value, self.mode)
 
     def open(self, name: str, value: Any) -> InputImage:
-        """The image with its pixels.
-
-        Raises:
-            RequestError: it is no image, or one with too many or too few pixels.
-        """
         return InputImage.read(name, value, self.mode)
+
+    def beside(self, folder: Path, value: Any) -> Any:
+        return str(folder / value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -226,6 +238,52 @@ class Items(Value):
             return json.loads(value)
         except json.JSONDecodeError:
             raise ValueError(f"{name} is {value.strip()!r}; must be a list in JSON, such as [1, 2]") from None
+
+
+@dataclass(frozen=True)
+class Edits(Value):
+    """What a request asks of attention, as a tuple; each may be text, as on the command line.
+
+    Args:
+        kind: of all of them.
+        most: how many there may be.
+    """
+
+    written = list[str]
+    kind: type[Edit]
+    most: int
+
+    @property
+    def limits(self) -> str:  # type: ignore[override]
+        return f"write {self.kind.form}; may be repeated"
+
+    def check(self, name: str, value: Any) -> tuple[Edit, ...]:
+        items = _sequence(name, [value] if isinstance(value, str | Edit) else value)
+        if len(items) > self.most:
+            raise RequestError(f"{name} has {len(items):,}; at most {self.most}")
+        return tuple(dict.fromkeys(map(self.kind.of, items)))
+
+    def read(self, name: str, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if not value.lstrip().startswith("["):
+            return value.split("|")
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            raise ValueError(
+                f"{name} is {value.strip()[:60]!r}; must be a list in JSON, or, with | between several, "
+                f"{self.kind.form}"
+            ) from None
+
+    def open(self, name: str, value: Any) -> Any:
+        opened = tuple(each.opened() if isinstance(each, Placed) else each for each in value)
+        return value if all(one is other for one, other in zip(opened, value, strict=True)) else opened
+
+    def beside(self, folder: Path, value: Any) -> Any:
+        return tuple(
+            each.beside(folder) if isinstance(each, Placed) else each for each in self.check("", value)
+        )
 
 
 @dataclass(frozen=True)
@@ -256,6 +314,6 @@ class Expanded(Value):
 
 def as_json(value: Any) -> Any:
     """A field's value as JSON gives it back; of an image its size and content hash."""
-    if isinstance(value, InputImage | Expansion):
+    if isinstance(value, InputImage | Expansion | Edit):
         return value.to_dict()
     return [as_json(each) for each in value] if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Edits of attention as ordinary attention, against their explicit formulas; and what they must not change."""
+"""Edits of attention as ordinary attention, against their explicit formulas; and what they leave alone."""
 
 from collections.abc import Callable
 from dataclasses import replace
