@@ -1,7 +1,6 @@
 """Parts of a picture, in fractions of its size: boxes and masks."""
 
 import base64
-import binascii
 import math
 import os
 from collections.abc import Mapping
@@ -60,15 +59,18 @@ class Mask:
 
     @classmethod
     def _stored(cls, name: str, value: Mapping[str, Any]) -> "Mask":
+        wrong = RequestError(f"{name} is stored without width, height and levels; give the file again")
+        if set(value) != {"width", "height", "levels"}:
+            raise wrong
+        width, height = value["width"], value["height"]
+        if not all(type(side) is int and 0 < side <= MASK_SIDE for side in (width, height)):
+            raise wrong
         try:
-            width, height, levels = value["width"], value["height"], base64.b64decode(value["levels"])
-            is_right = set(value) == {"width", "height", "levels"} and width * height == len(levels) > 0
-        except (KeyError, TypeError, binascii.Error):
-            is_right = False
-        if not is_right or not all(type(side) is int and side <= MASK_SIDE for side in (width, height)):
-            raise RequestError(
-                f"the stored {name} is not width, height and their levels; give the file again"
-            )
+            levels = base64.b64decode(value["levels"], validate=True)
+        except (TypeError, ValueError):
+            raise wrong from None
+        if len(levels) != width * height:
+            raise wrong
         return cls(width, height, levels)
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.places import Mask, Placed, place_of
 from limelight.pipeline.segments import spelled, words_in
 
+MAX_CHARACTERS = 20_000
 MAX_STRENGTH = 1000.0
 MAX_WEIGHT = 10.0
 MAX_SCALE = 10.0
@@ -111,7 +112,8 @@ class Painted(Placed, Edit):
     outside: bool = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.word, str) or not words_in(self.word):
+        _check_text("a painted word", self.word)
+        if not words_in(self.word):
             raise RequestError(f"a painted word is {self.word!r}; must be a word of the prompt")
         Placed.__post_init__(self)
         _check_number(f"the strength of {self.name}", self.strength, 1 / MAX_STRENGTH, MAX_STRENGTH)
@@ -163,11 +165,8 @@ class Region(Placed, Edit):
     negative_prompt: str = ""
 
     def __post_init__(self) -> None:
-        for name, text in (("prompt", self.prompt), ("negative_prompt", self.negative_prompt)):
-            if not isinstance(text, str) or len(text) > 20_000:
-                raise RequestError(
-                    f"{name} of a region is {text!r:.60}; must be text of at most 20,000 characters"
-                )
+        _check_text("the prompt of a region", self.prompt)
+        _check_text("the negative_prompt of a region", self.negative_prompt)
         if not self.prompt.strip():
             raise RequestError("a region has no prompt; say what it shows, or leave the region out")
         Placed.__post_init__(self)
@@ -207,8 +206,7 @@ class HeadScale(Edit):
     negative: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.site, str):
-            raise RequestError(f"the site of a head is {self.site!r}; must be text")
+        _check_text("the site of a head", self.site)
         if self.head is not None and (type(self.head) is not int or self.head < 0):
             raise RequestError(f"the head of {self.site} is {self.head!r}; must be a whole number from 0")
         _check_number(f"the scale of {self.site}", self.scale, 0, MAX_SCALE)
@@ -234,6 +232,13 @@ def _switch(text: str, name: str, value: str) -> bool:
     if value not in ("yes", "no"):
         raise RequestError(f"{text!r}: {name} is {value!r}; must be yes or no")
     return value == "yes"
+
+
+def _check_text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise RequestError(f"{name} is {value!r}; must be text")
+    if len(value) > MAX_CHARACTERS:
+        raise RequestError(f"{name} has {len(value):,} characters; at most {MAX_CHARACTERS:,}")
 
 
 def _check_switch(name: str, value: Any) -> None:

@@ -230,7 +230,7 @@ class Engine:
             )
         if self.graphs is not None and (request.paint or request.regions or request.heads):
             raise RequestError(
-                "paint, regions or heads are given; a compiled U-Net does not steer: leave them or compile out"
+                "paint, regions or heads are given; a compiled U-Net takes none: leave them or compile out"
             )
         height, width = self.model.native_size
         resolved = request.resolved(

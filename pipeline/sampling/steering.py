@@ -1,6 +1,6 @@
 """From words, regions and heads of a request to the steering of its rows, prediction by prediction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, partial
 
@@ -143,7 +143,7 @@ class Regions:
 
     def rest(self, grid: Grid) -> Float[Tensor, " n"]:
         """The weight of the row's own context: what the regions leave of 1."""
-        return 1 - sum(self._weight(i, grid) for i, is_own in enumerate(self._has_own) if is_own)
+        return 1 - self._weights(grid)[self._has_own].sum(0)
 
     def _weight(self, number: int, grid: Grid) -> Float[Tensor, " n"]:
         return self._weights(grid)[number]
@@ -172,7 +172,7 @@ def _keys_values(region: Region, request: GenerationRequest, model: Model, is_ne
     return _KeysValues(model.unet, encoded.context)
 
 
-def check_steering(request: GenerationRequest, unet: UNet, plans: Sequence[dict[str, Choice]]) -> None:
+def check_steering(request: GenerationRequest, unet: UNet, plans: Sequence[Mapping[str, Choice]]) -> None:
     """Raises what stands against the steering of a request, before its first step.
 
     Args:
