@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TypedDict
 
+from limelight.pipeline.requests.edits import Edits
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.input_image import SIZE_MULTIPLE
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import (
     Detail,
-    Edits,
     Expanded,
     ImageFile,
     Items,

@@ -14,7 +14,6 @@ from PIL import Image
 from limelight.pipeline.errors import RequestError, UnknownName
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.input_image import InputImage
-from limelight.pipeline.requests.places import Placed
 from limelight.pipeline.requests.schedulers import scheduler_name
 from limelight.pipeline.requests.steering import Edit
 
@@ -228,7 +227,7 @@ class Items(Value):
     is_sorted: bool = False
 
     def check(self, name: str, value: Any) -> tuple[Any, ...]:
-        items = dict.fromkeys(self.item.check(name, each) for each in _sequence(name, value))
+        items = dict.fromkeys(self.item.check(name, each) for each in sequence(name, value))
         return tuple(sorted(items) if self.is_sorted else items)
 
     def read(self, name: str, value: Any) -> Any:
@@ -241,64 +240,23 @@ class Items(Value):
 
 
 @dataclass(frozen=True)
-class Edits(Value):
-    """What a request asks of attention, as a tuple; each may be text, as on the command line.
-
-    Args:
-        kind: of all of them.
-        most: how many there may be.
-    """
-
-    written = list[str]
-    kind: type[Edit]
-    most: int
-
-    @property
-    def limits(self) -> str:  # type: ignore[override]
-        return f"write {self.kind.form}; may be repeated"
-
-    def check(self, name: str, value: Any) -> tuple[Edit, ...]:
-        items = _sequence(name, [value] if isinstance(value, str | Edit) else value)
-        if len(items) > self.most:
-            raise RequestError(f"{name} has {len(items):,}; at most {self.most}")
-        return tuple(dict.fromkeys(map(self.kind.of, items)))
-
-    def read(self, name: str, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if not value.lstrip().startswith("["):
-            return value.split("|")
-        try:
-            return json.loads(value)
-        except json.JSONDecodeError:
-            raise ValueError(
-                f"{name} is {value.strip()[:60]!r}; must be a list in JSON, or, with | between several, "
-                f"{self.kind.form}"
-            ) from None
-
-    def open(self, name: str, value: Any) -> Any:
-        opened = tuple(each.opened() if isinstance(each, Placed) else each for each in value)
-        return value if all(one is other for one, other in zip(opened, value, strict=True)) else opened
-
-    def beside(self, folder: Path, value: Any) -> Any:
-        return tuple(
-            each.beside(folder) if isinstance(each, Placed) else each for each in self.check("", value)
-        )
-
-
-@dataclass(frozen=True)
 class Point(Value):
     """A pixel (x, y)."""
 
     def check(self, name: str, value: Any) -> tuple[int, ...]:
-        point = tuple(_sequence(name, value))
+        point = tuple(sequence(name, value))
         if len(point) != 2:
             raise RequestError(f"{name} has {point!r}; a point is (x, y)")
         side = Whole(0, 2**20 - 1)
         return tuple(side.check(f"{axis} of a point", each) for axis, each in zip("xy", point, strict=True))
 
 
-def _sequence(name: str, value: Any) -> Sequence[Any]:
+def sequence(name: str, value: Any) -> Sequence[Any]:
+    """The value, if it is a tuple or a list.
+
+    Raises:
+        RequestError: it is something else.
+    """
     if not isinstance(value, list | tuple):
         raise RequestError(f"{name} is {value!r}; must be a tuple or a list")
     return value
