@@ -62,6 +62,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/a1111.py",
         "pipeline/results/maps_export.py",
         "pipeline/sampling/engine.py",
+        "pipeline/sampling/steering.py",  # which tokens a painted word has
         "pipeline/text_to_image.py",
     ),
     "negative_prompt": (
