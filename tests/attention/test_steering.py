@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from math import log
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from limelight.attention import AttentionRuntime, AttentionSpec, Backend, BackendRefused, RowGroup, get
 from limelight.attention.capability import ANY_DEVICE, FLOATS, Capability, Limits
@@ -154,6 +156,33 @@ def test_unsteered_neighbours_equal_themselves_alone(backend: str) -> None:
         alone = AttentionRuntime(plan, steering=[steering])
         expected = cross(alone, q[row : row + 1], *contexts[row])
         assert (out[row] - expected[0]).abs().max() <= 1e-6
+
+
+class Largest(TorchDispatchMode):
+    """Notes the size of the largest tensor that an operation makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numel = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        made = [x for x in (out if isinstance(out, tuple) else (out,)) if isinstance(x, Tensor)]
+        self.numel = max([self.numel, *(x.untyped_storage().nbytes() // x.itemsize for x in made)])
+        return out
+
+
+def test_no_probabilities_are_written_out() -> None:
+    """On a grid of 64x64 with 300 tokens they would be 1.2 million numbers a head."""
+    n, m, grid = 4096, 300, (64, 64)
+    q, k, v = (numbers(1, 1, length, D, seed=length) for length in (n, m, m))
+    bias = Bias(lambda grid: torch.rand(n, 2), torch.rand(m, 2))
+    group = KeyGroup(lambda site: (k, v), lambda grid: torch.rand(n))
+    everything = Steering(bias=bias, weight=group.weight, groups=(group,), tokens=torch.rand(m))
+    attention = AttentionRuntime({"site": get("sdpa")}, steering=[everything])
+    with torch.inference_mode(), Largest() as largest:
+        attention.attend_cross("site", q, (kept_by(k, v),), scale=SCALE, grid=grid, out_weight=WEIGHT)
+    assert n * D <= largest.numel <= n * (D + 8) < n * m
 
 
 def narrow(name: str, **limits: object) -> Backend:
