@@ -51,7 +51,7 @@ class Edits(Value):
         opened = tuple(each.opened() if isinstance(each, Placed) else each for each in value)
         return value if all(one is other for one, other in zip(opened, value, strict=True)) else opened
 
-    def beside(self, folder: Path, value: Any) -> Any:
+    def within(self, folder: Path, value: Any) -> Any:
         return tuple(
-            each.beside(folder) if isinstance(each, Placed) else each for each in self.check("", value)
+            each.within(folder) if isinstance(each, Placed) else each for each in self.check("", value)
         )

@@ -119,7 +119,7 @@ class Placed:
             return self
         return replace(self, mask=Mask.read(f"the mask of {self.name}", self.mask))
 
-    def beside(self, folder: Path) -> Self:
+    def within(self, folder: Path) -> Self:
         """With its file looked for in a folder, unless its path is a whole one."""
         return replace(self, mask=folder / self.mask) if isinstance(self.mask, Path) else self
 

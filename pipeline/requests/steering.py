@@ -148,7 +148,7 @@ class Painted(Placed, Edit):
 
 @dataclass(frozen=True, slots=True)
 class Region(Placed, Edit):
-    """A part of the picture with a prompt of its own, besides the prompt of the whole.
+    """A part of the picture with a prompt of its own, added to the prompt of the whole.
 
     Args:
         weight: its share where regions overlap; 0.01 to 10.

@@ -61,7 +61,7 @@ class Value:
         """
         return value
 
-    def beside(self, folder: Path, value: Any) -> Any:
+    def within(self, folder: Path, value: Any) -> Any:
         """The value, its files looked for in a folder."""
         return value
 
@@ -215,7 +215,7 @@ class ImageFile(Value):
     def open(self, name: str, value: Any) -> InputImage:
         return InputImage.read(name, value, self.mode)
 
-    def beside(self, folder: Path, value: Any) -> Any:
+    def within(self, folder: Path, value: Any) -> Any:
         return str(folder / value) if isinstance(value, str) else value
 
 

@@ -127,7 +127,7 @@ def _check_new(names: Sequence[str | None], line: int, ids: dict[str, int]) -> N
 def _given(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The fields of a row; its images and masks lie beside the manifest."""
     return {
-        name: FIELDS[name].value.beside(folder, value) for name, value in values.items() if name in FIELDS
+        name: FIELDS[name].value.within(folder, value) for name, value in values.items() if name in FIELDS
     }
 
 
