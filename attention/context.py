@@ -1,8 +1,10 @@
 """Keys and values of contexts, computed before the calls that read them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -58,3 +60,39 @@ def split_rows(
         rows = range(len(k)) if group.rows is None else group.rows.tolist()
         found.update(zip(rows, zip(k, v, strict=True), strict=True))
     return [found[row][0] for row in range(len(found))], [found[row][1] for row in range(len(found))]
+
+
+def parted(
+    groups: ContextRows, is_apart: Sequence[bool]
+) -> tuple[list[RowGroup], list[tuple[int, Callable[[str], KeysValues]]]]:
+    """The groups without some rows, and those rows one by one: each with its keys and values at a site.
+
+    Args:
+        is_apart: of each row of the batch, whether it is one of them.
+    """
+    others: list[RowGroup] = []
+    apart: list[tuple[int, Callable[[str], KeysValues]]] = []
+    for group in groups:
+        rows = list(range(len(is_apart))) if group.rows is None else group.rows.tolist()
+        apart += [(row, partial(_one, group, i)) for i, row in enumerate(rows) if is_apart[row]]
+        if kept := [i for i, row in enumerate(rows) if not is_apart[row]]:
+            others.append(_part(group, kept, [rows[i] for i in kept]))
+    return others, apart
+
+
+def _one(group: RowGroup, i: int, site: str) -> KeysValues:
+    k, v = group.at(site)
+    return k[i : i + 1], v[i : i + 1]
+
+
+def _part(group: RowGroup, kept: list[int], rows: list[int]) -> RowGroup:
+    def at(site: str) -> KeysValues:
+        k, v = group.at(site)
+        return k[kept], v[kept]
+
+    def pages(site: str) -> Pages:
+        assert group.pages is not None  # else nobody asks
+        every = group.pages(site)
+        return replace(every, blocks=every.blocks[kept])
+
+    return RowGroup(at, torch.tensor(rows), None if group.pages is None else pages)

@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from limelight.attention.backend import Backend
-from limelight.attention.context import ContextRows, KeysValues, Pages, split_rows
+from limelight.attention.context import ContextRows, KeysValues, Pages, parted, split_rows
 from limelight.attention.spec import AttentionSpec
+from limelight.attention.steering import Steerings
 
 RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk _ d"]]  # rows may differ in length
 
@@ -80,6 +81,7 @@ class AttentionRuntime:
     Args:
         context: what cross-attention reads, computed ahead; None has it project the context it is given.
         means: records cross-attention instead of `recorder` where a backend computes the maps itself.
+        steering: of each row of the call; empty steers none.
         accepted: calls that their backend has accepted, by shape; what `replace` makes shares them.
     """
 
@@ -87,6 +89,7 @@ class AttentionRuntime:
     recorder: Recorder | None = None
     context: ContextRows | None = None
     means: MeanRecorder | None = None
+    steering: Steerings = ()
     accepted: set[Hashable] = field(default_factory=set, repr=False, compare=False)
 
     def attend_self(
@@ -115,7 +118,25 @@ class AttentionRuntime:
             all_q, all_k = (q, k) if inverse is None else (q[inverse], k[inverse])
             self.recorder.record_self(site, all_q, all_k, scale=scale, grid=grid)
         out, _ = self._attend(self.plan[site], q, (k, v), scale=scale)
-        return out
+        if not any(steering is not None and site in steering.heads for steering in self.steering):
+            return out
+        rows = range(len(q)) if inverse is None else map(inverse.tolist().index, range(len(q)))
+        steered = [self.steering[row] for row in rows]
+        return torch.cat(
+            [
+                each if steering is None else steering.scaled(site, each)
+                for each, steering in zip(out.split(1), steered, strict=True)
+            ]
+        )
+
+    @property
+    def kinds(self) -> list[int]:
+        """Of each row a number: rows with the same input and the same number get the same output of
+        self-attention. Empty where all have the same."""
+        steerings = [
+            steering if steering is not None and steering.heads else None for steering in self.steering
+        ]
+        return [steerings.index(steering) for steering in steerings] if any(steerings) else []
 
     def attend_cross(
         self,
@@ -127,7 +148,7 @@ class AttentionRuntime:
         grid: tuple[int, int],
         out_weight: Float[Tensor, "c hd"],
     ) -> Float[Tensor, "b h n d"]:
-        """Cross-attention at `site`, one backend call for each length of context.
+        """Cross-attention at `site`, one backend call for each length of context, and for each steered row.
 
         The recorder gets q and k; where means over heads are all that is wanted and the backend computes them
         with its output, `means` gets those instead.
@@ -139,26 +160,50 @@ class AttentionRuntime:
             KeyError, BackendRefused, ValueError: as `attend_self`.
         """
         backend = self.plan[site]
-        mean_recorder = None if backend.cross is None else self.means
+        mean_recorder = None if backend.cross is None or any(self.steering) else self.means
         if self.recorder is not None and mean_recorder is None:
             k, v = groups[0].at(site) if groups[0].rows is None else split_rows(groups, site)
             self.recorder.record(site, q, k, v, scale=scale, grid=grid, out_weight=out_weight)
-        means: dict[int, Tensor] = {}
+        if not any(self.steering):
+            return self._attend_rows(site, q, groups, scale=scale, grid=grid, means=mean_recorder)
+        b, h, n, d = q.shape
+        plain, steered = parted(groups, [steering is not None for steering in self.steering])
+        if plain:
+            out = self._attend_rows(site, q, plain, scale=scale, grid=grid)
+        else:
+            out = q.new_empty(b, n, h, d).transpose(1, 2)
+        for row, at in steered:
+            steering, (k, v) = self.steering[row], at(site)
+            assert steering is not None  # `parted` has asked
+            one = slice(row, row + 1)
+            out[one] = steering.attend_cross(backend, site, q[one], k, v, scale=scale, grid=grid)
+        return out
+
+    def _attend_rows(
+        self,
+        site: str,
+        q: Float[Tensor, "b h n d"],
+        groups: ContextRows,
+        *,
+        scale: float,
+        grid: tuple[int, int],
+        means: MeanRecorder | None = None,
+    ) -> Float[Tensor, "b h n d"]:
+        """The output at the rows of `groups`; at others, where there are any, whatever it may be."""
+        backend, found_means = self.plan[site], dict[int, Tensor]()
         b, h, n, d = q.shape
         out = None if groups[0].rows is None else q.new_empty(b, n, h, d).transpose(1, 2)
         for group in groups:
             keys = group.at(site) if backend.cross is None or group.pages is None else group.pages(site)
             q_rows = q if group.rows is None else q[group.rows]
-            part, found = self._attend(
-                backend, q_rows, keys, scale=scale, with_means=mean_recorder is not None
-            )
+            part, found = self._attend(backend, q_rows, keys, scale=scale, with_means=means is not None)
             out = part if out is None or group.rows is None else out.index_copy_(0, group.rows, part)
             if found is not None:
                 rows = range(len(part)) if group.rows is None else group.rows.tolist()
-                means.update(zip(rows, found.unbind(), strict=True))
+                found_means.update(zip(rows, found.unbind(), strict=True))
         assert out is not None  # there is at least one group
-        if mean_recorder is not None:
-            mean_recorder.record_means(site, q, [means[row] for row in range(len(q))], grid=grid)
+        if means is not None:
+            means.record_means(site, q, [found_means[row] for row in range(len(q))], grid=grid)
         return out
 
     def _attend(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from limelight.pipeline.errors import PictureError as PictureError
     from limelight.pipeline.errors import RequestError as RequestError
     from limelight.pipeline.errors import UnknownName as UnknownName
+    from limelight.pipeline.requests.steering import HeadScale as HeadScale
+    from limelight.pipeline.requests.steering import Painted as Painted
+    from limelight.pipeline.requests.steering import Region as Region
     from limelight.unet import UNet as UNet
     from limelight.unet import UNetConfigError as UNetConfigError
     from limelight.unet import WeightsError as WeightsError
@@ -34,10 +37,13 @@ _HOMES = {
     "BackendRefused": "limelight.attention",
     "BadOrder": "limelight.attention",
     "GenerationRequest": "limelight.pipeline",
+    "HeadScale": "limelight.pipeline.requests.steering",
     "LimelightError": "limelight.errors",
     "ModelError": "limelight.pipeline.errors",
     "OutputError": "limelight.pipeline.errors",
+    "Painted": "limelight.pipeline.requests.steering",
     "PictureError": "limelight.pipeline.errors",
+    "Region": "limelight.pipeline.requests.steering",
     "RequestError": "limelight.pipeline.errors",
     "Result": "limelight.pipeline",
     "Step": "limelight.pipeline",

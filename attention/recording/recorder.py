@@ -15,6 +15,7 @@ from torch import Tensor
 from limelight.attention.recording.contributions import contribution_norms
 from limelight.attention.recording.recording import MAX_REFINED_POSITIONS, Grid, Point, Recording
 from limelight.attention.runtime import RowByRow
+from limelight.attention.steering import Steering, Steerings
 
 
 class RowRecorder:
@@ -24,6 +25,7 @@ class RowRecorder:
 
     Args:
         rows: for each row of the batch, the recording it belongs to.
+        steering: of each row; what is recorded are the effective probabilities. Empty steers none.
 
     Attributes:
         takes_means: whether means over heads are all that it wants of cross-attention.
@@ -31,7 +33,8 @@ class RowRecorder:
         takes_queries: whether it keeps queries.
     """
 
-    def __init__(self, rows: Sequence[Recording | None]) -> None:
+    def __init__(self, rows: Sequence[Recording | None], steering: Steerings = ()) -> None:
+        self._steering = steering or [None] * len(rows)
         self.frames = [None if recording is None else recording.frame() for recording in rows]
         self._rows = [
             (row, recording, frame)
@@ -58,7 +61,7 @@ class RowRecorder:
     ) -> None:
         self._check(site, q)
         for row, recording, frame in self._rows:
-            heads = probabilities(q[row].detach(), k[row].detach(), scale=scale)  # h n m
+            heads = effective(self._steering[row], site, q[row], k[row], scale=scale, grid=grid)  # h n m
             _check_tokens(site, row, recording, heads)
             mean = heads.mean(0)
             frame.add(site, grid, mean, {"grid": None, "site": mean, "head": heads}[recording.level])
@@ -95,11 +98,13 @@ class RowRecorder:
         for row, recording, frame in self._rows:
             if "points" in frame.views:
                 at = q[row][:, positions(recording.extras.points, grid)]
-                of_points = probabilities(at.detach(), k[row].detach(), scale=scale).mean(0).mT  # n points
+                heads = effective_self(self._steering[row], site, at, k[row], scale=scale, grid=grid)
+                of_points = heads.mean(0).mT  # n points
                 # Grids differ in size: in a mean over them each counts by density, 1 where attention is even.
                 frame.views["points"].add(site, grid, of_points * num_positions, of_points)
             if recording.extras.refined and num_positions <= MAX_REFINED_POSITIONS:
-                frame.mix(grid, probabilities(q[row].detach(), k[row].detach(), scale=scale).mean(0))
+                heads = effective_self(self._steering[row], site, q[row], k[row], scale=scale, grid=grid)
+                frame.mix(grid, heads.mean(0))
 
     def commit(self, rows: Sequence[bool] | None = None) -> None:
         """Hands every row's frame to its recording; with `rows`, of those rows alone that are true."""
@@ -139,14 +144,36 @@ def _check_tokens(site: str, row: int, recording: Recording, maps: Tensor) -> No
 
 
 def probabilities(
-    q: Float[Tensor, "h n d"], k: Float[Tensor, "hk m d"], *, scale: float
+    q: Float[Tensor, "h n d"],
+    k: Float[Tensor, "hk m d"],
+    *,
+    scale: float,
+    bias: Float[Tensor, "n m"] | None = None,
 ) -> Float[Tensor, "h n m"]:
-    """softmax(scale * q kT) in float32, also under autocast."""
+    """softmax(scale * q kT + bias) in float32, also under autocast."""
     if q.shape[0] != k.shape[0]:
         k = k.repeat_interleave(q.shape[0] // k.shape[0], dim=0)
     with torch.autocast(q.device.type, enabled=False):
         # Scaling the few keys instead of the many scores saves a pass over the largest tensor.
-        return (q.float() @ (k.float() * scale).mT).softmax(dim=-1)
+        scores = q.float() @ (k.float() * scale).mT
+        return (scores if bias is None else scores.add_(bias)).softmax(dim=-1)
+
+
+def effective(
+    steering: Steering | None, site: str, q: Tensor, k: Tensor, *, scale: float, grid: Grid
+) -> Float[Tensor, "h n m"]:
+    """The factors with which a row of cross-attention adds up its values."""
+    bias = None if steering is None or steering.bias is None else steering.bias.scores(grid)
+    own = probabilities(q.detach(), k.detach(), scale=scale, bias=bias)
+    return own if steering is None else steering.probabilities(site, own, grid, is_cross=True)
+
+
+def effective_self(
+    steering: Steering | None, site: str, q: Tensor, k: Tensor, *, scale: float, grid: Grid
+) -> Float[Tensor, "h n m"]:
+    """As `effective`, of self-attention."""
+    own = probabilities(q.detach(), k.detach(), scale=scale)
+    return own if steering is None else steering.probabilities(site, own, grid, is_cross=False)
 
 
 def positions(points: Sequence[Point], grid: Grid) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from limelight.pipeline.maps.selection import NoSuchMap
-from limelight.pipeline.text.segments import spelled, touching, word_spans
+from limelight.pipeline.segments import spelled, touching, word_spans
 from limelight.pipeline.text.words import Word
 
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TypedDict
 
+from limelight.pipeline.requests.edits import Edits
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.input_image import SIZE_MULTIPLE
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import (
     Detail,
     Expanded,
@@ -33,6 +35,9 @@ MAX_GUIDANCE = 100.0
 MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
 MAX_HIRES_SCALE = 8.0
 MAX_CACHE_INTERVAL = 20  # the largest of the paper's own measurements
+MAX_PAINTED = 16  # each takes a head dim more at every cross-attention
+MAX_REGIONS = 16  # each takes a call more there
+MAX_HEADS = 1000
 RECORD_EXTRAS = ("negative", "steps", "values", "refined")
 
 
@@ -57,6 +62,9 @@ class RequestFields(TypedDict, total=False):
     guidance_start: float
     guidance_end: float
     lossy_cache_interval: int
+    paint: tuple[Painted, ...]
+    regions: tuple[Region, ...]
+    heads: tuple[HeadScale, ...]
     record: Record
     record_extras: tuple[str, ...]
     record_points: tuple[tuple[int, int], ...]
@@ -219,6 +227,21 @@ FIELDS: Mapping[str, Field] = {
         option="--lossy-cache",
         is_offered=True,
         a1111="Lossy cache interval",
+    ),
+    "paint": Field(
+        Edits(Painted, MAX_PAINTED), "Painted words", "Where a word of the prompt shall be", option="--paint"
+    ),
+    "regions": Field(
+        Edits(Region, MAX_REGIONS),
+        "Regions",
+        "A part of the picture with a prompt of its own",
+        option="--region",
+    ),
+    "heads": Field(
+        Edits(HeadScale, MAX_HEADS),
+        "Heads",
+        "Attention heads to scale, or to switch off by 0",
+        option="--head",
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
     "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),

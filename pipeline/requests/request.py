@@ -11,6 +11,7 @@ from limelight.pipeline.memory import physical_memory
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS, IMAGES, MAX_SEED
 from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage, fit, recall
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import Record, Source, Whole, as_json
 
 MAX_COUNT = 10_000
@@ -48,6 +49,9 @@ class GenerationRequest:
         lossy_cache_interval: 1 is exact. Above it, to 20, pictures come sooner and are not the same: one
             prediction of so many is computed whole, and those between take its deep feature for theirs
             (DeepCache: Ma et al., arXiv:2312.00858). What is lost: docs/benchmarks/lossy-cpu.md.
+        paint: where words of the prompt shall be; the prompt's row alone is steered.
+        regions: parts of the picture with prompts of their own; the prompt keeps a fifth of each.
+        heads: attention heads that are scaled in a part of the steps.
         record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
             A prediction that takes another's deep feature has its maps too.
         record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
@@ -83,6 +87,9 @@ class GenerationRequest:
     guidance_start: float = 0.0
     guidance_end: float = 1.0
     lossy_cache_interval: int = 1
+    paint: tuple[Painted, ...] = ()
+    regions: tuple[Region, ...] = ()
+    heads: tuple[HeadScale, ...] = ()
     record: Record = False
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
@@ -101,6 +108,8 @@ class GenerationRequest:
                 "the start must be smaller (to have no guidance, set guidance_scale to 1)"
             )
         self._check_recorded()
+        for painted in self.paint:
+            painted.check_prompt(self.prompt)
         if self.expansion is not None:
             self.expansion.check(self.prompt)
 
@@ -173,16 +182,17 @@ class GenerationRequest:
                     Whole(0, size - 1).check(f"{axis} of a point", value)
 
     def opened(self) -> "GenerationRequest":
-        """The request with its images read from their files, and with the size that follows from them.
+        """The request with its images and masks read from their files, and with the size that follows from
+        them.
 
         Raises:
             RequestError: a file is no image that can be used, or does not go with the other fields.
         """
-        found: dict[str, Any] = {
-            name: kind.open(name, path)
-            for name, kind in IMAGES.items()
-            if isinstance(path := getattr(self, name), os.PathLike)
-        }
+        found: dict[str, Any] = {}
+        for name, entry in FIELDS.items():
+            value = getattr(self, name)
+            if value is not None and (opened := entry.value.open(name, value)) is not value:
+                found[name] = opened
         return replace(self, **found) if found else self
 
     @property

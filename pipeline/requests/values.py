@@ -15,6 +15,7 @@ from limelight.pipeline.errors import RequestError, UnknownName
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.schedulers import scheduler_name
+from limelight.pipeline.requests.steering import Edit
 
 MAX_PROMPT_CHARACTERS = 20_000
 
@@ -50,6 +51,18 @@ class Value:
         Raises:
             ValueError: it is text that is no value of this type.
         """
+        return value
+
+    def open(self, name: str, value: Any) -> Any:
+        """The value with its files read; the same object where it names none.
+
+        Raises:
+            RequestError: a file is not what it should be.
+        """
+        return value
+
+    def within(self, folder: Path, value: Any) -> Any:
+        """The value, its files looked for in a folder."""
         return value
 
 
@@ -200,12 +213,10 @@ class ImageFile(Value):
         return InputImage.read(name, value, self.mode)
 
     def open(self, name: str, value: Any) -> InputImage:
-        """The image with its pixels.
-
-        Raises:
-            RequestError: it is no image, or one with too many or too few pixels.
-        """
         return InputImage.read(name, value, self.mode)
+
+    def within(self, folder: Path, value: Any) -> Any:
+        return str(folder / value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -216,7 +227,7 @@ class Items(Value):
     is_sorted: bool = False
 
     def check(self, name: str, value: Any) -> tuple[Any, ...]:
-        items = dict.fromkeys(self.item.check(name, each) for each in _sequence(name, value))
+        items = dict.fromkeys(self.item.check(name, each) for each in sequence(name, value))
         return tuple(sorted(items) if self.is_sorted else items)
 
     def read(self, name: str, value: Any) -> Any:
@@ -233,14 +244,19 @@ class Point(Value):
     """A pixel (x, y)."""
 
     def check(self, name: str, value: Any) -> tuple[int, ...]:
-        point = tuple(_sequence(name, value))
+        point = tuple(sequence(name, value))
         if len(point) != 2:
             raise RequestError(f"{name} has {point!r}; a point is (x, y)")
         side = Whole(0, 2**20 - 1)
         return tuple(side.check(f"{axis} of a point", each) for axis, each in zip("xy", point, strict=True))
 
 
-def _sequence(name: str, value: Any) -> Sequence[Any]:
+def sequence(name: str, value: Any) -> Sequence[Any]:
+    """The value, if it is a tuple or a list.
+
+    Raises:
+        RequestError: it is something else.
+    """
     if not isinstance(value, list | tuple):
         raise RequestError(f"{name} is {value!r}; must be a tuple or a list")
     return value
@@ -256,6 +272,6 @@ class Expanded(Value):
 
 def as_json(value: Any) -> Any:
     """A field's value as JSON gives it back; of an image its size and content hash."""
-    if isinstance(value, InputImage | Expansion):
+    if isinstance(value, InputImage | Expansion | Edit):
         return value.to_dict()
     return [as_json(each) for each in value] if isinstance(value, tuple) else value

@@ -22,6 +22,7 @@ from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.job import Job, RowLimit, pack
 from limelight.pipeline.sampling.passes import fitted, make_passes, make_trajectory
 from limelight.pipeline.sampling.predict import predict
+from limelight.pipeline.sampling.steering import check_steering, start_steering
 from limelight.pipeline.text.warned import UnknownWords
 from limelight.pipeline.text.words import Word, words_of
 
@@ -70,6 +71,7 @@ class Session:
         id, self._num_added = self._num_added, self._num_added + 1
         model = self.engine.model
         request = self.engine.resolve(request)
+        check_steering(request, model.unet, self.engine.plans_of(request))
         attention = self.engine.attention(request.width, request.height)
         passes = make_passes(request, model)
         num_predictions, num_recorded = sum(len(each.timesteps) for each in passes), len(passes[0].timesteps)
@@ -86,6 +88,7 @@ class Session:
             asked=next(trajectory),
             attention=attention,
             maps=start_maps(request, model, negative, prompt, num_recorded),
+            steering=start_steering(request, model, prompt),
             num_predictions=num_predictions,
             num_recorded=num_recorded,
         )
@@ -227,6 +230,10 @@ class Engine:
                 f"lossy_cache_interval is {request.lossy_cache_interval}; a compiled U-Net computes every "
                 "prediction whole: set it to 1, or leave compile out"
             )
+        if self.graphs is not None and (request.paint or request.regions or request.heads):
+            raise RequestError(
+                "paint, regions or heads are given; a compiled U-Net takes none: leave them or compile out"
+            )
         height, width = self.model.native_size
         resolved = request.resolved(
             width=width, height=height, guidance_scale=self.model.family.guidance_scale, scheduler="model"
@@ -237,10 +244,13 @@ class Engine:
         """Which backend every attention site gets for a picture of this size.
 
         Raises:
-            BackendRefused: the order cannot be obeyed.
+            BackendRefused: the order cannot be obeyed, or a backend takes no painted words.
             RequestError: the model cannot do what is asked for.
         """
-        return self.plans_of(self.resolve(request))[0]
+        resolved = self.resolve(request)
+        plans = self.plans_of(resolved)
+        check_steering(resolved, self.model.unet, plans)
+        return plans[0]
 
     def plans_of(self, request: GenerationRequest) -> list[Plan]:
         """The plan of each pass of a resolved request."""

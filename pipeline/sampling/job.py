@@ -7,10 +7,12 @@ from torch import Tensor
 
 from limelight.attention import AttentionRuntime
 from limelight.attention.recording.recording import Recording
+from limelight.attention.steering import Steering
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.request_maps import RequestMaps
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.sampling.sampler import PredictionRequest, Trajectory
+from limelight.pipeline.sampling.steering import RequestSteering
 from limelight.pipeline.text.encoder import Conditioning
 
 CALLS_TO_RECOVER = 50
@@ -23,6 +25,7 @@ class Job:
     Attributes:
         asked: the prediction that its trajectory waits for.
         attention: the plan for the size of that prediction.
+        steering: None where the request steers nothing.
         num_predictions: of all passes.
         num_recorded: of the first pass; a second, larger one has no maps.
         index: predictions made so far.
@@ -39,6 +42,7 @@ class Job:
     asked: PredictionRequest
     attention: AttentionRuntime
     maps: RequestMaps | None
+    steering: RequestSteering | None
     num_predictions: int
     num_recorded: int
     index: int = 0
@@ -74,6 +78,16 @@ class Job:
         if self.maps is None or self.index >= self.num_recorded:
             return [None] * self.num_rows
         return self.maps.recordings(self.num_rows)
+
+    @property
+    def steerings(self) -> list[Steering | None]:
+        """The steering of each row; it counts progress pass by pass."""
+        if self.steering is None:
+            return [None] * self.num_rows
+        first, count = 0, self.num_recorded
+        if self.index >= self.num_recorded:
+            first, count = self.num_recorded, self.num_predictions - self.num_recorded
+        return self.steering.rows(self.num_rows, (self.index - first) / count)
 
     @property
     def heatmaps(self) -> HeatMaps | None:

@@ -174,12 +174,15 @@ def _context(model: Model, batch: Sequence[Job]) -> AbstractContextManager[Conte
 def _attention(
     batch: Sequence[Job], planned: AttentionRuntime, context: ContextRows
 ) -> tuple[AttentionRuntime, RowRecorder | RepeatingRecorder | None]:
-    """The attention of a call, and the recorder of the requests in it that want maps, if any does."""
+    """The attention of a call, steered where its requests are, and the recorder of those that want maps, if
+    any does."""
     recordings = [recording for job in batch for recording in job.recordings]
+    steerings = [steering for job in batch for steering in job.steerings]
+    steered = replace(planned, context=context, steering=steerings if any(steerings) else ())
     if not any(recordings):
-        return replace(planned, context=context), None
+        return steered, None
     if batch[0].takes_deep:
-        return replace(planned, context=context), RepeatingRecorder(recordings)
-    recorder = RowRecorder(recordings)
+        return steered, RepeatingRecorder(recordings)
+    recorder = RowRecorder(recordings, steered.steering)
     means = recorder if recorder.takes_means else None
-    return replace(planned, context=context, recorder=recorder, means=means), recorder
+    return replace(steered, recorder=recorder, means=means), recorder

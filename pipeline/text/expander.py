@@ -14,7 +14,7 @@ from limelight.attention.caches.decoding import KVCache
 from limelight.pipeline.errors import ModelError, UnknownName
 from limelight.pipeline.hub import HUB_ID, from_hub
 from limelight.pipeline.requests.expansion import Expansion
-from limelight.pipeline.text.segments import word_spans
+from limelight.pipeline.segments import word_spans
 from limelight.pipeline.text.syntax import parse
 from limelight.pipeline.text.vocabulary import Vocabulary
 from limelight.unet.weights.tensors import content_hash

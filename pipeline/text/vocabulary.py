@@ -7,7 +7,7 @@ from pathlib import Path
 
 from limelight.attention.files import UnreadableFile, read_json
 from limelight.pipeline.errors import ModelError
-from limelight.pipeline.text.segments import spelled, words_in
+from limelight.pipeline.segments import spelled, words_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from limelight.pipeline.segments import word_spans
 from limelight.pipeline.text.clip_encoder import Token
-from limelight.pipeline.text.segments import word_spans
 
 Part = Literal["start", "word", "end", "padding"]
 

@@ -77,6 +77,20 @@ def test_a_picture_from_an_image_is_replayed_with_that_image_alone(drawn: Path, 
         assert star.tobytes() == again.tobytes()
 
 
+def test_a_painted_picture_is_replayed_without_its_mask(drawn: Path, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.png"
+    Image.linear_gradient("L").save(mask)
+    options = ["--seed", "7", "--steps", "4", "--paint", "apple@mask.png", "--paint", "red@0,0,0.5,1"]
+    options += ["--region", "a blue car@0.5,0,1,1", "--head", "cross:0=0;end=0.5"]
+    run = limelight("generate", "a red apple", *options, "-o", "first.png", cwd=tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+    mask.unlink()
+    run = limelight("replay", "first.png", "-o", "again.png", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    pictures = [Image.open(path) for path in (tmp_path / "first.png", tmp_path / "again.png", drawn)]
+    assert pictures[0].tobytes() == pictures[1].tobytes() != pictures[2].tobytes()
+
+
 def test_count_draws_into_a_folder(tmp_path: Path) -> None:
     run = limelight("generate", "a cat", "--count", "2", "--seed", "1", "--steps", "2", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
@@ -117,6 +131,10 @@ def test_backends_shows_the_plan_with_the_kernel_of_every_site(tmp_path: Path) -
         (["--strength", "0.5"], "strength is given and image is not; give an image, or leave"),
         (["--hires", "9"], "hires_scale is 9.0; must be from 1 to 8"),
         (["--guidance-interval", "0.8", "0.2"], "guidance_start is 0.8 and guidance_end 0.2;"),
+        (["--paint", "aple@0,0,.5,1"], "the prompt does not have; did you mean apple?"),
+        (["--paint", "apple@none.png"], "'apple' none.png cannot be read: No such file or directory"),
+        (["--region", "a car"], "'a car' cannot be read; write PROMPT@LEFT,TOP,RIGHT,BOTTOM"),
+        (["--head", "cross:99=0"], "heads has head 99 of cross; it has heads 0 to 3"),
         (["--lossy-cache", "0"], "lossy_cache_interval is 0; must be from 1 to 20"),
     ],
 )

@@ -84,7 +84,8 @@ class FastUNet(DeepCacheUNet):
         if deep is not None:
             deep.check(x)
         embedded = {"timesteps": timesteps, "pooled": pooled, "size_ids": size_ids, "time_cond": time_cond}
-        shared = SharedRows.of(x, *embedded.values()) if self._shares_rows else None
+        kinds = torch.tensor(attention.kinds) if attention is not None and attention.kinds else None
+        shared = SharedRows.of(x, *embedded.values(), kinds) if self._shares_rows else None
         inputs = {
             "x": x.contiguous(memory_format=torch.channels_last),
             "context": context,

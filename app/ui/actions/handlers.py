@@ -17,7 +17,7 @@ from limelight.app.ui.studio.fair_queue import QueueFull
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio, checked
 from limelight.pipeline.errors import UsageError
-from limelight.pipeline.text.segments import words_in
+from limelight.pipeline.segments import words_in
 
 
 async def draw(studio: Studio, visitor: Visitor, settings: Settings) -> AsyncIterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from limelight.pipeline.batch.rows.columns import check_id, own_columns
 from limelight.pipeline.batch.rows.expand import Matrix, expand
 from limelight.pipeline.batch.rows.manifest import read_manifest
 from limelight.pipeline.errors import UsageError
-from limelight.pipeline.requests.fields import FIELDS, IMAGES
+from limelight.pipeline.requests.fields import FIELDS
 from limelight.pipeline.requests.request import GenerationRequest
 
 MAX_FLAT = 10_000  # pictures in one folder; of more, each goes into one of 256
@@ -125,12 +125,10 @@ def _check_new(names: Sequence[str | None], line: int, ids: dict[str, int]) -> N
 
 
 def _given(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The fields of a row; its images lie beside the manifest."""
-    given = {name: value for name, value in values.items() if name in FIELDS}
-    for name in IMAGES:
-        if isinstance(given.get(name), str):
-            given[name] = str(folder / given[name])
-    return given
+    """The fields of a row; its images and masks lie beside the manifest."""
+    return {
+        name: FIELDS[name].value.within(folder, value) for name, value in values.items() if name in FIELDS
+    }
 
 
 def _digest(request: GenerationRequest) -> bytes:

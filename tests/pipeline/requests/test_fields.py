@@ -27,9 +27,15 @@ _SIZE = (
     "pipeline/batch/run.py",  # rows of one size are drawn together
     "pipeline/maps/recordings.py",
     "pipeline/results/a1111.py",  # both stand in one
+    "pipeline/sampling/coverage.py",  # masks have a shape
     "pipeline/sampling/engine.py",
 )
 _MAPS = ("app/ui/output/pictures.py", "pipeline/maps/recordings.py")
+_STEERING = (
+    "pipeline/sampling/coverage.py",
+    "pipeline/sampling/engine.py",
+    "pipeline/sampling/steering.py",
+)
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _SETTINGS = "app/ui/form/settings.py"
 
@@ -56,6 +62,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/a1111.py",
         "pipeline/results/maps_export.py",
         "pipeline/sampling/engine.py",
+        "pipeline/sampling/steering.py",  # which tokens a painted word has
         "pipeline/text_to_image.py",
     ),
     "negative_prompt": (
@@ -113,6 +120,7 @@ USED: dict[str, tuple[str, ...]] = {
     "hires_strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py"),
     "clip_skip": (
         *_PAGE,
+        "pipeline/sampling/steering.py",  # of regions' prompts
         "pipeline/batch/worker.py",
         "pipeline/maps/recordings.py",
         "pipeline/sampling/engine.py",
@@ -125,6 +133,15 @@ USED: dict[str, tuple[str, ...]] = {
         *_PASSES,
         "pipeline/sampling/engine.py",
         "pipeline/sampling/predict.py",
+    ),
+    "paint": _STEERING,
+    "regions": _STEERING,
+    "heads": (
+        *_STEERING,
+        "app/ui/output/payload.py",  # of maps
+        "app/ui/studio/timing.py",
+        "pipeline/maps/heatmaps.py",
+        "pipeline/maps/layers.py",
     ),
     "record": (
         *_PAGE,

@@ -9,8 +9,8 @@ from limelight.pipeline import GenerationRequest
 from limelight.pipeline.errors import ModelError, RequestError, UnknownName
 from limelight.pipeline.models.locate import locate_model
 from limelight.pipeline.requests.expansion import Expansion
+from limelight.pipeline.segments import words_in
 from limelight.pipeline.text.expander import DEFAULT_EXPANDER, Expander, likely
-from limelight.pipeline.text.segments import words_in
 from limelight.pipeline.text.vocabulary import Vocabulary
 
 

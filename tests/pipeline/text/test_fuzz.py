@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from limelight.pipeline import TextToImagePipeline
-from limelight.pipeline.text.segments import word_spans
+from limelight.pipeline.segments import word_spans
 from limelight.pipeline.text.warned import PromptWarning
 from limelight.pipeline.text.words import words_of
 

@@ -7,7 +7,7 @@ import pytest
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.models.locate import DEFAULT_MODEL
-from limelight.pipeline.text.segments import words_in
+from limelight.pipeline.segments import words_in
 from limelight.pipeline.text.vocabulary import Vocabulary
 from limelight.pipeline.text.warned import UnknownWords
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from limelight.pipeline.segments import spelled, touching, word_spans, words_in
 from limelight.pipeline.text.clip_encoder import Token
-from limelight.pipeline.text.segments import spelled, touching, word_spans, words_in
 from limelight.pipeline.text.words import words_of
 
 

@@ -1,0 +1,57 @@
+"""The value of a field that asks something of attention: several painted words, regions or heads."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from limelight.pipeline.errors import RequestError
+from limelight.pipeline.requests.places import Placed
+from limelight.pipeline.requests.steering import Edit
+from limelight.pipeline.requests.values import Value, sequence
+
+
+@dataclass(frozen=True)
+class Edits(Value):
+    """What a request asks of attention, as a tuple; each may be text, as on the command line.
+
+    Args:
+        kind: of all of them.
+        most: how many there may be.
+    """
+
+    written = list[str]
+    kind: type[Edit]
+    most: int
+
+    @property
+    def limits(self) -> str:  # type: ignore[override]
+        return f"write {self.kind.form}; may be repeated"
+
+    def check(self, name: str, value: Any) -> tuple[Edit, ...]:
+        items = sequence(name, [value] if isinstance(value, str | Edit) else value)
+        if len(items) > self.most:
+            raise RequestError(f"{name} has {len(items):,}; at most {self.most}")
+        return tuple(dict.fromkeys(map(self.kind.of, items)))
+
+    def read(self, name: str, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if not value.lstrip().startswith("["):
+            return value.split("|")
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            raise ValueError(
+                f"{name} is {value.strip()[:60]!r}; must be a list in JSON, or, with | between several, "
+                f"{self.kind.form}"
+            ) from None
+
+    def open(self, name: str, value: Any) -> Any:
+        opened = tuple(each.opened() if isinstance(each, Placed) else each for each in value)
+        return value if all(one is other for one, other in zip(opened, value, strict=True)) else opened
+
+    def within(self, folder: Path, value: Any) -> Any:
+        return tuple(
+            each.within(folder) if isinstance(each, Placed) else each for each in self.check("", value)
+        )

@@ -1,0 +1,259 @@
+"""What a request asks of attention: words with a place, regions with a prompt of their own, heads."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from difflib import get_close_matches
+from typing import Any, ClassVar, Self
+
+from limelight.pipeline.errors import RequestError
+from limelight.pipeline.requests.places import Mask, Placed, place_of
+from limelight.pipeline.segments import spelled, words_in
+
+MAX_CHARACTERS = 20_000
+MAX_STRENGTH = 1000.0
+MAX_WEIGHT = 10.0
+MAX_SCALE = 10.0
+
+
+class Edit:
+    """One of a field's items; as text `WHAT@PLACE;OPTION=VALUE;...`, with options named as in Python."""
+
+    __slots__ = ()
+    form: ClassVar[str]
+    pattern: ClassVar[re.Pattern[str]]
+
+    @classmethod
+    def of(cls, value: Any) -> Self:
+        """An item, one as it was stored, or as it is written on the command line.
+
+        Raises:
+            RequestError: it is none, or a part of it is out of its limits.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            return cls(**cls.parsed(value))
+        if not isinstance(value, Mapping):
+            raise RequestError(f"{value!r} is no {cls.__name__}; write {cls.form}")
+        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # each is a dataclass
+        if unknown := [name for name in value if name not in known]:
+            raise RequestError(f"{cls.__name__} has no {unknown[0]!r}; it has {', '.join(known)}")
+        needed = [field.name for field in fields(cls) if field.default is MISSING]  # type: ignore[arg-type]
+        if missing := [name for name in needed if name not in value]:
+            raise RequestError(f"{cls.__name__} needs {missing[0]}")
+        return cls(**value)
+
+    @classmethod
+    def parsed(cls, text: str) -> dict[str, Any]:
+        """The arguments that a text stands for.
+
+        Raises:
+            RequestError: it does not parse.
+        """
+        match = cls.pattern.fullmatch(text.strip())
+        if match is None:
+            raise RequestError(f"{text!r} cannot be read; write {cls.form}")
+        found = cls.read(match)
+        for option in match["options"].split(";")[1:]:
+            name, _, value = option.partition("=")
+            found[name.strip()] = cls.option(text, name.strip(), value.strip())
+        return found
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> dict[str, Any]:
+        """The arguments that are no options."""
+        raise NotImplementedError
+
+    @classmethod
+    def option(cls, text: str, name: str, value: str) -> Any:
+        kinds = {field.name: field.type for field in fields(cls)}  # type: ignore[arg-type]
+        if name not in kinds:
+            raise RequestError(f"{text!r} has an option {name!r}; write {cls.form}")
+        if kinds[name] is bool:
+            return _switch(text, name, value)
+        try:
+            return float(value) if kinds[name] is float else value
+        except ValueError:
+            raise RequestError(f"{text!r}: {name} is {value!r}; must be a number") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON gives it back."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return {name: _json(value) for name, value in values.items() if value is not None}
+
+
+_PLACED = re.compile(r"(?P<what>.+?)@(?P<place>[^@;]+)(?P<options>(;\s*\w+\s*=[^;]*)*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Painted(Placed, Edit):
+    """A word of the prompt that shall be in one place.
+
+    Until `until`, a position in the place looks at the word `strength` times as much as it would, compared
+    with the other words; the strength falls evenly to 1.
+
+    Args:
+        word: as it stands in the prompt, or several words; all their occurrences.
+        strength: above 1 the word is drawn to the place, below 1 it is kept out of it; 0.001 to 1000.
+        until: the fraction of the steps at which the strength has fallen to 1.
+        outside: whether positions outside the place look at it so many times less.
+    """
+
+    form: ClassVar[str] = (
+        "WORD@LEFT,TOP,RIGHT,BOTTOM or WORD@MASK.png, then ;strength=20 ;until=0.5 ;outside=no"
+    )
+    pattern: ClassVar[re.Pattern[str]] = _PLACED
+
+    word: str
+    strength: float = 20.0
+    until: float = 0.5
+    outside: bool = True
+
+    def __post_init__(self) -> None:
+        _check_text("a painted word", self.word)
+        if not words_in(self.word):
+            raise RequestError(f"a painted word is {self.word!r}; must be a word of the prompt")
+        Placed.__post_init__(self)
+        _check_number(f"the strength of {self.name}", self.strength, 1 / MAX_STRENGTH, MAX_STRENGTH)
+        _check_number(f"until of {self.name}", self.until, 0.01, 1)
+        _check_switch(f"outside of {self.name}", self.outside)
+
+    @property
+    def name(self) -> str:
+        return f"the painted word {self.word!r}"
+
+    @property
+    def nats(self) -> float:
+        """What is added to the word's scores in the place, at the first step."""
+        return math.log(self.strength)
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> dict[str, Any]:
+        return {"word": match["what"].strip(), **place_of(match["place"])}
+
+    def check_prompt(self, prompt: str) -> None:
+        """Raises RequestError unless the prompt has the word."""
+        typed = words_in(prompt)
+        known = {spelled(word): word for word in typed}
+        for word in words_in(self.word):
+            if spelled(word) not in known:
+                near = [known[each] for each in get_close_matches(spelled(word), known, n=3, cutoff=0.5)]
+                hint = (
+                    f"did you mean {', '.join(near)}?" if near else f"its words are {', '.join(typed[:20])}"
+                )
+                raise RequestError(f"paint has {word!r}, which the prompt does not have; {hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class Region(Placed, Edit):
+    """A part of the picture with a prompt of its own, added to the prompt of the whole.
+
+    Args:
+        weight: its share where regions overlap; 0.01 to 10.
+        negative_prompt: what the region should not show; where it is empty, the request's own counts.
+    """
+
+    form: ClassVar[str] = (
+        "PROMPT@LEFT,TOP,RIGHT,BOTTOM or PROMPT@MASK.png, then ;weight=1 ;negative_prompt=TEXT"
+    )
+    pattern: ClassVar[re.Pattern[str]] = _PLACED
+
+    prompt: str
+    weight: float = 1.0
+    negative_prompt: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text("the prompt of a region", self.prompt)
+        _check_text("the negative_prompt of a region", self.negative_prompt)
+        if not self.prompt.strip():
+            raise RequestError("a region has no prompt; say what it shows, or leave the region out")
+        Placed.__post_init__(self)
+        _check_number(f"the weight of {self.name}", self.weight, 0.01, MAX_WEIGHT)
+
+    @property
+    def name(self) -> str:
+        return f"the region {self.prompt[:40]!r}"
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> dict[str, Any]:
+        return {"prompt": match["what"].strip(), **place_of(match["place"])}
+
+
+@dataclass(frozen=True, slots=True)
+class HeadScale(Edit):
+    """Attention heads whose output is scaled in a part of the steps; 0 switches them off.
+
+    Args:
+        site: of the model's attention, or `self` or `cross` for all of a kind.
+        head: from 0; None for all of the site.
+        scale: 0 to 10.
+        start, end: fractions of the steps.
+        negative: whether the negative prompt's row is scaled too.
+    """
+
+    form: ClassVar[str] = "SITE=SCALE or SITE:HEAD=SCALE, then ;start=0 ;end=1 ;negative=no"
+    pattern: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?P<site>[\w.]+)(:(?P<head>\d{1,6}))?=(?P<scale>[^;]+)(?P<options>(;\s*\w+\s*=[^;]*)*)"
+    )
+
+    site: str
+    head: int | None = None
+    scale: float = 0.0
+    start: float = 0.0
+    end: float = 1.0
+    negative: bool = False
+
+    def __post_init__(self) -> None:
+        _check_text("the site of a head", self.site)
+        if self.head is not None and (type(self.head) is not int or self.head < 0):
+            raise RequestError(f"the head of {self.site} is {self.head!r}; must be a whole number from 0")
+        _check_number(f"the scale of {self.site}", self.scale, 0, MAX_SCALE)
+        for name, value in (("start", self.start), ("end", self.end)):
+            _check_number(f"{name} of {self.site}", value, 0, 1)
+        if self.start >= self.end:
+            raise RequestError(
+                f"{self.site} is scaled from {self.start} to {self.end}; start must be smaller"
+            )
+        _check_switch(f"negative of {self.site}", self.negative)
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> dict[str, Any]:
+        head = None if match["head"] is None else int(match["head"])
+        scale = cls.option(match[0], "scale", match["scale"].strip())
+        return {"site": match["site"], "head": head, "scale": scale}
+
+    def acts(self, progress: float) -> bool:
+        return self.start <= progress < self.end
+
+
+def _switch(text: str, name: str, value: str) -> bool:
+    if value not in ("yes", "no"):
+        raise RequestError(f"{text!r}: {name} is {value!r}; must be yes or no")
+    return value == "yes"
+
+
+def _check_text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise RequestError(f"{name} is {value!r}; must be text")
+    if len(value) > MAX_CHARACTERS:
+        raise RequestError(f"{name} has {len(value):,} characters; at most {MAX_CHARACTERS:,}")
+
+
+def _check_switch(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise RequestError(f"{name} is {value!r}; must be True or False")
+
+
+def _check_number(name: str, value: Any, low: float, high: float) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise RequestError(f"{name} is {value!r}; must be a finite number")
+    if not low <= value <= high:
+        raise RequestError(f"{name} is {value}; must be from {low:g} to {high:g}")
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Mask):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,207 @@
+"""From words, regions and heads of a request to the steering of its rows, prediction by prediction."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from functools import cache, partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from limelight.attention import Choice
+from limelight.attention.backend import BackendRefused
+from limelight.attention.context import KeysValues
+from limelight.attention.steering import Bias, Grid, KeyGroup, Steering, check_bias
+from limelight.pipeline.errors import RequestError
+from limelight.pipeline.maps.lookup import tokens_of
+from limelight.pipeline.models.model import Model
+from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region
+from limelight.pipeline.sampling.coverage import coverage, warn_of_places
+from limelight.pipeline.text.encoder import Conditioning
+from limelight.pipeline.text.words import words_of
+from limelight.unet import UNet
+
+FLOOR = (
+    0.2  # the share of the prompt of the whole in every region: without it, regions become separate pictures
+)
+FEATHER = 1 / 16  # of the picture's sides, the soft edge of a region
+
+
+class RequestSteering:
+    """What a request asks of attention.
+
+    Args:
+        request: resolved.
+        prompt: the request's prompt, encoded.
+    """
+
+    def __init__(self, request: GenerationRequest, model: Model, prompt: Conditioning) -> None:
+        device = model.unet.device
+        self._heads = request.heads
+        self._paint = Paint(request, prompt, device) if request.paint else None
+        self._of_prompt, self._of_negative = (
+            Regions(request, model, is_negative=is_negative) if is_wanted else None
+            for is_negative, is_wanted in (
+                (False, bool(request.regions)),
+                (True, request.is_guided and any(each.negative_prompt for each in request.regions)),
+            )
+        )
+        self._sites = {site.name: (site.kind, site.num_heads) for site in model.unet.sites}
+        self._device = device
+
+    def rows(self, num_rows: int, progress: float) -> list[Steering | None]:
+        """The steering of each row of a prediction; the last row is the prompt's.
+
+        Args:
+            progress: the fraction of the pass's predictions that are made.
+        """
+        bias = None if self._paint is None else self._paint.bias(progress)
+        prompt = self._steering(bias, self._of_prompt, progress, is_negative=False)
+        negative = self._steering(None, self._of_negative, progress, is_negative=True)
+        return [*[negative] * (num_rows - 1), prompt]
+
+    def _steering(
+        self, bias: Bias | None, regions: "Regions | None", progress: float, *, is_negative: bool
+    ) -> Steering | None:
+        acting = [each for each in self._heads if each.acts(progress) and (each.negative or not is_negative)]
+        if bias is None and regions is None and not acting:
+            return None
+        heads = {name: self._scales(acting, name) for name in self._sites} if acting else {}
+        return Steering(
+            bias=bias,
+            weight=None if regions is None else regions.rest,
+            groups=() if regions is None else regions.groups,
+            heads={site: scales for site, scales in heads.items() if scales is not None},
+        )
+
+    def _scales(self, acting: Sequence[HeadScale], site: str) -> Float[Tensor, " h"] | None:
+        kind, num_heads = self._sites[site]
+        mine = [each for each in acting if each.site in (site, kind)]
+        if not mine:
+            return None
+        scales = torch.ones(num_heads)
+        for each in mine:
+            scales[slice(None) if each.head is None else each.head] *= each.scale
+        return scales.to(self._device)
+
+
+def start_steering(request: GenerationRequest, model: Model, prompt: Conditioning) -> RequestSteering | None:
+    """The steering of a resolved request, None where it has none.
+
+    Warns:
+        PlaceWarning: regions overlap, or a mask has another shape than the picture.
+    """
+    if not (request.paint or request.regions or request.heads):
+        return None
+    warn_of_places(request)
+    return RequestSteering(request, model, prompt)
+
+
+class Paint:
+    """Words with a place."""
+
+    def __init__(self, request: GenerationRequest, prompt: Conditioning, device: torch.device) -> None:
+        words = words_of(request.prompt, prompt.tokens)
+        self._paint = request.paint
+        self._tokens = torch.zeros(len(prompt.context), len(self._paint))
+        for column, each in enumerate(self._paint):
+            self._tokens[tokens_of(words, each.word, None), column] = 1
+        self._device = device
+        self._region = cache(self._regions)
+
+    def bias(self, progress: float) -> Bias | None:
+        """What is added to the scores; None once all strengths have fallen to 1."""
+        left = [max(0.0, 1 - progress / each.until) * each.nats for each in self._paint]
+        if not any(left):
+            return None
+        return Bias(self._region, (self._tokens * torch.tensor(left)).to(self._device))
+
+    def _regions(self, grid: Grid) -> Float[Tensor, "n r"]:
+        columns = [_painted(each, grid).flatten() for each in self._paint]
+        return torch.stack(columns, -1).to(self._device)
+
+
+def _painted(painted: Painted, grid: Grid) -> Float[Tensor, "h w"]:
+    covered = coverage(painted, grid)
+    return 2 * covered - 1 if painted.outside else covered
+
+
+class Regions:
+    """Parts of the picture with prompts of their own, of the prompt's row or of the negative prompt's."""
+
+    def __init__(self, request: GenerationRequest, model: Model, *, is_negative: bool) -> None:
+        self._regions = request.regions
+        self._device = model.unet.device
+        self._weights = cache(self._shares)
+        self._has_own = [not is_negative or bool(each.negative_prompt) for each in self._regions]
+        self.groups = tuple(
+            KeyGroup(_keys_values(each, request, model, is_negative), partial(self._weight, number))
+            for number, (each, is_own) in enumerate(zip(self._regions, self._has_own, strict=True))
+            if is_own
+        )
+
+    def rest(self, grid: Grid) -> Float[Tensor, " n"]:
+        """The weight of the row's own context: what the regions leave of 1."""
+        return 1 - self._weights(grid)[self._has_own].sum(0)
+
+    def _weight(self, number: int, grid: Grid) -> Float[Tensor, " n"]:
+        return self._weights(grid)[number]
+
+    def _shares(self, grid: Grid) -> Float[Tensor, "r n"]:
+        covered = [each.weight * coverage(each, grid, feather=FEATHER).flatten() for each in self._regions]
+        shares = torch.stack(covered)
+        return ((1 - FLOOR) * shares / shares.sum(0).clamp(min=1)).to(self._device)
+
+
+class _KeysValues:
+    """Keys and values of a context at every site."""
+
+    def __init__(self, unet: UNet, context: Tensor) -> None:
+        self._made = unet.keys_values(context[None].to(unet.dtype))
+
+    def __call__(self, site: str) -> KeysValues:
+        return self._made[site]
+
+
+def _keys_values(region: Region, request: GenerationRequest, model: Model, is_negative: bool) -> _KeysValues:
+    if is_negative:
+        encoded = model.text.negative(region.negative_prompt)
+    else:
+        encoded = model.text.prompt(region.prompt, clip_skip=request.clip_skip)
+    return _KeysValues(model.unet, encoded.context)
+
+
+def check_steering(request: GenerationRequest, unet: UNet, plans: Sequence[Mapping[str, Choice]]) -> None:
+    """Raises what stands against the steering of a request, before its first step.
+
+    Args:
+        plans: of each pass.
+
+    Raises:
+        RequestError: the model has no such site or head.
+        BackendRefused: a backend takes no painted words.
+    """
+    for each in request.heads:
+        _check_head(each, unet)
+    if request.paint:
+        cross = {site.name for site in unet.sites if site.kind == "cross"}
+        for site, choice in (pair for plan in plans for pair in plan.items() if pair[0] in cross):
+            try:
+                check_bias(choice.backend, choice.spec, len(request.paint))
+            except BackendRefused as refusal:
+                raise BackendRefused(f"{site}: paint cannot be obeyed: {refusal}") from None
+
+
+def _check_head(scaled: HeadScale, unet: UNet) -> None:
+    sites = {site.name: site for site in unet.sites}
+    chosen = [site for name, site in sites.items() if scaled.site in (name, site.kind)]
+    if not chosen:
+        near = get_close_matches(scaled.site, sites, n=3, cutoff=0.0)
+        raise RequestError(
+            f"heads has the site {scaled.site!r}, which this model does not have; it has self, cross, "
+            f"{', '.join(near)}; limelight backends --model MODEL names all"
+        )
+    fewest = min(site.num_heads for site in chosen)
+    if scaled.head is not None and scaled.head >= fewest:
+        raise RequestError(f"heads has head {scaled.head} of {scaled.site}; it has heads 0 to {fewest - 1}")
