@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from PIL import Image
 
@@ -19,6 +19,7 @@ from limelight.pipeline.requests.schedulers import scheduler_name
 MAX_PROMPT_CHARACTERS = 20_000
 
 Record = bool | Literal["grid", "site", "head"]
+SyntaxName = Literal["limelight", "a1111"]
 Source = InputImage | Image.Image | str | PathLike[str]
 
 
@@ -173,6 +174,14 @@ class Name(Value):
         if value not in self.names:
             raise UnknownName(self.kind, str(value), self.names)
         return value
+
+
+@dataclass(frozen=True)
+class Syntax(Name):
+    """How a prompt is read."""
+
+    kind: str = "prompt syntax"
+    names: tuple[str, ...] = get_args(SyntaxName)
 
 
 @dataclass(frozen=True)
