@@ -59,8 +59,8 @@ def sides(key: str, value: Any) -> tuple[int, int]:
 def put_sampler(
     request: dict[str, Any], left_out: dict[str, str], key: str, label: str, schedule: str = ""
 ) -> None:
-    """Sets the scheduler. What is not known here goes into `left_out`: a sampler, or a schedule that the sampler
-    does not have here."""
+    """Sets the scheduler. What is not known here goes into `left_out`: a sampler, or a schedule that the
+    sampler does not have here."""
     scheduler = scheduler_for_label(label, schedule)
     if scheduler is None:
         plain, schedule = _apart(label, schedule)
