@@ -133,7 +133,7 @@ def _run(options: BatchOptions, stop: Stop) -> None:
     is_first = place_of_process() == 0
     if is_first and manifest.num_twins:
         report.complain(
-            f"{manifest.num_twins} rows ask for what another does, with the same seed; the pictures will be equal"
+            f"{manifest.num_twins} rows ask for what another does, seed and all; their pictures are equal"
         )
     on_cluster = options.engine == "ray"
     # What does not draw itself must not refuse a backend that others have.

@@ -2,7 +2,7 @@
 
     {"begin": run, ...}    a worker of a run begins; claims and failures before it no longer count
     {"claim": [key, ...]}  it will draw these
-    {"done": key, "file": ..., "bytes": ..., ...}    the picture is there, whole and on disk; "maps": so are they
+    {"done": key, "file": ..., "bytes": ..., ...}    the picture is there, whole and on disk; "maps" too
     {"failed": key, "error": ...}    there is no picture; the next run tries again
     {"summary": run}       index and gallery of the run are written
     {"dead": worker, "run": run}    its claims in that run no longer count
