@@ -30,6 +30,7 @@ from limelight.pipeline.requests.values import (
 
 MAX_STEPS = 1000  # the number of timesteps that Stable Diffusion models are trained on
 MAX_SEED = 2**64 - 1  # the largest that torch.Generator takes
+OPEN_SEED = -1  # says that any seed will do, on the command line, the page and in manifests; in no request
 MAX_SIDE = 2**20  # pixels; the machine's memory ends before
 MAX_GUIDANCE = 100.0
 MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many

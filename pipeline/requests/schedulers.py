@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from limelight.pipeline.errors import RequestError, UnknownName
-from limelight.pipeline.requests.sampler_names import spelling, with_schedule
+from limelight.pipeline.requests.sampler_names import MAX_NAME, spelling, with_schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,12 @@ def scheduler_name(name: str) -> str:
     Raises:
         UnknownName: it is neither; the message has the valid names.
     """
+    name = str(name)
     if name == OWN or name in SCHEDULERS:
         return name
-    found = _BY_SPELLING.get(spelling(str(name)))
+    found = _BY_SPELLING.get(spelling(name))
     if found is None:
-        raise UnknownName("scheduler", str(name), [OWN, *SCHEDULERS])
+        raise UnknownName("scheduler", name[:MAX_NAME], [OWN, *SCHEDULERS])
     return found
 
 

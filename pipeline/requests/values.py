@@ -233,8 +233,10 @@ class Items(Value):
             return value
         try:
             return json.loads(value)
-        except json.JSONDecodeError:
-            raise ValueError(f"{name} is {value.strip()!r}; must be a list in JSON, such as [1, 2]") from None
+        except (ValueError, RecursionError):
+            raise ValueError(
+                f"{name} is {value.strip()[:60]!r}; must be a list in JSON, such as [1, 2]"
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from limelight.pipeline.requests.fields import FIELDS
+from limelight.pipeline.requests.fields import FIELDS, OPEN_SEED
 
-OPEN = -1  # says that any seed will do, as an empty cell does
 SEEDS = 2**32
 
 
 def is_seed_open(values: Mapping[str, Any], matrix: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
     """Whether neither the row nor the run says which seed to take."""
     if "seed" in values:
-        return bool(values["seed"] == OPEN)
-    return "seed" not in matrix and defaults.get("seed", OPEN) == OPEN
+        return bool(values["seed"] == OPEN_SEED)
+    return "seed" not in matrix and defaults.get("seed", OPEN_SEED) == OPEN_SEED
 
 
 def open_seed(values: Mapping[str, Any], drawn: Counter[bytes]) -> int:

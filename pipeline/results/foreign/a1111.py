@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from limelight.pipeline.requests.fields import FIELDS
+from limelight.pipeline.requests.fields import FIELDS, OPEN_SEED
 from limelight.pipeline.results.foreign.fields import BadParameters, put, put_sampler, put_size, shown, sides
 from limelight.pipeline.text.networks import ANY_NETWORK, remedy
 
@@ -52,7 +52,7 @@ def record_of(parameters: str) -> dict[str, Any]:
     for key, name in _FIELDS.items():
         if text := take(key):
             put(request, name, FIELDS[name].a1111, text)
-    if request.get("seed") == -1:  # a program that draws one and does not tell which
+    if request.get("seed") == OPEN_SEED:  # a program that draws one and does not tell which
         ignored["Seed"] = str(request.pop("seed"))
     if size := take("size"):
         put_size(request, SIZE, size)

@@ -4,6 +4,7 @@ NovelAI, and Spaces of Hugging Face."""
 from collections.abc import Mapping
 from typing import Any
 
+from limelight.pipeline.requests.fields import OPEN_SEED
 from limelight.pipeline.results.foreign.fields import BadParameters, put, put_sampler, put_size, shown
 
 MAX_IGNORED = 200  # settings
@@ -49,7 +50,7 @@ def record_of(program: str, settings: Mapping[str, Any], version: str = "unknown
         if theirs in left and "width" not in request:
             key, value = left.pop(theirs)
             put_size(request, key, value)
-    if request.get("seed") == -1:
+    if request.get("seed") == OPEN_SEED:
         ignored["seed"] = str(request.pop("seed"))
     found = next((left.pop(theirs) for theirs in _SAMPLERS if theirs in left), None)
     schedule = next((left.pop(theirs)[1] for theirs in _SCHEDULES if theirs in left), "")
