@@ -97,8 +97,8 @@ def spoilt(value: Any, chance: random.Random) -> Any:
 def text_of(chance: random.Random) -> str:
     if chance.random() < 0.5:
         source = chance.choice((comfyui(), second_pass(), SWARM, FOOOCUS, INVOKE))
-        return json.dumps(spoilt(source, chance))
-    return TEXT + "".join(chance.choices(PIECES, k=chance.randrange(40)))
+        return json.dumps(spoilt(source, chance) if chance.random() < 0.7 else source)
+    return TEXT + "".join(chance.choices(PIECES, k=chance.choice((0, 1, 2, 40))))
 
 
 def picture(number: int, chance: random.Random) -> bytes:
