@@ -103,8 +103,8 @@ def tell_foreign(file: Path, record: Mapping[str, Any]) -> None:
     """What to expect of a picture that another program made, and what of its settings has no counterpart."""
     left = "; ".join(f"{key}: {value}" for key, value in record["ignored"].items()) or "nothing"
     complain(
-        f"{file} was made by another program (version {record['version']}), whose noise is another: expect a "
-        f"picture of the same kind, not the same pixels. Left out: {left}"
+        f"{file} was made by {record['program']} (version {record['version']}), whose noise is another: "
+        f"expect a picture of the same kind, not the same pixels. Left out: {left}"
     )
 
 

@@ -132,7 +132,9 @@ def _run(options: BatchOptions, stop: Stop) -> None:
     manifest = _read(options)
     is_first = place_of_process() == 0
     if is_first and manifest.num_twins:
-        report.complain(f"{manifest.num_twins} rows ask for what another does; each gets its own picture")
+        report.complain(
+            f"{manifest.num_twins} rows ask for what another does, seed and all; their pictures are equal"
+        )
     on_cluster = options.engine == "ray"
     # What does not draw itself must not refuse a backend that others have.
     plain = replace(options.load, attention=None, device="cpu", dtype=None)
@@ -228,6 +230,10 @@ def _stopped(what: str = "nothing was drawn") -> NoReturn:
 def _tell_beginning(run: "Run") -> None:
     if run.num_missing:
         report.complain(f"pictures that are gone or were changed, drawn again: {run.num_missing}")
+    if run.num_without_maps:
+        report.complain(
+            f"pictures of an earlier run without maps, drawn again for them: {run.num_without_maps}"
+        )
     if run.ledger.num_torn:
         report.complain(f"torn lines of the journal, left out: {run.ledger.num_torn}")
     if run.removed:

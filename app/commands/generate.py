@@ -14,11 +14,13 @@ from limelight.app.commands.options import grouped, load_options, request_option
 from limelight.app.load import LoadOptions, refusals
 from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.expansion import Expansion
-from limelight.pipeline.requests.fields import MAX_SEED
+from limelight.pipeline.requests.fields import MAX_SEED, OPEN_SEED
 from limelight.pipeline.requests.request import GenerationRequest
 
 RANDOM_SEEDS = min(2**32, MAX_SEED)
-_ASKED = request_options(optional={"seed"}, help={"seed": "Of the initial noise; random if omitted; printed"})
+_ASKED = request_options(
+    optional={"seed"}, help={"seed": "Of the initial noise; random if omitted or -1; printed"}
+)
 _LOAD = load_options(
     "model", "adapters", "variant", "attention", "device", "dtype", "offload", "compile", "exact"
 )
@@ -46,7 +48,9 @@ def generate(
     ] = "default",
 ) -> None:
     """Draw PROMPT and say where the picture is."""
-    seed = fields.get("seed", random.randrange(RANDOM_SEEDS))
+    seed = fields.get("seed", OPEN_SEED)
+    if seed == OPEN_SEED:
+        seed = random.randrange(RANDOM_SEEDS)
     asked = {**fields, "prompt": prompt, "seed": seed, "record": "grid" if maps else False}
     request = GenerationRequest(**asked)
     requests = request.opened().repeated(count)

@@ -45,7 +45,7 @@ def replay(
     files: Annotated[Mapping[str, Any], _FILES],
     load: Annotated[LoadOptions, _LOAD],
 ) -> None:
-    """Draw FILE, a PNG saved by Limelight, again; one by AUTOMATIC1111's web UI as far as it can be."""
+    """Draw FILE, a PNG saved by Limelight, again; a picture of another program as far as it can be."""
     from limelight.pipeline.results.png import is_foreign, read_record, request_of
 
     record = read_record(file)

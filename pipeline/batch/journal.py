@@ -2,7 +2,7 @@
 
     {"begin": run, ...}    a worker of a run begins; claims and failures before it no longer count
     {"claim": [key, ...]}  it will draw these
-    {"done": key, "file": ..., "bytes": ..., ...}    the picture is there, whole and on disk
+    {"done": key, "file": ..., "bytes": ..., ...}    the picture is there, whole and on disk; "maps" too
     {"failed": key, "error": ...}    there is no picture; the next run tries again
     {"summary": run}       index and gallery of the run are written
     {"dead": worker, "run": run}    its claims in that run no longer count
@@ -13,7 +13,7 @@ whoever appends next begins a new one.
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -149,6 +149,13 @@ class Ledger:
         elif "dead" in line:
             self.dead.add(line["dead"])
             self.claims.pop(line["dead"], None)
+
+    def forget(self, keys: Iterable[str], *, without: str) -> int:
+        """Drops those of the pictures whose lines do not have a value, and returns how many."""
+        dropped = [key for key in keys if key in self.done and not self.done[key].get(without)]
+        for key in dropped:
+            del self.done[key]
+        return len(dropped)
 
     def forget_missing(self, output: Path) -> int:
         """Drops pictures that are no longer there as they were written, and returns how many."""

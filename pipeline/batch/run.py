@@ -41,6 +41,7 @@ class Run:
         rows: by key, in the order in which they are drawn best: those of one size together.
         ledger: of the folder.
         num_missing: pictures of earlier runs that somebody took away or changed.
+        num_without_maps: pictures of earlier runs that recorded nothing; they are drawn again for their maps.
     """
 
     manifest: Manifest
@@ -51,6 +52,7 @@ class Run:
     rows: Mapping[str, Row]
     ledger: Ledger
     num_missing: int
+    num_without_maps: int
 
     @classmethod
     def begin(cls, manifest: Manifest, output: Path, team: Team, seat: Seat, engine: Engine) -> "Run":
@@ -64,7 +66,10 @@ class Run:
         ledger = Ledger(output / JOURNAL, team.run)
         ledger.read()
         missing = ledger.forget_missing(output)
-        return cls(manifest, output, team, seat, engine, rows, ledger, missing)
+        without = ledger.forget(
+            [key for key, row in rows.items() if row.values.get("record")], without="maps"
+        )
+        return cls(manifest, output, team, seat, engine, rows, ledger, missing, without)
 
     @property
     def num_done(self) -> int:

@@ -19,6 +19,7 @@ from limelight.pipeline.batch.stop import Stop
 from limelight.pipeline.batch.writer import Finished, Writer
 from limelight.pipeline.errors import OutOfMemory
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.values import SyntaxName
 from limelight.pipeline.results.result import Result, Step
 from limelight.pipeline.sampling.engine import Engine, Session
 from limelight.pipeline.text.encoder import TextEncoder
@@ -35,18 +36,18 @@ class Ahead:
     def __init__(self, text: TextEncoder) -> None:
         self._text = text
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
-        self._given: dict[tuple[str, int], Future[None]] = {}
+        self._given: dict[tuple[str, int, SyntaxName], Future[None]] = {}
 
     def encode(self, request: GenerationRequest) -> None:
         """Takes the prompt up when those given before are done."""
-        key = request.prompt, request.clip_skip
+        key = _key(request)
         if key not in self._given:
             self._given[key] = self._thread.submit(self._encode, *key)
 
     def leave(self, request: GenerationRequest) -> None:
         """Leaves a prompt that is needed now to the caller; where it has been taken up, waits until it is
         encoded."""
-        given = self._given.pop((request.prompt, request.clip_skip), None)
+        given = self._given.pop(_key(request), None)
         if given is not None and not given.cancel():
             wait((given,))
 
@@ -55,8 +56,13 @@ class Ahead:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     @torch.inference_mode()
-    def _encode(self, prompt: str, clip_skip: int) -> None:
-        self._text.prompt(prompt, clip_skip=clip_skip)
+    def _encode(self, prompt: str, clip_skip: int, syntax: SyntaxName) -> None:
+        self._text.prompt(prompt, clip_skip=clip_skip, syntax=syntax)
+
+
+def _key(request: GenerationRequest) -> tuple[str, int, SyntaxName]:
+    """Equal for requests whose prompts are encoded alike."""
+    return request.prompt, request.clip_skip, request.prompt_syntax
 
 
 PAUSE = 0.2  # seconds between looks at what others do

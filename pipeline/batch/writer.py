@@ -138,4 +138,6 @@ class Writer:
         done: dict[str, Any] = {"done": key, "file": finished.file, "bytes": size}
         if result.info["is_constant"]:
             done["is_constant"] = True
+        if result.maps is not None:
+            done["maps"] = True
         self._journal.append(done | {"seconds": round(time.monotonic() - finished.begun, 3)})

@@ -10,18 +10,19 @@ from limelight.attention.recording.recording import Grid, Recording
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.text.clip_encoder import Token
+from limelight.pipeline.text.encoder import Reading
 
 Keys = Callable[[str], tuple[tuple[Token, ...], Mapping[str, Tensor]]]  # text -> tokens, site -> h m d
 
 
 @torch.inference_mode()
-def context_keys(model: Model, clip_skip: int, text: str) -> tuple[tuple[Token, ...], dict[str, Tensor]]:
+def context_keys(model: Model, reading: Reading, text: str) -> tuple[tuple[Token, ...], dict[str, Tensor]]:
     """The tokens of a text from its start to its end, without padding, and the keys that each site makes.
 
     Raises:
         UsageError: it takes more than one chunk.
     """
-    conditioning = model.text.prompt(text, clip_skip=clip_skip)
+    conditioning = model.text.prompt(text, **reading)
     if len(conditioning.context) > model.text.length:
         raise UsageError(
             f"{text[:40]!r}... takes more than {model.text.length - 2} tokens; ask for a few words"

@@ -11,7 +11,7 @@ from limelight.pipeline.maps.query import context_keys
 from limelight.pipeline.maps.selection import Selection
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.text.encoder import Conditioning
+from limelight.pipeline.text.encoder import Conditioning, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,9 @@ def start_maps(
     if of_negative is not None:
         their = HeatMaps(request.negative_prompt, negative.tokens, size, Selection(of_negative))
         maps = replace(maps, of_negative=their)
+    read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}
     if request.record_queries:  # only then: it holds on to the model
-        maps = replace(maps, keys=partial(context_keys, model, request.clip_skip))
+        maps = replace(maps, keys=partial(context_keys, model, read))
     return RequestMaps(of_negative, of_prompt, maps)
 
 

@@ -23,13 +23,16 @@ from limelight.pipeline.requests.values import (
     Record,
     Scheduler,
     Source,
+    Syntax,
+    SyntaxName,
     Text,
     Value,
     Whole,
 )
 
 MAX_STEPS = 1000  # the number of timesteps that Stable Diffusion models are trained on
-MAX_SEED = 2**63 - 1  # the largest that torch.Generator reproduces on every platform
+MAX_SEED = 2**64 - 1  # the largest that torch.Generator takes
+OPEN_SEED = -1  # says that any seed will do, on the command line, the page and in manifests; in no request
 MAX_SIDE = 2**20  # pixels; the machine's memory ends before
 MAX_GUIDANCE = 100.0
 MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
@@ -58,6 +61,7 @@ class RequestFields(TypedDict, total=False):
     hires_scale: float | None
     hires_strength: float | None
     clip_skip: int
+    prompt_syntax: SyntaxName
     guidance_rescale: float
     guidance_start: float
     guidance_end: float
@@ -203,6 +207,14 @@ FIELDS: Mapping[str, Field] = {
         option="--clip-skip",
         is_offered=True,
         a1111="Clip skip",
+    ),
+    "prompt_syntax": Field(
+        Syntax(),
+        "Prompt syntax",
+        "What brackets mean and where a long prompt is cut: limelight, or a1111 as AUTOMATIC1111's web UI",
+        option="--prompt-syntax",
+        is_offered=True,
+        a1111="Prompt syntax",
     ),
     "guidance_rescale": Field(
         Number(0, 1),

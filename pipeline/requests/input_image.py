@@ -10,9 +10,11 @@ from typing import Any
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from limelight.pipeline.errors import RequestError
+from limelight.pipeline.requests.pixels import as_mask, as_rgb
 
 MAX_PIXELS = 2**26  # 8192 x 8192, 192 MiB once unpacked
 SIZE_MULTIPLE = 8
+_STRIP = 256  # rows of pixels
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # none that runs a program or follows a link
 
 
@@ -43,7 +45,7 @@ class InputImage:
             return source
         if isinstance(source, Image.Image):
             _check_pixels(name, source.size)
-            return cls._of(source, mode)
+            return cls._of(name, source, mode)
         if not isinstance(source, str | os.PathLike | io.BytesIO):
             raise RequestError(f"{name} is {source!r}; must be a PIL image or the path of a file")
         if not isinstance(source, io.BytesIO):
@@ -51,7 +53,7 @@ class InputImage:
         try:
             with Image.open(source, formats=FORMATS) as image:
                 _check_pixels(name, image.size)
-                return cls._of(ImageOps.exif_transpose(image), mode)
+                return cls._of(name, ImageOps.exif_transpose(image), mode)
         except Image.DecompressionBombError:
             raise RequestError(
                 f"{name} unpacks to more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; "
@@ -69,10 +71,12 @@ class InputImage:
             raise RequestError(f"{name} cannot be read: {error}") from None
 
     @classmethod
-    def _of(cls, image: Image.Image, mode: str) -> "InputImage":
-        pixels = image.convert(mode)  # a copy, also where the mode is the same
-        header = f"{mode} {pixels.width}x{pixels.height}\n".encode()
-        return cls(pixels, hashlib.sha256(header + pixels.tobytes()).hexdigest())
+    def _of(cls, name: str, image: Image.Image, mode: str) -> "InputImage":
+        pixels = as_rgb(name, image) if mode == "RGB" else as_mask(name, image)
+        digest = hashlib.sha256(f"{mode} {pixels.width}x{pixels.height}\n".encode())
+        for top in range(0, pixels.height, _STRIP):  # in strips: a copy of all pixels takes as much again
+            digest.update(pixels.crop((0, top, pixels.width, min(top + _STRIP, pixels.height))).tobytes())
+        return cls(pixels, digest.hexdigest())
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """What is asked for: everything that decides how one picture comes out, checked before any work."""
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -12,7 +11,7 @@ from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS, IMAGES, MAX_SEED
 from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage, fit, recall
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
-from limelight.pipeline.requests.values import Record, Source, Whole, as_json
+from limelight.pipeline.requests.values import Record, Source, SyntaxName, Whole, as_json
 
 MAX_COUNT = 10_000
 BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
@@ -23,7 +22,7 @@ class GenerationRequest:
     """One picture. `None` means the model's own value; `resolved` puts that in. Limits: `fields.FIELDS`.
 
     Args:
-        seed: of the initial noise, 0 to 2^63 - 1.
+        seed: of the initial noise, 0 to 2^64 - 1.
         width, height: of the picture, in pixels; multiples of 8.
         num_steps: scheduler steps, 1 to 1000.
         guidance_scale: classifier-free guidance, `eps_negative + scale * (eps_prompt - eps_negative)`; at 1
@@ -31,6 +30,8 @@ class GenerationRequest:
         clip_skip: which layer of the text encoder the prompt is taken from: 1 is the one that the model was
             trained with, 2 the one before it (diffusers' `clip_skip` plus 1). The negative prompt is taken
             from the model's own layer, as in diffusers.
+        prompt_syntax: `limelight`, or `a1111`: brackets, weights and the ends of chunks as in AUTOMATIC1111's
+            web UI, which heeds `clip_skip` in both prompts of Stable Diffusion 1 and in none of SDXL.
         guidance_rescale: 0 to 1, how far a guided prediction takes the spread of the prompt's own
             (Lin et al., arXiv:2305.08891, section 3.4).
         guidance_start, guidance_end: fractions of the steps between which guidance acts; outside them the
@@ -83,6 +84,7 @@ class GenerationRequest:
     hires_scale: float | None = None
     hires_strength: float | None = None
     clip_skip: int = 1
+    prompt_syntax: SyntaxName = "limelight"
     guidance_rescale: float = 0.0
     guidance_start: float = 0.0
     guidance_end: float = 1.0

@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any
 
 from limelight.pipeline.errors import RequestError, UnknownName
+from limelight.pipeline.requests.sampler_names import MAX_NAME, spelling, with_schedule
 from limelight.pipeline.requests.scheduler_classes import build, check_prediction
 
 
@@ -64,7 +65,7 @@ SCHEDULERS: Mapping[str, Recipe] = {
     "lcm": Recipe("LCMScheduler", label="LCM"),
     "tcd": Recipe("TCDScheduler", label="TCD"),
 }
-_BY_LABEL = {recipe.label: ours for ours, recipe in SCHEDULERS.items() if recipe.label}
+_BY_SPELLING = {spelling(recipe.label or ours): ours for ours, recipe in SCHEDULERS.items()}
 _AUTOMATIC = {  # the schedule that AUTOMATIC1111's web UI chooses where it is not plain
     "DPM++ 2M": "Karras",
     "DPM++ 2M SDE": "Exponential",
@@ -75,15 +76,18 @@ OWN = "model"  # the scheduler that the model's folder names, as it stands there
 
 
 def scheduler_name(name: str) -> str:
-    """Our name of a scheduler, from that or from AUTOMATIC1111's label ("DPM++ 2M Karras").
+    """Our name of a scheduler, from that or from another program's ("DPM++ 2M Karras", "dpmpp_2m").
 
     Raises:
         UnknownName: it is neither; the message has the valid names.
     """
-    ours = _BY_LABEL.get(str(name), str(name))
-    if ours != OWN and ours not in SCHEDULERS:
-        raise UnknownName("scheduler", ours, [OWN, *SCHEDULERS])
-    return ours
+    name = str(name)
+    if name == OWN or name in SCHEDULERS:
+        return name
+    found = _BY_SPELLING.get(spelling(name))
+    if found is None:
+        raise UnknownName("scheduler", name[:MAX_NAME], [OWN, *SCHEDULERS])
+    return found
 
 
 def scheduler_label(name: str) -> str:
@@ -92,15 +96,14 @@ def scheduler_label(name: str) -> str:
 
 
 def scheduler_for_label(label: str, schedule: str = "") -> str | None:
-    """Our name of what AUTOMATIC1111's web UI calls `label`, or None where there is no such scheduler here.
+    """Our name of what another program calls `label`, or None where there is no such scheduler here.
 
     Args:
-        schedule: its "Schedule type"; versions before 1.9 have it in the label.
+        schedule: of the noise (AUTOMATIC1111's "Schedule type"), where it is not in the label.
     """
-    if schedule == "Automatic":
+    if schedule.lower() == "automatic":
         schedule = _AUTOMATIC.get(label, "")
-    plain = schedule in ("Uniform", "Normal")
-    return _BY_LABEL.get(label if plain else f"{label} {schedule}".strip())
+    return _BY_SPELLING.get(with_schedule(label, schedule))
 
 
 def make_scheduler(name: str, config: Mapping[str, Any], *, num_steps: int | None = None) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from PIL import Image
 
@@ -20,6 +20,7 @@ from limelight.pipeline.requests.steering import Edit
 MAX_PROMPT_CHARACTERS = 20_000
 
 Record = bool | Literal["grid", "site", "head"]
+SyntaxName = Literal["limelight", "a1111"]
 Source = InputImage | Image.Image | str | PathLike[str]
 
 
@@ -189,6 +190,14 @@ class Name(Value):
 
 
 @dataclass(frozen=True)
+class Syntax(Name):
+    """How a prompt is read."""
+
+    kind: str = "prompt syntax"
+    names: tuple[str, ...] = get_args(SyntaxName)
+
+
+@dataclass(frozen=True)
 class Scheduler(Value):
     """A scheduler by our name or by AUTOMATIC1111's; kept by ours."""
 
@@ -235,8 +244,10 @@ class Items(Value):
             return value
         try:
             return json.loads(value)
-        except json.JSONDecodeError:
-            raise ValueError(f"{name} is {value.strip()!r}; must be a list in JSON, such as [1, 2]") from None
+        except (ValueError, RecursionError):
+            raise ValueError(
+                f"{name} is {value.strip()[:60]!r}; must be a list in JSON, such as [1, 2]"
+            ) from None
 
 
 @dataclass(frozen=True)

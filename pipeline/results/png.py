@@ -1,4 +1,4 @@
-"""The record inside a PNG: JSON for machines, and the `parameters` text that other programs know."""
+"""The record inside a picture: JSON for machines, and the `parameters` text that other programs know."""
 
 import io
 import json
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from limelight.pipeline.atomic import write_whole
@@ -16,7 +16,10 @@ from limelight.pipeline.requests.fields import FIELDS
 from limelight.pipeline.requests.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
-from limelight.pipeline.results.a1111 import BadParameters, parameters_text, record_of
+from limelight.pipeline.results.a1111 import parameters_text
+from limelight.pipeline.results.foreign.containers import UnreadableImage, embedded_texts
+from limelight.pipeline.results.foreign.fields import BadParameters
+from limelight.pipeline.results.foreign.record import READ, foreign_record
 
 KEY, PARAMETERS = "limelight", "parameters"
 MAX_RECORD_CHARACTERS = 1_000_000
@@ -56,52 +59,66 @@ def check_writable(folder: Path) -> None:
 
 
 def read_record(path: Path | IO[bytes], *, name: str = "") -> dict[str, Any]:
-    """The record in a PNG; the pixels are not decoded.
+    """The record in a PNG, or what another program wrote into a PNG, JPEG or WebP; no pixel is decoded.
 
-    Of a picture by AUTOMATIC1111's web UI or its like it is what `pipeline.parameters.record_of` reads, with
-    `ignored` in it.
+    Of another program's picture it is what `foreign_record` gives, with `ignored` in it.
 
     Args:
         name: what messages call it; the path if none is given.
 
     Raises:
-        NoRecord: there is no such file, it is no PNG, or it holds no record.
+        NoRecord: there is no such file, it is no such image, or it holds no record that can be read.
     """
     name = name or str(path)
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            text, parameters = image.info.get(KEY), image.info.get(PARAMETERS)
+        texts = _texts(path)
     except FileNotFoundError:
         raise NoRecord(f"{name} does not exist") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise NoRecord(f"{name} cannot be read as a PNG: {error}") from None
-    found = text if text is not None else parameters
-    if not isinstance(found, str):
-        raise NoRecord(
-            f"{name} holds no record; pictures saved by Limelight and by AUTOMATIC1111's web UI do, until "
-            "another program saves them again"
-        )
-    if len(found) > MAX_RECORD_CHARACTERS:
-        raise NoRecord(
-            f"the record in {name} has {len(found):,} characters; at most {MAX_RECORD_CHARACTERS:,}"
-        )
-    return _from_json(found, name) if text is not None else _from_parameters(found, name)
-
-
-def _from_parameters(text: str, name: str) -> dict[str, Any]:
+    except UnreadableImage as error:
+        raise NoRecord(f"{name} {error}; a picture that holds a record is a PNG, JPEG or WebP") from None
+    except OSError as error:
+        raise NoRecord(f"{name} cannot be read: {error.strerror or error}") from None
+    for key, text in texts.items():
+        if len(text) > MAX_RECORD_CHARACTERS and key in (KEY, PARAMETERS):
+            raise NoRecord(
+                f"the record in {name} has {len(text):,} characters; at most {MAX_RECORD_CHARACTERS:,}"
+            )
+    if KEY in texts:
+        return _from_json(texts[KEY], name)
     try:
-        return record_of(text)
+        record = foreign_record(texts)
     except BadParameters as error:
         raise NoRecord(f"{name}: {error}") from None
+    if record is None:
+        raise NoRecord(
+            f"{name} holds no record of a program that is known here ({READ}); many programs and sites leave "
+            "it out when they save a picture again"
+        )
+    return record
+
+
+def _texts(path: Path | IO[bytes]) -> dict[str, str]:
+    if not isinstance(path, Path):
+        return embedded_texts(path)
+    if path.exists() and not path.is_file():
+        raise UnreadableImage("is not a file")
+    with path.open("rb") as file:
+        return embedded_texts(file)
 
 
 def _from_json(text: str, name: str) -> dict[str, Any]:
     try:
         record = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise NoRecord(f"the record in {name} is not valid JSON: {error}") from None
     if not isinstance(record, dict) or not isinstance(record.get("request"), dict):
         raise NoRecord(f"the record in {name} has no request")
+    model = record.setdefault("model", {})
+    if not isinstance(model, dict) or not all(isinstance(value, str) for value in model.values()):
+        raise NoRecord(f"the model in the record of {name} is not a name and a hash")
+    if not isinstance(record.get("dtype"), str | None):
+        raise NoRecord(f"the dtype in the record of {name} is not a name")
+    record.pop("ignored", None)  # which marks another program's
     return record
 
 
@@ -122,5 +139,7 @@ def request_of(record: Mapping[str, Any], **files: Source | None) -> GenerationR
     if is_foreign(record):
         check_names(record["request"])
         taken = {name: value for name, value in record["request"].items() if FIELDS[name].is_offered}
+        if files.get("image") is None:
+            taken.pop("strength", None)  # of an image that the file does not hold
         return GenerationRequest(**(taken | files))
     return GenerationRequest.from_dict(record["request"], **files)

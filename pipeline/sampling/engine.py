@@ -23,6 +23,7 @@ from limelight.pipeline.sampling.job import Job, RowLimit, pack
 from limelight.pipeline.sampling.passes import fitted, make_passes, make_trajectory
 from limelight.pipeline.sampling.predict import predict
 from limelight.pipeline.sampling.steering import check_steering, start_steering
+from limelight.pipeline.text.encoder import Reading
 from limelight.pipeline.text.warned import UnknownWords
 from limelight.pipeline.text.words import Word, words_of
 
@@ -76,9 +77,10 @@ class Session:
         passes = make_passes(request, model)
         num_predictions, num_recorded = sum(len(each.timesteps) for each in passes), len(passes[0].timesteps)
         trajectory = make_trajectory(request, model, passes)
-        prompt = model.text.prompt(request.prompt, clip_skip=request.clip_skip)
+        read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}
+        prompt = model.text.prompt(request.prompt, **read)
         self._warn_of_unknown_words(words_of(request.prompt, prompt.tokens))
-        negative = model.text.negative(request.negative_prompt) if request.is_guided else prompt
+        negative = model.text.negative(request.negative_prompt, **read) if request.is_guided else prompt
         job = Job(
             id=id,
             request=request,

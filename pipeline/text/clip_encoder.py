@@ -4,18 +4,17 @@ it came from."""
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limelight.pipeline.requests.values import SyntaxName
 from limelight.pipeline.text.a1111 import chunks_at_commas, parse_a1111, rescaled
 from limelight.pipeline.text.syntax import Part, parse
 
 MAX_CHUNKS = 8
-SYNTAXES = ("limelight", "a1111")
-Syntax = Literal["limelight", "a1111"]
 _OPEN_CLIP_H = 1024  # the width of Stable Diffusion 2's encoder
 
 
@@ -73,11 +72,11 @@ class ClipEncoder:
         """Tokens of one chunk, start and end among them."""
         return self.model.config.max_position_embeddings
 
-    def chunks(self, prompt: str, syntax: Syntax = "limelight") -> list[_Chunk]:
+    def chunks(self, prompt: str, syntax: SyntaxName = "limelight") -> list[_Chunk]:
         """What the model reads, chunk by chunk; at least one, at most `MAX_CHUNKS`."""
         return [self._framed(chunk) for chunk in self._all_chunks(prompt, syntax)[:MAX_CHUNKS]]
 
-    def cut(self, prompt: str, syntax: Syntax = "limelight") -> str:
+    def cut(self, prompt: str, syntax: SyntaxName = "limelight") -> str:
         """What to say of a prompt that does not fit into `MAX_CHUNKS`; empty where it does."""
         chunks = self._all_chunks(prompt, syntax)
         left = [token for chunk in chunks[MAX_CHUNKS:] for token in chunk.tokens]
@@ -88,11 +87,11 @@ class ClipEncoder:
             f"read; without effect: {prompt[left[0].span[0] :]!r}"
         )
 
-    def _all_chunks(self, prompt: str, syntax: Syntax) -> list[_Chunk]:
+    def _all_chunks(self, prompt: str, syntax: SyntaxName) -> list[_Chunk]:
         parts = parse(prompt) if syntax == "limelight" else parse_a1111(prompt)
         return [chunk for part in parts for chunk in self._chunks_of(part, syntax)]
 
-    def _chunks_of(self, part: Part, syntax: Syntax) -> list[_Chunk]:
+    def _chunks_of(self, part: Part, syntax: SyntaxName) -> list[_Chunk]:
         pairs = [pair for start, end in self._stretches(part) for pair in self._read(part, start, end)]
         ids, tokens = [id for id, _ in pairs], [token for _, token in pairs]
         pieces, room = [token.text for token in tokens], self.length - 2
@@ -136,7 +135,7 @@ class ClipEncoder:
         return self.model.config.num_hidden_layers
 
     @torch.inference_mode()
-    def encode(self, prompt: str, *, clip_skip: int = 1, syntax: Syntax = "limelight") -> Encoded:
+    def encode(self, prompt: str, *, clip_skip: int = 1, syntax: SyntaxName = "limelight") -> Encoded:
         """A prompt, by the layer that the model was trained on or by one `clip_skip - 1` layers before it.
 
         AUTOMATIC1111 skips layers of Stable Diffusion 1's encoder alone.

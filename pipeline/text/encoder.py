@@ -6,18 +6,27 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from threading import Lock
+from typing import TypedDict
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limelight.pipeline.text.clip_encoder import ClipEncoder, Syntax, Token
+from limelight.pipeline.requests.values import SyntaxName
+from limelight.pipeline.text.clip_encoder import ClipEncoder, Token
 from limelight.pipeline.text.learned import Embedding, LearnedRows
 from limelight.pipeline.text.remarks import remarks
 from limelight.pipeline.text.warned import PromptCut, PromptSyntax
 from limelight.unet.weights.merge import MergedWeights
 
 MAX_CACHED_PROMPTS = 256
+
+
+class Reading(TypedDict):
+    """How a prompt is read: the arguments of `TextEncoder.prompt` beside its text."""
+
+    clip_skip: int
+    syntax: SyntaxName
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ class TextEncoder:
         self.encoders = tuple(replace(encoder, learned=learned) for encoder in self.encoders)
         self.forget()
 
-    def prompt(self, text: str, *, clip_skip: int = 1, syntax: Syntax = "limelight") -> Conditioning:
+    def prompt(self, text: str, *, clip_skip: int = 1, syntax: SyntaxName = "limelight") -> Conditioning:
         """A prompt.
 
         Args:
@@ -113,7 +122,7 @@ class TextEncoder:
                 self._cache.popitem(last=False)
         return encoded
 
-    def negative(self, text: str, *, clip_skip: int = 1, syntax: Syntax = "limelight") -> Conditioning:
+    def negative(self, text: str, *, clip_skip: int = 1, syntax: SyntaxName = "limelight") -> Conditioning:
         """A negative prompt.
 
         Args:
@@ -127,7 +136,7 @@ class TextEncoder:
         zeros = torch.zeros_like(encoded.context)
         return Conditioning(zeros, pooled, encoded.tokens, content_keys(zeros, self.length))
 
-    def said_of(self, text: str, syntax: Syntax = "limelight") -> list[str]:
+    def said_of(self, text: str, syntax: SyntaxName = "limelight") -> list[str]:
         """What `prompt` warns of."""
         cut = self.encoders[0].cut(text, syntax)
         return [*remarks(text, syntax), *([cut] if cut else [])]

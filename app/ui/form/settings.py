@@ -9,7 +9,7 @@ from limelight.app.ui.access.errors import NotOffered
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.form.start_image import images_of
 from limelight.pipeline.errors import RequestError, UnknownName, UsageError
-from limelight.pipeline.requests.fields import FIELDS, MAX_SEED
+from limelight.pipeline.requests.fields import FIELDS, MAX_SEED, OPEN_SEED
 from limelight.pipeline.requests.hints import check_names
 from limelight.pipeline.requests.request import MAX_COUNT, GenerationRequest
 from limelight.pipeline.requests.values import Whole
@@ -110,7 +110,7 @@ def seed_of(text: Any) -> int:
     Raises:
         RequestError: it is no whole number.
     """
-    if text is None or text == "":
+    if text is None or str(text)[:40].strip() in ("", str(OPEN_SEED)):
         return secrets.randbelow(RANDOM_SEEDS)
     try:
         return int(str(text)[:40])

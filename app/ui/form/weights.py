@@ -5,7 +5,7 @@ import re
 from limelight.app.ui.access.errors import NotOffered
 from limelight.pipeline.text.syntax import MAX_WEIGHT, MIN_WEIGHT
 
-_WEIGHT = re.compile(r"\s*:\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*\)")
+_WEIGHT = re.compile(r"\s{0,8}:\s{0,8}[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})\s{0,8}\)")
 
 
 def reweigh(prompt: str, span: tuple[int, int], weight: float) -> str:

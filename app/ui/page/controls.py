@@ -105,6 +105,11 @@ class Controls:
                 found["guidance_rescale"] = gr.Number(
                     0, label=_label("guidance_rescale"), minimum=0, maximum=1, step=0.1, min_width=90
                 )
+            found["prompt_syntax"] = gr.Dropdown(
+                [("Limelight's", "limelight"), ("AUTOMATIC1111's", "a1111")],
+                value="limelight",
+                label=_label("prompt_syntax"),
+            )
             found["lossy_cache_interval"] = gr.Slider(
                 1,
                 MAX_CACHE_INTERVAL,

@@ -202,7 +202,8 @@ class Studio:
     def _remarks(self, ticket: Ticket) -> list[str]:
         """What of the prompts is not acted on; for their writer, not for the server's log."""
         text, request = self.pipelines[ticket.model].model.text, ticket.request
-        remarks = [*text.said_of(request.prompt), *text.said_of(request.negative_prompt)]
+        syntax = request.prompt_syntax
+        remarks = [*text.said_of(request.prompt, syntax), *text.said_of(request.negative_prompt, syntax)]
         return [f"{remark[:1].upper()}{remark[1:]}." for remark in remarks]
 
     def _sweep(self) -> None:

@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from limelight.pipeline.requests.fields import FIELDS
-from limelight.pipeline.requests.hints import field_for
 from limelight.pipeline.requests.values import Value, Whole
 
 MAX_EXPANSION = 100_000  # pictures of one row
@@ -16,25 +14,6 @@ COLUMNS: Mapping[str, Value] = {name: field.value for name, field in FIELDS.item
 }
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # no file of Windows has such a name
-
-
-def misspelt(name: str) -> str | None:
-    """What is wrong with a column's name: one that is nearly a field's is a mistake; others are the caller's.
-
-    A name that begins with an underscore is the caller's, however near it is.
-    """
-    if not name:
-        return "a column has no name; give it one, or remove it"
-    if name in COLUMNS or name.startswith("_"):
-        return None
-    plain = name.lower().replace(" ", "_")
-    near = next(iter(get_close_matches(plain, COLUMNS, n=1, cutoff=0.75)), "") or field_for(plain)
-    if not near:
-        return None
-    return (
-        f"unknown column {name!r} (did you mean {near!r}?); to keep it as one of your own, "
-        f"call it {'_' + name!r}"
-    )
 
 
 def typed(name: str, value: object) -> Any:

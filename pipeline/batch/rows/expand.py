@@ -7,13 +7,13 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from limelight.pipeline.batch.rows.alternatives import alternatives, num_alternatives, shown
 from limelight.pipeline.batch.rows.columns import MAX_EXPANSION, typed
 from limelight.pipeline.errors import UnknownName, UsageError
 from limelight.pipeline.requests.fields import FIELDS
 
-_GROUP = re.compile(r"(?<!\\)\{([^{}]*\|[^{}]*)(?<!\\)\}")
+_TEXTS = ("prompt", "negative_prompt")
 _RANGE = re.compile(r"(\d{1,19})\.\.(\d{1,19})")
-_OPTIONS = re.compile(r"(?<!\\)\|")
 
 Matrix = Mapping[str, Sequence[Any]]  # field -> values
 
@@ -46,8 +46,10 @@ def _values(name: str, text: str) -> list[Any]:
     if text.startswith("["):
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UsageError(f"matrix {name} is {text!r}, which is not a list in JSON: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise UsageError(
+                f"matrix {name} is {text[:60]!r}, which is not a list in JSON: {error}"
+            ) from None
         if not values:
             raise UsageError(f"matrix {name} is empty; give at least one value")
         return list(values)
@@ -66,15 +68,11 @@ def expand(values: Mapping[str, Any], matrix: Matrix) -> Iterator[dict[str, Any]
         ValueError: they are more than `MAX_EXPANSION`, or `count` is no number for them.
     """
     given = {name: value for name, value in values.items() if name != "count"}
-    texts = [name for name in ("prompt", "negative_prompt") if isinstance(given.get(name), str)]
+    texts = [name for name in _TEXTS if isinstance(given.get(name), str)]
+    num_pictures(values, matrix)
     choices = [alternatives(given[name]) for name in texts]
     axes = {name: options for name, options in matrix.items() if name not in given}
     count = values.get("count", 1)
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise ValueError(f"count is {count!r}; must be a whole number from 1")
-    total = prod([count, *map(len, choices), *map(len, axes.values())])
-    if total > MAX_EXPANSION:
-        raise ValueError(f"stands for {total:,} pictures; at most {MAX_EXPANSION:,} in a row")
     for chosen in product(*choices, *axes.values()):
         row = given | dict(zip([*texts, *axes], chosen, strict=True))
         for number in range(count):
@@ -82,24 +80,17 @@ def expand(values: Mapping[str, Any], matrix: Matrix) -> Iterator[dict[str, Any]
             yield row | {"seed": seed + number} if number and isinstance(seed, int) else dict(row)
 
 
-def alternatives(text: str) -> list[str]:
-    r"""`a {red|blue} car` as `a red car` and `a blue car`; groups multiply, and may hold groups.
-
-    Equal ones count once. Braces without a bar between them are what they are; so is a brace or a bar after a
-    backslash, which goes.
+def num_pictures(values: Mapping[str, Any], matrix: Matrix) -> int:
+    """How many pictures a row stands for at most: equal alternatives are counted.
 
     Raises:
-        ValueError: there are more than `MAX_EXPANSION`.
+        ValueError: they are more than `MAX_EXPANSION`, or `count` is no number for them.
     """
-    pending, done = [text], []
-    while pending:
-        first = pending.pop()
-        group = _GROUP.search(first)
-        if group is None:
-            done.append(re.sub(r"\\([{}|])", r"\1", first))
-            continue
-        options = _OPTIONS.split(group[1])
-        pending += [first[: group.start()] + option + first[group.end() :] for option in reversed(options)]
-        if len(pending) + len(done) > MAX_EXPANSION:
-            raise ValueError(f"has more than {MAX_EXPANSION:,} alternatives")
-    return list(dict.fromkeys(done))
+    count = values.get("count", 1)
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"count is {count!r}; must be a whole number from 1")
+    numbers = [num_alternatives(values[name]) for name in _TEXTS if isinstance(values.get(name), str)]
+    total = prod([count, *numbers, *(len(axis) for name, axis in matrix.items() if name not in values)])
+    if total > MAX_EXPANSION:
+        raise ValueError(f"stands for {shown(total)} pictures; at most {MAX_EXPANSION:,} in a row")
+    return total

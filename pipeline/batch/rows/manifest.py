@@ -1,66 +1,20 @@
 """Manifests as they are on disk: csv, tsv, jsonl, parquet, and txt with a prompt on each line."""
 
-import codecs
-import csv
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from limelight.pipeline.batch.errors import Fault
-from limelight.pipeline.batch.rows.columns import misspelt, typed
+from limelight.pipeline.batch.rows.columns import typed
+from limelight.pipeline.batch.rows.csv_cells import read_csv
+from limelight.pipeline.batch.rows.lines import read_lines
+from limelight.pipeline.batch.rows.names import SIZE, faults_of_header, faults_of_names, known
+from limelight.pipeline.batch.rows.txt_cells import read_txt
 from limelight.pipeline.errors import UnknownName, UsageError
 
-MAX_LINE = 2**20  # bytes; a prompt of the greatest length takes 80,000 at most
-
-
-def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, str]]:
-    """Yields number, from 1, and text of each line that is valid UTF-8, without its end.
-
-    A byte order mark is dropped; lines end in LF or CRLF. No more than `MAX_LINE` is held at a time.
-
-    Args:
-        faults: is added to.
-    """
-    with path.open("rb") as file:
-        number, offset = 0, 0
-        while raw := file.readline(MAX_LINE + 1):
-            number += 1
-            length = len(raw)
-            if not raw.endswith(b"\n") and length > MAX_LINE:
-                while rest := file.readline(MAX_LINE):
-                    length += len(rest)
-                    if rest.endswith(b"\n"):
-                        break
-                faults.append(Fault(number, f"has {length:,} bytes; at most {MAX_LINE:,}"))
-            else:
-                text = _decoded(raw, number, offset, faults)
-                if text is not None:
-                    yield number, text
-            offset += length
-
-
-def _decoded(raw: bytes, number: int, offset: int, faults: list[Fault]) -> str | None:
-    if number == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        faults.append(Fault(1, "the file is UTF-16; save it as UTF-8"))
-        return None
-    if (nul := raw.find(b"\0")) >= 0:
-        faults.append(Fault(number, f"byte {offset + nul} of the file is NUL; remove it"))
-        return None
-    try:
-        text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        # utf-8-sig counts from behind the mark
-        start = offset + error.start + (3 if number == 1 and raw.startswith(codecs.BOM_UTF8) else 0)
-        value = raw[start - offset]
-        faults.append(
-            Fault(number, f"byte {start} of the file is 0x{value:02x}, not UTF-8; save the file as UTF-8")
-        )
-        return None
-    return text.removesuffix("\n").removesuffix("\r")
-
-
-Record = tuple[int, dict[str, Any]]  # line, value of each column that has one
+Record = tuple[int, dict[str, Any]]  # line, value of each field and column that has one
+Cells = Iterator[tuple[int, Mapping[str, Any]]]  # the same by the manifest's own names, as it has them
 
 
 def read_manifest(path: Path, faults: list[Fault]) -> Iterator[Record]:
@@ -72,30 +26,28 @@ def read_manifest(path: Path, faults: list[Fault]) -> Iterator[Record]:
     Raises:
         UsageError: there is no such file, or it is of no known kind.
     """
-    kinds: dict[str, Callable[[Path, list[Fault]], Iterator[Record]]] = {
-        ".csv": _read_csv,
-        ".tsv": _read_csv,
+    kinds: dict[str, Callable[[Path, list[Fault]], Cells]] = {
+        ".csv": read_csv,
+        ".tsv": read_csv,
         ".jsonl": _read_jsonl,
-        ".txt": _read_txt,
+        ".txt": read_txt,
         ".parquet": _read_parquet,
     }
     kind = path.suffix.lower()
     if kind not in kinds:
         raise UnknownName("kind of manifest", kind or path.name, kinds)
     try:
-        yield from kinds[kind](path, faults)
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is not a file; a manifest is one")
+        for line, cells in kinds[kind](path, faults):
+            if (row := _typed(line, cells, faults)) is not None:
+                yield line, row
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _read_txt(path: Path, faults: list[Fault]) -> Iterator[Record]:
-    for line, text in read_lines(path, faults):
-        if prompt := text.strip():
-            yield line, {"prompt": prompt}
-
-
-def _read_jsonl(path: Path, faults: list[Fault]) -> Iterator[Record]:
-    checked: set[str] = set()
+def _read_jsonl(path: Path, faults: list[Fault]) -> Cells:
+    checked: set[tuple[str, ...]] = set()
     for line, text in read_lines(path, faults):
         if not text.strip():
             continue
@@ -107,11 +59,12 @@ def _read_jsonl(path: Path, faults: list[Fault]) -> Iterator[Record]:
         if not isinstance(values, dict):
             faults.append(Fault(line, f"holds {text.strip()[:40]!r}; must be an object, {{...}}"))
             continue
-        wrong = [reason for name in values if name not in checked and (reason := misspelt(name))]
-        checked |= values.keys()
+        names = tuple(values)
+        wrong = faults_of_names(names) if names not in checked else []
         faults += [Fault(line, reason) for reason in wrong]
-        if not wrong and (row := _typed(line, values, faults)) is not None:
-            yield line, row
+        if not wrong:
+            checked.add(names)
+            yield line, values
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -122,55 +75,7 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _read_csv(path: Path, faults: list[Fault]) -> Iterator[Record]:
-    last = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal last
-        for number, text in read_lines(path, faults):
-            last = number
-            yield text + "\n"
-
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    rows = csv.reader(lines(), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    while True:
-        begin = last + 1
-        try:
-            cells = next(rows)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            faults.append(Fault(begin, f"is not valid csv: {error}"))
-            continue
-        # A faulty line before this row is no part of it; a row over several lines begins at its first.
-        begin = max(begin, last - sum(cell.count("\n") for cell in cells))
-        if not any(cells):
-            continue
-        if header is None:
-            header = [cell.strip() for cell in cells]
-            faults += [Fault(begin, reason) for reason in _faults_of_header(header)]
-        elif len(cells) != len(header):
-            faults.append(Fault(begin, f"has {len(cells)} cells; the header has {len(header)}"))
-        else:
-            given = {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""}
-            if (row := _typed(begin, given, faults)) is not None:
-                yield begin, row
-    if header is None and not faults:
-        faults.append(Fault(1, "the file is empty; the first line names the columns, such as prompt,seed"))
-
-
-def _faults_of_header(header: Sequence[str]) -> list[str]:
-    reasons = [reason for name in header if (reason := misspelt(name))]
-    reasons += [
-        f"column {n!r} is there {header.count(n)} times" for n in dict.fromkeys(header) if header.count(n) > 1
-    ]
-    if "prompt" not in header and not any("'prompt'" in reason for reason in reasons):
-        reasons.append(f"there is no column 'prompt'; the columns are {', '.join(map(repr, header[:20]))}")
-    return reasons
-
-
-def _read_parquet(path: Path, faults: list[Fault]) -> Iterator[Record]:
+def _read_parquet(path: Path, faults: list[Fault]) -> Cells:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -179,28 +84,35 @@ def _read_parquet(path: Path, faults: list[Fault]) -> Iterator[Record]:
     with path.open("rb") as stream:
         try:
             file = ParquetFile(stream)
-            reasons = _faults_of_header(file.schema_arrow.names)
+            reasons = faults_of_header(file.schema_arrow.names)
             faults += [Fault(1, reason) for reason in reasons]
             line = 0
             for batch in file.iter_batches() if not reasons else ():
                 for values in batch.to_pylist():
                     line += 1
-                    given = {name: value for name, value in values.items() if value is not None}
-                    if (row := _typed(line, given, faults)) is not None:
-                        yield line, row
+                    yield line, {name: value for name, value in values.items() if value is not None}
         except ArrowException as error:
             raise UsageError(f"{path} cannot be read as parquet: {error}") from None
 
 
-def _typed(line: int, values: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any] | None:
-    row, is_right = {}, True
-    for name, value in values.items():
+def _typed(line: int, cells: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any] | None:
+    row: dict[str, Any] = {}
+    is_right = True
+    for name, value in cells.items():
+        ours = known(name) or name
         try:
-            read = typed(name, value)
+            read = _both_sides(value) if ours == SIZE else {ours: typed(ours, value)}
         except ValueError as error:
             faults.append(Fault(line, str(error)))
             is_right = False
             continue
-        if read is not None:
-            row[name] = read
+        row |= {each: value for each, value in read.items() if value is not None}
     return row if is_right else None
+
+
+def _both_sides(size: Any) -> dict[str, int]:
+    """`512x768` as width and height."""
+    width, _, height = str(size)[:40].lower().partition("x")
+    if not (width.strip().isdecimal() and height.strip().isdecimal()):
+        raise ValueError(f"size is {str(size)[:40]!r}; must be WIDTHxHEIGHT such as 512x768")
+    return {"width": int(width), "height": int(height)}

@@ -10,12 +10,15 @@ from typing import Any
 
 from limelight.pipeline.batch.errors import Fault, ManifestError
 from limelight.pipeline.batch.rows.columns import check_id, own_columns
-from limelight.pipeline.batch.rows.expand import Matrix, expand
-from limelight.pipeline.batch.rows.manifest import read_manifest
+from limelight.pipeline.batch.rows.expand import Matrix, expand, num_pictures
+from limelight.pipeline.batch.rows.manifest import Record, read_manifest
+from limelight.pipeline.batch.rows.seeds import is_seed_open, open_seed
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.requests.fields import FIELDS
 from limelight.pipeline.requests.request import GenerationRequest
 
+MAX_PICTURES = 1_000_000  # of a manifest
+RECORDED = ("record", "record_extras", "record_points", "record_queries")
 MAX_FLAT = 10_000  # pictures in one folder; of more, each goes into one of 256
 
 
@@ -84,10 +87,11 @@ def read_rows(
     rows: list[Row] = []
     seen: Counter[bytes] = Counter()
     ids: dict[str, int] = {}
-    for line, values in read_manifest(path, faults):
+    drawn: Counter[bytes] = Counter()
+    for line, values in _bounded(path, matrix or {}, faults):
         try:
-            if "prompt" not in values and "prompt" not in (matrix or {}):
-                raise ValueError("there is no prompt")
+            if is_seed_open(values, matrix or {}, defaults or {}):
+                values = values | {"seed": open_seed(values, drawn)}
             expanded = list(expand(values, matrix or {}))
             names = _names(values.get("id"), len(expanded))
             _check_new(names, line, ids)
@@ -108,6 +112,27 @@ def read_rows(
     if faults:
         raise ManifestError(path.name, faults)
     return Manifest(path, rows, len(rows) - len(seen))
+
+
+def _bounded(path: Path, matrix: Matrix, faults: list[Fault]) -> list[Record]:
+    """The rows of a manifest, counted before they are expanded."""
+    records: list[Record] = []
+    total = 0
+    for line, values in read_manifest(path, faults):
+        try:
+            if "prompt" not in values and "prompt" not in matrix:
+                raise ValueError("there is no prompt")
+            total += num_pictures(values, matrix)
+        except ValueError as error:
+            faults.append(Fault(line, str(error)))
+            continue
+        if total > MAX_PICTURES:
+            raise UsageError(
+                f"{path.name} stands for {total:,} pictures up to line {line}; at most {MAX_PICTURES:,}: "
+                "make several manifests of it"
+            )
+        records.append((line, values))
+    return records
 
 
 def _names(id: Any, count: int) -> list[str | None]:
@@ -132,8 +157,9 @@ def _given(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _digest(request: GenerationRequest) -> bytes:
-    """Of the fields that are not at their defaults, so that a field which is new one day changes nothing."""
-    defaults = {field.name: field.default for field in fields(request)}
+    """Of the fields that make the picture and are not at their defaults, so that a field which is new one day
+    changes nothing. What is recorded while it is drawn does not change it."""
+    defaults = {field.name: field.default for field in fields(request) if field.name not in RECORDED}
     stored = request.to_dict()
     said = {name: stored[name] for name, usual in defaults.items() if getattr(request, name) != usual}
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).digest()

@@ -122,7 +122,7 @@ def test_what_somebody_took_away_is_drawn_again(tmp_path: Path, draw: Callable[.
 
 def test_identical_rows_get_a_picture_each(tmp_path: Path, draw: Callable[..., tuple[int, str]]) -> None:
     code, told = draw(write_rows(tmp_path / "m.csv", [ROWS[0]] * 3), tmp_path / "out")
-    assert code == 0 and "2 rows ask for what another does; each gets its own picture" in told
+    assert code == 0 and "2 rows ask for what another does, seed and all; their pictures are equal" in told
     assert len(pictures(tmp_path / "out")) == 3
 
 
@@ -189,3 +189,23 @@ def test_torn_journal_and_clock_and_time_zone_do_not_matter(
     ledger = Ledger(tmp_path / "out" / "journal", "")
     ledger.read()
     assert len(ledger.done) == len(ROWS) and ledger.num_torn == 1
+
+
+def test_maps_that_a_finished_run_does_not_have_are_drawn_and_nothing_else_is(
+    tmp_path: Path, draw: Callable[..., tuple[int, str]]
+) -> None:
+    manifest, out = write_rows(tmp_path / "m.csv", ROWS[:2]), tmp_path / "out"
+    assert draw(manifest, out)[0] == 0
+    before = pictures(out)
+    maps = {"defaults": {"record": "grid"}}
+    code, told = draw(manifest, out, **maps)
+    assert code == 0 and "no longer has" not in told
+    assert "pictures of an earlier run without maps, drawn again for them: 2" in told
+    assert pictures(out).keys() >= before.keys()
+    assert {name for name in pictures(out) if not name.startswith("maps/")} == before.keys()
+    made = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    assert any("maps" in path.parts for path in made)
+    for again in (maps, {}):  # maps that are there are not drawn again, nor is their picture without them
+        code, told = draw(manifest, out, **again)
+        assert code == 0 and "2 of 2 pictures" in told and "0 drawn" in told
+    assert {path: path.stat().st_mtime_ns for path in made} == made

@@ -1,11 +1,10 @@
-"""The parameters text of other programs, written and read."""
+"""The parameters text of other programs, written, and read back."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from limelight.pipeline import GenerationRequest
-from limelight.pipeline.results.a1111 import BadParameters, parameters_text, record_of
+from limelight.pipeline.results.a1111 import parameters_text
+from limelight.pipeline.results.foreign.a1111 import record_of
 
 
 def info(prompt: str = "a red apple", negative_prompt: str = "", **fields: object) -> dict[str, object]:
@@ -53,78 +52,21 @@ def test_what_is_written_is_read() -> None:
     assert record["ignored"] == {"Hires upscaler": "Lanczos"}
 
 
-THEIRS = """masterpiece, <lora:toys:0.8> a (red:1.1) apple,
-on a table
-Negative prompt: blurry, <hypernet:bad:1>
-worst quality
-Steps: 30, Sampler: DPM++ 2M, Schedule type: Automatic, CFG scale: 6.5, Seed: 123456, Size: 512x768, \
-Model hash: 6ce0161689, Model: v1-5-pruned, VAE: some.pt, Denoising strength: 0.7, Clip skip: 2, \
-Hires upscale: 1.5, Hires steps: 12, Hires upscaler: "Latent (a, b)", Lora hashes: "toys: 12ab", \
-Version: v1.9.4"""
-
-
-def test_what_automatic1111_writes_is_taken_over_as_far_as_it_can_be() -> None:
-    record = record_of(THEIRS)
-    assert record["request"] == {
-        "prompt": "masterpiece,  a (red:1.1) apple,\non a table",
-        "negative_prompt": "blurry, \nworst quality",
-        "num_steps": 30,
-        "scheduler": "dpm++2m-karras",
-        "guidance_scale": 6.5,
-        "seed": 123456,
-        "width": 512,
-        "height": 768,
-        "clip_skip": 2,
-        "hires_scale": 1.5,
-        "hires_strength": 0.7,
-    }
-    assert record["model"] == {"name": "v1-5-pruned", "hash": "6ce0161689"}
-    assert record["version"] == "v1.9.4"
-    assert record["ignored"] == {
-        "<lora:toys:0.8>": "a file of its own; give it with --lora",
-        "<hypernet:bad:1>": "a kind of file that is not supported",
-        "VAE": "some.pt",
-        "Hires steps": "12",
-        "Hires upscaler": "Latent (a, b)",
-        "Lora hashes": "toys: 12ab",
-    }
-    assert GenerationRequest(**record["request"]).final_size == (768, 1152)
-
-
 @pytest.mark.parametrize(
-    ("settings", "scheduler"),
-    [
-        ("Sampler: DPM++ 2M Karras", "dpm++2m-karras"),
-        ("Sampler: DPM++ 2M", "dpm++2m"),
-        ("Sampler: Euler, Schedule type: Karras", "euler-karras"),
-        ("Sampler: Euler a, Schedule type: Automatic", "euler-a"),
-        ("Sampler: DPM2, Schedule type: Automatic", None),  # with Karras' sigmas there, which is none here
-        ("Sampler: DPM fast", None),
-    ],
+    "name", ["a, Seed: 5", "two\nSteps: 9, Seed: 9", 'C:\\a "b".safetensors', '"', "plain-1.5"]
 )
-def test_samplers_are_taken_over_or_named(settings: str, scheduler: str | None) -> None:
-    record = record_of(f"a cat\nSteps: 20, Seed: 1, {settings}")
-    assert record["request"].get("scheduler") == scheduler
-    assert ("Sampler" in record["ignored"]) == (scheduler is None)
+def test_a_name_with_marks_is_quoted(name: str) -> None:
+    made = info()
+    made["model"] = {"name": name, "hash": "0123456789abcdef"}
+    text = parameters_text(made)
+    assert len(text.split("\n")) == 2
+    record = record_of(text)
+    assert record["model"]["name"] == name
+    assert (record["request"]["seed"], record["request"]["num_steps"]) == (7, 25)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "does not end in a line with Steps and Seed"),
-        ("a cat", "does not end in a line with Steps and Seed"),
-        ("a cat\nSteps: many, Seed: 1", "have Steps: 'many', which is no number"),
-        ("a cat\nSteps: 2, Seed: 1, Size: 512", "have Size: '', which is no number"),
-    ],
-)
-def test_another_text_is_refused(text: str, message: str) -> None:
-    with pytest.raises(BadParameters, match=message):
-        record_of(text)
-
-
-@given(st.text(alphabet='a:,"\\\n Steps', max_size=60))
-def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
-        record_of(f"a\nSteps: 1, Seed: 1, {text}")
-    except BadParameters:
-        pass
+@pytest.mark.parametrize("syntax", ["limelight", "a1111"])
+def test_the_syntax_of_a_prompt_is_read_back(syntax: str) -> None:
+    text = parameters_text(info(prompt_syntax=syntax))
+    assert ("Prompt syntax: a1111" in text) == (syntax == "a1111")
+    assert record_of(text)["request"].get("prompt_syntax", "limelight") == syntax

@@ -1,0 +1,109 @@
+"""Tables of text: csv and tsv, as spreadsheets of all countries write them."""
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from limelight.pipeline.batch.errors import Fault
+from limelight.pipeline.batch.rows.columns import COLUMNS
+from limelight.pipeline.batch.rows.lines import MAX_LINE, read_lines
+from limelight.pipeline.batch.rows.names import faults_of_header, known
+
+DELIMITERS = ",;\t|"
+MAX_CELL = MAX_LINE
+_DECIMAL_COMMA = re.compile(r"[+-]?\d{1,30},\d{1,30}")
+
+
+def read_csv(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yields line and cells by column; empty ones are left out. Arguments as of `manifest.read_manifest`.
+
+    The delimiter is that of a line `sep=;`, which Excel writes, or the one by which the first line has a
+    column for the prompt. Where it is no comma, a number may have a comma.
+    """
+    last = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal last
+        for number, text in read_lines(path, faults):
+            last = number
+            if number > 1 or not text.lower().startswith("sep="):
+                yield text + "\n"
+
+    csv.field_size_limit(MAX_CELL)
+    delimiter = _delimiter(path)
+    rows = csv.reader(lines(), delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    while True:
+        begin = last + 1
+        try:
+            cells = next(rows)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            faults.append(Fault(begin, f"is not valid csv: {error}"))
+            continue
+        # A faulty line before this row is no part of it; a row over several lines begins at its first.
+        begin = max(begin, last - sum(cell.count("\n") for cell in cells))
+        if not any(cell.strip() for cell in cells):
+            continue
+        if header is None:
+            header = _without_empty_end([cell.strip() for cell in cells])
+            faults += [Fault(begin, reason) for reason in faults_of_header([n for n in header if n])]
+            continue
+        if (found := _by_column(begin, header, _without_empty_end(cells, len(header)), faults)) is not None:
+            yield begin, found if delimiter == "," else _with_points(found)
+    if header is None and not faults:
+        faults.append(Fault(1, "the file is empty; the first line names the columns, such as prompt,seed"))
+
+
+def _delimiter(path: Path) -> str:
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    first = next((text for _, text in read_lines(path, []) if text.strip()), "")
+    if first.lower().startswith("sep=") and len(first.strip()) == 5:
+        return first.strip()[4]
+    for delimiter in DELIMITERS:
+        try:
+            names = next(csv.reader([first], delimiter=delimiter))
+        except csv.Error:
+            continue
+        if "prompt" in (known(name.strip()) for name in names):
+            return delimiter
+    return ","
+
+
+def _without_empty_end(cells: list[str], least: int = 0) -> list[str]:
+    """Spreadsheets leave empty cells behind a table."""
+    end = len(cells)
+    while end > least and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
+def _by_column(
+    line: int, header: Sequence[str], cells: Sequence[str], faults: list[Fault]
+) -> dict[str, str] | None:
+    if len(cells) != len(header):
+        faults.append(Fault(line, f"has {len(cells)} cells; the header has {len(header)}"))
+        return None
+    for number, (name, cell) in enumerate(zip(header, cells, strict=True), start=1):
+        if not name and cell.strip():
+            faults.append(
+                Fault(line, f"has {cell[:40]!r} in column {number}, which has no name; give it one")
+            )
+            return None
+    return {name: cell for name, cell in zip(header, cells, strict=True) if name and cell != ""}
+
+
+def _with_points(cells: Mapping[str, str]) -> dict[str, str]:
+    """Numbers with a decimal point where they have a comma."""
+    return {
+        name: cell.replace(",", ".") if _is_number(name) and _DECIMAL_COMMA.fullmatch(cell.strip()) else cell
+        for name, cell in cells.items()
+    }
+
+
+def _is_number(name: str) -> bool:
+    column = COLUMNS.get(known(name) or name)
+    return column is not None and column.written in (int, float)

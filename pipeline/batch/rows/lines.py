@@ -1,0 +1,55 @@
+"""Lines of a text file, as they can be trusted: UTF-8, and none too long."""
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+
+from limelight.pipeline.batch.errors import Fault
+
+MAX_LINE = 2**20  # bytes; a prompt of the greatest length takes 80,000 at most
+
+
+def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, str]]:
+    """Yields number, from 1, and text of each line that is valid UTF-8, without its end.
+
+    A byte order mark is dropped; lines end in LF or CRLF. No more than `MAX_LINE` is held at a time.
+
+    Args:
+        faults: is added to.
+    """
+    with path.open("rb") as file:
+        number, offset = 0, 0
+        while raw := file.readline(MAX_LINE + 1):
+            number += 1
+            length = len(raw)
+            if not raw.endswith(b"\n") and length > MAX_LINE:
+                while rest := file.readline(MAX_LINE):
+                    length += len(rest)
+                    if rest.endswith(b"\n"):
+                        break
+                faults.append(Fault(number, f"has {length:,} bytes; at most {MAX_LINE:,}"))
+            else:
+                text = _decoded(raw, number, offset, faults)
+                if text is not None:
+                    yield number, text
+            offset += length
+
+
+def _decoded(raw: bytes, number: int, offset: int, faults: list[Fault]) -> str | None:
+    if number == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        faults.append(Fault(1, "the file is UTF-16; save it as UTF-8"))
+        return None
+    if (nul := raw.find(b"\0")) >= 0:
+        faults.append(Fault(number, f"byte {offset + nul} of the file is NUL; remove it"))
+        return None
+    try:
+        text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        # utf-8-sig counts from behind the mark
+        start = offset + error.start + (3 if number == 1 and raw.startswith(codecs.BOM_UTF8) else 0)
+        value = raw[start - offset]
+        faults.append(
+            Fault(number, f"byte {start} of the file is 0x{value:02x}, not UTF-8; save the file as UTF-8")
+        )
+        return None
+    return text.removesuffix("\n").removesuffix("\r")

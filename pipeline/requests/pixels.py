@@ -1,0 +1,91 @@
+"""Pixels of all kinds of images as 8 bits of red, green and blue, or of a mask; what is lost is said."""
+
+import warnings
+
+import numpy as np
+from PIL import Image
+
+from limelight.pipeline.errors import RequestError
+
+WHITE = (255, 255, 255)
+_OPAQUE = 255
+_DEPTHS = (255.0, 65535.0)  # what white is in whole numbers of 8 and 16 bits
+
+
+class ImageChanged(UserWarning):
+    """An image is not taken as it is; the message says how it is taken."""
+
+
+def as_rgb(name: str, image: Image.Image) -> Image.Image:
+    """The image in RGB, a copy. Transparency is laid on white, and deeper colours are scaled to 8 bits.
+
+    Raises:
+        RequestError: its numbers have no range that is known.
+
+    Warns:
+        ImageChanged: it has transparent parts.
+    """
+    alpha = _alpha(image)
+    if alpha is None:
+        return _in_8_bits(name, image).convert("RGB")
+    warnings.warn(
+        f"{name} has transparent parts, which are taken for white; save it without transparency to choose",
+        ImageChanged,
+        stacklevel=2,
+    )
+    ground = Image.new("RGB", image.size, WHITE)
+    ground.paste(image.convert("RGBA").convert("RGB"), mask=alpha)
+    return ground
+
+
+def as_mask(name: str, image: Image.Image) -> Image.Image:
+    """The image in L, a copy. Of one with transparent parts that is painted in one shade, what is painted is
+    white, whatever the shade; of one painted in several, what is painted white.
+
+    Raises:
+        RequestError: as `as_rgb`.
+
+    Warns:
+        ImageChanged: it has transparent parts.
+    """
+    alpha = _alpha(image)
+    if alpha is None:
+        return _in_8_bits(name, image).convert("L")
+    shades = np.asarray(image.convert("RGBA").convert("L"))
+    opacity = np.asarray(alpha)
+    is_light = shades[opacity >= 128] >= 128
+    is_one_shade = bool(is_light.all() or not is_light.any())
+    drawn = "what is painted" if is_one_shade else "what is painted white"
+    warnings.warn(
+        f"{name} has transparent parts; {drawn} is drawn again, and what is transparent stays",
+        ImageChanged,
+        stacklevel=2,
+    )
+    if is_one_shade:
+        return alpha
+    return Image.fromarray((shades.astype(np.uint32) * opacity // _OPAQUE).astype(np.uint8))
+
+
+def _alpha(image: Image.Image) -> Image.Image | None:
+    """How opaque each pixel is; None where all are."""
+    if not image.has_transparency_data or image.mode[0] in "FI":
+        return None
+    alpha = image.convert("RGBA").getchannel("A")
+    return None if alpha.getextrema()[0] == _OPAQUE else alpha
+
+
+def _in_8_bits(name: str, image: Image.Image) -> Image.Image:
+    """Pillow cuts deeper greys off at 255; scaled here."""
+    if image.mode != "F" and not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image, dtype=np.float32)
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > _DEPTHS[-1]:
+        raise RequestError(
+            f"{name} has numbers from {low:g} to {high:g}; must be from 0 to 1, 255 or 65535: save 8 bits"
+        )
+    if image.mode == "F":
+        white = next(each for each in (1.0, *_DEPTHS) if high <= each)
+    else:
+        white = _DEPTHS[1] if image.mode.startswith("I;16") or high > _DEPTHS[0] else _DEPTHS[0]
+    return Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))

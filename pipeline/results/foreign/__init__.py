@@ -1,0 +1,1 @@
+"""What other programs wrote into their pictures."""
