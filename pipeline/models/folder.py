@@ -10,6 +10,7 @@ import torch
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import Family, family_of
 from limelight.pipeline.memory import free_bytes
+from limelight.pipeline.models.best_maps import BestMaps
 from limelight.pipeline.models.content_hash import ContentHash
 from limelight.pipeline.models.model import Model, kind_of
 from limelight.pipeline.text.clip_encoder import ClipEncoder
@@ -54,13 +55,14 @@ def load_model(
         )
     vae_config = _read_json(folder / "vae" / "config.json")
     kind_of(unet_config.get("in_channels", 4), vae_config.get("latent_channels", 4))
+    unet = optimize(
+        DeepCacheUNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant),
+        free_memory=free_bytes(),
+    )
     return Model(
         name=name,
         family=family,
-        unet=optimize(
-            DeepCacheUNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant),
-            free_memory=free_bytes(),
-        ),
+        unet=unet,
         vae=_load_vae(folder / "vae", dtype, device, variant),
         text=TextEncoder(
             [_load_clip(folder, part, family, dtype, device, variant) for part in text_parts],
@@ -69,6 +71,7 @@ def load_model(
         scheduler_config=_read_json(folder / "scheduler" / "scheduler_config.json"),
         hash=ContentHash(files),
         vocabulary=Vocabulary.read(folder),
+        best_maps=BestMaps.read(folder, unet.sites),
     )
 
 
