@@ -143,6 +143,9 @@ class Recording:
 
         Source: as in DiffSegmenter, Wang et al. 2023, arXiv:2309.02773.
         """
+        # Another thread may read meanwhile: a prediction counts once its views are there.
+        for name, view in frame.views.items():
+            self.views[name].append(view)
         # All that stays is a copy: a compiled graph may write over its outputs in the next call, and a row
         # would hold on to its whole batch.
         means = frame.means()
@@ -156,20 +159,18 @@ class Recording:
         if self.extras.steps:
             self.site_steps.append({site: _history(maps) for site, maps in frame.sites.items()})
         _add(self.sums, frame.sites)
-        for name, view in frame.views.items():
-            self.views[name].append(view)
 
     def repeat(self) -> None:
         """Takes the next prediction to have looked where the one before it did, of whose features it is made.
 
         Means over all predictions stay means over those that looked for themselves.
         """
+        for view in self.views.values():
+            view.repeat()
         self.num_repeated += 1
         self.steps.append(self.steps[-1])
         if self.site_steps:
             self.site_steps.append(self.site_steps[-1])
-        for view in self.views.values():
-            view.repeat()
 
     @property
     def num_own(self) -> int:

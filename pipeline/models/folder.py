@@ -10,6 +10,7 @@ import torch
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import Family, family_of
 from limelight.pipeline.memory import free_bytes
+from limelight.pipeline.models.autoencoder import autoencoder_class
 from limelight.pipeline.models.best_maps import BestMaps
 from limelight.pipeline.models.content_hash import ContentHash
 from limelight.pipeline.models.model import Model, kind_of
@@ -117,10 +118,9 @@ def _weight_files(part: Path, variant: str | None) -> list[Path]:
 
 
 def _load_vae(folder: Path, dtype: torch.dtype, device: torch.device, variant: str | None) -> Any:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     with parameters_on_meta():
-        vae = AutoencoderKL.from_config(_read_json(folder / "config.json"))
+        vae = autoencoder_class().from_config(_read_json(folder / "config.json"))
     load_strict(vae, _weight_files(folder, variant), dtype=dtype, device=device, rename=_vae_name)
     return vae.eval()
 

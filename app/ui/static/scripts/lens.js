@@ -140,7 +140,7 @@ export class Lens {
     step.max = last;
     $(this.element, ".step-value").textContent = step.value === "0" ? "all" : `${step.value} of ${last}`;
     options($(this.element, ".source"), [
-      ["best", "The best heads together"],
+      ["best", "The best heads"],
       ...grids.map((layer) => [layer.name, `Grid ${layer.name.replace("x", "×")}`]),
       ...heads.map((layer) => [layer.name, shortSite(layer.name)]),
     ]);
