@@ -52,11 +52,13 @@ class Viewer {
     if (this.picture === picture) this.tour.begin();
   }
 
-  /** Forgets the picture that is shown: another has been asked for. */
+  /** Leaves the run that is shown, for another has been asked for; a refusal brings it back. */
   leave() {
     this.tour.end();
+    this.left = this.message ?? this.left;
     this.message = null;
     this.lens.forget();
+    $(this.element, ".actions").hidden = true;
   }
 
   get picture() {
@@ -68,8 +70,12 @@ class Viewer {
     if (!value) return;
     const message = JSON.parse(JSON.stringify(value)); // out of gradio's proxies
     if (message.error) {
-      this.say(message.error, "error");
       this.busy(false);
+      if (!this.message && this.left) {
+        this.message = this.left;
+        this.render().then(() => this.say(message.error, "error"));
+      }
+      this.say(message.error, "error");
       return;
     }
     if (message.run !== this.message?.run) {
