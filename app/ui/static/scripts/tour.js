@@ -16,8 +16,13 @@ export class Tour {
   constructor(viewer) {
     this.viewer = viewer;
     this.timer = null;
+    this.isLit = false; // by the tour: whoever then chooses a word lights it, and does not put it out
     for (const event of ["pointerdown", "keydown", "wheel", "focusin"])
       document.addEventListener(event, () => this.end(), { passive: true });
+    for (const event of ["pointerdown", "keydown"])
+      viewer.element.addEventListener(event, ({ target, key = "Enter" }) => {
+        if (target.closest(".word") && ["Enter", " "].includes(key)) this.giveUp();
+      });
     viewer.element.addEventListener("pointerover", () => this.end());
   }
 
@@ -46,9 +51,15 @@ export class Tour {
   }
 
   light(i) {
+    this.isLit = true;
     this.viewer.lens.selected = new Set([i]);
     this.viewer.chips.mark();
     this.viewer.lens.paint();
+  }
+
+  giveUp() {
+    if (this.isLit) this.viewer.lens.selected.clear();
+    this.isLit = false;
   }
 
   end() {
