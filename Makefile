@@ -7,14 +7,25 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 QUICK := not gpu and not weights and not slow
 CHECKER := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
+# Where the command is, as long as the virtual environment is not activated.
+HERE := $(if $(filter $(abspath .venv),$(abspath $(VIRTUAL_ENV))),,$(BIN)/)
+
 # As it was typed: make would read a dollar sign as the beginning of a variable's name.
 override PROMPT := $(value PROMPT)
 export PROMPT
 
-.PHONY: image test shapes test-slow check benchmark docs wheel clean
+.PHONY: image ui test shapes test-slow check benchmark docs wheel clean
 
 image: .venv/installed ## draw PROMPT with the model in the box
 	@$(BIN)/limelight generate -- "$$PROMPT"
+	@echo
+	@echo 'Next:'
+	@echo '  $(HERE)limelight "two yellow stars"    another picture'
+	@echo '  $(HERE)limelight vocabulary            the words that the model in the box knows'
+	@echo '  $(HERE)limelight ui                    the page, where words light up'
+
+ui: .venv/installed ## open the page in which words light up
+	@$(BIN)/limelight ui
 
 test: .venv/installed-dev ## all tests but the slow ones and those that need a GPU or real weights; browsers are timed, so alone
 	@scripts/install_chromium.sh

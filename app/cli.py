@@ -1,8 +1,10 @@
 """The `limelight` command."""
 
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from limelight.app import lifetime, report
 from limelight.app.commands.backends import backends
@@ -13,11 +15,20 @@ from limelight.app.commands.inspect import inspect
 from limelight.app.commands.replay import replay
 from limelight.app.commands.ui import ui
 from limelight.app.commands.vocabulary import vocabulary
+from limelight.app.default_command import with_command
 from limelight.pipeline.errors import UsageError
 
+
+class Commands(TyperGroup):
+    """The commands, of which `generate` need not be typed."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_command(args, self.commands))
+
+
 app = typer.Typer(
+    cls=Commands,
     name="limelight",
-    help="Draw pictures from prompts, and see which word drew what.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -25,6 +36,21 @@ app = typer.Typer(
 )
 for command in (generate, batch, backends, vocabulary, convert, ui, inspect, replay):
     app.command()(command)
+
+
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        report.say(f"limelight {version('limelight')}")
+        raise typer.Exit
+
+
+@app.callback()
+def limelight(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Draw pictures from prompts, and see which word drew what: `limelight "a red apple"` draws one."""
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """What the command line tells its user: results on stdout, everything else on stderr."""
 
+import json
 import logging
 import sys
 import warnings
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from limelight.app.lifetime import NOBODY_READS
 from limelight.pipeline.errors import OutputError
+from limelight.pipeline.requests.fields import FIELDS
 
 MAX_SHOWN = 4_000  # characters of one message, or of one cell of a table
 
@@ -108,11 +110,32 @@ def tell_foreign(file: Path, record: Mapping[str, Any]) -> None:
     )
 
 
-def show_record(record: Mapping[str, Any]) -> None:
-    """The record of a picture as a table; its text is shown as text, never as markup."""
+def show_record(record: Mapping[str, Any], *, title: str = "") -> None:
+    """The record of a picture as a table: the request first, without what was not asked for, then what drew
+    it. Its text is shown as text, never as markup."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for key, value in record.items():
-        for inner, text in value.items() if isinstance(value, dict) else [("", value)]:
-            shown = text if isinstance(text, str) else repr(text)
-            table.add_row(Text(plain(f"{key} {inner}".strip())), Text(plain(shown)))
+    request = record.get("request", {})
+    ordered = {name: request[name] for name in FIELDS if name in request} | request
+    for name, value in ordered.items():
+        if value not in (None, False, "", [], {}):
+            _add_row(table, name.replace("_", " "), value)
+    rest = {name: value for name, value in record.items() if name != "request"}
+    for key in [name for name in ("model", "enlarged") if name in rest] + sorted(rest):
+        value = rest.pop(key, None)
+        for inner, each in value.items() if isinstance(value, dict) else [("", value)]:
+            if each not in (None, [], {}, ""):
+                _add_row(table, f"{key} {inner}".strip().replace("_", " "), each)
+    if title:
+        say(title)
     show(table, markup=False)
+
+
+def _add_row(table: Table, name: str, value: Any) -> None:
+    shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+    table.add_row(Text(plain(name)), Text(plain(shown)))
+
+
+def say_json(value: Mapping[str, Any]) -> None:
+    """One line of JSON, whole however long it is; raises as `say` does."""
+    with _writing():
+        print(json.dumps(value, ensure_ascii=False), flush=True)

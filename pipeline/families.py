@@ -46,6 +46,8 @@ class Family:
         num_text_encoders: 1, or 2 side by side (SDXL).
         penultimate: the context is the last hidden state but one.
         guidance_scale: the scale its makers recommend.
+        finest_maps: whether the finest grid's maps measured best, for models that do not say what does;
+            otherwise all grids but the coarsest are averaged.
         single_file: for families whose models are passed around as single files.
     """
 
@@ -54,11 +56,12 @@ class Family:
     num_text_encoders: int = 1
     penultimate: bool = False
     guidance_scale: float = 7.5
+    finest_maps: bool = False
     single_file: SingleFile | None = None
 
 
 FAMILIES = (
-    Family(name="limelight", context_dim=256, guidance_scale=3.0),
+    Family(name="limelight", context_dim=256, guidance_scale=3.0, finest_maps=True),
     Family(
         name="sd1",
         context_dim=768,

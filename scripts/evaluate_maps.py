@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.models.locate import locate_model
 from scripts.training.config import SHIPPED
 from scripts.training.data import World
 from scripts.training.scoring.map_scores import (
@@ -21,13 +22,17 @@ from scripts.training.scoring.map_scores import (
     Aggregation,
     Maps,
     area_under_roc,
+    best_maps_of,
     best_threshold,
     by_grid,
     centred,
+    default_of,
     iou,
     masks_of,
+    mean_iou,
     pointing,
     search,
+    search_default,
     whole,
 )
 from scripts.training.scoring.scores import interval
@@ -52,6 +57,7 @@ def main() -> int:
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument("--scenes", type=int, default=200, help="half to choose by, half to report on")
     parser.add_argument("--timesteps", type=int, nargs="+", default=[100, 250, 400, 550, 700])
+    parser.add_argument("--save", action="store_true", help="the best of one grid into the model's folder")
     parser.add_argument("--words", action="store_true", help="also a line for every noun")
     arguments = parser.parse_args()
     model = TextToImagePipeline.from_pretrained(arguments.model, device="cpu").model
@@ -66,11 +72,18 @@ def main() -> int:
     finest = max(side for _, side, _ in test.heads)
     plain = by_grid(test, f"mean of the {finest}x{finest} sites", lambda side: side == finest)
     best = search(validation, plain)
+    default = default_of(model.best_maps, test)
+    if arguments.save:
+        sides = sorted({side for _, side, _ in test.heads})
+        grids = [by_grid(validation, "", lambda side, one=one: side == one) for one in sides]
+        nouns = _of_kind(validation, "noun")
+        default = search_default(validation, max(grids, key=lambda grid: mean_iou(grid, nouns)))
     ways = {
         "the whole picture": whole,
         "a Gaussian in the middle": centred,
         "mean of all sites, heads, steps (DAAM's rule)": by_grid(test, "", lambda side: True),
         plain.name: plain,
+        default.name: default,
         best.name: best,
     }
     print(f"| maps of | put together by | words | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 3)}")
@@ -84,6 +97,16 @@ def main() -> int:
     print(f"\n{best.name}: timesteps {steps}; {best.end:g} of the end token; the mean of these heads:")
     for site, side, head in (test.heads[i] for i in best.heads):
         print(f"- {site}, head {head} ({side}x{side})")
+    if arguments.save:
+        nouns, chosen = (_of_kind(each, "noun") for each in (test, validation))
+        threshold = best_threshold(default(chosen), masks_of(chosen.truths))
+        maps, masks = default(nouns), masks_of(nouns.truths)
+        scores = {
+            "nouns": len(nouns.truths),
+            "iou": round(iou(maps, masks, threshold).mean().item(), 3),
+            "pointing": round(pointing(maps, masks).mean().item(), 3),
+        }
+        print(f"\n{best_maps_of(default, test, scores).write(locate_model(arguments.model))}: {scores}")
     if arguments.words:
         print_words(_of_kind(test, "noun"), best)
     return 0

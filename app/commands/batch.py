@@ -258,6 +258,8 @@ def _tell_end(run: "Run", drawn: int, seconds: float) -> None:
     report.say(
         f"{run.num_done} of {len(run.rows)} pictures in {run.output}; {drawn} drawn in {seconds:.1f} s"
     )
+    if (gallery := run.output / "index.html").is_file():
+        report.say(f"gallery: {gallery.resolve().as_uri()}")
     if failed:
         raise SystemExit(3)
 

@@ -1,21 +1,28 @@
-"""`limelight generate`, and how it and `limelight replay` draw."""
+"""`limelight generate`."""
 
 import random
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from limelight.app import report
 from limelight.app.commands.options import grouped, load_options, request_options
-from limelight.app.load import LoadOptions, refusals
-from limelight.pipeline.errors import OutputError, UsageError
+from limelight.app.default_command import one_prompt
+from limelight.app.drawing import drawn, stopping
+from limelight.app.load import LoadOptions
+from limelight.pipeline.errors import OutputError
 from limelight.pipeline.requests.expansion import Expansion
-from limelight.pipeline.requests.fields import MAX_SEED, OPEN_SEED
+from limelight.pipeline.requests.fields import IMAGES, MAX_SEED, OPEN_SEED
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.results.enlarged import WANTED, drawn_image, enlarge_to_view
+
+if TYPE_CHECKING:  # the module loads torch
+    from limelight.pipeline.results.result import Result
 
 RANDOM_SEEDS = min(2**32, MAX_SEED)
 _ASKED = request_options(
@@ -28,7 +35,9 @@ _LOAD = load_options(
 
 @grouped
 def generate(
-    prompt: str,
+    prompt: Annotated[
+        list[str], typer.Argument(help="What to draw, in quotes.", metavar="PROMPT", show_default=False)
+    ],
     *,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A .png file, or a folder for files named by content.")
@@ -39,6 +48,12 @@ def generate(
     maps: Annotated[
         Path | None, typer.Option(help="A folder for where each word acted: sheet, words, numbers, steps.")
     ] = None,
+    native: Annotated[
+        bool,
+        typer.Option(
+            "--native", help=f"Save small pictures as they are, not enlarged to {WANTED} pixels to look at."
+        ),
+    ] = False,
     expand: Annotated[
         bool,
         typer.Option("--expand", help="Let a language model add to PROMPT first, by SEED, and say what."),
@@ -51,13 +66,14 @@ def generate(
     seed = fields.get("seed", OPEN_SEED)
     if seed == OPEN_SEED:
         seed = random.randrange(RANDOM_SEEDS)
-    asked = {**fields, "prompt": prompt, "seed": seed, "record": "grid" if maps else False}
+    text = one_prompt(prompt, sys.argv[1:])
+    asked = {**fields, **as_drawn(fields), "prompt": text, "seed": seed, "record": "grid" if maps else False}
     request = GenerationRequest(**asked)
     requests = request.opened().repeated(count)
     if expand:
-        expansion = _expanded(prompt, seed, expander, load.model)
+        expansion = _expanded(text, seed, expander, load.model)
         requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
-    draw(requests, output, load, maps=maps)
+    draw(requests, output, load, maps=maps, native=native)
 
 
 def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
@@ -89,64 +105,63 @@ def draw(
     load: LoadOptions,
     *,
     maps: Path | None = None,
-    expected_hash: str | None = None,
+    native: bool = False,
 ) -> None:
     """Draws every request and saves each picture as soon as it is done.
 
     Args:
         output: a .png file, for a single request, or a folder.
         maps: a folder for where each word acted; the requests record.
-        expected_hash: of the model's content; another one is refused before sampling.
+        native: save small pictures as they are.
 
     Raises:
         UsageError: something that was given cannot be used.
         SystemExit: 3 when pictures failed, 4 when stopped.
     """
-    from rich.progress import TimeRemainingColumn
-
-    from limelight.app.progress import Bar
     from limelight.pipeline.results.maps_export import export_maps
     from limelight.pipeline.results.png import check_writable
 
-    is_file = _is_file(output, len(requests))
-    check_writable(output.parent if is_file else output)
+    one_file = is_file(output, len(requests))
+    check_writable(output.parent if one_file else output)
     if maps is not None:
         check_writable(maps)
-    started, failed = time.monotonic(), 0
-    made: dict[int, int] = {}  # predictions of each picture
-    try:
-        with Bar(TimeRemainingColumn(compact=True)) as bar:
-            pipe = load.load()
-            if expected_hash is not None and pipe.model.hash.result() != expected_hash:
-                raise UsageError(
-                    f"drawn with a model whose content hash is {expected_hash[:12]}; "
-                    f"{load.model!r} has {pipe.model.hash.result()[:12]}"
-                )
-            with refusals():
-                for request in requests:
-                    pipe.engine.plan(request)
-            for step in pipe.stream(requests):
-                made[step.id] = step.count if step.error is not None else step.index
-                bar.show(sum(made.values()), step.count * len(requests))
-                if step.error is not None:
-                    failed += 1
-                    report.complain(f"seed {step.request.seed}: {step.error}")
-                elif step.result is not None:
-                    path = step.result.save(output if is_file else output / step.result.file_name)
-                    report.say(f"{path}  (seed {step.request.seed})")
-                    if maps is not None:
-                        report.say(f"{export_maps(step.result, maps)[0]}  (where each word acted)")
-                    if step.result.info["is_constant"]:
-                        report.complain(f"seed {step.request.seed}: the picture is of one colour")
-    except KeyboardInterrupt:
-        report.fail("stopped; the pictures named above are whole", code=4)
-    drawn = len(requests) - failed
-    report.say(f"{drawn} of {len(requests)} pictures in {time.monotonic() - started:.1f} s")
-    if failed:
+    started, num_drawn = time.monotonic(), 0
+    with stopping():
+        for result in drawn(requests, load):
+            num_drawn += 1
+            shown = result if native else enlarge_to_view(result)
+            path = shown.save(output if one_file else output / shown.file_name)
+            report.say(f"{path}  ({_about(shown)})")
+            if maps is not None:
+                report.say(f"{export_maps(result, maps)[0]}  (where each word acted)")
+            if result.info["is_constant"]:
+                report.complain(f"seed {result.request.seed}: the picture is of one colour")
+    report.say(f"{num_drawn} of {len(requests)} pictures in {time.monotonic() - started:.1f} s")
+    if num_drawn < len(requests):
         raise SystemExit(3)
 
 
-def _is_file(output: Path, count: int) -> bool:
+def _about(shown: "Result") -> str:
+    """What a line about a saved picture says of it."""
+    seed, enlarged = f"seed {shown.request.seed}", shown.info.get("enlarged")
+    if enlarged is None:
+        return seed
+    drawn, saved = ("x".join(map(str, enlarged[key])) for key in ("from", "to"))
+    return f"{seed}; enlarged from {drawn} to {saved} pixels by {enlarged['by']}, --native keeps {drawn}"
+
+
+def as_drawn(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Images among the fields that were enlarged to be looked at, at the size at which they were drawn."""
+    found = {}
+    for name in IMAGES:
+        if (path := fields.get(name)) is not None and (image := drawn_image(path)) is not None:
+            size = "x".join(map(str, image.size))
+            report.complain(f"{path} was enlarged to be looked at; it is taken at {size}, as it was drawn")
+            found[name] = image
+    return found
+
+
+def is_file(output: Path, count: int) -> bool:
     """Whether `output` means a file rather than a folder.
 
     Raises:

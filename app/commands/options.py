@@ -4,6 +4,7 @@ A command has one parameter for a group, such as `load: Load`; `grouped` makes t
 """
 
 import inspect
+import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -13,13 +14,23 @@ import typer
 
 from limelight.app.load import LoadOptions
 from limelight.pipeline.adapters.files import parse_embedding, parse_lora
-from limelight.pipeline.requests.fields import FIELDS
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.requests.fields import FIELDS, names_by_a1111
 from limelight.pipeline.requests.request import GenerationRequest
 
 _LORA = "FILE or FILE:WEIGHT, a LoRA to draw with; may be repeated."
 _EMBEDDING = "FILE, a textual inversion whose word prompts may use; may be repeated."
 _DEFAULTS = {field.name: field.default for field in fields(GenerationRequest)}
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
+_SIDES = names_by_a1111("Size")  # width and height
+_SIZE = inspect.Parameter(
+    "size",
+    _KEYWORD,
+    default=None,
+    annotation=Annotated[
+        str | None, typer.Option("--size", help="WIDTHxHEIGHT in pixels, such as 512x512; both sides in one.")
+    ],
+)
 
 
 @dataclass(frozen=True)
@@ -75,16 +86,18 @@ def request_options(
 
     def make(values: dict[str, Any]) -> dict[str, Any]:
         given: dict[str, Any] = {}
+        if (size := values.pop("size", None)) is not None:
+            given = _sides(size, values)
         for option, value in values.items():
             if value is not None:
                 fields = shared[option]
                 given |= zip(fields, value if len(fields) > 1 else (value,), strict=True)
         return given
 
-    return Group(
-        tuple(_request_option(option, fields, optional, help or {}) for option, fields in by_option.items()),
-        make,
+    options = tuple(
+        _request_option(option, fields, optional, help or {}) for option, fields in by_option.items()
     )
+    return Group((*options, _SIZE) if set(_SIDES) <= shared.keys() else options, make)
 
 
 def _request_option(
@@ -100,6 +113,7 @@ def _request_option(
     written: Any = entries[0].value.written
     if len(names) > 1:
         written = tuple[tuple(entry.value.written for entry in entries)]  # type: ignore[misc]
+    aliases = [entry.alias for entry in entries if entry.alias]
     default = None if defaults[0] is None else defaults[0] if len(names) == 1 else tuple(defaults)
     return inspect.Parameter(
         _name(option),
@@ -107,9 +121,23 @@ def _request_option(
         default=default,
         annotation=Annotated[
             written | None if default is None else written,
-            typer.Option(option, help="; ".join([*texts, *limits]) + "."),
+            typer.Option(option, *aliases, help="; ".join([*texts, *limits]) + "."),
         ],
     )
+
+
+def _sides(size: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Width and height of --size.
+
+    Raises:
+        UsageError: it is not two numbers, or a side is given twice.
+    """
+    found = re.fullmatch(r"\s*(\d{1,9})\s*[xX\N{MULTIPLICATION SIGN}]\s*(\d{1,9})\s*", size)
+    if found is None:
+        raise UsageError(f"size is {size!r}; must be WIDTHxHEIGHT in pixels, such as 512x512")
+    if any(values.get(side) is not None for side in _SIDES):
+        raise UsageError(f"size is {size!r} and a side is given too; leave out --width and --height")
+    return dict(zip(_SIDES, map(int, found.groups()), strict=True))
 
 
 def load_options(*names: str, help: Mapping[str, str] | None = None) -> Group:

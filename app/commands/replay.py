@@ -1,19 +1,24 @@
 """`limelight replay`."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
+from PIL import Image
 
 from limelight.app import report
-from limelight.app.commands.generate import draw
+from limelight.app.commands.generate import as_drawn, is_file
 from limelight.app.commands.options import grouped, load_options, request_options
+from limelight.app.drawing import drawn, stopping
 from limelight.app.load import LoadOptions
 from limelight.pipeline.adapters.files import recorded_files
-from limelight.pipeline.errors import UsageError
+from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.fields import FIELDS, IMAGES
+from limelight.pipeline.results.enlarged import enlarge_to_view
 
 _FILES = request_options(
     IMAGES, help={name: f"The {FIELDS[name].label.lower()} that FILE was made with" for name in IMAGES}
@@ -45,11 +50,12 @@ def replay(
     files: Annotated[Mapping[str, Any], _FILES],
     load: Annotated[LoadOptions, _LOAD],
 ) -> None:
-    """Draw FILE, a PNG saved by Limelight, again; a picture of another program as far as it can be."""
+    """Draw FILE, a PNG saved by Limelight, again, and say whether the pixels are the same; a picture of
+    another program as far as it can be. No file is overwritten."""
     from limelight.pipeline.results.png import is_foreign, read_record, request_of
 
     record = read_record(file)
-    request = request_of(record, **files)
+    request = request_of(record, **{**files, **as_drawn(files)})
     made_by = record.get("model", {})
     if model is None and made_by.get("name") != "default":
         raise UsageError(f"{file} was drawn with {made_by.get('name')!r}; say where it is with --model")
@@ -61,4 +67,46 @@ def replay(
         dtype=load.dtype or record.get("dtype"),
         adapters=recorded_files(record.get("adapters", []), load.adapters),
     )
-    draw([request], output, used, expected_hash=None if is_foreign(record) else made_by.get("hash"))
+    check = None if is_foreign(record) else made_by.get("hash")
+    target = _target(output)
+    with stopping():
+        result = next(drawn([request], used, expected_hash=check), None)
+        if result is None:
+            raise SystemExit(3)
+        again = enlarge_to_view(result) if "enlarged" in record else result
+        path = again.save(target if is_file(target, 1) else _free(target / again.file_name))
+    report.say(f"{path}  (seed {request.seed}; {compared(file, again.image)})")
+
+
+def compared(file: Path, image: Image.Image) -> str:
+    """Whether a picture has the pixels of the one in a file, in words."""
+    with Image.open(file) as old:
+        if old.size != image.size:
+            return f"not the size of {file}, which is {old.width}x{old.height}"
+        before, after = (np.asarray(each.convert("RGB"), np.int16) for each in (old, image))
+    different = (before != after).any(-1)
+    if not different.any():
+        return f"the same pixels as {file}"
+    most = int(np.abs(before - after).max())
+    return f"{different.mean():.1%} of the pixels differ from {file}, by at most {most} of 255"
+
+
+def _target(output: Path) -> Path:
+    """The folder or the .png file to write.
+
+    Raises:
+        OutputError: it is neither, or a file that exists already.
+    """
+    from limelight.pipeline.results.png import check_writable
+
+    one_file = is_file(output, 1)
+    check_writable(output.parent if one_file else output)
+    if one_file and output.exists():
+        raise OutputError(f"output is {output}, which exists; replay overwrites nothing: give another name")
+    return output
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first like it that no file has: `x-2.png`, `x-3.png`, ..."""
+    others = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([path], others) if not each.exists())

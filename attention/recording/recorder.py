@@ -42,7 +42,8 @@ class RowRecorder:
             if recording is not None and frame is not None
         ]
         self.takes_means = all(
-            recording.level != "head" and not recording.extras.values for _, recording, _ in self._rows
+            recording.level != "head" and not (recording.extras.values or recording.extras.heads)
+            for _, recording, _ in self._rows
         )
         extras = [recording.extras for _, recording, _ in self._rows]
         self.takes_self = any(each.refined or each.points for each in extras)
@@ -65,6 +66,7 @@ class RowRecorder:
             _check_tokens(site, row, recording, heads)
             mean = heads.mean(0)
             frame.add(site, grid, mean, {"grid": None, "site": mean, "head": heads}[recording.level])
+            frame.choose(site, grid, heads, recording.extras)
             if "values" in frame.views:
                 norms = contribution_norms(heads, v[row].detach(), out_weight.detach())
                 kept = None if recording.level == "grid" else norms

@@ -26,6 +26,7 @@ class Extras:
         refined: maps spread over the positions that look alike, see `Recording.append`.
         points: points of the picture whose self-attention is kept, one row for each site.
         queries: which predictions' queries are kept, from 0, to ask later about other words.
+        heads: cross-attention sites with those of their heads whose mean is kept by itself, at any level.
     """
 
     steps: bool = False
@@ -33,6 +34,7 @@ class Extras:
     refined: bool = False
     points: tuple[Point, ...] = ()
     queries: tuple[int, ...] = ()
+    heads: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 PLAIN = Extras()
@@ -46,7 +48,7 @@ class Frame:
         grids: grid -> sum over its sites of their maps, m h w; probabilities over tokens sum to 1.
         num_sites: grid -> how many sites that is.
         sites: site -> its map, m h w (level `site`), or every head's, heads m h w (level `head`).
-        views: name -> the frame of another kind of map: `values`, `points`.
+        views: name -> the frame of another kind of map: `values`, `points`, `chosen`.
         mixing: grid -> sum over the self-attention sites of their probabilities, mean over heads, n n.
         num_mixing: grid -> how many sites that is.
         queries: cross-attention site -> queries, h n d; None unless they are wanted.
@@ -69,6 +71,11 @@ class Frame:
         self.num_sites[grid] = self.num_sites.get(grid, 0) + 1
         if kept is not None:
             self.sites[site] = kept.mT.unflatten(-1, grid)
+
+    def choose(self, site: str, grid: Grid, heads: Float[Tensor, "h n m"], chosen: Extras) -> None:
+        """Takes those heads of a site that are wanted by themselves; each counts alike."""
+        for head in dict(chosen.heads).get(site, ()):
+            self.views["chosen"].add(site, grid, heads[head], None)
 
     def mix(self, grid: Grid, weights: Float[Tensor, "n n"]) -> None:
         """Takes the probabilities of a self-attention site."""
@@ -96,8 +103,8 @@ class Recording:
         totals: grid -> sum of that over the predictions.
         site_steps: for each prediction, site -> its map, where `extras.steps` asks for them.
         sums: site -> sum over the predictions.
-        views: name -> the recording of another kind of map: `values`, `refined`, and `points`, whose
-            "tokens" are the points.
+        views: name -> the recording of another kind of map: `values`, `refined`, `points`, whose "tokens" are
+            the points, and `chosen`, the mean of chosen heads.
         queries: prediction -> cross-attention site -> queries, h n d.
         num_repeated: how many predictions did not look for themselves.
     """
@@ -118,6 +125,8 @@ class Recording:
             self.views["values"] = Recording("grid" if level == "grid" else "site", num_tokens, alike)
         if extras.points:
             self.views["points"] = Recording("site", len(extras.points), alike)
+        if extras.heads:
+            self.views["chosen"] = Recording("grid", num_tokens)
         if extras.refined:
             self.views["refined"] = Recording("grid", num_tokens)
 
@@ -134,6 +143,9 @@ class Recording:
 
         Source: as in DiffSegmenter, Wang et al. 2023, arXiv:2309.02773.
         """
+        # Another thread may read meanwhile: a prediction counts once its views are there.
+        for name, view in frame.views.items():
+            self.views[name].append(view)
         # All that stays is a copy: a compiled graph may write over its outputs in the next call, and a row
         # would hold on to its whole batch.
         means = frame.means()
@@ -147,20 +159,18 @@ class Recording:
         if self.extras.steps:
             self.site_steps.append({site: _history(maps) for site, maps in frame.sites.items()})
         _add(self.sums, frame.sites)
-        for name, view in frame.views.items():
-            self.views[name].append(view)
 
     def repeat(self) -> None:
         """Takes the next prediction to have looked where the one before it did, of whose features it is made.
 
         Means over all predictions stay means over those that looked for themselves.
         """
+        for view in self.views.values():
+            view.repeat()
         self.num_repeated += 1
         self.steps.append(self.steps[-1])
         if self.site_steps:
             self.site_steps.append(self.site_steps[-1])
-        for view in self.views.values():
-            view.repeat()
 
     @property
     def num_own(self) -> int:

@@ -67,6 +67,10 @@ def recorded_bytes(
     if extras.refined:
         small = {site.grid for site in own if site.num_positions <= MAX_REFINED_POSITIONS}
         total += _maps("grid", [site for site in cross if site.grid in small], num_tokens, num_steps, False)
+    if extras.heads:
+        chosen = dict(extras.heads)
+        wanted = [site for name, site in sites.items() if name in chosen]
+        total += _maps("grid", wanted, num_tokens, num_steps, False)
     queries = sum(site.num_positions * site.num_heads * site.head_dim * site.query_bytes for site in cross)
     return total + queries * len(extras.queries)
 
@@ -98,7 +102,11 @@ def check_recordings(
     def size(level: Level | None = None, bare: bool = False) -> int:
         return sum(
             recorded_bytes(
-                level or one.level, sites, one.num_tokens, num_steps, PLAIN if bare else one.extras
+                level or one.level,
+                sites,
+                one.num_tokens,
+                num_steps,
+                _bare(one.extras) if bare else one.extras,
             )
             for one in recordings
         )
@@ -108,7 +116,7 @@ def check_recordings(
     level, levels = recordings[0].level, get_args(Level)
     num_cross = sum(site.kind == "cross" for site in sites.values())
     remedies = [(repr(each), size(each)) for each in reversed(levels[: levels.index(level)])]
-    if any(one.extras != PLAIN for one in recordings):
+    if any(one.extras != _bare(one.extras) for one in recordings):
         remedies += [(f"{each!r} without extras", size(each, bare=True)) for each in reversed(levels)]
     fits = next((f"{name} takes {_mib(need)}" for name, need in remedies if need <= max_bytes), None)
     raise RecordingTooLarge(
@@ -116,6 +124,11 @@ def check_recordings(
         f"{sum(one.num_tokens for one in recordings)} tokens and {num_steps} steps takes {_mib(size())}; "
         f"at most {_mib(max_bytes)} ({fits or 'take fewer steps or a smaller picture'})"
     )
+
+
+def _bare(extras: Extras) -> Extras:
+    """The extras that nobody asked for."""
+    return Extras(heads=extras.heads)
 
 
 def _extras(recordings: Sequence[Recording]) -> str:

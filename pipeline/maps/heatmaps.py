@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from textwrap import shorten
 
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
 from limelight.attention.recording.recording import Grid, Point, Recording
 from limelight.pipeline.maps import numbers
+from limelight.pipeline.maps.drawer import Drawer, Scale
 from limelight.pipeline.maps.layers import Layer, LayerKind, grid_layers, head_layers, step_layers
 from limelight.pipeline.maps.lookup import tokens_of
+from limelight.pipeline.maps.measures import SiteMeasures
 from limelight.pipeline.maps.points import point_index, point_maps
 from limelight.pipeline.maps.query import Keys, queried
 from limelight.pipeline.maps.selection import NoSuchMap, Selection
@@ -18,13 +22,12 @@ from limelight.pipeline.text.words import Part, Word, parts_of, words_of
 
 
 @dataclass(frozen=True, slots=True)
-class HeatMaps:
+class HeatMaps(SiteMeasures):
     """Cross-attention probabilities of one prompt over one picture.
 
     Every position of the picture divides its attention among all tokens, start, end and padding among them,
-    so over all tokens the maps sum to 1. A map is the mean over heads, sites and steps. Sites of the coarsest
-    grid are left out where there are finer ones: each of their positions sees much of the picture at once, so
-    they tell words apart least.
+    so over all tokens the maps sum to 1. A map is the mean over the heads and predictions that measured best
+    for the model (`pipeline.models.best_maps`); `all` takes every head and prediction.
 
     With `lossy_cache_interval`, means are over the predictions computed whole; one between them has the maps
     of that whose deep feature it takes.
@@ -36,6 +39,7 @@ class HeatMaps:
         end_share: part of the end token's probability that words get.
         of_negative: the maps of the negative prompt, where they are recorded.
         keys: encodes words that are not in the prompt, where queries are recorded.
+        drawer: draws maps over the picture, once there is one.
     """
 
     prompt: str
@@ -46,10 +50,11 @@ class HeatMaps:
     end_share: float = 0.0
     of_negative: "HeatMaps | None" = field(default=None, repr=False)
     keys: Keys | None = field(default=None, repr=False, compare=False)
+    drawer: Drawer | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         words, size = " ".join(word.text for word in self.words()), f"{self.size[1]}x{self.size[0]}"
-        return f"HeatMaps({words!r}, {size}, {self.num_steps} predictions, level {self.recording.level!r})"
+        return f"HeatMaps({shorten(words, 60)!r}, {size}, {self.num_steps} predictions)"
 
     @property
     def recording(self) -> Recording:
@@ -112,6 +117,10 @@ class HeatMaps:
         """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
         return words_of(self.prompt, self.tokens)
 
+    def all(self) -> "HeatMaps":
+        """The mean over all heads and predictions, of every grid but the coarsest, the least sharp."""
+        return replace(self, selection=self.selection.all())
+
     def taken_grids(self) -> tuple[Grid, ...]:
         """The grids that a map is put together from, the finest first."""
         return self.selection.taken_grids()
@@ -131,6 +140,21 @@ class HeatMaps:
             NoSuchMap: the prompt does not have it, or not so often.
         """
         return self._scaled(self._words(tokens_of(self.words(), text, occurrence)))
+
+    def overlay(self, word: str, *, scale: Scale = "shared") -> Image.Image:
+        """The picture with the light of a word, or of several, over it; `scale` as of `maps.drawer`. Raises
+        NoSuchMap where the prompt does not have the word, or the picture is not finished."""
+        return self._drawer.overlay(self, word, scale)
+
+    def sheet(self, *, scale: Scale = "shared") -> Image.Image:
+        """The picture, and the light of every word over it; otherwise as `overlay`."""
+        return self._drawer.sheet(self, scale)
+
+    @property
+    def _drawer(self) -> Drawer:
+        if self.drawer is None:
+            raise NoSuchMap("the picture is not finished; its result's maps can be drawn")
+        return self.drawer
 
     def token(self, index: int) -> Float[Tensor, "h w"]:
         """The probability that a pixel attends to one position of the context; 0 is the start token. Raises
@@ -180,7 +204,9 @@ class HeatMaps:
         steps = self.selection.queried_steps()
         assert self.keys is not None  # whoever records queries gives it
         tokens, keys = self.keys(text)
-        of_text = replace(self.selection, recording=queried(self.recording, steps, keys), steps=None)
+        best = replace(self.selection.best, last=1.0)  # of the predictions whose queries there are
+        recording = queried(self.recording, steps, keys)
+        of_text = replace(self.selection, recording=recording, best=best, steps=None)
         return replace(self, prompt=text, tokens=tokens, selection=of_text).word(text)
 
     def step(self, index: int) -> "HeatMaps":
@@ -225,36 +251,6 @@ class HeatMaps:
         found = {name: self._view(name) for name in names}
         return found if self.of_negative is None else found | {"negative": self.negative}
 
-    def concentration(self, word: str) -> dict[str, float]:
-        """Site -> how concentrated a word's map is there: 0 where it is even, 1 where it is one position.
-
-        Raises:
-            NoSuchMap: the prompt does not have the word, or sites are not recorded.
-        """
-        found = self._site_maps(tokens_of(self.words(), word, None))
-        return {site: numbers.concentration(maps.sum(0)) for site, maps in found.items()}
-
-    def overlap(self, word: str, other: str) -> dict[str, float]:
-        """Site -> what the maps of two words have in common there, 0 to 1.
-
-        Raises:
-            NoSuchMap: the prompt does not have a word, or sites are not recorded.
-        """
-        one, two = (self._site_maps(tokens_of(self.words(), each, None)) for each in (word, other))
-        return {site: numbers.overlap(one[site].sum(0), two[site].sum(0)) for site in one}
-
-    def outliers(self, threshold: float = 3.5) -> dict[str, float]:
-        """Sites whose words lie elsewhere than at the other sites, with how far; the furthest first.
-
-        Args:
-            threshold: robust z-score, in median absolute deviations, above which a site is named.
-
-        Raises:
-            NoSuchMap: sites are not recorded.
-        """
-        tokens = [i for word in self.words() for i in word.tokens]
-        return numbers.outliers(self._site_maps(tokens), threshold)
-
     def at(self, x: int, y: int) -> dict[str, float]:
         """How one pixel shares its attention among the words, the largest first.
 
@@ -269,8 +265,8 @@ class HeatMaps:
             shares[word.text] = shares.get(word.text, 0.0) + float(self._words(word.tokens)[y, x])
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
-    def _site_maps(self, tokens: Sequence[int]) -> dict[str, Float[Tensor, "k h w"]]:
-        """Site -> the maps of some tokens there."""
+    def site_maps(self, tokens: Sequence[int]) -> dict[str, Float[Tensor, "k h w"]]:
+        """Site -> the maps of some tokens there. Raises NoSuchMap where sites are not recorded."""
         self.selection.check_sites()
         return {site: self.raw.site(site)[list(tokens)] for site in self.sites()}
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from limelight.attention.recording.recording import Recording
 
-LayerKind = Literal["grid", "heads", "steps"]
+LayerKind = Literal["best", "grid", "heads", "steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class Layer:
     """All tokens of one grid or site, in several frames.
 
     Attributes:
-        name: "16x16", or the site's.
-        frames: of `grid` and `steps` the prediction, of `heads` the head; None is the mean over them.
+        name: "best", "16x16", or the site's.
+        frames: of `best`, `grid` and `steps` the prediction, of `heads` the head; None is the mean over them.
         maps: float32 on the CPU, a row for each frame.
     """
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from limelight.attention.recording.recorder import probabilities
-from limelight.attention.recording.recording import Grid, Recording
+from limelight.attention.recording.recording import Extras, Grid, Recording
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.text.clip_encoder import Token
@@ -41,13 +41,15 @@ def queried(recording: Recording, steps: tuple[int, ...], keys: Mapping[str, Ten
 
     Source: Marcos-Manchon et al. 2024, arXiv:2403.14291.
     """
-    result = Recording("grid", next(iter(keys.values())).shape[1])
+    chosen = Extras(heads=recording.extras.heads)
+    result = Recording("grid", next(iter(keys.values())).shape[1], chosen)
     grids = _grids(recording)
     for step in steps:
         frame = result.frame()
         for site, q in recording.queries[step].items():
             heads = probabilities(q, keys[site], scale=q.shape[-1] ** -0.5)
             frame.add(site, grids[q.shape[1]], heads.mean(0), None)
+            frame.choose(site, grids[q.shape[1]], heads, chosen)
         result.append(frame)
     return result
 

@@ -65,6 +65,8 @@ def start_maps(
         points=tuple(((x + 0.5) / width, (y + 0.5) / height) for x, y in request.record_points),
         queries=request.record_queries,
     )
+    best = model.best_maps
+    extras = replace(extras, heads=tuple(best.heads.items()))
     of_prompt = Recording(request.record, len(prompt.context), extras)
     of_negative = None
     if "negative" in request.record_extras and request.is_guided:
@@ -73,9 +75,9 @@ def start_maps(
     wanted = [each for each in (of_negative, of_prompt) if each is not None]
     check_recordings(wanted, _sites(request, model), count)
     size = height, width
-    maps = HeatMaps(request.prompt, prompt.tokens, size, Selection(of_prompt))
+    maps = HeatMaps(request.prompt, prompt.tokens, size, Selection(of_prompt, best))
     if of_negative is not None:
-        their = HeatMaps(request.negative_prompt, negative.tokens, size, Selection(of_negative))
+        their = HeatMaps(request.negative_prompt, negative.tokens, size, Selection(of_negative, best))
         maps = replace(maps, of_negative=their)
     read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}
     if request.record_queries:  # only then: it holds on to the model

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from limelight.attention.recording.recording import Grid, Recording
 from limelight.pipeline.errors import UsageError
+from limelight.pipeline.models.best_maps import ALL, BestMaps
 
 
 class NoSuchMap(UsageError):
@@ -22,11 +23,13 @@ class Selection:
     """A recording, and the part of it that is read together.
 
     Args:
-        steps: index of the predictions; None for all.
-        grids: None for all but the coarsest.
+        best: how maps are put together where neither predictions nor grids are named.
+        steps: index of the predictions; None for those that are best.
+        grids: None for the heads or grids that are best.
     """
 
     recording: Recording
+    best: BestMaps = ALL
     steps: tuple[int, ...] | None = None
     grids: tuple[Grid, ...] | None = None
 
@@ -95,17 +98,54 @@ class Selection:
             )
         return grids
 
+    def all(self) -> "Selection":
+        """All heads of all grids but the coarsest, over all predictions."""
+        return replace(self, best=ALL, steps=None, grids=None)
+
     def taken_grids(self) -> tuple[Grid, ...]:
         """The grids that a map is put together from, the finest first."""
         grids = self.recorded_grids()
-        return self.grids or grids[:-1] or grids
+        if self.grids is not None:
+            return self.grids
+        if self._has_chosen:
+            return tuple(sorted(self._source.steps[0], reverse=True))
+        return grids[:1] if self.best.finest else grids[:-1] or grids
+
+    def taken_steps(self) -> tuple[int, ...] | None:
+        """The predictions that a map is put together from; None for all."""
+        if self.steps is not None or self.grids is not None or self.best.last == 1:
+            return self.steps
+        count = len(self.recording.steps)
+        return tuple(range(count - max(1, round(self.best.last * count)), count))
+
+    @property
+    def _has_chosen(self) -> bool:
+        return self.grids is None and bool(self.best.heads) and "chosen" in self.recording.views
+
+    @property
+    def _source(self) -> Recording:
+        """The recording of chosen heads where these are best, otherwise of all."""
+        return self.recording.views["chosen"] if self._has_chosen else self.recording
+
+    def in_words(self) -> str:
+        """What a map is put together from: "the mean of 5 heads of the 16x16 sites over 25 predictions"."""
+        sizes = " and ".join(f"{height}x{width}" for height, width in self.taken_grids())
+        heads = sum(map(len, self.best.heads.values())) if self._has_chosen else "all"
+        count, steps = self.recording.num_own, self.taken_steps()
+        over = f"{count} predictions"
+        if self.steps is not None:
+            over = f"prediction {', '.join(str(step + 1) for step in self.steps)}"
+        elif steps is not None:
+            over = f"the last {len(steps)} of {count} predictions"
+        return f"the mean of {heads} heads of the {sizes} sites over {over}"
 
     def mean(self, tokens: Sequence[int]) -> Float[Tensor, "m h w"]:
-        """Mean over the steps and grids taken, each grid weighed alike, on the finest of them."""
+        """Mean over the predictions and heads taken, each grid weighed alike, on the finest of them."""
         finest, *others = self.taken_grids()
-        maps = [self.recording.grid(finest, self.steps)[list(tokens)]]
+        source, steps = self._source, self.taken_steps()
+        maps = [source.grid(finest, steps)[list(tokens)]]
         for grid in others:
-            coarse = self.recording.grid(grid, self.steps)[list(tokens)]
+            coarse = source.grid(grid, steps)[list(tokens)]
             maps.append(F.interpolate(coarse[None], size=finest, mode="bilinear")[0])
         return torch.stack(maps).mean(0).cpu()
 

@@ -9,6 +9,7 @@ import torch
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import Family, family_of
 from limelight.pipeline.memory import free_bytes
+from limelight.pipeline.models.best_maps import BestMaps
 from limelight.pipeline.models.configs.index import read_index, tokenizer_of
 from limelight.pipeline.models.configs.scheduler import read_scheduler_config
 from limelight.pipeline.models.configs.text import read_text_config
@@ -72,10 +73,11 @@ def load_model(
     }
     load_places(found.module, found.places, dtype=dtype, device=device)
     unet = DeepCacheUNet.from_pretrained(folder / "unet", dtype=dtype, device=device, variant=variant)
+    unet = optimize(unet, free_memory=free_bytes(), exact=exact)
     return Model(
         name=name,
         family=family,
-        unet=optimize(unet, free_memory=free_bytes(), exact=exact),
+        unet=unet,
         vae=found.module.eval(),
         text=TextEncoder(
             [
@@ -91,6 +93,7 @@ def load_model(
         scheduler_config=scheduler_config,
         hash=ContentHash([*unet_files, *vae_files, *text_files]),
         vocabulary=vocabulary,
+        best_maps=BestMaps.read(folder, unet.sites),
     )
 
 

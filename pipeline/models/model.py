@@ -7,6 +7,7 @@ from limelight.pipeline.adapters.in_use import Adapters
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import Family
 from limelight.pipeline.latents.preview import Preview
+from limelight.pipeline.models.best_maps import ALL, FINEST, BestMaps
 from limelight.pipeline.models.content_hash import ContentHash
 from limelight.pipeline.models.prompt_cache import PromptCache
 from limelight.pipeline.requests.schedulers import Schedulers
@@ -24,6 +25,7 @@ class Model:
         name: as the caller gave it, or the folder's own name; goes into the picture's record.
         hash: of the content of all weights.
         vocabulary: the words it was trained on, where they are few and it says so.
+        best_maps: as it says itself; None for what measured best for its family.
 
     Attributes:
         adapters: the LoRAs and learned words in use; none at first.
@@ -43,6 +45,7 @@ class Model:
         scheduler_config: Mapping[str, Any],
         hash: ContentHash,
         vocabulary: Vocabulary | None = None,
+        best_maps: BestMaps | None = None,
     ) -> None:
         self.name = name
         self.family = family
@@ -52,6 +55,7 @@ class Model:
         self.scheduler_config = scheduler_config
         self.hash = hash
         self.vocabulary = vocabulary
+        self.best_maps = best_maps or (FINEST if family.finest_maps else ALL)
         self.adapters = Adapters(unet, text)
         self.preview = Preview(vae)
         self.prompt_cache = PromptCache(unet)

@@ -84,6 +84,7 @@ class Field:
         label: on the page.
         help: half a sentence, which limits may follow.
         option: on the command line; fields that share one are its values, in order; empty for none.
+        alias: another name of the option, which people know from elsewhere.
         needs: the field without which this one is refused.
         is_offered: whether a stranger may set it: a visitor of the page, a program that asks its API, or the
             record in a PNG from anywhere. No file is opened, and no model loaded, by such a field.
@@ -97,6 +98,7 @@ class Field:
     help: str
     _: KW_ONLY
     option: str = ""
+    alias: str = ""
     needs: str = ""
     is_offered: bool = False
     is_off_at_0: bool = False
@@ -126,6 +128,7 @@ FIELDS: Mapping[str, Field] = {
         "Guidance",
         "Guidance scale; the model's own if omitted",
         option="--guidance",
+        alias="--cfg",
         is_offered=True,
         a1111="CFG scale",
     ),

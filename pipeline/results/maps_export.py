@@ -10,6 +10,7 @@ from PIL import Image
 
 from limelight.pipeline.atomic import write_whole
 from limelight.pipeline.errors import UsageError
+from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.results.overlay import overlay
 from limelight.pipeline.results.png import save_png
@@ -64,18 +65,18 @@ def title_of(result: Result) -> str:
     return result.request.prompt or "(an empty prompt)"
 
 
-def draw_sheet(result: Result, maps: HeatMaps) -> Image.Image:
+def draw_sheet(result: Result, maps: HeatMaps, scale: Scale = "shared") -> Image.Image:
     """The contact sheet of a picture and its maps."""
     made_by = f"{result.info['model']['name']}, seed {result.request.seed}"
-    note = f"{made_by}; {describe(maps)['what']}; each map from 0 to its own largest value"
-    return contact_sheet(result.image, lit_words(maps), title_of(result), note)
+    most = "the largest value of any word" if scale == "shared" else "its own largest value"
+    note = f"{made_by}; {describe(maps)['what']}; each map from 0 to {most}"
+    return contact_sheet(result.image, lit_words(maps, scale=scale), title_of(result), note)
 
 
 def describe(maps: HeatMaps) -> dict[str, Any]:
     """What was recorded: level, grids in positions, predictions, and in one sentence."""
-    recording = maps.recording
+    recording, best = maps.recording, maps.selection.best
     grids = sorted(recording.steps[0], reverse=True)
-    sizes = " and ".join(f"{height}x{width}" for height, width in maps.taken_grids())
     return {
         "level": recording.level,
         "grids": [list(grid) for grid in grids],
@@ -83,8 +84,9 @@ def describe(maps: HeatMaps) -> dict[str, Any]:
         "steps": len(recording.steps),
         "repeated_steps": recording.num_repeated,
         "sites": sorted(recording.sums),
-        "what": f"cross-attention probabilities, mean over heads and {recording.num_own} predictions, "
-        f"the sites of {sizes} positions",
+        "heads": {site: list(heads) for site, heads in best.heads.items()},
+        "last": best.last,
+        "what": f"cross-attention probabilities, {maps.selection.in_words()}",
     }
 
 

@@ -2,12 +2,13 @@
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.results.overlay import FAINT, INK, PAPER, overlay, scale_bar
 from limelight.pipeline.text.words import Word
@@ -25,8 +26,15 @@ class LitWord:
     top: float
 
 
-def lit_words(maps: HeatMaps, tops: Sequence[float] | None = None) -> list[LitWord]:
-    """Every word in order, equal words apart; `tops` are each map's own largest value where not given."""
+def lit_words(
+    maps: HeatMaps, tops: Sequence[float] | None = None, *, scale: Scale = "shared"
+) -> list[LitWord]:
+    """Every word in order, equal words apart.
+
+    Args:
+        tops: the value with the lightest colour, of each word.
+        scale: where `tops` are not given, the largest value of all words' maps, or each map's own.
+    """
     seen: dict[str, int] = {}
     lit = []
     for index, word in enumerate(maps.words()):
@@ -34,6 +42,9 @@ def lit_words(maps: HeatMaps, tops: Sequence[float] | None = None) -> list[LitWo
         values = maps.word(word.text, seen.get(key, 0))
         seen[key] = seen.get(key, 0) + 1
         lit.append(LitWord(word, values, float(values.max()) if tops is None else tops[index]))
+    if tops is None and scale == "shared":
+        top = max((each.top for each in lit), default=0.0)
+        return [replace(each, top=top) for each in lit]
     return lit
 
 

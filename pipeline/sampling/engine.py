@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.out_of_memory import memory_errors
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.results.drawer import PictureDrawer
 from limelight.pipeline.results.result import Result, Step, make_record
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.job import Job, RowLimit, pack
@@ -168,7 +170,10 @@ class Session:
         model = self.engine.model
         image, notes = decode_with_notes(model.vae, latent)
         info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries) | notes
-        return Result(image=image, request=job.request, info=info, maps=job.heatmaps)
+        maps = job.heatmaps
+        if maps is not None:
+            maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))
+        return Result(image=image, request=job.request, info=info, maps=maps)
 
     def _last(self, job: Job, **outcome: Any) -> Step:
         return self._step(job, job.index + 1, **outcome)

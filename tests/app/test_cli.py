@@ -1,5 +1,6 @@
 """The command as its user meets it: in a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -28,16 +29,16 @@ def limelight(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
-    run = limelight("generate", "a red apple", "--seed", "7", "--steps", "4", "-o", "apple.png", cwd=folder)
+    run = limelight("a red apple", "--seed", "7", "--steps", "4", "-o", "apple.png", cwd=folder)
     assert (run.returncode, run.stderr) == (0, "")
     assert str(folder / "apple.png") in run.stdout
-    assert "seed 7" in run.stdout
+    assert "(seed 7; enlarged from 64x64 to 512x512 pixels by Lanczos, --native keeps 64x64)" in run.stdout
     return folder / "apple.png"
 
 
 def test_generate_draws_a_picture_with_its_record(drawn: Path) -> None:
     with Image.open(drawn) as image:
-        assert image.size[0] >= 64
+        assert image.size == (512, 512)
         assert image.text["parameters"].startswith("a red apple\nSteps: 4, ")
     assert read_record(drawn)["request"]["seed"] == 7
 
@@ -45,24 +46,42 @@ def test_generate_draws_a_picture_with_its_record(drawn: Path) -> None:
 def test_inspect_shows_the_record(drawn: Path) -> None:
     run = limelight("inspect", str(drawn), cwd=drawn.parent)
     assert run.returncode == 0
-    assert "a red apple" in run.stdout
+    lines = [line.split()[0] for line in run.stdout.splitlines()]
+    assert lines[:3] == ["prompt", "seed", "num"]
+    assert "enlarged from" in run.stdout
+    assert "negative" not in run.stdout  # nothing that was not asked for
+
+
+def test_inspect_takes_several_files_and_prints_json(drawn: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    run = limelight("inspect", str(drawn), "plain.png", str(drawn), "--json", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "plain.png holds no record" in run.stderr
+    records = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [record["file"] for record in records] == [str(drawn)] * 2
+    assert records[0]["request"]["prompt"] == "a red apple"
 
 
 def test_replay_draws_the_same_pixels(drawn: Path, tmp_path: Path) -> None:
     run = limelight("replay", str(drawn), "-o", "again.png", cwd=tmp_path)
     assert run.returncode == 0, run.stderr
+    assert f"(seed 7; the same pixels as {drawn})" in run.stdout
     with Image.open(drawn) as first, Image.open(tmp_path / "again.png") as again:
         assert first.tobytes() == again.tobytes()
+    again = limelight("replay", str(drawn), "-o", str(drawn), cwd=tmp_path)
+    assert again.returncode == 2
+    assert "which exists; replay overwrites nothing" in again.stderr
 
 
 def test_a_picture_from_an_image_is_replayed_with_that_image_alone(drawn: Path, tmp_path: Path) -> None:
     options = ["--seed", "5", "--steps", "4", "--strength", "0.5", "--hires", "1.5", "--scheduler", "Euler a"]
     run = limelight(
-        "generate", "a blue star", "--image", str(drawn), *options, "-o", "star.png", cwd=tmp_path
+        "a blue star", "--image", str(drawn), *options, "--native", "-o", "star.png", cwd=tmp_path
     )
-    assert (run.returncode, run.stderr) == (0, "")
-    with Image.open(drawn) as first, Image.open(tmp_path / "star.png") as star:
-        assert star.size == (1.5 * first.width, 1.5 * first.height)
+    assert run.returncode == 0, run.stderr
+    assert "was enlarged to be looked at; it is taken at 64x64, as it was drawn" in run.stderr
+    with Image.open(tmp_path / "star.png") as star:
+        assert star.size == (96, 96)
         assert "Sampler: Euler a, " in star.text["parameters"]
 
     run = limelight("replay", "star.png", "-o", "again.png", cwd=tmp_path)
@@ -123,6 +142,10 @@ def test_backends_shows_the_plan_with_the_kernel_of_every_site(tmp_path: Path) -
         (["--guidance", "nan"], "guidance_scale is nan; must be a finite number"),
         (["--count", "1000000"], "count is 1000000; must be from 1 to 10000"),
         (["--width", "100000", "--height", "100000"], "GiB; this machine has"),
+        (["--size", "5"], "size is '5'; must be WIDTHxHEIGHT in pixels, such as 512x512"),
+        (["--size", "64x64", "--width", "64"], "leave out --width and --height"),
+        (["--cfg", "nan"], "guidance_scale is nan; must be a finite number"),
+        (["apple"], 'limelight generate "a red apple apple"'),
         (["-o", "picture.jpg"], "must be a .png file or a folder"),
         (["-o", "a.png", "--count", "2"], "give a folder"),
         (["-o", "file/folder"], "cannot write to"),

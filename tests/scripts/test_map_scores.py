@@ -5,14 +5,18 @@ import pytest
 import torch
 
 from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.models.best_maps import FINEST
 from scripts.training.scoring.map_scores import (
     Aggregation,
     area_under_roc,
+    best_maps_of,
     best_threshold,
+    default_of,
     enlarged,
     iou,
     pointing,
     search,
+    search_default,
     whole,
 )
 from scripts.training.scoring.truth import Recorded, Truth, record, truths_of
@@ -66,6 +70,14 @@ def test_the_search_finds_the_head_and_the_step_that_know() -> None:
     assert found.timesteps == (1,)
     assert found.heads == (2,)
     assert iou(found(recorded), masks, 0.5).mean() > 0.95
+    default = search_default(recorded, Aggregation("all", (0, 1, 2), (0, 1)))
+    assert default.heads == (2,)
+    best = best_maps_of(default, recorded, {"iou": 1.0})
+    assert best.heads == {"b": (0,)}
+    assert best.last == 0.4  # up to timestep 400: the noise at 100 is the other half
+    assert default_of(best, recorded).heads == (2,)
+    assert default_of(best, recorded).timesteps == (0, 1)
+    assert default_of(FINEST, recorded).heads == (0, 1, 2)
     assert iou(whole(recorded), masks, 0.5).mean() == pytest.approx(64 / 256)
 
 

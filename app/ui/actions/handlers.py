@@ -13,11 +13,11 @@ from limelight.app.ui.form.settings import Settings, model_of, requests_of, seed
 from limelight.app.ui.form.start_image import size_for
 from limelight.app.ui.form.weights import reweigh
 from limelight.app.ui.output.frames import Frames, refusal
+from limelight.app.ui.output.unknown import unknown_words
 from limelight.app.ui.studio.fair_queue import QueueFull
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio, checked
 from limelight.pipeline.errors import UsageError
-from limelight.pipeline.segments import words_in
 
 
 async def draw(studio: Studio, visitor: Visitor, settings: Settings) -> AsyncIterator[dict[str, Any]]:
@@ -36,7 +36,7 @@ async def draw(studio: Studio, visitor: Visitor, settings: Settings) -> AsyncIte
     except (ValueError, QueueFull) as error:  # every refusal is a ValueError that says what to change
         yield refusal(str(error))
         return
-    frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=unknown_words(studio, tickets[0]))
+    frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=said_of_words(studio, tickets[0]))
     try:
         while True:
             changed.clear()
@@ -71,13 +71,10 @@ def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) 
     return tickets
 
 
-def unknown_words(studio: Studio, ticket: Ticket) -> str:
-    """What to tell of words that a small model was not trained on; empty where there are none."""
-    vocabulary = studio.pipelines[ticket.model].model.vocabulary
-    words = words_in(ticket.request.prompt)
-    if vocabulary is None or not (unknown := vocabulary.unknown(words)):
-        return ""
-    return vocabulary.explain(unknown)
+def said_of_words(studio: Studio, ticket: Ticket) -> str:
+    """What to say of words that a small model was not trained on; empty where there are none."""
+    vocabulary, unknown = studio.pipelines[ticket.model].model.vocabulary, unknown_words(studio, ticket)
+    return vocabulary.explain(unknown) if vocabulary is not None and unknown else ""
 
 
 @dataclass(frozen=True, slots=True)

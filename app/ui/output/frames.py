@@ -5,6 +5,7 @@ from typing import Any
 
 from limelight.app.ui.output.payload import all_maps, live_maps
 from limelight.app.ui.output.pictures import plain_info, preview_url, result_url
+from limelight.app.ui.output.unknown import unknown_words
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio
 
@@ -66,6 +67,7 @@ class Frames:
             "negative_prompt": request.negative_prompt,
             "seed": str(request.seed),
             "model": ticket.model,
+            "unknown": list(unknown_words(self.studio, ticket)),
             "settings": None,
             "file_name": "",
         }

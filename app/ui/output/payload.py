@@ -49,7 +49,8 @@ def chips_of(maps: HeatMaps) -> list[Chip]:
 def live_maps(maps: HeatMaps) -> dict[str, Any]:
     """The maps so far of a picture in the making: over all predictions, and of the newest."""
     chips = chips_of(maps)
-    layers = [_layer(layer, chips) for layer in maps.layers(steps=[maps.num_steps - 1])]
+    newest = [maps.num_steps - 1]
+    layers = [_best(maps, chips, newest), *(_layer(layer, chips) for layer in maps.layers(steps=newest))]
     return _payload(maps, [_view("attention", chips, layers)])
 
 
@@ -60,7 +61,8 @@ def all_maps(maps: HeatMaps, max_bytes: int) -> dict[str, Any]:
     fit is left out, and the browser says so.
     """
     chips = chips_of(maps)
-    layers = [_layer(layer, chips) for layer in maps.layers()]
+    steps = range(maps.num_steps)
+    layers = [_best(maps, chips, steps), *(_layer(layer, chips) for layer in maps.layers())]
     left = max_bytes - sum(map(_size, layers))
     for site in chain(maps.layers("heads"), maps.layers("steps")):
         layer = _layer(site, chips)
@@ -70,7 +72,8 @@ def all_maps(maps: HeatMaps, max_bytes: int) -> dict[str, Any]:
     views = [_view("attention", chips, layers)]
     for name, view in maps.views().items():
         own = chips_of(view)
-        views.append(_view(name, own, [_layer(layer, own) for layer in view.layers()]))
+        own_layers = [_best(view, own, range(view.num_steps)), *(_layer(each, own) for each in view.layers())]
+        views.append(_view(name, own, own_layers))
     return _payload(maps, views) | {"points": _points(maps)}
 
 
@@ -85,13 +88,19 @@ def _payload(maps: HeatMaps, views: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "height": maps.size[0],
         "width": maps.size[1],
-        "blend": [list(grid) for grid in maps.taken_grids()],
+        "best": maps.selection.in_words(),
         "views": views,
     }
 
 
 def _view(name: str, chips: Sequence[Chip], layers: list[dict[str, Any]]) -> dict[str, Any]:
     return {"name": name, "chips": [chip.to_dict() for chip in chips], "layers": layers}
+
+
+def _best(maps: HeatMaps, chips: Sequence[Chip], steps: Sequence[int]) -> dict[str, Any]:
+    """The maps as the model's best heads make them: over the best predictions, and of each of `steps`."""
+    frames = [maps.probabilities(), *(maps.step(step).probabilities() for step in steps)]
+    return _layer(Layer("best", "best", (None, *steps), torch.stack(frames)), chips)
 
 
 def _layer(layer: Layer, chips: Sequence[Chip]) -> dict[str, Any]:

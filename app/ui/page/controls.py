@@ -18,6 +18,7 @@ DETAILS = [
     ("Words alone", "grid"),
     ("Nothing", "off"),
 ]
+LARGER = [("No", 0), *((f"{times:g} times", times) for times in (1.5, 2, 2.5, 3, 3.5, 4))]
 EXTRAS = [
     ("What words contribute", "values"),
     ("Refined by self-attention", "refined"),
@@ -121,22 +122,12 @@ class Controls:
             )
         with gr.Accordion("Start from an image", open=False, elem_classes="accordion", elem_id="start"):
             found["start"] = make_painter()
-            found["strength"] = gr.Slider(
-                0,
-                1,
-                value=0,
-                step=0.05,
-                label=_label("strength"),
-                info="0 leaves it to the model: 0.8, or 1 with a mask",
+            found["strength"] = gr.Textbox(
+                label="How far to redraw it, 0 to 1", placeholder="0.8, or 1 where it is painted", max_lines=1
             )
         with gr.Accordion("Enlarge", open=False, elem_classes="accordion"):
-            found["hires_scale"] = gr.Slider(
-                0,
-                4,
-                value=0,
-                step=0.5,
-                label=_label("hires_scale"),
-                info="0 is off; else a second pass goes over it",
+            found["hires_scale"] = gr.Dropdown(
+                LARGER, value=0, label="Draw it larger", info="The picture is enlarged and drawn over"
             )
             found["hires_strength"] = gr.Slider(0, 1, value=0.5, step=0.05, label=_label("hires_strength"))
         with gr.Accordion("Attention and maps", open=False, elem_classes="accordion"):

@@ -12,6 +12,7 @@ from limelight.app.ui.actions.api import add_endpoints
 from limelight.app.ui.form.settings import NAMES, Settings
 from limelight.app.ui.page.backends import backend_choices, refusals_html
 from limelight.app.ui.page.controls import Controls
+from limelight.app.ui.page.known import known_html
 from limelight.app.ui.page.status import make_notice
 from limelight.app.ui.page.viewer import STATIC, make_viewer
 from limelight.app.ui.studio.studio import Studio
@@ -65,6 +66,7 @@ def _desk(studio: Studio) -> Page:
             gr.Button(example, size="sm").click(
                 None, None, prompt, js=f"() => {example!r}", api_visibility="private"
             )
+    gr.HTML(known_html(studio), apply_default_css=False)
     controls = Controls.build(studio, prompt, backend_choices(studio))
     gr.HTML(refusals_html(studio), apply_default_css=False)
     return Page(make_viewer(), notice, controls, draw, stop, expand)

@@ -33,8 +33,22 @@ def parse_matrix(options: Sequence[str]) -> dict[str, list[Any]]:
             raise UnknownName("field", name, FIELDS)
         if name in matrix:
             raise UsageError(f"matrix has {name} twice; give all of its values in one")
-        matrix[name] = _values(name, text)
+        matrix[name] = [_checked(name, value) for value in _values(name, text)]
     return matrix
+
+
+def _checked(name: str, value: Any) -> Any:
+    """A value of the matrix, checked once for all rows.
+
+    Raises:
+        UsageError: it is out of its range.
+    """
+    try:
+        if value is not None:
+            FIELDS[name].value.check(name, value)
+    except UsageError as error:
+        raise UsageError(f"matrix: {error}") from None
+    return value
 
 
 def _values(name: str, text: str) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from limelight.pipeline.errors import ModelError
+from limelight.pipeline.models.autoencoder import autoencoder_class
 from limelight.pipeline.models.single_file.parts import Entries, Parts
 from limelight.pipeline.models.single_file.text import text_config, text_weights
 from limelight.pipeline.models.single_file.tokenizer import NUM_TOKENS
@@ -61,11 +62,10 @@ def build_unet(path: Path, parts: Parts, config: UNetConfig) -> Built:
 
 
 def build_vae(path: Path, parts: Parts, latent_size: int) -> Built:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     config = vae_config(parts.vae, latent_size=latent_size, scaling_factor=parts.facts.scaling_factor)
     with parameters_on_meta():
-        vae = AutoencoderKL.from_config(config)
+        vae = autoencoder_class().from_config(config)
     return Built(vae, _at(path, vae_weights(parts.vae)))
 
 

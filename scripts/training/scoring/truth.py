@@ -82,7 +82,10 @@ def record(
     batch = world.compose(scenes, np.random.default_rng(seed))
     captions = [plain(scene) for scene in scenes]
     with torch.inference_mode():
-        latents = model.vae.encode(batch.images).latent_dist.mean * model.vae.config.scaling_factor
+        images = batch.images
+        if images.shape[2:] != model.native_size:  # of another model than that in the box
+            images = F.interpolate(images, model.native_size, mode="bicubic", antialias=True)
+        latents = model.vae.encode(images).latent_dist.mean * model.vae.config.scaling_factor
         prompts = [model.text.prompt(caption) for caption in captions]
         views: list[list[HeatMaps]] = [[] for _ in scenes]
         for timestep in timesteps:

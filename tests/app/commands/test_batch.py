@@ -64,6 +64,7 @@ def write(path: Path, lines: Sequence[str]) -> None:
         (["--matrix", "seed"], "matrix is 'seed'; must be FIELD=VALUE,VALUE,... such as seed=1,2,3"),
         (["--matrix", "sead=1,2"], "unknown field 'sead' (did you mean 'seed'?)"),
         (["--matrix", "seed=1", "--matrix", "seed=2"], "matrix has seed twice"),
+        (["--matrix", "num_steps=4,0"], "matrix: num_steps is 0; must be from 1 to 1000"),
         (["--workers", "0"], "workers is 0; must be from 1 to 256"),
         (["--lora", "none.safetensors"], "none.safetensors does not exist"),
         (["-o", "m.csv"], "output is m.csv, a file; give a folder"),

@@ -55,6 +55,11 @@ def test_options_become_fields() -> None:
     assert load == LoadOptions()
 
 
+def test_size_and_cfg_are_width_and_height_and_guidance() -> None:
+    asked, _ = given("--size", "512x384", "--cfg", "4")
+    assert (asked["width"], asked["height"], asked["guidance_scale"]) == (512, 384, 4)
+
+
 def test_what_is_optional_is_not_set_by_default() -> None:
     assert given("--steps", "3", optional=tuple(FIELDS))[0] == {"num_steps": 3}
 

@@ -21,6 +21,6 @@ def test_a_notebook_shows_the_picture(result: Result) -> None:
 
 
 def test_reprs_are_short(result: Result) -> None:
-    assert repr(result.maps) == "HeatMaps('a red apple', 64x64, 2 predictions, level 'grid')"
+    assert repr(result.maps) == "HeatMaps('a red apple', 64x64, 2 predictions)"
     assert "versions" not in repr(result)
     assert len(repr(result)) < 1500

@@ -33,8 +33,8 @@ export class Attention {
     if (!sites.some((layer) => layer.name === this.site)) this.site = sites.at(-1).name;
     this.element.replaceChildren(
       this.choose(words, chips),
-      this.steps(maps, view, sites, chips),
-      this.heads(maps, view, sites, chips),
+      this.steps(view, sites, chips),
+      this.heads(view, sites, chips),
       this.plan(picture),
     );
   }
@@ -69,7 +69,7 @@ export class Attention {
     return row;
   }
 
-  steps(maps, view, sites, chips) {
+  steps(view, sites, chips) {
     const section = part(
       "Sites and steps",
       "Every row is a cross-attention site in the order in which they run, every column a step. Each row goes from 0 to its most.",
@@ -91,7 +91,7 @@ export class Attention {
         this.site = name;
         this.refresh();
       });
-      const fields = [...shown, MEAN].map((frame) => field(maps, view, name, frame, chips));
+      const fields = [...shown, MEAN].map((frame) => field(view, name, frame, chips));
       const most = Math.max(0, ...fields.map((one) => (one ? rangeOf(one.values)[1] : 0)));
       const scale = document.createElement("small");
       scale.textContent = most < NOTHING ? "under 0.1 %" : `up to ${percent(most)}`;
@@ -102,7 +102,7 @@ export class Attention {
     return section;
   }
 
-  heads(maps, view, sites, chips) {
+  heads(view, sites, chips) {
     const layer = sites.find((each) => each.name === this.site);
     const section = part(
       `Heads of ${shortSite(this.site)}`,
@@ -111,7 +111,7 @@ export class Attention {
     const row = document.createElement("div");
     row.className = "head-tiles";
     for (const head of layer.frames.filter((frame) => frame !== MEAN)) {
-      const one = field(maps, view, this.site, MEAN, chips, head);
+      const one = field(view, this.site, MEAN, chips, head);
       const figure = document.createElement("figure");
       const caption = document.createElement("figcaption");
       caption.textContent = `Head ${head + 1} · ${concentration(one.values).toFixed(2)}`;

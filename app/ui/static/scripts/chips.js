@@ -28,6 +28,7 @@ export class Chips {
     const key = JSON.stringify([
       picture.prompt,
       view?.chips ?? null,
+      picture.unknown ?? null,
       special,
       picture.state === "done",
       this.lens.view,
@@ -57,6 +58,14 @@ export class Chips {
     const badge = document.createElement("small");
     badge.textContent = chip.weight === 1 ? "" : `×${trim(chip.weight)}`;
     button.append(name, badge);
+    if (picture.unknown?.some((word) => word.toLowerCase() === chip.text.toLowerCase())) {
+      const mark = document.createElement("small");
+      mark.className = "unknown";
+      mark.textContent = "?";
+      button.title = `The model was not trained on "${chip.text}"`;
+      button.setAttribute("aria-label", `${chip.text}, not known to the model`);
+      button.append(mark);
+    }
     button.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.hover(i));
     button.addEventListener("pointerleave", () => this.hover(null));
     button.addEventListener("click", (event) => this.click(i, event));

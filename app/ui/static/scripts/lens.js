@@ -28,6 +28,15 @@ export class Lens {
     $(this.element, ".step").value = 0;
   }
 
+  /** Takes what is shown for nothing, until another picture is there; it stays to be seen. */
+  forget() {
+    this.reset();
+    this.image = null;
+    this.maps = null;
+    this.picture = null;
+    this.paint();
+  }
+
   get frame() {
     const step = Number($(this.element, ".step").value);
     return step === 0 ? MEAN : step - 1;
@@ -38,7 +47,7 @@ export class Lens {
   }
 
   get source() {
-    return $(this.element, ".source").value || "blend";
+    return $(this.element, ".source").value || "best";
   }
 
   get lit() {
@@ -68,7 +77,7 @@ export class Lens {
     }
     const view = maps.views.get(this.view);
     if (!view || !chips.length) return null;
-    const one = field(maps, view, this.source, this.frame, chips, this.head);
+    const one = field(view, this.source, this.frame, chips, this.head);
     if (!one) return null;
     const [low, high] = rangeOf(one.values);
     const scale = $(this.element, ".scale").value;
@@ -80,7 +89,7 @@ export class Lens {
   /** The most that any word has here. */
   shared(view) {
     const words = view.chips.map((chip, i) => [chip, i]).filter(([chip]) => chip.part === "word");
-    const tops = words.map(([, i]) => field(this.maps, view, this.source, this.frame, [i], this.head));
+    const tops = words.map(([, i]) => field(view, this.source, this.frame, [i], this.head));
     return Math.max(...tops.map((each) => (each ? rangeOf(each.values)[1] : 0)));
   }
 
@@ -107,6 +116,8 @@ export class Lens {
     legend($(card, ".legend-bar"), table);
     $(card, ".legend-title").textContent = light.what;
     $(card, ".legend-top").textContent = percent(light.high);
+    const how = this.source === "best" && !this.place && this.view === "attention" ? this.maps?.best : "";
+    $(card, ".legend-how").textContent = how ? `${how[0].toUpperCase()}${how.slice(1)}` : "";
     const where = whereabouts(light.field);
     this.canvas.setAttribute(
       "aria-label",
@@ -129,7 +140,7 @@ export class Lens {
     step.max = last;
     $(this.element, ".step-value").textContent = step.value === "0" ? "all" : `${step.value} of ${last}`;
     options($(this.element, ".source"), [
-      ["blend", "All but the coarsest"],
+      ["best", "The best heads"],
       ...grids.map((layer) => [layer.name, `Grid ${layer.name.replace("x", "×")}`]),
       ...heads.map((layer) => [layer.name, shortSite(layer.name)]),
     ]);
@@ -208,7 +219,7 @@ export class Lens {
     card.hidden = false;
     card.classList.remove("faded");
     const shares = view.chips
-      .map((chip, i) => ({ chip, field: field(this.maps, view, this.source, this.frame, [i], this.head) }))
+      .map((chip, i) => ({ chip, field: field(view, this.source, this.frame, [i], this.head) }))
       .filter(({ chip, field: one }) => chip.part === "word" && one)
       .map(({ chip, field: one }) => ({ text: chip.text, value: valueAt(one, ...point) }))
       .sort((a, b) => b.value - a.value)

@@ -22,7 +22,7 @@ export function unpack(packed) {
     tops: floatsOf(packed.points.tops),
     data: bytesOf(packed.points.data),
   };
-  return { width: packed.width, height: packed.height, blend: packed.blend, views, points: places };
+  return { width: packed.width, height: packed.height, best: packed.best, views, points: places };
 }
 
 /** The sum of some chips' maps in one frame of a layer; null where the layer has no such frame. */
@@ -43,27 +43,18 @@ function sumOf(view, layer, frame, chips) {
 
 /**
  * What some chips have, as numbers on a grid.
- * @param source "blend" for the mean of the finer grids, or a layer's name
+ * @param source "best" for what lies best on the things that words name, or a layer's name
  * @param frame a step, or MEAN; of a site's heads with `head`, the head, or MEAN
  */
-export function field(maps, view, source, frame, chips, head = MEAN) {
-  if (source !== "blend") {
-    const kind = (k) => view.layers.find((layer) => layer.name === source && layer.kind === k);
-    const layer = kind("grid") ?? (frame === MEAN || head !== MEAN ? kind("heads") : kind("steps"));
-    return layer ? sumOf(view, layer, layer.kind === "heads" ? head : frame, chips) : null;
+export function field(view, source, frame, chips, head = MEAN) {
+  if (source === "best") {
+    // Pictures of an older history have none: their finest grid stands for it.
+    const best = view.layers.find((layer) => layer.kind === "best") ?? view.layers[0];
+    return best ? sumOf(view, best, frame, chips) : null;
   }
-  const names = maps.blend.map(([h, w]) => `${h}x${w}`);
-  const own = view.layers.filter((layer) => layer.kind === "grid");
-  const taken = own.filter((layer) => names.includes(layer.name));
-  const parts = (taken.length ? taken : own.slice(0, 1)).map((layer) => sumOf(view, layer, frame, chips));
-  if (!parts.length || parts.includes(null)) return null;
-  const { height, width } = parts[0];
-  const values = new Float32Array(height * width);
-  for (const part of parts) {
-    const fine = linear(part, height, width);
-    for (let i = 0; i < values.length; i++) values[i] += fine[i] / parts.length;
-  }
-  return { values, height, width };
+  const kind = (k) => view.layers.find((layer) => layer.name === source && layer.kind === k);
+  const layer = kind("grid") ?? (frame === MEAN || head !== MEAN ? kind("heads") : kind("steps"));
+  return layer ? sumOf(view, layer, layer.kind === "heads" ? head : frame, chips) : null;
 }
 
 /** Where a place of the picture looks in it; x and y as parts of its width and height. */
@@ -108,11 +99,6 @@ export function concentration(values) {
   let entropy = 0;
   for (const value of values) if (value > 0) entropy -= (value / total) * Math.log(value / total);
   return 1 - entropy / Math.log(values.length);
-}
-
-function linear(part, height, width) {
-  if (part.height === height && part.width === width) return part.values;
-  return resize(part, height, width, 2, (t) => [1 - t, t]);
 }
 
 // Keys' cubic with a = -0.75, as torch interpolates: the browser shows the numbers that Python gives.

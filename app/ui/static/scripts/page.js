@@ -17,8 +17,17 @@ document.addEventListener("click", async (event) => {
     localStorage.setItem(KEY, mode);
     apply(mode);
   }
+  const known = event.target.closest(".known-word");
+  if (known) addWord(known.textContent);
   if (event.target.closest("#open")) document.querySelector("#open-file").click();
 });
+
+/** Adds a word that the model knows to the end of the prompt. */
+function addWord(word) {
+  const field = document.querySelector("#prompt textarea");
+  field.value = `${field.value.trimEnd()} ${word}`.trimStart();
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
 
 document.addEventListener("change", async (event) => {
   if (event.target.id !== "open-file") return;

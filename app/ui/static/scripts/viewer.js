@@ -7,6 +7,7 @@ import { listenForDrops } from "./drop.js";
 import { History } from "./history.js";
 import { Lens } from "./lens.js";
 import { unpack } from "./maps.js";
+import { example, Tour } from "./tour.js";
 
 export function mount(element, gradio) {
   if (element.dataset.mounted) return;
@@ -32,11 +33,32 @@ class Viewer {
     this.images = new Map(); // url -> loaded image
     this.unpacked = new WeakMap(); // a picture's maps, unpacked
     this.before = null; // the picture that a word is weighed in
+    this.kept = new Set(); // pictures whose maps the server still has
+    this.tour = new Tour(this);
     this.tabs();
     this.buttons();
     listenForDrops(this);
     watch("value", () => this.take(props.value));
     if (props.value) this.take(props.value);
+    else this.open();
+  }
+
+  /** Shows the picture that is shipped with the page, unless another comes first. */
+  async open() {
+    const picture = await example();
+    if (!picture || this.message) return;
+    this.recall(picture);
+    await this.rendered;
+    if (this.picture === picture) this.tour.begin();
+  }
+
+  /** Leaves the run that is shown, for another has been asked for; a refusal brings it back. */
+  leave() {
+    this.tour.end();
+    this.left = this.message ?? this.left;
+    this.message = null;
+    this.lens.forget();
+    $(this.element, ".actions").hidden = true;
   }
 
   get picture() {
@@ -48,11 +70,16 @@ class Viewer {
     if (!value) return;
     const message = JSON.parse(JSON.stringify(value)); // out of gradio's proxies
     if (message.error) {
-      this.say(message.error, "error");
       this.busy(false);
+      if (!this.message && this.left) {
+        this.message = this.left;
+        this.render().then(() => this.say(message.error, "error"));
+      }
+      this.say(message.error, "error");
       return;
     }
     if (message.run !== this.message?.run) {
+      this.tour.end();
       this.active = 0;
       this.liveFrames = 0;
       this.saved = new Set();
@@ -71,6 +98,7 @@ class Viewer {
     for (const picture of message.pictures) {
       if (picture.state !== "done" || this.saved.has(picture.id)) continue;
       this.saved.add(picture.id);
+      this.kept.add(picture.id);
       this.history.add(picture);
       if (this.before) {
         this.compare.set(this.before, picture);
@@ -86,7 +114,7 @@ class Viewer {
     this.active = 0;
     this.saved = new Set([picture.id]);
     this.lens.reset();
-    this.render();
+    this.rendered = this.render();
   }
 
   maps() {
@@ -178,7 +206,7 @@ class Viewer {
       [".save-sheet", "sheet.png"],
     ]) {
       const link = $(actions, selector);
-      link.hidden = !picture.maps;
+      link.hidden = !picture.maps || !this.kept.has(picture.id);
       link.href = new URL(`made/${picture.id}/${kind}`, document.baseURI);
     }
   }
@@ -196,6 +224,7 @@ class Viewer {
       this.startFrom = this.picture.image; // the painter takes it once it is there
       document.dispatchEvent(new Event("start-from"));
     });
+    document.querySelector("#draw")?.addEventListener("click", () => this.leave(), { capture: true });
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && document.querySelector("#desk").dataset.busy === "true")
         this.send("stop", {});

@@ -72,7 +72,7 @@ def test_views_are_those_that_were_recorded(maps):
 
 def test_what_does_not_fit_is_left_out_and_grids_stay(maps):
     layers = all_maps(maps, 0)["views"][0]["layers"]
-    assert {layer["kind"] for layer in layers} == {"grid"}
+    assert {layer["kind"] for layer in layers} == {"best", "grid"}
 
 
 def test_live_maps_are_the_mean_so_far_and_the_newest_step(maps):

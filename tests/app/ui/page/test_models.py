@@ -26,7 +26,7 @@ def test_a_model_is_chosen_from_the_list(open_page, two_models_url):
     page.get_by_role("option", name="second").click()
     page.wait_for_function("document.querySelector('input[aria-label=\"Width\"]').value === '64'")
     page.click("#draw")
-    page.wait_for_function("limelight.picture.model === 'second' && limelight.picture.state === 'done'")
+    page.wait_for_function("limelight.picture?.model === 'second' && limelight.picture.state === 'done'")
 
 
 def test_a_model_that_is_not_on_the_list_is_refused(two_models_url):
@@ -44,19 +44,24 @@ def test_a_model_that_is_not_on_the_list_is_refused(two_models_url):
         client.close()
 
 
+def _larger(page, name):
+    page.get_by_label("Draw it larger").click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
 @pytest.mark.browser
 def test_a_second_pass_makes_the_picture_larger(open_page):
     page = open_page()
     set_steps(page, 4)
     page.get_by_text("Enlarge").click()
-    put(page.get_by_label("number input for Times larger"), 2)
+    _larger(page, "2 times")
     draw(page, "a red apple")
     page.wait_for_function("limelight.lens.image?.width === 128")  # it is decoded when it is there
     page.locator(".words .word", has_text="apple").click()
     assert page.locator(".legend-title").inner_text() == "apple"
     assert page.locator(".facts").inner_text().startswith("128")
 
-    put(page.get_by_label("number input for Times larger"), 4)
+    _larger(page, "4 times")
     set_size(page, 512)
     page.click("#draw")
     page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")

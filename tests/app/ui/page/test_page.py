@@ -91,7 +91,7 @@ def test_stop_ends_within_a_step_and_a_closed_tab_too(open_page, served):
     set_steps(page, 100)
     set_size(page, 256)  # a step takes longer than the way to the server
     page.click("#draw")
-    page.wait_for_function("window.limelight.picture?.index >= 2")
+    page.wait_for_function("window.limelight.picture?.state === 'drawing' && limelight.picture.index >= 2")
     clicked = page.evaluate("document.querySelector('#stop').click() ?? limelight.picture.index")
     wait_for(page, "stopped")
     assert clicked <= page.evaluate("window.limelight.picture.index") <= clicked + 1

@@ -1,0 +1,57 @@
+"""Requests become results, with a bar; what is done with each result is the command's."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from limelight.app import report
+from limelight.app.load import LoadOptions, refusals
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.requests.request import GenerationRequest
+
+if TYPE_CHECKING:  # the module loads torch
+    from limelight.pipeline.results.result import Result
+
+
+def drawn(
+    requests: Sequence[GenerationRequest], load: LoadOptions, *, expected_hash: str | None = None
+) -> Iterator["Result"]:
+    """Each picture as soon as it is done; of one that fails the reason is printed instead.
+
+    Args:
+        expected_hash: of the model's content; another one is refused before sampling.
+
+    Raises:
+        UsageError: something that was given cannot be used.
+    """
+    from rich.progress import TimeRemainingColumn
+
+    from limelight.app.progress import Bar
+
+    made: dict[int, int] = {}  # predictions of each picture
+    with Bar(TimeRemainingColumn(compact=True)) as bar:
+        pipe = load.load()
+        if expected_hash is not None and pipe.model.hash.result() != expected_hash:
+            raise UsageError(
+                f"drawn with a model whose content hash is {expected_hash[:12]}; "
+                f"{load.model!r} has {pipe.model.hash.result()[:12]}"
+            )
+        with refusals():
+            for request in requests:
+                pipe.engine.plan(request)
+        for step in pipe.stream(requests):
+            made[step.id] = step.count if step.error is not None else step.index
+            bar.show(sum(made.values()), step.count * len(requests))
+            if step.error is not None:
+                report.complain(f"seed {step.request.seed}: {step.error}")
+            elif step.result is not None:
+                yield step.result
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Ends the process with exit code 4 where its user stops it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        report.fail("stopped; the pictures named above are whole", code=4)

@@ -1,0 +1,69 @@
+// What the page shows before anything is pressed: a picture, its words lit in turn.
+
+const FIRST = 350; // milliseconds before the first word is lit
+const EACH = 1400; // for each word
+const TIMES = 3; // over all words; then the noun stays lit
+const NOUN = "apple"; // of the example that is shipped
+
+/** The picture that is shipped with the page. */
+export async function example() {
+  const answer = await fetch(new URL("limelight/example.json", document.baseURI));
+  return answer.ok ? answer.json() : null;
+}
+
+/** Lights words in turn until somebody points, presses or types, or another picture is shown. */
+export class Tour {
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.timer = null;
+    this.isLit = false; // by the tour: whoever then chooses a word lights it, and does not put it out
+    for (const event of ["pointerdown", "keydown", "wheel", "focusin"])
+      document.addEventListener(event, () => this.end(), { passive: true });
+    for (const event of ["pointerdown", "keydown"])
+      viewer.element.addEventListener(event, ({ target, key = "Enter" }) => {
+        if (target.closest(".word") && ["Enter", " "].includes(key)) this.giveUp();
+      });
+    viewer.element.addEventListener("pointerover", () => this.end());
+  }
+
+  get isOn() {
+    return this.timer !== null;
+  }
+
+  begin() {
+    const words = [...this.viewer.element.querySelectorAll(".words .word:not(.special-word)")];
+    const noun = words.findIndex((word) => word.textContent === NOUN);
+    const order = [...words.keys()].filter((i) => words[i].textContent.length > 2);
+    if (!order.length) return;
+    const rest = noun < 0 ? order[0] : noun;
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      this.light(rest);
+      return;
+    }
+    let turn = 0;
+    const next = () => {
+      const isLast = turn === TIMES * order.length;
+      this.light(isLast ? rest : order[turn % order.length]);
+      turn += 1;
+      this.timer = isLast ? null : setTimeout(next, EACH);
+    };
+    this.timer = setTimeout(next, FIRST);
+  }
+
+  light(i) {
+    this.isLit = true;
+    this.viewer.lens.selected = new Set([i]);
+    this.viewer.chips.mark();
+    this.viewer.lens.paint();
+  }
+
+  giveUp() {
+    if (this.isLit) this.viewer.lens.selected.clear();
+    this.isLit = false;
+  }
+
+  end() {
+    clearTimeout(this.timer);
+    this.timer = null;
+  }
+}

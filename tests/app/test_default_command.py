@@ -1,0 +1,57 @@
+"""What a line without a command means, and a prompt without quotes."""
+
+import pytest
+
+from limelight.app.default_command import one_prompt, with_command
+from limelight.pipeline.errors import UsageError
+
+COMMANDS = ("generate", "batch", "ui", "inspect", "replay")
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ([], []),
+        (["a red apple"], ["generate", "a red apple"]),
+        (["--seed", "7", "a red apple"], ["generate", "--seed", "7", "a red apple"]),
+        (["--", "batch"], ["generate", "--", "batch"]),
+        (["batch", "a.csv"], ["batch", "a.csv"]),  # a prompt that equals a command is the command
+        (["generate", "batch"], ["generate", "batch"]),
+        (["--version"], ["--version"]),
+        (["-h"], ["-h"]),
+        (["apple"], ["generate", "apple"]),
+    ],
+)
+def test_a_line_that_begins_with_a_prompt_is_drawn(line, meant):
+    assert with_command(line, COMMANDS) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"), [("genrate", "generate"), ("Batch", "batch"), ("inspct", "inspect")]
+)
+def test_a_misspelt_command_is_answered_with_the_near_one(typed, near):
+    with pytest.raises(UsageError, match=f'did you mean `limelight {near}`.*limelight generate "{typed}"'):
+        with_command([typed, "x"], COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "command"),
+    [
+        ("generate a red apple", "a red apple", 'limelight generate "a red apple"'),
+        (
+            "a red apple --seed 7 -o x.png",
+            "a red apple",
+            'limelight generate "a red apple" --seed 7 -o x.png',
+        ),
+        ("generate --seed 7 a 7 --steps 3", "a 7", 'limelight generate "a 7" --seed 7 --steps 3'),
+        ("generate five $ bills", "five $ bills", "limelight generate 'five $ bills'"),
+    ],
+)
+def test_a_prompt_without_quotes_is_answered_with_the_command(line, words, command):
+    with pytest.raises(UsageError) as error:
+        one_prompt(words.split(), line.split())
+    assert str(error.value).endswith(f": {command}")
+
+
+def test_a_prompt_in_quotes_is_the_prompt():
+    assert one_prompt(["a red apple"], []) == "a red apple"

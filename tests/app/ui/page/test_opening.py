@@ -1,0 +1,63 @@
+"""The page before anything is pressed, and the words that it knows."""
+
+import json
+
+import pytest
+
+from limelight.app.ui.page.viewer import STATIC
+from tests.app.ui.gestures import draw, set_steps
+
+EXAMPLE = STATIC / "example.json"
+MAX_BYTES = 350_000
+
+
+def test_the_example_is_by_the_model_in_the_box(pipe):
+    picture = json.loads(EXAMPLE.read_text())
+    remedy = "the model has changed: run `python -m scripts.draw_example`"
+    assert picture["model_hash"] == pipe.model.hash.result(), remedy
+    assert (picture["state"], picture["prompt"]) == ("done", "a red apple on a blue background")
+    assert EXAMPLE.stat().st_size < MAX_BYTES
+    kinds = {layer["kind"] for view in picture["maps"]["views"] for layer in view["layers"]}
+    assert kinds == {"best", "grid", "heads"}
+
+
+@pytest.mark.browser
+def test_it_opens_with_a_picture_whose_words_are_lit_in_turn(open_page):
+    page = open_page()
+    page.wait_for_function("window.limelight.lens.image", timeout=1500)
+    page.wait_for_function("window.limelight.lens.selected.size === 1")
+    first = page.locator("#pane-picture .word[aria-pressed=true]").inner_text()
+    page.wait_for_function(
+        "first => document.querySelector('.word[aria-pressed=true]').textContent !== first", arg=first
+    )
+    page.click("#pane-picture .word >> text=apple")  # ends the tour
+    assert page.evaluate("window.limelight.tour.isOn") is False
+    assert page.locator(".legend-title").inner_text() == "apple"
+    assert page.locator(".legend-how").inner_text().startswith("The mean of 5 heads of the 16x16 sites")
+    assert page.locator(".save-maps").is_hidden()  # the server has none of it
+    # Dark where the apple is not: a corner has under a tenth of what the middle has.
+    light = "([x, y]) => { const {field} = limelight.lens.light(); return field.values[y * 16 + x]; }"
+    assert page.evaluate(light, [0, 15]) < 0.1 * page.evaluate(light, [8, 8])
+
+
+@pytest.mark.browser
+def test_who_wants_no_motion_sees_the_noun_lit(open_page):
+    page = open_page(reduced_motion="reduce")
+    page.wait_for_function("document.querySelector('.word[aria-pressed=true]')?.textContent === 'apple'")
+    assert page.evaluate("window.limelight.tour.isOn") is False
+
+
+@pytest.mark.browser
+def test_a_known_word_is_added_and_an_unknown_one_is_marked(open_page):
+    page = open_page()
+    set_steps(page, 2)
+    page.get_by_text("Words that the model knows").click()
+    page.locator(".known-word", has_text="octopus").click()
+    assert page.input_value("#prompt textarea") == "a red apple on a blue background octopus"
+    draw(page, "a (castle:1.3) and a (red:1.2) apple")
+    assert page.locator("#pane-picture .word .unknown").count() == 1
+    word = page.locator("#pane-picture .word", has_text="castle")
+    assert word.get_attribute("aria-label") == "castle, not known to the model"
+    said = page.locator(".status").inner_text()
+    assert "'castle'" in said
+    assert "1.3" not in said  # a weight is no word
