@@ -44,12 +44,70 @@ class VaeConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """The text encoder, and the reading that comes first."""
+
+    width: int = 256
+    layers: int = 2
+    heads: int = 4
+    stage: StageConfig = StageConfig(steps=3000, batch=128, learning_rate=1e-3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolConfig:
+    """Latents in stock: `window` chunks of `chunk` scenes, each scene used about `uses` times; `encode` at
+    once."""
+
+    chunk: int = 512
+    window: int = 8
+    uses: int = 5
+    encode: int = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintConfig:
+    """In a `share` of the pictures each thing is painted with probability `words`, by `strength` nats."""
+
+    share: float = 0.2
+    words: float = 0.7
+    strength: tuple[float, float] = (2.0, 6.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetConfig:
+    """The denoiser, cross-attention on 16x16 and 8x8.
+
+    Timesteps are drawn from Beta(*timesteps). `reading`, `grounding` and `alignment` weigh what is asked beside
+    the loss; alignment falls to 0 at `aligned` of the steps. `ema`: the averages of weights that are kept.
+    """
+
+    channels: tuple[int, ...] = (96, 160, 224)
+    heads: int = 4
+    groups: int = 16
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+    text_rate: float = 0.5
+    reading: float = 0.05
+    grounding: float = 0.03
+    alignment: float = 0.1
+    aligned: float = 0.6
+    drop_caption: float = 0.1
+    timesteps: tuple[float, float] = (1.4, 1.6)
+    ema: tuple[float, float] = (0.999, 0.9998)
+    paint: PaintConfig = PaintConfig()
+    pool: PoolConfig = PoolConfig()
+    stage: StageConfig = StageConfig(steps=20_000, batch=64, learning_rate=1.5e-3, decay=0.4, muon=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """The second edition."""
 
     seed: int = 0
     mixture: Mixture = field(default_factory=Mixture)
     vae: VaeConfig = field(default_factory=VaeConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    unet: UNetConfig = field(default_factory=UNetConfig)
 
 
 TWO_CORES = TrainConfig()
