@@ -1,8 +1,7 @@
-"""Trains the second edition, stage by stage: `python -m scripts.second.train {vae,text,unet}`."""
+"""Trains the second edition, stage by stage: `python -m scripts.second.train {vae,text,unet,judge}`."""
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,7 +14,7 @@ from scripts.training import loop
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("vae", "text", "unet"))
+    parser.add_argument("stage", choices=("vae", "text", "unet", "judge"))
     parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
     parser.add_argument("--run", type=Path, default=Path("build/train2"), help="checkpoints, logs, samples")
     parser.add_argument("--device", default="cpu")
@@ -25,9 +24,7 @@ def main() -> int:
     torch.set_num_threads(arguments.threads)
     config, device = TWO_CORES, arguments.device
     if arguments.steps:
-        part = getattr(config, arguments.stage)
-        part = replace(part, stage=replace(part.stage, steps=arguments.steps))
-        config = replace(config, **{arguments.stage: part})
+        config = config.with_steps(arguments.stage, arguments.steps)
     tokenizer = arguments.world / "tokenizer"
     if arguments.stage == "vae":
         from scripts.second.training.vae import vae_stage
@@ -38,12 +35,17 @@ def main() -> int:
         from scripts.second.training.reading import text_stage
 
         stage = text_stage(config, TextSide(config.text, tokenizer, device))
+    elif arguments.stage == "judge":
+        from scripts.second.scoring.judge_stage import judge_mixture, judge_stage
+
+        world = World(arguments.world, judge_mixture(config.mixture), config.seed, device)
+        stage = judge_stage(config, world)
     else:
         from scripts.second.training.unet import unet_stage
 
         world = World(arguments.world, config.mixture, config.seed, device)
         stage = unet_stage(config, world, TextSide(config.text, tokenizer, device), arguments.run)
-    loop.run(stage, arguments.run, log_every=25, save_every=100, report_every=500)
+    loop.run(stage, arguments.run, log_every=25, save_every=100, report_every=250)
     return 0
 
 

@@ -1,7 +1,7 @@
 """Oracle alignment: features of the denoiser must tell, cell by cell, what the composer knows is there.
 
-Representation alignment (Yu et al. 2024, arXiv:2410.06940) with exact scene maps in the teacher's place: the noun,
-its colour and where in the thing the cell is, or the layer of the place. The readers are thrown away.
+Representation alignment (Yu et al. 2024, arXiv:2410.06940) with exact scene maps in the teacher's place: the
+noun, its colour and where in the thing the cell is, or the layer of the place. The readers are thrown away.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ SITES = ("down_blocks.1.attentions.0", "up_blocks.1.attentions.0")
 
 @dataclass(frozen=True)
 class Oracle:
-    """Per cell: `kind` is a noun, or a layer of a place, or a plain ground; `look` a colour or material, the last
-    is the art's own; `where` (x, y) in the thing, -1..1, `is_thing` whether a thing is there."""
+    """Per cell: `kind` is a noun, or a layer of a place, or a plain ground; `look` a colour or material, the
+    last is the art's own; `where` (x, y) in the thing, -1..1, `is_thing` whether a thing is there."""
 
     kind: Int[Tensor, "b k k"]
     look: Int[Tensor, "b k k"]

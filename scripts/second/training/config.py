@@ -1,6 +1,6 @@
 """Everything that makes the second edition, as one value; of two sizes, for two cores and for one GPU."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from scripts.second.world.nouns import NOUNS
 from scripts.second.world.sampling import Mixture
@@ -13,6 +13,11 @@ VAE_MIXTURE = Mixture(
     styles=(("flat", 0.12), ("silhouette", 0.03), ("sketch", 0.03), ("pixel art", 0.04)),
     nouns=len(NOUNS),
 )
+
+VAE_STAGE = StageConfig(steps=7000, batch=4, learning_rate=1e-3, warmup=100, decay=0.4, muon=True)
+TEXT_STAGE = StageConfig(steps=3000, batch=128, learning_rate=1e-3)
+UNET_STAGE = StageConfig(steps=20_000, batch=64, learning_rate=1.5e-3, decay=0.4, muon=True)
+JUDGE_STAGE = StageConfig(steps=6000, batch=64, learning_rate=2e-3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +39,11 @@ class VaeConfig:
     edge_weight: float = 0.05
     latent_noise: float = 0.15
     halved: float = 0.25
-    nested: float = 0.25
+    nested: float = 0.1
     crops: float = 0.7
     on_things: float = 2.0
     mixture: Mixture = VAE_MIXTURE
-    stage: StageConfig = StageConfig(
-        steps=7000, batch=4, learning_rate=1e-3, warmup=100, decay=0.4, muon=True
-    )
+    stage: StageConfig = VAE_STAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ class TextConfig:
     width: int = 256
     layers: int = 2
     heads: int = 4
-    stage: StageConfig = StageConfig(steps=3000, batch=128, learning_rate=1e-3)
+    stage: StageConfig = TEXT_STAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +80,8 @@ class PaintConfig:
 class UNetConfig:
     """The denoiser, cross-attention on 16x16 and 8x8.
 
-    Timesteps are drawn from Beta(*timesteps). `reading`, `grounding` and `alignment` weigh what is asked beside
-    the loss; alignment falls to 0 at `aligned` of the steps. `ema`: the averages of weights that are kept.
+    Timesteps are drawn from Beta(*timesteps). `reading`, `grounding` and `alignment` weigh what is asked
+    besides the loss; alignment falls to 0 at `aligned` of the steps. `ema`: the averages that are kept.
     """
 
     channels: tuple[int, ...] = (96, 160, 224)
@@ -96,7 +99,7 @@ class UNetConfig:
     ema: tuple[float, float] = (0.999, 0.9998)
     paint: PaintConfig = PaintConfig()
     pool: PoolConfig = PoolConfig()
-    stage: StageConfig = StageConfig(steps=20_000, batch=64, learning_rate=1.5e-3, decay=0.4, muon=True)
+    stage: StageConfig = UNET_STAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +111,14 @@ class TrainConfig:
     vae: VaeConfig = field(default_factory=VaeConfig)
     text: TextConfig = field(default_factory=TextConfig)
     unet: UNetConfig = field(default_factory=UNetConfig)
+    judge: StageConfig = JUDGE_STAGE
+
+    def with_steps(self, stage: str, steps: int) -> "TrainConfig":
+        """The same with another number of steps for one stage."""
+        part = getattr(self, stage)
+        if isinstance(part, StageConfig):
+            return replace(self, **{stage: replace(part, steps=steps)})
+        return replace(self, **{stage: replace(part, stage=replace(part.stage, steps=steps))})
 
 
 TWO_CORES = TrainConfig()

@@ -1,4 +1,4 @@
-"""What the denoiser learns from one batch: v of noised latents under captions, and what is asked beside it."""
+"""What the denoiser learns from one batch: v of noised latents under captions, and what else is asked."""
 
 from dataclasses import dataclass
 

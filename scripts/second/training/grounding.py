@@ -1,5 +1,5 @@
-"""What is asked of maps: that a word's lies where what the word names lies (after TokenCompose, Wang et al. 2024,
-arXiv:2312.03626)."""
+"""What is asked of maps: that a word's lies where what the word names lies (after TokenCompose, Wang et al.
+2024, arXiv:2312.03626)."""
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +14,8 @@ from scripts.second.world.places import PLACE_INDEX, PLACES
 
 
 def masks(batch: Batch) -> Float[Tensor, "b r k k"]:
-    """How much of each position shows what can be named: each thing, each layer of the place (all layers of one
-    word together), all layers."""
+    """How much of each position shows what can be named: each thing, each layer of the place (all layers of
+    one word together), all layers."""
     pictures = batch.pictures
     slots = F.adaptive_avg_pool2d(pictures.things, SIDE)
     layers = F.adaptive_avg_pool2d(pictures.layers, SIDE)
@@ -44,8 +44,8 @@ def grounding_loss(
     truth: Float[Tensor, "b r k k"],
     heard: Float[Tensor, " b"],
 ) -> Float[Tensor, ""]:
-    """How far a word's map (mean over heads and sites) is from the mask of what it names, both as distributions
-    over positions: the Kullback-Leibler divergence, mean over words.
+    """How far a word's map (mean over heads and sites) is from the mask of what it names, both as
+    distributions over positions: the Kullback-Leibler divergence, mean over words.
 
     Args:
         heard: 1 for captions that count, 0 for those that were dropped.

@@ -17,8 +17,8 @@ def paint(
     masks: Float[Tensor, "b r k k"],
     generator: torch.Generator,
 ) -> Float[Tensor, "b k k m"]:
-    """What painting adds to logits: `+s` where a thing is said to be, `-s` elsewhere, for its tokens; 0 for all
-    others. A region is a box around the thing, a quarter that holds its middle, a blob, or its very mask."""
+    """What painting adds to logits: `+s` where a thing is said to be, `-s` elsewhere, for its tokens; 0 for
+    all others. A region is a box around the thing, the quarter that holds its middle, a blob, or its mask."""
     batch, device = len(names), names.device
 
     def chance(*shape: int) -> Tensor:

@@ -25,7 +25,7 @@ Chunk = dict[str, Tensor]
 
 
 class LatentPool:
-    """A window over an endless row of chunks; what step `s` draws depends on `s` and the world's seed alone."""
+    """A window over an endless row of chunks; what a step draws depends on it and the world's seed alone."""
 
     def __init__(self, config: PoolConfig, world: World, vae: AutoencoderKL, text: TextSide):
         self.config, self.world, self.vae, self.text = config, world, vae, text

@@ -1,8 +1,9 @@
 """Stage `text`: the text encoder learns what captions say before a denoiser has to guess it.
 
-No pictures: from a noun's last token linear readers must tell its thing's noun, colour, material, size, pose
-and number, and how it stands to the first thing; from the end token the place, ground, time, weather, style
-and which nouns there are. A denoiser on such an encoder learns sooner than on an untrained one (docs/model.md).
+No pictures: from a noun's last token linear readers must tell its thing's noun, colour, material, size,
+pose and number, and how it stands to the first thing; from the end token the place, ground, time, weather,
+style and which nouns there are. A denoiser learns sooner on such an encoder than on an untrained one
+(docs/model.md).
 """
 
 from random import Random

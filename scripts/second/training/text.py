@@ -1,4 +1,4 @@
-"""The text side: CLIP's text model on the world's tokenizer; captions become tokens that know what they name."""
+"""The text side: CLIP's text model on the world's tokenizer; tokens know what they name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from scripts.second.world.captions import NOTHING, Caption
 
 @dataclass(frozen=True)
 class Tokens:
-    """`ids` padded as diffusers pads; `names[b, m]` what token m names (`scripts.second.world.captions`), for the
-    start, the end and the padding `NOTHING`; `heads[b, t]` the last token of thing t's noun, -1 where there is
-    none; `ends[b]` the end token."""
+    """`ids` padded as diffusers pads; `names[b, m]` what token m names (`scripts.second.world.captions`), for
+    the start, the end and the padding `NOTHING`; `heads[b, t]` the last token of thing t's noun, -1 where
+    there is none; `ends[b]` the end token."""
 
     ids: Int[Tensor, "b m"]
     names: Int[Tensor, "b m"]

@@ -134,8 +134,8 @@ def sample(
     guidance: float = 3.0,
     seed: int = 0,
 ) -> Float[Tensor, "b 3 h w"]:
-    """Pictures in 0..1, one a prompt, by DDIM with classifier-free guidance (Ho and Salimans 2022); `paint` is
-    added to the prompts' logits."""
+    """Pictures in 0..1, one a prompt, by DDIM with classifier-free guidance (Ho and Salimans 2022); `paint`
+    is added to the prompts' logits."""
     assert isinstance(parts, nn.ModuleDict)
     steps.set_timesteps(num_steps)
     context = parts["encoder"](text.ids([""] * len(prompts) + prompts)).last_hidden_state

@@ -82,8 +82,8 @@ def _first_half(latents: Float[Tensor, "b c h w"]) -> Float[Tensor, "c 1 1"]:
 def windows(
     world: World, config: VaeConfig, step: int, rng: np.random.Generator
 ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b 1 h w"]]:
-    """What a step learns from, -1..1, and where things are: whole pictures, or four times as many windows, two
-    of each picture, around its things."""
+    """What a step learns from, -1..1, and where things are: whole pictures, or four times as many windows,
+    two of each picture, around its things."""
     is_cropped = rng.random() < config.crops
     batch = world.batch(step, config.stage.batch * (2 if is_cropped else 1))
     images, things = batch.images, batch.pictures.things.sum(1, keepdim=True)

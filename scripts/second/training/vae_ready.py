@@ -15,8 +15,8 @@ MEASURED = 8  # batches of 32
 
 
 def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
-    """The result of stage `vae`, its latents normalised by its own 1x1 convolutions, so that `scaling_factor` is
-    1; where stage `decoder` has run, its result.
+    """The result of stage `vae`, its latents normalised by its own 1x1 convolutions, so that
+    `scaling_factor` is 1; where stage `decoder` has run, its result.
 
     Raises: FileNotFoundError where stage `vae` has not run.
     """

@@ -70,8 +70,8 @@ class Atlas:
 
 
 def extent(alpha: Float[np.ndarray, "h w"]) -> tuple[float, float, float]:
-    """Width, height and height over the middle fifth of what is drawn, as shares of the side; all stand on the
-    lower edge."""
+    """Width, height and height over the middle fifth of what is drawn, as shares of the side; all stand on
+    the lower edge."""
     drawn = alpha > SOLID
     columns, rows = np.flatnonzero(drawn.any(0)), np.flatnonzero(drawn.any(1))
     middle = np.flatnonzero(drawn[:, int(0.4 * TILE) : int(0.6 * TILE)].any(1))

@@ -32,8 +32,9 @@ Words = list[tuple[str, int]]
 
 @dataclass(frozen=True)
 class Caption:
-    """`words` without spaces, a comma is one; `names[i]` is what word i names: a thing's number, `MOST_THINGS`
-    plus a layer's, `BACKDROP` for all layers together, `NOTHING`. `heads`: the last word of each thing's noun."""
+    """`words` without spaces, a comma is one; `names[i]` is what word i names: a thing's number,
+    `MOST_THINGS` plus a layer's, `BACKDROP` for all layers together, `NOTHING`. `heads`: the last word of
+    each thing's noun."""
 
     words: tuple[str, ...]
     names: tuple[int, ...]
@@ -92,7 +93,7 @@ def _things(scene: Scene, rng: Random, heads: list[int], start: int) -> Words:
 
 
 def _head(words: Words, number: int) -> int:
-    """The noun is the last word of a thing's phrase that names it, but for a pose or a material that follows."""
+    """The noun is the last word of a thing's phrase that names it, but for what follows the noun."""
     return max(index for index, (word, name) in enumerate(words) if name == number and word not in _AFTER)
 
 

@@ -18,11 +18,12 @@ BELOW = 1e4  # a line that is out of the picture, in pixels
 class Layout:
     """Lengths are pixels, colours 0..1. An empty slot has noun -1; colour and material -1 are the art's own.
 
-    `owner`: which of the scene's things a slot shows. `lift`: how far the art's middle is above its tile's.
-    `clip`: nothing of the thing shows below. `shadow`: x, y, half width, half height, alpha; `halo`: its light.
-    `lines`: upper edges of the layers, `fields`: their colour at the top and at the bottom, `spans`: where those
-    are; `pattern`: stripes. `decals`: x, y, half width, half height, softness, rgb, alpha; `clipped_to`: the
-    layer that shows them. `light` multiplies things. `air`: alpha of stars, rain, flakes; `drift`: offsets.
+    `owner`: which of the scene's things a slot shows. `lift`: how far the art's middle is below its tile's,
+    a share of the side. `clip`: nothing of the thing shows below. `shadow`: x, y, half width, half height,
+    alpha; `halo`: its light. `lines`: upper edges of the layers, `fields`: their colour at the top and at the
+    bottom, `spans`: where those are; `pattern`: stripes. `decals`: x, y, half width, half height, softness,
+    rgb, alpha; `clipped_to`: the layer that shows them. `light` multiplies things. `air`: alpha of stars,
+    rain, flakes; `drift`: their offsets.
     """
 
     art: Int[Tensor, " b"]

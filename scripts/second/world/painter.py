@@ -21,11 +21,12 @@ BLOCK = 4  # pixels of pixel art
 @dataclass(frozen=True)
 class Pictures:
     """`images` in 0..1; `things[:, k]` how much of each pixel shows the thing in slot k, `layers[:, l]` the
-    place's layer l."""
+    place's layer l; `covered[:, k]` the share of thing k that others hide."""
 
     images: Float[Tensor, "b 3 h w"]
     things: Float[Tensor, "b k h w"]
     layers: Float[Tensor, "b l h w"]
+    covered: Float[Tensor, "b k"]
 
 
 class Painter:
@@ -46,13 +47,17 @@ class Painter:
         layers = self._layers(layout)
         canvas = self._place(layout, layers)
         things: list[Tensor] = []
+        areas: list[Tensor] = []
         for slot in range(SLOTS):
             canvas, mask = self._thing(layout, slot, canvas)
             things = [other * (1 - mask) for other in things] + [mask]
+            areas.append(mask.sum((1, 2)))
         canvas = self._fall(layout, canvas)
         shown = torch.stack(things, 1)
         images = styled(canvas.permute(0, 3, 1, 2), layout.style, shown)
-        return Pictures(images.clamp(0, 1), shown, layers * (1 - shown.sum(1, keepdim=True)))
+        covered = 1 - shown.sum((2, 3)) / torch.stack(areas, 1).clamp(min=1e-3)
+        free = layers * (1 - shown.sum(1, keepdim=True))
+        return Pictures(images.clamp(0, 1), shown, free, torch.where(layout.noun >= 0, covered, 0.0))
 
     def _layers(self, layout: Layout) -> Float[Tensor, "b l h w"]:
         cover = (self.grid[None, None, :, None] - layout.lines[:, :, None, :] + 0.5).clamp(0, 1)

@@ -1,11 +1,11 @@
-"""The places of the world: layers from far to near, each a colour field below a line, with a word of its own."""
+"""The places of the world: layers from far to near, each a colour field below a line, with its own word."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.second.world.lines import ABOVE, Line, flat, hills, hedge, peaks, towers, trees, waves
+from scripts.second.world.lines import ABOVE, Line, flat, hedge, hills, peaks, towers, trees, waves
 
 Colour = tuple[int, int, int]
 

@@ -27,9 +27,9 @@ class Thing:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """`relation` holds between the first and the second thing, `between` makes the first of three stand in the
-    middle. `place` is a place's word or None for a plain ground; `ground` is that ground's colour, `wall` the
-    colour word of a wall or curtain. `said` tells whether the caption names place or ground."""
+    """`relation` holds between the first and the second thing; `between` has the first of three stand in the
+    middle. `place` is a place's word or None for a plain ground, `ground` that ground's colour. `said`:
+    whether the caption names place or ground."""
 
     things: tuple[Thing, ...]
     relation: str | None = None

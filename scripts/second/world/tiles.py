@@ -22,7 +22,7 @@ class MissingArt(RuntimeError):
 
 
 def render_tiles(archives: Path) -> np.ndarray:
-    """All art as uint8 (arts, nouns, 128, 128, 4), cropped to what is drawn; things stand on the lower edge."""
+    """All art as uint8 (arts, nouns, 128, 128, 4), cropped to what is drawn, standing on the lower edge."""
     tiles = np.zeros((len(ARTS), len(NOUNS), TILE, TILE, 4), np.uint8)
     solid = _fluent_3d(sources.fetch(sources.FLUENT_3D, archives))
     flat = _fluent_flat(archives)

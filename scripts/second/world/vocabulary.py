@@ -1,4 +1,4 @@
-"""The words beyond nouns: colours, materials, poses, sizes, styles, counts, and what is kept back for tests."""
+"""The words beyond nouns: colours, materials, poses, sizes, styles, counts; what is kept back for tests."""
 
 import hashlib
 
