@@ -78,7 +78,7 @@ def _steps(
     report_every: int,
 ) -> None:
     log, path = Log(folder, stage.name), folder / f"{stage.name}.pt"
-    optimizers = _optimizers(stage)
+    optimizers = optimizers_of(stage)
     start = _resume(stage, optimizers, path)
     sums: dict[str, float] = {}
     clock = time.monotonic()
@@ -112,7 +112,7 @@ def _steps(
             clock = time.monotonic()
 
 
-def _optimizers(stage: Stage) -> list[torch.optim.Optimizer]:
+def optimizers_of(stage: Stage) -> list[torch.optim.Optimizer]:
     """AdamW for all parameters; with `config.muon`, Muon for hidden matrices and AdamW for the rest."""
     config = stage.config
     groups: tuple[list[dict], list[dict]] = ([], [])

@@ -4,6 +4,7 @@ Representation alignment (Yu et al. 2024, arXiv:2410.06940) with exact scene map
 noun, its colour and where in the thing the cell is, or the layer of the place. The readers are thrown away.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 
 from scripts.second.training.attention import SIDE
 from scripts.second.training.data import Batch
-from scripts.second.world.layout import LAYERS, PIXELS
+from scripts.second.world.layout import LAYERS, PIXELS, Layout
 from scripts.second.world.nouns import NOUNS
-from scripts.second.world.places import PLACES
+from scripts.second.world.painter import Pictures
+from scripts.second.world.places import PLACE_INDEX, PLACES
 from scripts.second.world.vocabulary import COLOURS, MATERIALS
 
 KINDS = len(NOUNS) + len(PLACES) * LAYERS + 1
@@ -34,9 +36,15 @@ class Oracle:
     is_thing: Float[Tensor, "b k k"]
 
 
-def oracle(batch: Batch, places: Int[Tensor, " b"]) -> Oracle:
+def oracle(batch: Batch) -> Oracle:
+    """What the composer knows of a batch."""
+    index = [PLACE_INDEX[scene.place] if scene.place else -1 for scene in batch.scenes]
+    places = torch.tensor(index, device=batch.pictures.images.device)
+    return oracle_of(batch.layout.to(places.device), batch.pictures, places)
+
+
+def oracle_of(layout: Layout, pictures: Pictures, places: Int[Tensor, " b"]) -> Oracle:
     """Args: places: the place's index of each scene, -1 for a plain ground."""
-    layout, pictures = batch.layout, batch.pictures
     slots = F.adaptive_avg_pool2d(pictures.things, SIDE)
     layers = F.adaptive_avg_pool2d(pictures.layers, SIDE)
     amount, slot = slots.max(1)
@@ -64,19 +72,18 @@ def oracle(batch: Batch, places: Int[Tensor, " b"]) -> Oracle:
 class Readers(nn.Module):
     """Reads the features of two sites, on a grid of half the side: each position answers for four cells."""
 
-    def __init__(self, channels: dict[str, int]):
+    def __init__(self, channels: tuple[int, ...]):
         super().__init__()
-        self.sites = tuple(channels)
         self.heads = nn.ModuleList(
             nn.Sequential(nn.Linear(width, 256), nn.SiLU(), nn.Linear(256, 4 * (KINDS + LOOKS + 2)))
-            for width in channels.values()
+            for width in channels
         )
 
-    def forward(self, queries: dict[str, Float[Tensor, "b h n d"]], truth: Oracle) -> Float[Tensor, " b"]:
+    def forward(self, queries: Sequence[Float[Tensor, "b h n d"]], truth: Oracle) -> Float[Tensor, " b"]:
         """The mean error over cells and sites, a row each."""
         total = truth.is_thing.new_zeros(len(truth.kind))
-        for site, head in zip(self.sites, self.heads, strict=True):
-            read = head(queries[site].transpose(1, 2).flatten(2).float())  # b n (4 c)
+        for found, head in zip(queries, self.heads, strict=True):
+            read = head(found.transpose(1, 2).flatten(2).float())  # b n (4 c)
             half = SIDE // 2
             cells = F.pixel_shuffle(read.transpose(1, 2).unflatten(2, (half, half)), 2)
             kind, look, where = cells.split((KINDS, LOOKS, 2), 1)
@@ -84,4 +91,4 @@ class Readers(nn.Module):
             error = error + 0.5 * F.cross_entropy(look, truth.look, reduction="none") * truth.is_thing
             error = error + (where - truth.where).square().sum(1) * truth.is_thing
             total = total + error.mean((1, 2))
-        return total / len(self.sites)
+        return total / len(self.heads)

@@ -14,6 +14,10 @@ VAE_MIXTURE = Mixture(
     nouns=len(NOUNS),
 )
 
+GPU_MIXTURE = Mixture(
+    styles=(("flat", 0.08), ("silhouette", 0.02), ("sketch", 0.03), ("pixel art", 0.03)), weather=0.08
+)
+GPU_STAGE = StageConfig(steps=9000, batch=512, learning_rate=1.5e-3, decay=0.45, muon=True)
 VAE_STAGE = StageConfig(steps=7000, batch=4, learning_rate=1e-3, warmup=100, decay=0.4, muon=True)
 TEXT_STAGE = StageConfig(steps=3000, batch=128, learning_rate=1e-3)
 UNET_STAGE = StageConfig(steps=20_000, batch=64, learning_rate=1.5e-3, decay=0.4, muon=True)
@@ -28,7 +32,8 @@ class VaeConfig:
     the same. In `halved` of them the decoder gets latents of half the side for pictures of half the side
     (scale equivariance: Kouzelis et al. 2025, arXiv:2502.09509), in `nested` the first half of the channels
     alone. `latent_noise`: decoding sees latents that are off by up to this share of their spread.
-    `on_things`: how many times more an error counts where things are.
+    `on_things`: how many times more an error counts where things are. `measured`: scenes by which latents are
+    normalised.
     """
 
     channels: tuple[int, ...] = (32, 64, 128, 128)
@@ -42,6 +47,7 @@ class VaeConfig:
     nested: float = 0.1
     crops: float = 0.7
     on_things: float = 2.0
+    measured: int = 256
     mixture: Mixture = VAE_MIXTURE
     stage: StageConfig = VAE_STAGE
 
@@ -82,6 +88,7 @@ class UNetConfig:
 
     Timesteps are drawn from Beta(*timesteps). `reading`, `grounding` and `alignment` weigh what is asked
     besides the loss; alignment falls to 0 at `aligned` of the steps. `ema`: the averages that are kept.
+    `held_out`: scenes by which they are compared.
     """
 
     channels: tuple[int, ...] = (96, 160, 224)
@@ -97,6 +104,7 @@ class UNetConfig:
     drop_caption: float = 0.1
     timesteps: tuple[float, float] = (1.4, 1.6)
     ema: tuple[float, float] = (0.999, 0.9998)
+    held_out: int = 96
     paint: PaintConfig = PaintConfig()
     pool: PoolConfig = PoolConfig()
     stage: StageConfig = UNET_STAGE
@@ -122,3 +130,7 @@ class TrainConfig:
 
 
 TWO_CORES = TrainConfig()
+ONE_GPU = TrainConfig(
+    mixture=replace(GPU_MIXTURE, nouns=len(NOUNS)),
+    unet=UNetConfig(channels=(128, 192, 256), stage=GPU_STAGE),
+)

@@ -1,10 +1,11 @@
 """What the denoiser learns from one batch: v of noised latents under captions, and what else is asked."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from diffusers import DDIMScheduler
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from scripts.second.training import alignment
@@ -66,6 +67,27 @@ class Losses:
         return {name: value.item() for name, value in vars(self).items() if name != "total"}
 
 
+SITES = tuple(f"{site}.transformer_blocks.0.attn2" for site in alignment.SITES)
+Predicted = tuple[Tensor, Tensor, tuple[Tensor, ...]]
+
+
+def predict(unet: nn.Module, x: Tensor, timesteps: Tensor, context: Tensor, paint: Tensor) -> Predicted:
+    """What the denoiser predicts; the mean map of the finest sites (b, n, m); the queries of `SITES`. One
+    graph for `torch.compile`."""
+    attention = TrainingAttention(plan={}, paint=paint)
+    predicted = unet(x, timesteps, context, attention=attention)
+    return predicted, torch.stack(attention.maps).mean(0), tuple(attention.queries[site] for site in SITES)
+
+
+@dataclass(frozen=True)
+class Noised:
+    """What is random in a batch: the noise, whose caption is dropped, what is painted."""
+
+    noise: Float[Tensor, "b c h w"]
+    dropped: Bool[Tensor, " b"]
+    paint: Float[Tensor, "b k k m"]
+
+
 class Denoising(nn.Module):
     """The denoiser, its text encoder and the throw-away readers.
 
@@ -78,51 +100,56 @@ class Denoising(nn.Module):
         self.config = config
         self.model = nn.ModuleDict({"unet": unet, "encoder": encoder})
         self.readers = Readers(config.text.width)
-        channels = {f"{site}.transformer_blocks.0.attn2": config.unet.channels[1] for site in alignment.SITES}
-        self.alignment = alignment.Readers(channels)
+        self.alignment = alignment.Readers((config.unet.channels[1],) * len(SITES))
+        self.predict: Callable[..., Predicted] = predict
         self.register_buffer("empty", empty, persistent=False)
         self.register_buffer("kept", scheduler(config).alphas_cumprod, persistent=False)
+
+    def draw(self, batch: Chunk, generator: torch.Generator) -> Noised:
+        """The random part of a step."""
+        latents, config = batch["latents"], self.config.unet
+        noise = torch.randn(latents.shape, generator=generator, device=latents.device)
+        chance = torch.rand(len(latents), generator=generator, device=latents.device)
+        dropped = chance < config.drop_caption
+        bias = paint(config.paint, batch["names"], batch["masks"], generator)
+        return Noised(noise, dropped, bias * ~dropped[:, None, None, None])
 
     def forward(
         self,
         batch: Chunk,
-        generator: torch.Generator,
-        timesteps: Tensor,
+        noised: Noised,
+        timesteps: Int[Tensor, " b"],
         progress: float,
         parts: nn.ModuleDict | None = None,
     ) -> Losses:
-        """Args:
-        timesteps: one a row.
-        progress: how much of the training is done, 0..1.
-        parts: other weights of `model`, such as their average.
+        """What is minimised.
+
+        Args:
+            progress: how much of the training is done, 0..1.
+            parts: other weights of `model`, such as their average.
         """
         config, parts = self.config.unet, self.model if parts is None else parts
-        latents, device = batch["latents"], batch["latents"].device
-        noise = torch.randn(latents.shape, generator=generator, device=device)
-        dropped = torch.rand(len(latents), generator=generator, device=device) < config.drop_caption
-        bias = paint(config.paint, batch["names"], batch["masks"], generator) * ~dropped[:, None, None, None]
-        attention = TrainingAttention(plan={}, paint=bias)
+        latents, dropped = batch["latents"], noised.dropped
         ids = torch.where(dropped[:, None], self.empty, batch["ids"])
         kept = self.kept[timesteps][:, None, None, None]
-        x = kept.sqrt() * latents + (1 - kept).sqrt() * noise
-        velocity = kept.sqrt() * noise - (1 - kept).sqrt() * latents
-        with mixed(device.type):
+        x = kept.sqrt() * latents + (1 - kept).sqrt() * noised.noise
+        velocity = kept.sqrt() * noised.noise - (1 - kept).sqrt() * latents
+        with mixed(latents.device.type):
             context = parts["encoder"](ids).last_hidden_state
-            predicted = parts["unet"](x, timesteps, context.float(), attention=attention)
+            predicted, maps, queries = self.predict(
+                parts["unet"], x, timesteps, context.float(), noised.paint
+            )
         denoising = (predicted.float() - velocity).square().mean()
-        heard = (~dropped).float()
         tokens = Tokens(batch["ids"], batch["names"], batch["heads"], batch["ends"])
         asked = {name: batch[name] for name in (*OF_THINGS, *OF_SCENES, "present")}
-        reading, _ = reading_loss(self.readers, _unless(dropped, context), tokens, asked)
-        grounding = grounding_loss(attention.maps, batch["names"], batch["masks"], heard)
+        heard = torch.where(
+            dropped[:, None, None], context.detach(), context
+        )  # a dropped caption was not read
+        reading, _ = reading_loss(self.readers, heard, tokens, asked)
+        grounding = grounding_loss(maps, batch["names"], batch["masks"], (~dropped).float())
         truth = alignment.Oracle(*(batch[f"oracle_{name}"] for name in alignment.Oracle.__dataclass_fields__))
         clear = kept[:, 0, 0, 0].sqrt()  # what noise hides is not asked
-        aligned = (self.alignment(attention.queries, truth) * clear).mean()
-        weight = config.alignment * max(0.0, 1 - progress / config.aligned) if config.aligned else 0.0
+        aligned = (self.alignment(queries, truth) * clear).mean()
+        weight = config.alignment * max(0.0, 1 - progress / config.aligned) if config.alignment else 0.0
         total = denoising + config.reading * reading + config.grounding * grounding + weight * aligned
         return Losses(total, denoising, reading, grounding, aligned)
-
-
-def _unless(dropped: Tensor, context: Tensor) -> Tensor:
-    """The context with no gradient from captions that were dropped: they were not read."""
-    return torch.where(dropped[:, None, None], context.detach(), context)

@@ -10,20 +10,27 @@ from scripts.second.training.attention import SIDE
 from scripts.second.training.data import Batch
 from scripts.second.world.captions import BACKDROP, MOST_THINGS, NOTHING
 from scripts.second.world.layout import LAYERS
+from scripts.second.world.painter import Pictures
 from scripts.second.world.places import PLACE_INDEX, PLACES
 
 
 def masks(batch: Batch) -> Float[Tensor, "b r k k"]:
     """How much of each position shows what can be named: each thing, each layer of the place (all layers of
     one word together), all layers."""
-    pictures = batch.pictures
+    alike = torch.stack([same_words(scene.place) for scene in batch.scenes])
+    return masks_of(batch.pictures, batch.layout.owner, alike)
+
+
+def masks_of(
+    pictures: Pictures, owner: Int[Tensor, "b k"], alike: Float[Tensor, "b l l"]
+) -> Float[Tensor, "b r k k"]:
+    """As `masks`; `alike` tells which layers have the same word."""
     slots = F.adaptive_avg_pool2d(pictures.things, SIDE)
     layers = F.adaptive_avg_pool2d(pictures.layers, SIDE)
-    owner = batch.layout.owner.to(slots.device)
-    belongs = owner[:, None] == torch.arange(MOST_THINGS, device=slots.device)[:, None]  # b t k
+    numbers = torch.arange(MOST_THINGS, device=slots.device)
+    belongs = owner.to(slots.device)[:, None] == numbers[:, None]  # b t k
     things = torch.einsum("btk,bkij->btij", belongs.to(slots.dtype), slots)
-    alike = torch.stack([same_words(scene.place) for scene in batch.scenes]).to(slots.device)
-    stuff = torch.einsum("blm,bmij->blij", alike, layers)
+    stuff = torch.einsum("blm,bmij->blij", alike.to(slots.device), layers)
     return torch.cat([things, stuff, layers.sum(1, keepdim=True)], 1).clamp(0, 1)
 
 
@@ -39,19 +46,19 @@ def same_words(place: str | None) -> Float[Tensor, "l l"]:
 
 
 def grounding_loss(
-    maps: list[Float[Tensor, "b n m"]],
+    maps: Float[Tensor, "b n m"],
     names: Int[Tensor, "b m"],
     truth: Float[Tensor, "b r k k"],
     heard: Float[Tensor, " b"],
 ) -> Float[Tensor, ""]:
-    """How far a word's map (mean over heads and sites) is from the mask of what it names, both as
+    """How far a word's map is from the mask of what it names, both as
     distributions over positions: the Kullback-Leibler divergence, mean over words.
 
     Args:
         heard: 1 for captions that count, 0 for those that were dropped.
     """
     assert truth.shape[1] == BACKDROP + 1
-    found = torch.stack(maps).mean(0).transpose(1, 2).float()  # b m n
+    found = maps.transpose(1, 2).float()  # b m n
     wanted = truth[torch.arange(len(names), device=names.device)[:, None], names.clamp(min=0)].flatten(2)
     total = wanted.sum(2, keepdim=True)
     weight = (names != NOTHING) * heard[:, None] * (total[..., 0] > 0.5)

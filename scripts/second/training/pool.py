@@ -5,7 +5,7 @@ from random import Random
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from scripts.second.training.alignment import oracle
@@ -15,7 +15,6 @@ from scripts.second.training.grounding import masks
 from scripts.second.training.reading import questions
 from scripts.second.training.text import TextSide
 from scripts.second.world.captions import describe
-from scripts.second.world.places import PLACE_INDEX
 from scripts.second.world.sampling import sample_scene
 from scripts.training.tools.precision import mixed
 
@@ -73,7 +72,5 @@ def look(batch: Batch, vae: AutoencoderKL) -> Chunk:
     device = batch.images.device.type
     with torch.no_grad(), mixed(device):
         latents: Float[Tensor, "b c h w"] = vae.encode(batch.images).latent_dist.mean.float()
-    index = [PLACE_INDEX[scene.place] if scene.place else -1 for scene in batch.scenes]
-    places: Int[Tensor, " b"] = torch.tensor(index, device=latents.device)
-    known = {f"oracle_{name}": values for name, values in vars(oracle(batch, places)).items()}
+    known = {f"oracle_{name}": values for name, values in vars(oracle(batch)).items()}
     return {"latents": latents, "masks": masks(batch)} | known

@@ -43,7 +43,8 @@ def unet_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -> 
         rng = np.random.default_rng([world.seed, 3, step])
         timesteps = draw_timesteps(rng, stage.batch, config.unet.timesteps).to(world.device)
         generator = torch.Generator(world.device).manual_seed(2**40 + step)
-        losses = denoising(pool.draw(step, stage.batch), generator, timesteps, step / stage.steps)
+        batch = pool.draw(step, stage.batch)
+        losses = denoising(batch, denoising.draw(batch, generator), timesteps, step / stage.steps)
         return losses.total, losses.numbers()
 
     @torch.no_grad()
@@ -81,7 +82,7 @@ class _HeldOut:
     def __init__(
         self, config: TrainConfig, world: World, vae: AutoencoderKL, text: TextSide, count: int = 96
     ):
-        pool = LatentPool(replace(config.unet.pool, chunk=count), world, vae, text)
+        pool = LatentPool(replace(config.unet.pool, chunk=config.unet.held_out), world, vae, text)
         self.batch = pool.chunk(HELD_OUT_STEP)
 
     def loss(self, denoising: Denoising, parts: nn.Module) -> float:
@@ -89,7 +90,8 @@ class _HeldOut:
         generator = torch.Generator(latents.device).manual_seed(HELD_OUT_STEP)
         timesteps = torch.linspace(20, 980, len(latents), device=latents.device).long()
         assert isinstance(parts, nn.ModuleDict)
-        return denoising(self.batch, generator, timesteps, 1.0, parts).denoising.item()
+        noised = denoising.draw(self.batch, generator)
+        return denoising(self.batch, noised, timesteps, 1.0, parts).denoising.item()
 
 
 def draw_timesteps(rng: np.random.Generator, size: int, beta: tuple[float, float]) -> Tensor:

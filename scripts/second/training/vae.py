@@ -44,20 +44,9 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng([config.seed, 5, step])
         images, things = windows(world, config.vae, step, rng)
-        noise = torch.Generator(world.device).manual_seed(step)
-        with mixed(world.device):
-            posterior = vae.encode(images).latent_dist
-            latents = posterior.mean + posterior.std * _normal(posterior.mean, noise)
-            if rng.random() < config.vae.halved:
-                latents, images, things = (F.avg_pool2d(values, 2) for values in (latents, images, things))
-            if rng.random() < config.vae.nested:
-                latents = latents * _first_half(latents)
-            spread = latents.detach().std((0, 2, 3), keepdim=True)
-            wrong = float(rng.uniform(0, config.vae.latent_noise))
-            decoded = vae.decode(latents + wrong * spread * _normal(latents, noise)).sample.float()
-        square, crisp = errors(config.vae, decoded - images, things)
-        kl = posterior.kl().mean() / posterior.mean[0].numel()
-        return square + crisp + config.vae.kl_weight * kl, {"square": square.item(), "kl": kl.item()}
+        generator = torch.Generator(world.device).manual_seed(step)
+        total, square, kl = vae_loss(vae, config.vae, images, things, rng, generator)
+        return total, {"square": square.item(), "kl": kl.item()}
 
     stage = Stage(
         name="vae",
@@ -68,6 +57,48 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
         report=lambda step: report(vae, world, folder / "samples" / f"vae-{step:06d}.png"),
     )
     return stage, vae
+
+
+def vae_loss(
+    vae: AutoencoderKL,
+    config: VaeConfig,
+    images: Float[Tensor, "b 3 h w"],
+    things: Float[Tensor, "b 1 h w"],
+    rng: np.random.Generator,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The whole loss, the mean square, the divergence from a normal distribution."""
+    with mixed(images.device.type):
+        posterior = vae.encode(images).latent_dist
+        latents = posterior.mean + posterior.std * _normal(posterior.mean, generator)
+        if rng.random() < config.halved:
+            latents, images, things = (F.avg_pool2d(values, 2) for values in (latents, images, things))
+        if rng.random() < config.nested:
+            latents = latents * _first_half(latents)
+        spread = latents.detach().std((0, 2, 3), keepdim=True)
+        wrong = float(rng.uniform(0, config.latent_noise))
+        decoded = vae.decode(latents + wrong * spread * _normal(latents, generator)).sample.float()
+    square, crisp = errors(config, decoded - images, things)
+    kl = posterior.kl().mean() / posterior.mean[0].numel()
+    return square + crisp + config.kl_weight * kl, square, kl
+
+
+def decoder_loss(
+    vae: AutoencoderKL,
+    config: VaeConfig,
+    images: Float[Tensor, "b 3 h w"],
+    things: Float[Tensor, "b 1 h w"],
+    rng: np.random.Generator,
+    generator: torch.Generator,
+) -> Tensor:
+    """The decoder's alone, under latents that are a little off, as a denoiser's are."""
+    with mixed(images.device.type):
+        with torch.no_grad():
+            latents = vae.encode(images).latent_dist.mean
+        wrong = float(rng.uniform(0, config.latent_noise))
+        decoded = vae.decode(latents + wrong * _normal(latents, generator)).sample.float()
+    square, crisp = errors(config, decoded - images, things)
+    return square + crisp
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

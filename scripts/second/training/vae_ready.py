@@ -11,8 +11,6 @@ from scripts.second.training.vae import HELD_OUT_STEP, build_vae
 from scripts.training.tools import checkpoint
 from scripts.training.vae_ready import normalise
 
-MEASURED = 8  # batches of 32
-
 
 def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
     """The result of stage `vae`, its latents normalised by its own 1x1 convolutions, so that
@@ -29,7 +27,7 @@ def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
     vae.to(world.device).eval().requires_grad_(False)
     if decoder is None:
         with torch.no_grad():
-            images = [world.batch(HELD_OUT_STEP + 7 + number, 32).images for number in range(MEASURED)]
-            latents = torch.cat([vae.encode(part).latent_dist.mean for part in images])
+            images = world.batch(HELD_OUT_STEP + 7, config.vae.measured).images
+            latents = torch.cat([vae.encode(part).latent_dist.mean for part in images.split(32)])
         normalise(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
     return vae

@@ -47,8 +47,12 @@ def tiny() -> TrainConfig:
     def stage(batch: int) -> StageConfig:
         return StageConfig(steps=4, batch=batch, learning_rate=1e-3, warmup=2, muon=True)
 
-    vae = replace(TWO_CORES.vae, channels=(8, 8, 16, 16), stage=stage(1), mixture=TWO_CORES.mixture)
+    vae = replace(
+        TWO_CORES.vae, channels=(8, 8, 16, 16), stage=stage(1), mixture=TWO_CORES.mixture, measured=4
+    )
     text = replace(TWO_CORES.text, width=32, layers=1, heads=2, stage=stage(8))
     pool = PoolConfig(chunk=4, window=2, uses=2, encode=4)
-    unet = replace(TWO_CORES.unet, channels=(16, 16, 16), heads=2, groups=8, pool=pool, stage=stage(2))
+    unet = replace(
+        TWO_CORES.unet, channels=(16, 16, 16), heads=2, groups=8, pool=pool, stage=stage(2), held_out=4
+    )
     return replace(TWO_CORES, vae=vae, text=text, unet=unet)

@@ -77,9 +77,9 @@ def test_grounding_is_zero_where_maps_are_masks_and_falls_towards_them(masks) ->
     truth = masks[torch.arange(32)[:, None], names.clamp(min=0)].flatten(2).transpose(1, 2)
     even = torch.ones_like(truth)
     exact, half, none = (
-        grounding_loss([share * truth + (1 - share) * 0.05 * even], names, masks, heard).item()
+        grounding_loss(share * truth + (1 - share) * 0.05 * even, names, masks, heard).item()
         for share in (1.0, 0.5, 0.0)
     )
     assert exact == pytest.approx(0, abs=1e-4)
     assert 0 < half < none
-    assert grounding_loss([even], names, masks, torch.zeros(32)).item() == 0
+    assert grounding_loss(even, names, masks, torch.zeros(32)).item() == 0

@@ -1,0 +1,1 @@
+"""Limelight on a GPU: what is right there, and how fast it is."""
