@@ -1,11 +1,14 @@
-"""Trains the second edition on one GPU within a given time: `python -m scripts.gpu.train --data DIR --out DIR`.
+"""Trains the second edition on one GPU in a given time: `python -m scripts.gpu.train --data DIR --out DIR`.
 
-DIR of `--data` is what `python -m scripts.second.pack` made. In `--out`: the weights in pieces, which `python -m
-scripts.gpu.collect --join RUN` puts together for `python -m scripts.second.train export`; a log; pictures.
+DIR of `--data` is what `python -m scripts.second.pack` made. In `--out`: the weights in pieces, which `python
+-m scripts.gpu.collect --join RUN` puts together for `python -m scripts.second.train export`; a log; pictures.
 """
 
 import argparse
+import shutil
 import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,21 +24,22 @@ from scripts.gpu.training.sketches import Sketchers, layout_of
 from scripts.gpu.training.stock import Stock, images_of
 from scripts.second.training.config import ONE_GPU, TrainConfig
 from scripts.second.training.denoising import Denoising, scheduler, unet_config
-from scripts.second.training.packed import load_packed, save_weights
+from scripts.second.training.packed import NAME, load_packed, save_weights
 from scripts.second.training.text import TextSide
 from scripts.second.training.unet import SHOWN, sample
 from scripts.second.training.vae import build_vae, decoder_loss, vae_loss
 from scripts.second.world.atlas import Atlas
+from scripts.second.world.nouns import CORE
 from scripts.second.world.painter import Painter
 from scripts.second.world.tiles import load_tiles
 from scripts.training.tools.grid import save_grid
 from scripts.training.vae_ready import normalise
 
 LEAST = 28.0  # decibels below which the polished autoencoder gives way to the one that was carried
-USES = 4  # of each latent, on average
+USES = 5  # of each latent, on average
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -47,10 +51,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=14, help="processes that sketch scenes")
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--smoke", action="store_true", help="the true sizes with a stock of 2,048 scenes")
-    parser.add_argument(
-        "--tiny", action="store_true", help="a net that learns nothing, for a test of the phases"
-    )
-    options = parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="a net that learns nothing, to test the phases")
+    options = parser.parse_args(argv)
     config = tiny(ONE_GPU) if options.tiny else ONE_GPU
     size = 64 if options.tiny else 2048 if options.smoke else 65536
     run = Run(config, options.data, options.out, options.seconds, options.device, size, options.workers)
@@ -67,6 +69,7 @@ def tiny(config: TrainConfig) -> TrainConfig:
     """Everything as small as it gets."""
     return replace(
         config,
+        mixture=replace(config.mixture, nouns=CORE),
         vae=replace(config.vae, channels=(8, 8, 16, 16)),
         text=replace(config.text, width=32, layers=1, heads=2),
         unet=replace(config.unet, channels=(16, 16, 16), heads=2, groups=8),
@@ -188,11 +191,17 @@ class Run:
                 self.debt = min(self.debt - self.stock.add(sketch), 8.0 * self.chunk)
 
     def write(self, parts: nn.ModuleDict, mark: str) -> None:
-        """The weights of an average in pieces, with a note of where in the run they are from."""
-        file = self.out / "whole" / "weights.safetensors"
+        """The weights of an average in pieces; until they are whole, the pieces before them stay."""
+        fresh = Path(tempfile.mkdtemp(dir=self.out.parent, prefix=".pieces-"))
+        file = fresh / NAME
         save_weights(file, unet=parts["unet"], encoder=parts["encoder"], vae=self.vae)
-        split([file], self.out / "pieces")
-        file.unlink()
+        split([file], fresh / "pieces")
+        pieces = self.out / "pieces"
+        if pieces.exists():
+            pieces.rename(fresh / "before")
+        (fresh / "pieces").rename(pieces)
+        shutil.rmtree(fresh)
+        self.clock.log("written", mark=mark)
 
     def decoder(self) -> None:
         """The decoder alone, on noised latents."""

@@ -1,5 +1,5 @@
-"""Packs what a GPU needs into one folder: `python -m scripts.second.pack --world build/world2 --run build/train2
---out build/data2`; `python -m scripts.gpu.payload FOLDER --add build/data2` carries it."""
+"""Packs what a GPU needs into one folder: `python -m scripts.second.pack --world build/world2 --run
+build/train2 --out build/data2`; `python -m scripts.gpu.payload FOLDER --add build/data2` carries it."""
 
 import argparse
 import shutil

@@ -71,8 +71,8 @@ def learn_pictures(
     clock: Clock,
     peak: float,
 ) -> int:
-    """Trains parameters of the autoencoder by `vae_loss` or `decoder_loss` until the phase is over; returns the
-    number of steps."""
+    """Trains parameters of the autoencoder by `vae_loss` or `decoder_loss` until the phase is over, one step
+    at least; returns the number of steps."""
     optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.99), fused=True)
     optimizer.param_groups[0]["share"] = 1.0
     guard = Guard(vae, [optimizer], clock.log)
@@ -80,7 +80,7 @@ def learn_pictures(
     device = parameters[0].device
     generator = torch.Generator(device).manual_seed(1)
     rng = np.random.default_rng(1)
-    while not clock.is_over(phase):
+    while step == 0 or not clock.is_over(phase):
         images, things = next(stream)
         found = kind(vae, config.vae, images, things, rng, generator)
         loss = found[0] if isinstance(found, tuple) else found
@@ -130,10 +130,10 @@ class Learner:
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
 
     def run(self, refresh: Callable[[int], None]) -> int:
-        """Learns until the phase is over; `refresh(pictures)` is told how many pictures were used."""
+        """Learns until the phase is over, one step at least; `refresh` hears how many pictures were used."""
         guard = Guard(self.denoising, self.optimizers, self.clock.log)
         began, step, marks = self.clock.elapsed, 0, list(MARKS)
-        while not self.clock.is_over("learn"):
+        while step == 0 or not self.clock.is_over("learn"):
             progress = self.clock.progress("learn", began)
             try:
                 losses = self._step(progress, guard.factor)

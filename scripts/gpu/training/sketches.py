@@ -20,7 +20,7 @@ from scripts.second.world.places import PLACE_INDEX
 from scripts.second.world.sampling import Mixture, sample_scene
 
 Sketch = dict[str, np.ndarray]
-"""Layouts (`layout.NAME`), places, tokens, the answers of `questions`: all that painting and learning need."""
+"""Layouts (`layout.NAME`), places, tokens, answers of `questions`: all that painting and learning need."""
 
 
 def sketch(mixture: Mixture, extents: np.ndarray, text: TextSide, rng: Random, count: int) -> Sketch:

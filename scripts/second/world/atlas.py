@@ -91,8 +91,9 @@ def _tones(layers: np.ndarray) -> np.ndarray:
 
 
 def _shrink(layers: np.ndarray, side: int) -> np.ndarray:
-    planes = [Image.fromarray(layers[..., channel]) for channel in range(layers.shape[-1])]
-    small = [
-        np.asarray(plane.resize((side, side), Image.Resampling.BOX, reducing_gap=None)) for plane in planes
+    whole = (np.clip(layers, 0, 1) * 255).round().astype(np.uint8)
+    halves = [
+        Image.fromarray(np.ascontiguousarray(whole[..., part]), "CMYK") for part in (np.s_[:4], np.s_[4:])
     ]
-    return (np.clip(np.stack(small, -1), 0, 1) * 255).round().astype(np.uint8)
+    small = [half.resize((side, side), Image.Resampling.BOX, reducing_gap=None) for half in halves]
+    return np.concatenate([np.asarray(half) for half in small], -1)  # CMYK: four planes without meaning
