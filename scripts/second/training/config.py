@@ -19,6 +19,7 @@ GPU_MIXTURE = Mixture(
 )
 GPU_STAGE = StageConfig(steps=9000, batch=512, learning_rate=1.5e-3, decay=0.45, muon=True)
 VAE_STAGE = StageConfig(steps=7000, batch=4, learning_rate=1e-3, warmup=100, decay=0.4, muon=True)
+DECODER_STAGE = StageConfig(steps=2000, batch=4, learning_rate=5e-4, warmup=100, decay=0.7)
 TEXT_STAGE = StageConfig(steps=3000, batch=128, learning_rate=1e-3)
 UNET_STAGE = StageConfig(steps=20_000, batch=64, learning_rate=1.5e-3, decay=0.4, muon=True)
 JUDGE_STAGE = StageConfig(steps=6000, batch=64, learning_rate=2e-3)
@@ -50,6 +51,7 @@ class VaeConfig:
     measured: int = 256
     mixture: Mixture = VAE_MIXTURE
     stage: StageConfig = VAE_STAGE
+    decoder: StageConfig = DECODER_STAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +125,8 @@ class TrainConfig:
 
     def with_steps(self, stage: str, steps: int) -> "TrainConfig":
         """The same with another number of steps for one stage."""
+        if stage == "decoder":
+            return replace(self, vae=replace(self.vae, decoder=replace(self.vae.decoder, steps=steps)))
         part = getattr(self, stage)
         if isinstance(part, StageConfig):
             return replace(self, **{stage: replace(part, steps=steps)})

@@ -17,6 +17,7 @@ from scripts.training.tools.grid import save_grid
 from scripts.training.tools.precision import mixed
 
 HELD_OUT_STEP = 10**9
+DECODER_STEP = 10**7  # scenes that stage `vae` has not seen
 CROP = PIXELS // 2
 
 
@@ -57,6 +58,33 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
         report=lambda step: report(vae, world, folder / "samples" / f"vae-{step:06d}.png"),
     )
     return stage, vae
+
+
+def decoder_stage(config: TrainConfig, world: World, vae: AutoencoderKL, folder: Path) -> Stage:
+    """The decoder alone goes on; what latents mean stays, so a denoiser can be trained at the same time.
+
+    Args:
+        vae: as `trained_vae` makes it.
+    """
+    torch.manual_seed(config.seed)
+    parameters = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = np.random.default_rng([config.seed, 6, step])
+        images, things = windows(world, config.vae, step + DECODER_STEP, rng)
+        generator = torch.Generator(world.device).manual_seed(step)
+        return decoder_loss(vae, config.vae, images, things, rng, generator), {}
+
+    return Stage(
+        name="decoder",
+        config=config.vae.decoder,
+        groups=[(parameters, 1.0)],
+        modules={"vae": vae},
+        loss=loss,
+        report=lambda step: report(vae, world, folder / "samples" / f"decoder-{step:06d}.png"),
+    )
 
 
 def vae_loss(
