@@ -1,5 +1,5 @@
-"""A blind viewing: `python -m scripts.second.blind make FOLDER --model NEW` shuffles new pictures, true renders
-and the old model's into sheets without captions; `... read FOLDER` makes a table of what viewers wrote.
+"""A blind viewing: `python -m scripts.second.blind make FOLDER --model NEW` shuffles new pictures, true
+renders and the old model's into sheets without captions; `... read FOLDER` makes a table of the answers.
 
 Viewers get the sheets and a form, and write for every picture what it shows and how charming it is, from 1 to
 5. The key stays behind.

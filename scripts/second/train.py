@@ -1,5 +1,5 @@
 """Trains the second edition, stage by stage: `python -m scripts.second.train
-{vae,decoder,text,unet,judge,export}`."""
+{vae,decoder,text,unet,judge,enlarger,export}`."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from scripts.second.enlarger.stage import Pairs, enlarger_mixture, enlarger_stage
 from scripts.second.scoring.judge_stage import judge_mixture, judge_stage
 from scripts.second.training.config import ONE_GPU, TWO_CORES, TrainConfig
 from scripts.second.training.data import World
@@ -17,9 +18,11 @@ from scripts.second.training.unet import unet_stage
 from scripts.second.training.vae import decoder_stage, vae_stage
 from scripts.second.training.vae_ready import trained_vae
 from scripts.second.world.sampling import Mixture
+from scripts.second.world.tiles import render_tiles
 from scripts.training import loop
 
-STAGES = ("vae", "decoder", "text", "unet", "judge")
+STAGES = ("vae", "decoder", "text", "unet", "judge", "enlarger")
+LARGE_TILE = 256
 
 
 def main() -> int:
@@ -64,6 +67,11 @@ def _stage(options: argparse.Namespace, config: TrainConfig) -> loop.Stage:
         return decoder_stage(config, world, trained_vae(config, world, run), run)
     if options.stage == "text":
         return text_stage(config, text)
+    if options.stage == "enlarger":
+        world = _world(options, config.vae.mixture, config)
+        vae, mixture = trained_vae(config, world, run), enlarger_mixture(config.vae.mixture)
+        tiles = render_tiles(options.world / "archives", LARGE_TILE)
+        return enlarger_stage(config, Pairs(tiles, mixture, vae, config.seed, config.vae.latent_noise), run)
     if options.stage == "judge":
         return judge_stage(config, _world(options, judge_mixture(config.mixture), config))
     return unet_stage(config, _world(options, config.mixture, config), text, run)

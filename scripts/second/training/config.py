@@ -23,6 +23,7 @@ DECODER_STAGE = StageConfig(steps=2000, batch=4, learning_rate=5e-4, warmup=100,
 TEXT_STAGE = StageConfig(steps=3000, batch=128, learning_rate=1e-3)
 UNET_STAGE = StageConfig(steps=20_000, batch=64, learning_rate=1.5e-3, decay=0.4, muon=True)
 JUDGE_STAGE = StageConfig(steps=6000, batch=64, learning_rate=2e-3)
+ENLARGER_STAGE = StageConfig(steps=6000, batch=8, learning_rate=1e-3, warmup=100, decay=0.6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +123,7 @@ class TrainConfig:
     text: TextConfig = field(default_factory=TextConfig)
     unet: UNetConfig = field(default_factory=UNetConfig)
     judge: StageConfig = JUDGE_STAGE
+    enlarger: StageConfig = ENLARGER_STAGE
 
     def with_steps(self, stage: str, steps: int) -> "TrainConfig":
         """The same with another number of steps for one stage."""

@@ -8,10 +8,9 @@ from PIL import Image
 from torch import Tensor
 
 from scripts.second.world.layout import PIXELS, Layout
-from scripts.second.world.tiles import TILE
 from scripts.world.tint import LUMA, tint_layers
 
-SIDES = (128, 96, 72, 54, 40, 30, 22)
+SIDES = (256, 192, 128, 96, 72, 54, 40, 30, 22)  # those that are no larger than the tiles
 SOLID = 0.5
 
 
@@ -23,8 +22,9 @@ class Atlas:
     """
 
     def __init__(self, tiles: np.ndarray, device: str | torch.device = "cpu"):
-        arts, nouns = tiles.shape[:2]
-        rows, starts, offset = [np.zeros((1, 8), np.uint8)], np.zeros((arts, nouns, len(SIDES)), np.int64), 1
+        arts, nouns, largest = tiles.shape[:3]
+        sides = [side for side in SIDES if side <= largest]
+        rows, starts, offset = [np.zeros((1, 8), np.uint8)], np.zeros((arts, nouns, len(sides)), np.int64), 1
         self.extents = np.zeros((arts, nouns, 3), np.float32)
         tones = np.zeros((arts, nouns, 2), np.float32)
         for art in range(arts):
@@ -32,24 +32,28 @@ class Atlas:
                 layers = tint_layers(tiles[art, noun])
                 self.extents[art, noun] = extent(layers[..., 3])
                 tones[art, noun] = _tones(layers)
-                for index, side in enumerate(SIDES):
+                for index, side in enumerate(sides):
                     starts[art, noun, index] = offset
                     rows.append(_shrink(layers, side).reshape(-1, 8))
                     offset += side * side
         self.table = torch.from_numpy(np.concatenate(rows)).to(device)
         self.starts = torch.from_numpy(starts).to(device)
         self.tones = torch.from_numpy(tones).to(device)
-        self.sides = torch.tensor(SIDES, device=device)
+        self.sides = torch.tensor(sides, device=device)
 
-    def gather(self, layout: Layout, slot: int) -> Float[Tensor, "b h w 8"]:
-        """The thing in a slot on the whole canvas, 0..1, premultiplied; between pixels it is bilinear."""
+    def gather(self, layout: Layout, slot: int, grid: Float[Tensor, " h"]) -> Float[Tensor, "b h w 8"]:
+        """The thing in a slot on the whole canvas, 0..1, premultiplied; between pixels it is bilinear.
+
+        Args:
+            grid: where the canvas has its pixels, in the layout's.
+        """
         x, y = (values[:, slot, None, None] for values in (layout.x, layout.y))
         side, angle = (values[:, slot, None, None] for values in (layout.side, layout.angle))
         noun = layout.noun[:, slot]
-        level = (self.sides[None] >= side[:, 0]).sum(1).sub(1).clamp(min=0)
+        density = len(grid) / PIXELS
+        level = (self.sides[None] >= side[:, 0] * density).sum(1).sub(1).clamp(min=0)
         start = self.starts[layout.art, noun.clamp(min=0), level][:, None, None]
         tile = self.sides[level][:, None, None]
-        grid = torch.arange(PIXELS, device=x.device) + 0.5
         right, down = grid[None, None, :] - x, grid[None, :, None] - y
         scale = tile / side.clamp(min=1)
         cos, sin = angle.cos(), angle.sin()
@@ -74,9 +78,9 @@ def extent(alpha: Float[np.ndarray, "h w"]) -> tuple[float, float, float]:
     the lower edge."""
     drawn = alpha > SOLID
     columns, rows = np.flatnonzero(drawn.any(0)), np.flatnonzero(drawn.any(1))
-    middle = np.flatnonzero(drawn[:, int(0.4 * TILE) : int(0.6 * TILE)].any(1))
-    top = middle[0] if len(middle) else rows[0]
     size = len(alpha)
+    middle = np.flatnonzero(drawn[:, int(0.4 * size) : int(0.6 * size)].any(1))
+    top = middle[0] if len(middle) else rows[0]
     return (
         2 * max(abs(columns[0] - size / 2), abs(columns[-1] + 1 - size / 2)) / size,
         (size - rows[0]) / size,

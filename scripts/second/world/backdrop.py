@@ -5,16 +5,8 @@ from random import Random
 import numpy as np
 
 from scripts.second.world.layout import DECALS, PIXELS
-from scripts.second.world.places import (
-    GROUNDS,
-    LIGHTS,
-    PLACE_INDEX,
-    PLACES,
-    SKIES,
-    THING_LIGHT,
-    Layer,
-    Place,
-)
+from scripts.second.world.lights import LIGHTS, SKIES, THING_LIGHT
+from scripts.second.world.places import GROUNDS, PLACE_INDEX, PLACES, Layer, Place
 from scripts.second.world.scene import Scene
 
 COLUMNS = ((np.arange(PIXELS) + 0.5) / PIXELS).astype(np.float32)

@@ -30,17 +30,21 @@ class Pictures:
 
 
 class Painter:
-    """Paints from an atlas; everything else is computed."""
+    """Paints from an atlas; everything else is computed.
 
-    def __init__(self, atlas: Atlas):
+    Args:
+        scale: pixels of the pictures for one of the layout; sharp as far as the tiles are.
+    """
+
+    def __init__(self, atlas: Atlas, scale: int = 1):
         device = atlas.table.device
-        self.atlas = atlas
+        self.atlas, self.scale = atlas, scale
+        self.grid = (torch.arange(PIXELS * scale, device=device) + 0.5) / scale
         self.palette = torch.tensor([*COLOURS.values()], device=device) / 255
         self.ramps = torch.tensor([ramp[:3] for ramp in MATERIALS.values()], device=device) / 255  # m 3 3
         self.opacity = torch.tensor([ramp[3] for ramp in MATERIALS.values()], device=device)
         self.air = torch.from_numpy(_air()).to(device)
         self.luma = torch.from_numpy(LUMA).to(device)
-        self.grid = torch.arange(PIXELS, device=device) + 0.5
 
     def paint(self, layout: Layout) -> Pictures:
         """The place from far to near, then the slots in order, each over its shadow; then the air."""
@@ -60,7 +64,8 @@ class Painter:
         return Pictures(images.clamp(0, 1), shown, free, torch.where(layout.noun >= 0, covered, 0.0))
 
     def _layers(self, layout: Layout) -> Float[Tensor, "b l h w"]:
-        cover = (self.grid[None, None, :, None] - layout.lines[:, :, None, :] + 0.5).clamp(0, 1)
+        lines = F.interpolate(layout.lines, scale_factor=float(self.scale), mode="linear")
+        cover = ((self.grid[None, None, :, None] - lines[:, :, None, :]) * self.scale + 0.5).clamp(0, 1)
         seen, above = [], torch.ones_like(cover[:, 0])
         for layer in reversed(range(LAYERS)):
             seen.append(cover[:, layer] * above)
@@ -110,8 +115,8 @@ class Painter:
         box = torch.stack([some.x[:, slot], some.y[:, slot], reach, reach], 1)
         light = (self._ellipse(box, torch.ones_like(halo)) * halo[:, None, None])[..., None]
         under = under + light * under.new_tensor(GLOW) * (1 - under)
-        pixels = self.atlas.gather(some, slot)
-        over = (some.clip[:, slot, None, None] - self.grid[:, None]).clamp(0, 1)[..., None]
+        pixels = self.atlas.gather(some, slot, self.grid)
+        over = ((some.clip[:, slot, None, None] - self.grid[:, None]) * self.scale).clamp(0, 1)[..., None]
         rgb, alpha = self._coloured(some, slot, pixels)
         glows = (halo > 0)[:, None, None, None]
         rgb = torch.where(glows, rgb, rgb * some.light[:, None, None])
@@ -144,10 +149,14 @@ class Painter:
         return rgb, alpha
 
     def _fallen(self, layout: Layout, kind: int) -> Float[Tensor, "b h w 1"]:
-        across, down = layout.drift.unbind(-1)
-        rows = (torch.arange(PIXELS, device=down.device)[None, :] + down[:, None]) % PIXELS
-        columns = (torch.arange(PIXELS, device=across.device)[None, :] + across[:, None]) % PIXELS
-        return self.air[kind][rows[:, :, None], columns[:, None, :]][..., None]
+        side = PIXELS * self.scale
+        air = self.air[kind]
+        if self.scale > 1:
+            air = F.interpolate(air[None, None], size=(side, side), mode="bicubic")[0, 0].clamp(0, 1)
+        across, down = (layout.drift * self.scale).unbind(-1)
+        places = torch.arange(side, device=down.device)
+        rows, columns = ((places[None, :] + offset[:, None]) % side for offset in (down, across))
+        return air[rows[:, :, None], columns[:, None, :]][..., None]
 
     def _fall(self, layout: Layout, canvas: Tensor) -> Tensor:
         for kind in (1, 2):

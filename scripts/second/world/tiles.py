@@ -21,14 +21,15 @@ class MissingArt(RuntimeError):
     """A package has no picture of a noun."""
 
 
-def render_tiles(archives: Path) -> np.ndarray:
-    """All art as uint8 (arts, nouns, 128, 128, 4), cropped to what is drawn, standing on the lower edge."""
-    tiles = np.zeros((len(ARTS), len(NOUNS), TILE, TILE, 4), np.uint8)
+def render_tiles(archives: Path, side: int = TILE) -> np.ndarray:
+    """All art as uint8 (arts, nouns, side, side, 4), cropped to what is drawn, standing on the lower edge;
+    the art itself has 256 pixels a side."""
+    tiles = np.zeros((len(ARTS), len(NOUNS), side, side, 4), np.uint8)
     solid = _fluent_3d(sources.fetch(sources.FLUENT_3D, archives))
     flat = _fluent_flat(archives)
     for column, noun in enumerate(NOUNS):
-        tiles[0, column] = _fitted(solid[noun.word])
-        tiles[1, column] = _fitted(flat[noun.word])
+        tiles[0, column] = _fitted(solid[noun.word], side)
+        tiles[1, column] = _fitted(flat[noun.word], side)
     return tiles
 
 
@@ -75,17 +76,17 @@ def _icon(icons: dict, slug: str) -> Image.Image:
     return Image.open(io.BytesIO(bytes(png))).convert("RGBA")
 
 
-def _fitted(picture: Image.Image) -> np.ndarray:
+def _fitted(picture: Image.Image, side: int) -> np.ndarray:
     box = picture.getchannel("A").point(lambda alpha: 255 if alpha > 8 else 0).getbbox()
     if box is None:
         raise MissingArt("a picture is empty")
     picture = picture.crop(box)
-    inner = TILE - 2 * MARGIN
-    scale = inner / max(picture.size)
-    size = tuple(max(1, round(side * scale)) for side in picture.size)
+    margin = MARGIN * side // TILE
+    scale = (side - 2 * margin) / max(picture.size)
+    size = tuple(max(1, round(length * scale)) for length in picture.size)
     small = picture.convert("RGBa").resize(size, Image.Resampling.LANCZOS).convert("RGBA")
-    tile = Image.new("RGBA", (TILE, TILE))
-    tile.paste(small, ((TILE - size[0]) // 2, TILE - MARGIN - size[1]))
+    tile = Image.new("RGBA", (side, side))
+    tile.paste(small, ((side - size[0]) // 2, side - margin - size[1]))
     return np.asarray(tile)
 
 
