@@ -24,9 +24,7 @@ SEED = 30_000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
     parser.add_argument("--scenes", type=int, default=200, help="half to choose by, half to report on")

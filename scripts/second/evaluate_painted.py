@@ -64,15 +64,9 @@ def main() -> int:
 
 def requests(count: int, things: int, nouns: int) -> list[Request]:
     """The first `count`; always the same."""
-    share = {
-        1: {"single": 1.0, "pair": 0.0},
-        2: {"single": 0.0, "pair": 1.0},
-        3: {"single": 0.0, "pair": 0.0},
-    }
-    mixture = Mixture(
-        **share[things], three=float(things == 3), related=0.0, coloured=0.0, material=0.0, sized=0.0, worn=0.0,
-        posed=0.0, studio=1.0, said=1.0, styles=(), nouns=nouns,
-    )  # fmt: skip
+    kinds = {"single": float(things == 1), "pair": float(things == 2), "three": float(things == 3)}
+    bare = dict.fromkeys(("related", "coloured", "material", "sized", "worn", "posed"), 0.0)
+    mixture = Mixture(**kinds, **bare, studio=1.0, said=1.0, styles=(), nouns=nouns)
     rng, found = Random(f"{SEED} {things}"), []
     for _ in range(count):
         scene = sample_scene(rng, mixture)

@@ -2,6 +2,11 @@
 
 import json
 import math
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
 from scripts.gpu import train
@@ -19,11 +25,13 @@ from scripts.gpu.training.sketches import Sketchers, layout_of
 from scripts.gpu.training.stock import Stock
 from scripts.second.training.config import ONE_GPU
 from scripts.second.training.denoising import Denoising, predict, unet_config
+from scripts.second.training.export import export, parts_of_run
 from scripts.second.training.pool import encode
 from scripts.second.training.text import TextSide
 from scripts.second.training.vae import build_vae
+from scripts.second.world.nouns import CORE
 
-BEFORE_THE_LAST = {"unet", "encoder", "vae"}
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +56,7 @@ def test_what_comes_back_is_whole_small_and_loads(finished, tmp_path) -> None:
     assert max(path.stat().st_size for path in files) <= 16 * 2**20
     (file,) = join(finished / "pieces", tmp_path)
     weights = load_file(file)
-    assert {name.split(".")[0] for name in weights} == BEFORE_THE_LAST
+    assert {name.split(".")[0] for name in weights} == {"unet", "encoder", "vae"}
     config = train.tiny(ONE_GPU)
     net = UNet(translate(unet_config(config)))
     net.load_state_dict(
@@ -184,3 +192,24 @@ def test_scenes_come_from_this_process_where_no_worker_lives(world, world_folder
     assert sketchers.alive == 0
     found = sketchers.next()
     assert found is not None and len(found["ids"]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mark", ["50%", "92%"])
+def test_what_a_killed_run_has_written_can_be_exported(world, world_folder, tmp_path, mark: str) -> None:
+    out, log = tmp_path / "out", tmp_path / "out" / "log.jsonl"
+    command = [sys.executable, "-m", "scripts.gpu.train", "--data", world_folder, "--out", out, "--tiny"]
+    command += ["--device", "cpu", "--seconds", "60", "--workers", "1", "--no-compile"]
+    with subprocess.Popen([str(each) for each in command], cwd=ROOT) as process:
+        while process.poll() is None:
+            if log.exists() and f'"written", "mark": "{mark}"' in log.read_text():
+                process.kill()
+            time.sleep(0.05)
+    assert process.returncode == -signal.SIGKILL
+    join(out / "pieces", tmp_path / "run")
+    config = train.tiny(ONE_GPU)
+    parts = parts_of_run(config, world, tmp_path / "run", "")
+    export(config, parts, world_folder / "tokenizer", tmp_path / "model", CORE)
+    pipe = TextToImagePipeline.from_pretrained(str(tmp_path / "model"))
+    (result,) = pipe([GenerationRequest(prompt="a cat", num_steps=1, seed=0)])
+    assert result.image.size == (128, 128)

@@ -1,14 +1,18 @@
 """Every stage runs, stops and goes on; what one leaves the next one takes."""
 
 import json
+import os
+import signal
 
 import pytest
 import torch
 
+from scripts.second import pack
+from scripts.second.training.packed import load_packed
 from scripts.second.training.reading import text_stage
 from scripts.second.training.text import TextSide
 from scripts.second.training.unet import unet_stage
-from scripts.second.training.vae import vae_stage
+from scripts.second.training.vae import build_vae, vae_stage
 from scripts.training import loop
 from scripts.training.tools import checkpoint
 
@@ -83,3 +87,37 @@ def test_a_stage_that_needs_another_says_which(world, world_folder, tiny, tmp_pa
     text = TextSide(tiny.text, world_folder / "tokenizer")
     with pytest.raises(FileNotFoundError, match=r"vae.pt does not exist; make it with stage `vae`"):
         unet_stage(tiny, world, text, tmp_path)
+
+
+def test_a_run_that_is_asked_to_end_saves_first(world_folder, tiny, tmp_path) -> None:
+    stage = text_stage(tiny, TextSide(tiny.text, world_folder / "tokenizer"))
+    drawn = stage.loss
+
+    def loss(step: int):
+        if step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return drawn(step)
+
+    before = signal.getsignal(signal.SIGTERM)
+    stage.loss, stage.report = loss, lambda step: {}
+    loop.run(stage, tmp_path, log_every=1, save_every=100)
+    assert checkpoint.load(tmp_path / "text.pt")["step"] == 2
+    assert signal.getsignal(signal.SIGTERM) == before
+    loop.run(text_stage(tiny, TextSide(tiny.text, world_folder / "tokenizer")), tmp_path, log_every=1)
+    assert len(losses(tmp_path, "text")) == 4
+
+
+def test_the_data_for_a_gpu_is_small_and_whole(world_folder, tiny, trained, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(pack, "TWO_CORES", tiny)
+    out = tmp_path / "data"
+    assert pack.pack(world_folder, trained, out) == sum(
+        p.stat().st_size for p in out.rglob("*") if p.is_file()
+    )
+    vae, carried = build_vae(tiny.vae), load_packed(out)
+    vae.load_state_dict(carried["vae"])
+    TextSide(tiny.text, out / "tokenizer").encoder.load_state_dict(carried["encoder"])
+    monkeypatch.setattr(pack, "MOST", 1000)
+    with pytest.raises(ValueError, match="MiB; at most 0 can be carried"):
+        pack.pack(world_folder, trained, out)
+    with pytest.raises(FileNotFoundError, match=r"vae.pt does not exist; make it with stage `vae`"):
+        pack.pack(world_folder, tmp_path, out)
