@@ -159,6 +159,8 @@ class Run:
         """The denoiser."""
         net = UNet(translate(unet_config(self.config))).to(self.device, memory_format=torch.channels_last)
         self.denoising = Denoising(self.config, net, self.text.encoder, self.text.ids([""])).to(self.device)
+        if self.carried.get("readers"):
+            self.denoising.readers.load_state_dict(self.carried["readers"])
         learner = Learner(
             self.config, self.denoising, self.stock, self.held_out, self.clock, self.write, batch
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.packed import NAME, save_weights
+from scripts.second.training.reading import Readers
 from scripts.second.training.text import TextSide
 from scripts.second.training.vae import build_vae
 from scripts.training.tools import checkpoint
@@ -39,16 +40,20 @@ def pack(world: Path, run: Path, out: Path) -> int:
         FileNotFoundError: a stage has not run.
         ValueError: it is more than can be carried.
     """
-    vae, text = build_vae(TWO_CORES.vae), TextSide(TWO_CORES.text, world / "tokenizer").encoder
-    for name, module, key in (("vae", vae, "vae"), ("text", text, "encoder")):
-        state = checkpoint.load(run / f"{name}.pt")
+    modules = {
+        "vae": build_vae(TWO_CORES.vae),
+        "encoder": TextSide(TWO_CORES.text, world / "tokenizer").encoder,
+        "readers": Readers(TWO_CORES.text.width),
+    }
+    for name, stage in {"vae": "vae", "encoder": "text", "readers": "text"}.items():
+        state = checkpoint.load(run / f"{stage}.pt")
         if state is None:
-            raise FileNotFoundError(f"{run / name}.pt does not exist; make it with stage `{name}`")
-        module.load_state_dict(state["modules"][key])
+            raise FileNotFoundError(f"{run / stage}.pt does not exist; make it with stage `{stage}`")
+        modules[name].load_state_dict(state["modules"][name])
     out.mkdir(parents=True, exist_ok=True)
     shutil.copy(world / "tiles.npz", out / "tiles.npz")
     shutil.copytree(world / "tokenizer", out / "tokenizer", dirs_exist_ok=True)
-    save_weights(out / NAME, vae=vae, encoder=text)
+    save_weights(out / NAME, **modules)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     if size > MOST:
         raise ValueError(f"{out} has {size / 2**20:.1f} MiB; at most {MOST / 2**20:.0f} can be carried")

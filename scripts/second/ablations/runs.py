@@ -14,8 +14,9 @@ from scripts.second.training.config import PoolConfig, TrainConfig
 from scripts.second.training.data import World
 from scripts.second.training.denoising import scheduler
 from scripts.second.training.pool import LatentPool
+from scripts.second.training.reading import Readers
 from scripts.second.training.text import TextSide
-from scripts.second.training.unet import unet_stage
+from scripts.second.training.unet import read_weights, unet_stage
 from scripts.second.training.vae import HELD_OUT_STEP, report, vae_stage
 from scripts.second.training.vae_ready import trained_vae
 from scripts.training import loop
@@ -66,14 +67,12 @@ def _inherit(config: TrainConfig, run: Path, folder: Path, tokenizer: Path, *, r
     for name in ("vae.pt", "decoder.pt"):
         if (run / name).exists() and not (folder / name).exists():
             (folder / name).symlink_to((run / name).resolve())
-    torch.manual_seed(config.seed)
-    state = checkpoint.load(run / "text.pt") if read else None
-    encoder = TextSide(config.text, tokenizer).encoder.state_dict() if not read else None
-    if read:
-        if state is None:
-            raise FileNotFoundError(f"{run / 'text.pt'} does not exist; make it with stage `text`")
-        encoder = state["modules"]["encoder"]
-    checkpoint.save({"modules": {"encoder": encoder}}, folder / "text.pt")
+    modules = read_weights(run)
+    if not read:
+        torch.manual_seed(config.seed)
+        fresh = {"encoder": TextSide(config.text, tokenizer).encoder, "readers": Readers(config.text.width)}
+        modules = {name: module.state_dict() for name, module in fresh.items()}
+    checkpoint.save({"modules": modules}, folder / "text.pt")
 
 
 @torch.no_grad()

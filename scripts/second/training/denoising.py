@@ -136,9 +136,8 @@ class Denoising(nn.Module):
         velocity = kept.sqrt() * noised.noise - (1 - kept).sqrt() * latents
         with mixed(latents.device.type):
             context = parts["encoder"](ids).last_hidden_state
-            predicted, maps, queries = self.predict(
-                parts["unet"], x, timesteps, context.float(), noised.paint
-            )
+            call = self.predict if parts is self.model else predict  # averages are not worth a compilation
+            predicted, maps, queries = call(parts["unet"], x, timesteps, context.float(), noised.paint)
         denoising = (predicted.float() - velocity).square().mean()
         tokens = Tokens(batch["ids"], batch["names"], batch["heads"], batch["ends"])
         asked = {name: batch[name] for name in (*OF_THINGS, *OF_SCENES, "present")}

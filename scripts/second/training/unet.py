@@ -32,9 +32,11 @@ SHOWN = Path(__file__).with_name("shown.txt")
 def unet_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -> Stage:
     torch.manual_seed(config.seed)
     vae = trained_vae(config, world, run)
-    text.encoder.load_state_dict(encoder_weights(run))
+    read = read_weights(run)
+    text.encoder.load_state_dict(read["encoder"])
     unet = UNet(translate(unet_config(config))).to(world.device, memory_format=torch.channels_last)
     denoising = Denoising(config, unet, text.encoder, text.ids([""])).to(world.device)
+    denoising.readers.load_state_dict(read["readers"])
     averages = {f"average-{decay:g}": averaged(denoising.model, decay) for decay in config.unet.ema}
     pool, held_out = LatentPool(config.unet.pool, world, vae, text), _HeldOut(config, world, vae, text)
     stage = config.unet.stage
@@ -115,12 +117,15 @@ def ramped_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor]
     return torch.no_grad()(update)
 
 
-def encoder_weights(run: Path) -> dict[str, Tensor]:
-    """Raises: FileNotFoundError where stage `text` has not run."""
+def read_weights(run: Path) -> dict[str, dict[str, Tensor]]:
+    """The encoder's and its readers'.
+
+    Raises: FileNotFoundError where stage `text` has not run.
+    """
     state = checkpoint.load(run / "text.pt")
     if state is None:
         raise FileNotFoundError(f"{run / 'text.pt'} does not exist; make it with stage `text`")
-    return state["modules"]["encoder"]
+    return state["modules"]
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from scripts.second.world.vocabulary import COLOURS, MATERIALS, STYLES
 
 SIDE = {1: 35, 2: 41, 3: 48, 4: 56, 5: 63}  # pixels of a size class, one of two things at middle distance
 EDGE = 3.0
-SINK = 0.2  # of its height a thing lies in the water
+SINKS = {"water": 0.2, "floor": 0.1}  # of its height, of what rests on water or on a floor, in the water
 ANGLES = {"upside down": math.pi, "sleeping": math.pi / 2, "flying": -0.3}
 
 
@@ -255,7 +255,9 @@ def _write(scene: Scene, bodies: list[Body], floor: _Floor, row: dict[str, np.nd
         base = body.base
         if body.rests == "water":
             row["clip"][slot] = base
-            base += SINK * body.height
+            base += (
+                SINKS["water" if NOUNS[NOUN_INDEX[thing.noun]].rests == "water" else "floor"] * body.height
+            )
         row["x"][slot], row["y"][slot], row["side"][slot] = body.x, base - body.height / 2, body.side
         row["angle"][slot] = ANGLES.get(thing.pose or "", 0.0)
         row["lift"][slot] = 0.5 - 2 / PIXELS - body.high / 2 + 2 / PIXELS
