@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from rich.console import Console
 from rich.progress import track
@@ -24,6 +25,8 @@ from scripts.second.world.layout import PIXELS
 from scripts.second.world.scene import Scene
 from scripts.training.scoring.scores import frechet, interval
 from scripts.training.tools.grid import save_grid
+from scripts.world.composer import PIXELS as OLD_PIXELS
+from scripts.world.vocabulary import NOUNS as OLD_NOUNS
 
 FRESH = 30_000  # seeds of renders beside the tasks' own
 TRAINING_SCENES = 4096
@@ -39,6 +42,11 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--scheduler", default="model", help="a name of `limelight generate --scheduler`")
+    parser.add_argument(
+        "--common",
+        action="store_true",
+        help="GenEval's tasks with the nouns of the first edition, seen at its 64 pixels: for both editions",
+    )
     parser.add_argument("--tasks", nargs="*", choices=[task.name for task in TASKS], help="default: all")
     parser.add_argument("--grids", type=Path, help="a folder for a PNG of every task's pictures of seed 0")
     options = parser.parse_args()
@@ -49,12 +57,15 @@ def main() -> int:
         "guidance_scale": options.guidance,
         "scheduler": options.scheduler,
     }
-    chosen = [task for task in TASKS if not options.tasks or task.name in options.tasks]
+    known = TASKS[:GENEVAL] if options.common else TASKS
+    nouns = len(OLD_NOUNS) if options.common else world.mixture.nouns
+    chosen = [task for task in known if not options.tasks or task.name in options.tasks]
     print("| task | right | 95 % | judge on true renders |\n|---|---|---|---|", flush=True)
     overall: list[float] = []
     for task in chosen:
-        scenes = task.scenes(options.prompts, world.mixture.nouns)
+        scenes = task.scenes(options.prompts, nouns)
         images = draw(pipe, scenes, options.seeds, fields, task.name)
+        images = resized(resized(images, OLD_PIXELS), PIXELS) if options.common else images
         line, score = row(judge, world, task, scenes, images)
         print(line, flush=True)
         if options.grids:
@@ -85,6 +96,13 @@ def draw(
         for result in pipe(part)
     ]
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+
+def resized(images: Float[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 s s"]:
+    """The pictures with another number of pixels a side."""
+    if images.shape[-1] == side:
+        return images
+    return F.interpolate(images, size=(side, side), mode="bicubic", antialias=True).clamp(-1, 1)
 
 
 def row(judge: Judge, world: World, task: Task, scenes: list[Scene], images: Tensor) -> tuple[str, float]:

@@ -5,6 +5,7 @@ import torch
 from limelight.pipeline import TextToImagePipeline
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
+from scripts.second.evaluate import resized
 from scripts.second.evaluate_painted import draw, marks, paint_of, region, requests
 from scripts.second.scoring.judge import Found, Seen
 from scripts.second.scoring.truth import KINDS, kind_of, mask_of, record
@@ -13,8 +14,9 @@ from scripts.second.training.export import Parts, export
 from scripts.second.training.text import TextSide
 from scripts.second.training.vae import build_vae
 from scripts.second.world.captions import BACKDROP, Caption
-from scripts.second.world.nouns import CORE, NOUN_INDEX
+from scripts.second.world.nouns import CORE, NOUN_INDEX, NOUNS
 from scripts.second.world.scene import Scene, Thing
+from scripts.world.vocabulary import NOUNS as OLD_NOUNS
 
 
 def test_words_are_of_the_kind_they_are() -> None:
@@ -51,6 +53,16 @@ def test_masks_of_stuff_and_ground_leave_the_things_out(world) -> None:
         ground, thing = mask_of(batch, row, BACKDROP), mask_of(batch, row, 0)
         assert not (ground & thing).any()
         assert ground.any() and thing.any()
+
+
+def test_both_editions_know_the_first_nouns() -> None:
+    """`evaluate --common` asks both for the same things."""
+    assert [noun.word for noun in NOUNS[: len(OLD_NOUNS)]] == [noun.word for noun in OLD_NOUNS]
+    images = torch.rand(1, 3, 128, 128) * 2 - 1
+    assert torch.equal(resized(images, 128), images)
+    soft = resized(resized(images, 64), 128)
+    assert soft.shape == images.shape
+    assert (soft - images).abs().mean() > 0.1
 
 
 def test_a_thing_is_looked_for_in_its_quarter(world_folder, tiny) -> None:
