@@ -28,7 +28,7 @@ from scripts.training.tools.grid import save_grid
 from scripts.world.composer import PIXELS as OLD_PIXELS
 from scripts.world.vocabulary import NOUNS as OLD_NOUNS
 
-FRESH = 30_000  # seeds of renders beside the tasks' own
+FRESH = 30_000  # seeds of renders other than the tasks' own
 TRAINING_SCENES = 4096
 
 

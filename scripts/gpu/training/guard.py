@@ -15,7 +15,7 @@ SEEN = 100  # losses of which the median is
 
 
 class Guard:
-    """Args: log: is told what happened."""
+    """Args: log: hears what happened."""
 
     def __init__(
         self, module: nn.Module, optimizers: list[torch.optim.Optimizer], log: Callable[..., None]

@@ -51,7 +51,7 @@ def step_with(optimizers: list, parameters: list[nn.Parameter], loss: Tensor, no
 def pictures(
     painter: Painter, sketchers: Sketchers, batch: int, device: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pictures (-1..1) and where things are, for ever; the last sketch again while there is no new one."""
+    """Pictures (-1..1) and where things are, without end; the last sketch again while there is no new one."""
     sketch = sketchers.next(wait=30.0) or sketchers.here()
     while True:
         painted = painter.paint(layout_of(sketch, device))

@@ -93,12 +93,12 @@ def measured(
             predicted = parts["unet"](noising.add_noise(latents, noise, steps), steps, context)
             sums.append((predicted - noising.get_velocity(latents, noise, steps)).square().mean().item())
         losses.append(sums)
-    told, untold = (float(np.mean(sums)) for sums in losses)
+    heard, deaf = (float(np.mean(sums)) for sums in losses)
     return {
-        "loss": told,
+        "loss": heard,
         "little noise": float(np.mean(losses[0][:5])),
         "much noise": float(np.mean(losses[0][5:])),
-        "caption": untold / told - 1,
+        "caption": deaf / heard - 1,
     }
 
 

@@ -22,7 +22,7 @@ from scripts.training.tools.precision import mixed
 
 UNNAMED = -100
 SOFTEST = 56  # pixels a side, of 128
-USES = 3  # of each composed batch, each time softened anew
+USES = 3  # of each composed batch, each time softened another way
 
 
 def judge_mixture(mixture: Mixture) -> Mixture:

@@ -21,19 +21,25 @@ ANGLES = {"upside down": math.pi, "sleeping": math.pi / 2, "flying": -0.3}
 
 @dataclass
 class Body:
-    """One thing to be placed; `x` its middle, `base` its lower edge, in pixels."""
+    """One thing to be placed: `x` its middle, `base` its lower edge, in pixels; `side` its tile's at middle
+    distance times `nearness`."""
 
     owner: int
     thing: Thing
     wide: float
     high: float
     top: float
-    side: float
+    full_side: float
+    nearness: float = 1.0
     x: float = 64.0
     base: float = 100.0
     rests: str = "floor"
     shadow: float = 0.42
     fall: float = 0.0
+
+    @property
+    def side(self) -> float:
+        return self.full_side * self.nearness
 
     @property
     def width(self) -> float:
@@ -68,14 +74,14 @@ def _arranged(scene: Scene, extents: np.ndarray, rng: Random) -> dict[str, np.nd
     row["art"][...], row["style"][...] = art, STYLES.index(scene.style)
     horizon = paint_place(scene, row, rng) * PIXELS
     bodies = _bodies(scene, extents[art], rng)
-    floor = _Floor(scene, horizon, rng)
+    floor = _Floor(scene, horizon)
     for attempt in range(60):
         _place(scene, bodies, floor, rng)
         if _fits(scene, bodies):
             break
         if attempt % 6 == 5:
             for body in bodies:
-                body.side *= 0.94
+                body.full_side *= 0.94
     _write(scene, bodies, floor, row)
     return row
 
@@ -98,11 +104,10 @@ def _bodies(scene: Scene, extents: np.ndarray, rng: Random) -> list[Body]:
 class _Floor:
     """Where things can stand in a scene: heights of lower edges in pixels."""
 
-    def __init__(self, scene: Scene, horizon: float, rng: Random):
+    def __init__(self, scene: Scene, horizon: float):
         self.horizon = horizon
         self.is_water = scene.place is not None and PLACES[PLACE_INDEX[scene.place]].floor == "water"
         self.is_studio = scene.place is None
-        self.has_gravity = scene.place != "moon"
 
     def base(self, rng: Random) -> float:
         """A lower edge of something that stands."""
@@ -114,9 +119,9 @@ class _Floor:
         lowest = self.horizon - 2 if not self.is_studio else PIXELS - 14
         return rng.uniform(min(body.height + EDGE, lowest), max(lowest, body.height + EDGE))
 
-    def scale(self, base: float) -> float:
-        """Nearer is larger."""
-        return 0.86 + 0.28 * (base - self.horizon) / (PIXELS - self.horizon)
+    def nearness(self, base: float) -> float:
+        """Lower is nearer is larger."""
+        return 0.86 + 0.28 * max(0.0, base - self.horizon) / (PIXELS - self.horizon)
 
 
 def _rests(body: Body, floor: _Floor) -> str:
@@ -128,7 +133,7 @@ def _rests(body: Body, floor: _Floor) -> str:
     return "water" if floor.is_water else "floor"
 
 
-def _settle(body: Body, floor: _Floor, rng: Random, base: float | None = None) -> None:
+def _settle(body: Body, floor: _Floor, rng: Random) -> None:
     """A lower edge by what the thing rests on; what jumps has left the floor."""
     body.rests, body.fall, body.shadow = _rests(body, floor), 0.0, 0.42
     if body.rests == "air":
@@ -137,15 +142,17 @@ def _settle(body: Body, floor: _Floor, rng: Random, base: float | None = None) -
         if floor.is_studio:
             body.fall, body.shadow = max(0.0, PIXELS - 10 - body.base), 0.16
         return
-    body.base = floor.base(rng) if base is None else base
+    body.base = floor.base(rng)
     if body.thing.pose == "jumping":
         body.fall, body.shadow = min(0.35 * body.height, 14), 0.26
         body.base -= body.fall
 
 
 def _place(scene: Scene, bodies: list[Body], floor: _Floor, rng: Random) -> None:
+    is_free = scene.relation is None and scene.things[0].count == 1
     for body in bodies:
         _settle(body, floor, rng)
+        body.nearness = floor.nearness(body.base) if is_free and body.rests != "air" else 1.0
         body.x = rng.uniform(
             body.width / 2 + EDGE, max(PIXELS - EDGE - body.width / 2, body.width / 2 + EDGE)
         )
@@ -195,6 +202,7 @@ def _relate(relation: str, bodies: list[Body], floor: _Floor, rng: Random) -> No
         near, far = (first, second) if relation == "front" else (second, first)
         for body in (near, far):
             body.rests, body.shadow, body.fall = "water" if floor.is_water else "floor", 0.42, 0.0
+        near.nearness, far.nearness = 1.06, 0.94
         near.base = min(PIXELS - EDGE, far.base + rng.uniform(7, 15))
         far.base = min(far.base, near.base - 5)
         turn = rng.choice((-1, 1))
@@ -208,7 +216,7 @@ def _relate(relation: str, bodies: list[Body], floor: _Floor, rng: Random) -> No
         first.base = second.base - second.side * second.top + 0.07 * first.height
         first.x = second.x + rng.uniform(-2, 2)
     elif relation == "wearing":
-        second.side = first.side * first.wide * 0.62 / max(second.wide, 0.5)
+        second.full_side = first.side * first.wide * 0.62 / max(second.wide, 0.5)
         second.rests, second.shadow, second.fall = "thing", 0.0, 0.0
         second.x = first.x
         top = first.base - first.side * first.top

@@ -8,7 +8,7 @@ Line = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 """(random numbers, columns in 0..1) to heights above the horizon, as shares of the picture's height."""
 
 
-def ABOVE(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+def everything(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
     """Everything: a sky or a wall."""
     return np.full_like(x, 9.0)
 
@@ -22,8 +22,8 @@ def hills(height: float, swing: float) -> Line:
     """Three sines."""
 
     def line(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
-        phases, waves_ = rng.uniform(0, 6.28, 3), (rng.uniform(3, 5), rng.uniform(6, 9), rng.uniform(11, 15))
-        parts = [a * np.sin(w * x + p) for a, w, p in zip((1, 0.5, 0.2), waves_, phases, strict=True)]
+        phases, lengths = rng.uniform(0, 6.28, 3), (rng.uniform(3, 5), rng.uniform(6, 9), rng.uniform(11, 15))
+        parts = [a * np.sin(w * x + p) for a, w, p in zip((1, 0.5, 0.2), lengths, phases, strict=True)]
         return height * rng.uniform(0.75, 1.2) + swing * sum(parts)
 
     return line

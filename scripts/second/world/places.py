@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from scripts.second.world.lines import ABOVE, Line, flat, hedge, hills, peaks, towers, trees, waves
+from scripts.second.world.lines import Line, everything, flat, hedge, hills, peaks, towers, trees, waves
 
 Colour = tuple[int, int, int]
 
@@ -36,7 +36,7 @@ class Place:
 
 SKY = Layer(
     word="sky",
-    line=ABOVE,
+    line=everything,
     top=((86, 172, 250), (70, 150, 235), (120, 196, 250)),
     bottom=((206, 236, 255), (180, 222, 252), (236, 244, 250)),
     is_sky=True,
@@ -195,7 +195,7 @@ PLACES = (
         layers=(
             Layer(
                 word="wall",
-                line=ABOVE,
+                line=everything,
                 top=((252, 226, 204), (206, 226, 240), (238, 208, 222), (214, 232, 208), (250, 234, 180)),
                 bottom=((244, 206, 178), (184, 208, 228), (226, 186, 206), (192, 216, 186), (240, 216, 150)),
             ),
@@ -238,7 +238,7 @@ PLACES = (
         layers=(
             Layer(
                 word="space",
-                line=ABOVE,
+                line=everything,
                 top=((8, 8, 28), (16, 8, 40)),
                 bottom=((34, 30, 84), (56, 30, 90)),
                 is_sky=True,
@@ -257,7 +257,7 @@ PLACES = (
         layers=(
             Layer(
                 word="curtain",
-                line=ABOVE,
+                line=everything,
                 top=((120, 16, 30), (60, 30, 110), (20, 60, 120)),
                 bottom=((176, 30, 44), (104, 54, 160), (36, 96, 170)),
                 pattern=(13, 0, 0.5),

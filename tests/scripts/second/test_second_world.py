@@ -177,3 +177,13 @@ def test_every_style_changes_the_picture(world) -> None:
     pictures = [compose(world, replace(scene, style=style), 5).pictures.images for style in STYLES]
     for style, picture in zip(STYLES[2:], pictures[2:], strict=True):
         assert (picture - pictures[0]).abs().mean() > 0.01, style
+
+
+def test_nearer_is_lower_and_larger(world) -> None:
+    scene = Scene(things=(Thing(noun="apple"), Thing(noun="lemon")), place="meadow")
+    bases, sides = [], []
+    for seed in range(40):
+        layout = compose(world, scene, seed).layout
+        bases.append((layout.y + layout.side / 2)[0, :2])
+        sides.append(layout.side[0, :2])
+    assert torch.corrcoef(torch.stack([torch.cat(bases), torch.cat(sides)]))[0, 1] > 0.3
