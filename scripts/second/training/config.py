@@ -17,10 +17,11 @@ VAE_MIXTURE = Mixture(
 GPU_MIXTURE = Mixture(
     styles=(("flat", 0.08), ("silhouette", 0.02), ("sketch", 0.03), ("pixel art", 0.03)), weather=0.08
 )
+TEXT_MIXTURE = replace(GPU_MIXTURE, nouns=len(NOUNS))
 GPU_STAGE = StageConfig(steps=9000, batch=512, learning_rate=1.5e-3, decay=0.45, muon=True)
 VAE_STAGE = StageConfig(steps=7000, batch=4, learning_rate=1e-3, warmup=100, decay=0.4, muon=True)
 DECODER_STAGE = StageConfig(steps=2000, batch=4, learning_rate=5e-4, warmup=100, decay=0.7)
-TEXT_STAGE = StageConfig(steps=3000, batch=128, learning_rate=1e-3)
+TEXT_STAGE = StageConfig(steps=1200, batch=128, learning_rate=1e-3)
 UNET_STAGE = StageConfig(steps=20_000, batch=64, learning_rate=1.5e-3, decay=0.4, muon=True)
 JUDGE_STAGE = StageConfig(steps=6000, batch=64, learning_rate=2e-3)
 ENLARGER_STAGE = StageConfig(steps=6000, batch=8, learning_rate=1e-3, warmup=100, decay=0.6)
@@ -57,11 +58,12 @@ class VaeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig:
-    """The text encoder, and the reading that comes first."""
+    """The text encoder, and the reading that comes first, of all nouns and all styles."""
 
     width: int = 256
     layers: int = 2
     heads: int = 4
+    mixture: Mixture = TEXT_MIXTURE
     stage: StageConfig = TEXT_STAGE
 
 

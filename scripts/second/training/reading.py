@@ -18,7 +18,7 @@ from scripts.second.training.text import TextSide, Tokens
 from scripts.second.world.captions import describe
 from scripts.second.world.nouns import NOUN_INDEX, NOUNS
 from scripts.second.world.places import GROUNDS, PLACE_INDEX
-from scripts.second.world.sampling import Mixture, sample_scene
+from scripts.second.world.sampling import sample_scene
 from scripts.second.world.scene import Scene, Thing
 from scripts.second.world.vocabulary import (
     COLOURS,
@@ -68,21 +68,21 @@ def text_stage(config: TrainConfig, text: TextSide) -> Stage:
     torch.manual_seed(config.seed)
     readers = Readers(config.text.width).to(text.device)
 
-    def answers(step: int, mixture: Mixture) -> tuple[Tensor, float]:
+    def answers(step: int) -> tuple[Tensor, float]:
         rng = Random(f"{config.seed} text {step}")
-        scenes = [sample_scene(rng, mixture) for _ in range(config.text.stage.batch)]
+        scenes = [sample_scene(rng, config.text.mixture) for _ in range(config.text.stage.batch)]
         tokens = text.tokens([describe(scene, rng) for scene in scenes])
         ids = tokens.ids[:, : int(tokens.ends.max()) + 1]  # a causal encoder needs no padding
         context = text.encoder(ids).last_hidden_state
         return reading_loss(readers, context, tokens, questions(scenes, text.device))
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        value, right = answers(step, config.mixture)
+        value, right = answers(step)
         return value, {"right": right}
 
     @torch.no_grad()
     def report(step: int) -> dict[str, float]:
-        value, right = answers(HELD_OUT_STEP, config.mixture)
+        value, right = answers(HELD_OUT_STEP)
         return {"held_out_loss": value.item(), "held_out_right": right}
 
     modules = {"encoder": text.encoder, "readers": readers}
