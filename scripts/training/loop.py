@@ -1,8 +1,11 @@
 """The loop that all stages share: steps with a falling rate, a log, checkpoints, samples; stops and goes
 on anywhere."""
 
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +48,37 @@ def run(
 ) -> None:
     """Trains until the stage's steps are done, from the last checkpoint in `folder` where there is one.
 
-    Of several processes only the one of rank 0 logs, saves and reports.
+    SIGTERM has it save after the step at hand and return. Of several processes only the one of rank 0 logs,
+    saves and reports.
     """
+    with _stopping() as stop:
+        _steps(stage, folder, stop, rank, log_every, save_every, report_every)
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield stop
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _steps(
+    stage: Stage,
+    folder: Path,
+    stop: threading.Event,
+    rank: int,
+    log_every: int,
+    save_every: int,
+    report_every: int,
+) -> None:
     log, path = Log(folder, stage.name), folder / f"{stage.name}.pt"
-    optimizers = _optimizers(stage)
+    optimizers = optimizers_of(stage)
     start = _resume(stage, optimizers, path)
     sums: dict[str, float] = {}
     clock = time.monotonic()
@@ -73,14 +103,16 @@ def run(
             speed = log_every * stage.config.batch / (time.monotonic() - clock)
             log.write(done, **{key: value / log_every for key, value in sums.items()}, images_per_s=speed)
             sums, clock = {}, time.monotonic()
-        if done % save_every == 0 or done == stage.config.steps:
+        if done % save_every == 0 or done == stage.config.steps or stop.is_set():
             checkpoint.save(_state(stage, optimizers, done), path)
+        if stop.is_set():
+            return
         if done % report_every == 0 or done == stage.config.steps:
             log.write(done, **stage.report(done))
             clock = time.monotonic()
 
 
-def _optimizers(stage: Stage) -> list[torch.optim.Optimizer]:
+def optimizers_of(stage: Stage) -> list[torch.optim.Optimizer]:
     """AdamW for all parameters; with `config.muon`, Muon for hidden matrices and AdamW for the rest."""
     config = stage.config
     groups: tuple[list[dict], list[dict]] = ([], [])

@@ -6,8 +6,6 @@ import json
 import zipfile
 from pathlib import Path
 
-from scripts.world.captions import every_word
-
 MERGES_IN_WHEEL = "open_clip/bpe_simple_vocab_16e6.txt.gz"
 CLIP_MERGE_COUNT = 49152 - 256 - 2
 FREQUENT = 1500
@@ -59,9 +57,11 @@ def reduce_merges(merges: list[tuple[str, str]], words: list[str]) -> list[tuple
     return [pair for rank, pair in enumerate(merges) if rank < FREQUENT or pair in needed]
 
 
-def save_tokenizer(merges: list[tuple[str, str]], folder: Path) -> int:
-    """Writes a normal CLIPTokenizer folder and returns the number of its tokens."""
-    kept = reduce_merges(merges, every_word())
+def save_tokenizer(
+    merges: list[tuple[str, str]], words: list[str], folder: Path, max_tokens: int = MAX_TOKENS
+) -> int:
+    """Writes a normal CLIPTokenizer folder that knows `words` and returns the number of its tokens."""
+    kept = reduce_merges(merges, words)
     alphabet = byte_alphabet()
     tokens = [
         *alphabet,
@@ -79,7 +79,7 @@ def save_tokenizer(merges: list[tuple[str, str]], folder: Path) -> int:
         "tokenizer_config.json": json.dumps(
             {
                 "tokenizer_class": "CLIPTokenizer",
-                "model_max_length": MAX_TOKENS,
+                "model_max_length": max_tokens,
                 "do_lower_case": True,
                 "add_prefix_space": False,
                 "errors": "replace",

@@ -91,7 +91,7 @@ def record(
         for timestep in timesteps:
             for start in range(0, len(scenes), rows):
                 part = slice(start, start + rows)
-                recordings = _predict(
+                recordings = predict(
                     model, latents[part], [p.context for p in prompts[part]], timestep, seed
                 )
                 for row, recording in enumerate(recordings, start):
@@ -110,9 +110,10 @@ def record(
     return Recorded(truths, heads, list(timesteps), torch.stack(maps), torch.stack(end))
 
 
-def _predict(
+def predict(
     model: Model, latents: Tensor, contexts: list[Tensor], timestep: int, seed: int
 ) -> list[Recording]:
+    """Every head's maps of one prediction from noised latents, a recording for each row."""
     noising = model.schedulers.make("model")
     generator = torch.Generator().manual_seed(seed * 1000 + timestep)
     steps = torch.full((len(latents),), timestep)
@@ -132,21 +133,21 @@ def _maps(view: HeatMaps, truth: Truth, scenes: list[Scene]) -> Float[Tensor, "s
     word is the last."""
     equal = [word for word in view.words() if word.text == truth.word]
     if not equal:
-        return _stack(view, ())
+        return stacked(view, ())
     is_ground = truth.kind == "ground"
     earlier = [thing.colour for thing in scenes[truth.scene].things]
     nth = -1 if is_ground else 0
     if truth.kind == "colour" and earlier.count(truth.word) == 2:
-        return _stack(view, equal[0].tokens + equal[1].tokens)
-    return _stack(view, equal[nth].tokens)
+        return stacked(view, equal[0].tokens + equal[1].tokens)
+    return stacked(view, equal[nth].tokens)
 
 
 def _end(view: HeatMaps) -> Float[Tensor, "s h w"]:
     spoken = [i for i, token in enumerate(view.tokens) if token.span[0] < token.span[1]]
-    return _stack(view, (max(spoken) + 1,))
+    return stacked(view, (max(spoken) + 1,))
 
 
-def _stack(view: HeatMaps, tokens: Sequence[int]) -> Float[Tensor, "s h w"]:
+def stacked(view: HeatMaps, tokens: Sequence[int]) -> Float[Tensor, "s h w"]:
     """Heads of all sites, one after the other, on the finest grid."""
     sums = view.recording.sums
     side = max(maps.shape[-1] for maps in sums.values())

@@ -1,0 +1,48 @@
+"""The time that a run has, and how it is shared among its phases."""
+
+import json
+import time
+from pathlib import Path
+
+# Ends of the phases, as shares of the run's time.
+ENDS = {"start": 0.03, "polish": 0.15, "stock": 0.17, "learn": 0.86, "decoder": 0.915, "finish": 1.0}
+
+
+class Clock:
+    """Counts from when the run began; what happens is written to `log.jsonl` and printed."""
+
+    def __init__(self, seconds: float, folder: Path):
+        self.seconds, self.began = seconds, time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "log.jsonl"
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    def is_over(self, phase: str) -> bool:
+        return self.elapsed >= ENDS[phase] * self.seconds
+
+    def progress(self, phase: str, began: float) -> float:
+        """How much of a phase's time is over, 0..1.
+
+        Args:
+            began: seconds at which it really began.
+        """
+        end = ENDS[phase] * self.seconds
+        return min(1.0, max(0.0, (self.elapsed - began) / max(end - began, 1e-3)))
+
+    def log(self, event: str, **facts: object) -> None:
+        row = {"at": round(self.elapsed, 1), "event": event} | facts
+        with self.path.open("a") as stream:
+            stream.write(json.dumps(row) + "\n")
+        print(" ".join(f"{key} {_short(value)}" for key, value in row.items()), flush=True)
+
+
+def _short(value: object) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def rate(peak: float, progress: float, warmup: float = 0.01, decay: float = 0.45) -> float:
+    """The learning rate by time: up, even, then down to 0 in a line over the last `decay`."""
+    return peak * min(1.0, progress / warmup + 0.02, (1 - progress) / decay)

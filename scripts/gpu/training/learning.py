@@ -1,0 +1,195 @@
+"""The phases that learn: the autoencoder's polish, the denoiser, the decoder."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+
+from scripts.gpu.training.clock import Clock, rate
+from scripts.gpu.training.guard import Guard
+from scripts.gpu.training.sketches import Sketchers, layout_of
+from scripts.gpu.training.stock import Stock, images_of
+from scripts.second.training.config import TrainConfig
+from scripts.second.training.denoising import Denoising
+from scripts.second.training.unet import averaged, draw_timesteps
+from scripts.second.training.vae import psnr
+from scripts.second.world.painter import Painter
+from scripts.training.loop import Stage, optimizers_of
+from scripts.training.tools.precision import mixed
+
+LOG_EVERY = 100  # steps
+MARKS = (0.5, 0.75, 0.92)  # of the denoiser's time: its average is written
+
+
+def optimizers_for(config: TrainConfig, modules: list[tuple[nn.Module, float]], peak: float) -> list:
+    """Muon and AdamW for modules with their shares of the rate."""
+    groups = [([p for p in module.parameters() if p.requires_grad], share) for module, share in modules]
+    stage = Stage(
+        name="gpu",
+        config=config.unet.stage,
+        groups=groups,
+        modules={},
+        loss=lambda step: (torch.zeros(()), {}),
+        report=lambda step: {},
+    )
+    return optimizers_of(stage)
+
+
+def step_with(optimizers: list, parameters: list[nn.Parameter], loss: Tensor, now: float) -> None:
+    """One step at the rate `now`."""
+    loss.backward()
+    nn.utils.clip_grad_norm_(parameters, 1.0)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = now * group["share"]
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def pictures(
+    painter: Painter, sketchers: Sketchers, batch: int, device: str
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pictures (-1..1) and where things are, without end; the last sketch again while there is no new one."""
+    sketch = sketchers.next(wait=30.0) or sketchers.here()
+    while True:
+        painted = painter.paint(layout_of(sketch, device))
+        images, things = images_of(painted), painted.things.sum(1, keepdim=True)
+        for start in range(0, len(images), batch):
+            yield images[start : start + batch], things[start : start + batch]
+        sketch = sketchers.next() or sketch
+
+
+def learn_pictures(
+    kind: Callable[..., Tensor | tuple[Tensor, ...]],
+    phase: str,
+    vae: AutoencoderKL,
+    parameters: list[nn.Parameter],
+    config: TrainConfig,
+    stream: Iterator[tuple[Tensor, Tensor]],
+    clock: Clock,
+    peak: float,
+) -> int:
+    """Trains parameters of the autoencoder by `vae_loss` or `decoder_loss` until the phase is over, one step
+    at least; returns the number of steps."""
+    optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.99), fused=True)
+    optimizer.param_groups[0]["share"] = 1.0
+    guard = Guard(vae, [optimizer], clock.log)
+    began, step = clock.elapsed, 0
+    device = parameters[0].device
+    generator = torch.Generator(device).manual_seed(1)
+    rng = np.random.default_rng(1)
+    while step == 0 or not clock.is_over(phase):
+        images, things = next(stream)
+        found = kind(vae, config.vae, images, things, rng, generator)
+        loss = found[0] if isinstance(found, tuple) else found
+        now = rate(peak, clock.progress(phase, began)) * guard.factor
+        step_with([optimizer], parameters, loss, now)
+        step += 1
+        if step % 10 == 0:
+            guard.watch(loss.item())
+        if step % LOG_EVERY == 0:
+            clock.log(phase, step=step, loss=loss.item(), rate=now)
+    return step
+
+
+def quality(vae: AutoencoderKL, images: Tensor) -> float:
+    """Decibels of reconstructions."""
+    with torch.no_grad(), mixed(images.device.type):
+        decoded = [vae.decode(vae.encode(part).latent_dist.mean).sample.float() for part in images.split(32)]
+    return psnr(torch.cat(decoded), images)
+
+
+class Learner:
+    """The denoiser's phase.
+
+    Args:
+        write: called with the better average at `MARKS` and at the end.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        denoising: Denoising,
+        stock: Stock,
+        held_out: dict[str, Tensor],
+        clock: Clock,
+        write: Callable[[nn.ModuleDict, str], None],
+        batch: int,
+    ):
+        self.config, self.denoising, self.stock, self.clock = config, denoising, stock, clock
+        self.write, self.batch, self.held_out = write, batch, held_out
+        self.device = stock.device
+        shares = [(denoising.model["unet"], 1.0), (denoising.model["encoder"], config.unet.text_rate)]
+        shares += [(denoising.readers, 1.0), (denoising.alignment, 1.0)]
+        self.optimizers = optimizers_for(config, shares, config.unet.stage.learning_rate)
+        self.parameters = [p for p in denoising.parameters() if p.requires_grad]
+        self.averages = {decay: averaged(denoising.model, decay) for decay in config.unet.ema}
+        self.rng = np.random.default_rng(config.seed)
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+
+    def run(self, refresh: Callable[[int], None]) -> int:
+        """Learns until the phase is over, one step at least; `refresh` hears how many pictures were used."""
+        guard = Guard(self.denoising, self.optimizers, self.clock.log)
+        began, step, marks = self.clock.elapsed, 0, list(MARKS)
+        while step == 0 or not self.clock.is_over("learn"):
+            progress = self.clock.progress("learn", began)
+            try:
+                losses = self._step(progress, guard.factor)
+            except torch.cuda.OutOfMemoryError:
+                self._halve()
+                continue
+            step += 1
+            refresh(self.batch)
+            if step % 10 == 0:
+                guard.watch(losses.denoising.item())
+            if step % LOG_EVERY == 0 or step == 1:
+                speed = step * self.batch / max(self.clock.elapsed - began, 1e-3)
+                self.clock.log("learn", step=step, pictures_per_s=speed, **losses.numbers())
+            if marks and progress >= marks[0]:
+                self.finish(f"{marks.pop(0):.0%}")
+        self.finish("100%")
+        return step
+
+    def _step(self, progress: float, factor: float):  # type: ignore[no-untyped-def]
+        drawn = self.stock.draw(self.batch, self.generator)
+        timesteps = draw_timesteps(self.rng, self.batch, self.config.unet.timesteps).to(self.device)
+        losses = self.denoising(drawn, self.denoising.draw(drawn, self.generator), timesteps, progress)
+        now = (
+            rate(self.config.unet.stage.learning_rate, progress, decay=self.config.unet.stage.decay) * factor
+        )
+        step_with(self.optimizers, self.parameters, losses.total, now)
+        for average in self.averages.values():
+            average.update_parameters(self.denoising.model)
+        return losses
+
+    def _halve(self) -> None:
+        self.batch = max(1, self.batch // 2)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+        self.clock.log("out of memory", batch=self.batch)
+
+    def best(self) -> tuple[nn.ModuleDict, float]:
+        """The average with the lower held-out loss."""
+        found = {decay: self._held_out(average.module) for decay, average in self.averages.items()}
+        decay = min(found, key=lambda d: found[d])
+        module = self.averages[decay].module
+        assert isinstance(module, nn.ModuleDict)
+        return module, found[decay]
+
+    @torch.no_grad()
+    def _held_out(self, parts: nn.Module) -> float:
+        assert isinstance(parts, nn.ModuleDict)
+        generator = torch.Generator(self.device).manual_seed(9)
+        count = len(self.held_out["latents"])
+        timesteps = torch.linspace(20, 980, count, device=self.device).long()
+        noised = self.denoising.draw(self.held_out, generator)
+        return self.denoising(self.held_out, noised, timesteps, 1.0, parts).denoising.item()
+
+    def finish(self, mark: str) -> None:
+        """Writes the better average."""
+        parts, loss = self.best()
+        self.write(parts, mark)
+        self.clock.log("average", mark=mark, held_out_loss=loss)

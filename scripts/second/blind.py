@@ -1,0 +1,157 @@
+"""A blind viewing: `python -m scripts.second.blind make FOLDER --model NEW` shuffles new pictures, true
+renders and the old model's into sheets without captions; `... read FOLDER` makes a table of the answers.
+
+Viewers get the sheets and a form, and write for every picture what it shows and how charming it is, from 1 to
+5. The key stays behind.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from scripts.second.scoring.tasks import plain
+from scripts.second.training.config import TWO_CORES
+from scripts.second.training.data import World
+from scripts.second.world.captions import describe
+from scripts.second.world.phrases import SYNONYMS
+from scripts.second.world.sampling import Mixture, sample_scene
+from scripts.second.world.scene import Scene
+from scripts.world.vocabulary import NOUN_INDEX as OLD_NOUNS
+
+COUNTS = {"new": 48, "render": 16, "old": 16}
+SIDE, COLUMNS, ROWS = 256, 5, 4
+KEY, FORM = "key.json", "answers.csv"
+HEADS = ("number", "what it shows", "charm 1-5")
+MIXTURE = Mixture(
+    single=0.6, pair=0.4, three=0.0, posed=0.0, sized=0.0, worn=0.0, weather=0.0, said=1.0, odd=0.2
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=("make", "read"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", help="the new model")
+    parser.add_argument("--old", default="default", help="the first edition")
+    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if options.action == "read":
+        print(table(options.folder))
+        return 0
+    if options.model is None:
+        parser.error("make needs --model, the folder of the new model")
+    world = World(options.world, TWO_CORES.mixture, TWO_CORES.seed)
+    rng = Random(options.seed)
+    scenes = {kind: scenes_of(kind, count, rng) for kind, count in COUNTS.items()}
+    pictures = {
+        "new": drawn(options.model, scenes["new"], options.steps),
+        "render": rendered(world, scenes["render"], rng),
+        "old": drawn(options.old, scenes["old"], 25),
+    }
+    make(options.folder, scenes, pictures, rng)
+    print(f"{options.folder}: show the sheets and {FORM} to a viewer, not {KEY}")
+    return 0
+
+
+def scenes_of(kind: str, count: int, rng: Random) -> list[Scene]:
+    """Scenes for one kind of picture; the old model's have its nouns and its grounds."""
+    mixture = MIXTURE if kind != "old" else Mixture(**(vars(MIXTURE) | {"studio": 1.0, "material": 0.0}))
+    found: list[Scene] = []
+    while len(found) < count:
+        scene = sample_scene(rng, mixture)
+        is_known = all(thing.noun in OLD_NOUNS for thing in scene.things)
+        if kind != "old" or (is_known and scene.relation in (None, "left", "right", "above", "below")):
+            found.append(scene)
+    return found
+
+
+def drawn(model: str, scenes: list[Scene], steps: int) -> list[Image.Image]:
+    """One picture of each scene."""
+    pipe = TextToImagePipeline.from_pretrained(model)
+    requests = [
+        GenerationRequest(prompt=plain(scene), seed=number, num_steps=steps, guidance_scale=3.0)
+        for number, scene in enumerate(scenes)
+    ]
+    return [
+        result.image for start in range(0, len(requests), 16) for result in pipe(requests[start : start + 16])
+    ]
+
+
+def rendered(world: World, scenes: list[Scene], rng: Random) -> list[Image.Image]:
+    """True pictures."""
+    images = world.compose(scenes, rng).pictures.images.permute(0, 2, 3, 1).numpy()
+    return [Image.fromarray((image * 255).round().astype(np.uint8)) for image in images]
+
+
+def make(
+    folder: Path, scenes: dict[str, list[Scene]], pictures: dict[str, list[Image.Image]], rng: Random
+) -> None:
+    """Writes sheets, form and key."""
+    folder.mkdir(parents=True, exist_ok=True)
+    deck = [(kind, number) for kind, found in pictures.items() for number in range(len(found))]
+    rng.shuffle(deck)
+    per_sheet = COLUMNS * ROWS
+    for start in range(0, len(deck), per_sheet):
+        sheet = Image.new("RGB", (COLUMNS * (SIDE + 8), ROWS * (SIDE + 24)), "white")
+        for place, (kind, number) in enumerate(deck[start : start + per_sheet]):
+            left, top = place % COLUMNS * (SIDE + 8), place // COLUMNS * (SIDE + 24)
+            picture = pictures[kind][number].resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            sheet.paste(picture, (left, top + 20))
+            ImageDraw.Draw(sheet).text((left + 4, top + 4), str(start + place + 1), fill="black")
+        sheet.save(folder / f"sheet-{start // per_sheet + 1}.png")
+    key = [
+        {
+            "kind": kind,
+            "caption": describe(scenes[kind][number], Random(0)).text,
+            "nouns": [thing.noun for thing in scenes[kind][number].things],
+        }
+        for kind, number in deck
+    ]
+    (folder / KEY).write_text(json.dumps(key, indent=1))
+    with (folder / FORM).open("w", newline="") as stream:
+        csv.writer(stream).writerows([HEADS, *([number, "", ""] for number in range(1, len(deck) + 1))])
+
+
+def table(folder: Path) -> str:
+    """Markdown: for each kind how many pictures were answered, how many things were named, the charm.
+
+    Raises: ValueError where an answer is not on the form's terms.
+    """
+    key = json.loads((folder / KEY).read_text())
+    marks: dict[str, list[tuple[float, int]]] = {kind: [] for kind in COUNTS}
+    with (folder / FORM).open(newline="") as stream:
+        for line in csv.DictReader(stream):
+            text, charm = line[HEADS[1]].casefold(), line[HEADS[2]].strip()
+            if not text and not charm:
+                continue
+            if charm not in ("1", "2", "3", "4", "5"):
+                raise ValueError(f"picture {line[HEADS[0]]}: charm is {charm!r}; must be 1 to 5")
+            entry = key[int(line[HEADS[0]]) - 1]
+            named = [any(form in text for form in forms(noun)) for noun in entry["nouns"]]
+            marks[entry["kind"]].append((sum(named) / len(named), int(charm)))
+    lines = ["| pictures | seen | things named | charm |", "|---|--:|--:|--:|"]
+    for kind, found in marks.items():
+        if found:
+            named, charm = np.mean(found, axis=0)
+            lines.append(f"| {kind} | {len(found)} | {named:.2f} | {charm:.2f} |")
+    return "\n".join(lines)
+
+
+def forms(noun: str) -> tuple[str, ...]:
+    """What counts as naming a thing; plurals begin with the word, or nearly."""
+    return (noun, *SYNONYMS.get(noun, ()), *(word for word in noun.split() if len(word) > 4))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

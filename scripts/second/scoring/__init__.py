@@ -1,0 +1,1 @@
+"""What the second edition gets right, and how it looks."""

@@ -1,0 +1,136 @@
+"""Stage `judge`: the detector learns on composed pictures what it will look for in drawn ones."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from scripts.second.scoring.judge import CELL, CELLS, SETTINGS, UNCLEAR, Judge
+from scripts.second.scoring.tasks import TASKS, right
+from scripts.second.training.config import TrainConfig
+from scripts.second.training.data import Batch, World
+from scripts.second.world.layout import PIXELS, Layout
+from scripts.second.world.sampling import Mixture
+from scripts.second.world.vocabulary import COLOURS, STYLES, TIMES
+from scripts.training.loop import Stage
+from scripts.training.tools import checkpoint
+from scripts.training.tools.precision import mixed
+
+UNNAMED = -100
+SOFTEST = 56  # pixels a side, of 128
+USES = 3  # of each composed batch, each time softened another way
+
+
+def judge_mixture(mixture: Mixture) -> Mixture:
+    """More things, more colours and materials than a denoiser learns from, all styles and both kinds of
+    scene: what is held out from training too, for it will be asked."""
+    return replace(mixture, single=0.3, pair=0.45, three=0.1, coloured=0.5, material=0.2, weather=0.05)
+
+
+def softened(images: Float[Tensor, "b 3 h w"], rng: np.random.Generator) -> Float[Tensor, "b 3 h w"]:
+    """Pictures as soft as a drawn one can be that shows the same: fewer pixels, and back. A quarter stays
+    sharp."""
+    parts = list(images.chunk(4))
+    for number in range(1, len(parts)):
+        side = int(rng.integers(SOFTEST, PIXELS))
+        small = F.interpolate(parts[number], size=(side, side), mode="bilinear", antialias=True)
+        parts[number] = F.interpolate(small, size=(PIXELS, PIXELS), mode="bilinear")
+    return torch.cat(parts)
+
+
+def blurred(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Pictures of which only blobs are left."""
+    return F.interpolate(F.avg_pool2d(images, 16), scale_factor=16.0, mode="bilinear")
+
+
+def middles(layout: Layout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Row of the batch, slot, and cell (down, across) of every thing's middle."""
+    rows, slots = torch.nonzero(layout.noun >= 0, as_tuple=True)
+    down, across = (
+        (values[rows, slots] / CELL).long().clamp(0, CELLS - 1) for values in (layout.y, layout.x)
+    )
+    return rows, slots, down, across
+
+
+def judge_loss(judge: Judge, batch: Batch, rng: np.random.Generator) -> Tensor:
+    """The detector's loss: where things are, then what they are; blobs are to be called unclear."""
+    images, layout = batch.images, batch.layout
+    device = images.device
+    unclear = torch.from_numpy(rng.random(len(images)) < 0.15).to(device)
+    images = torch.where(unclear[:, None, None, None], blurred(images), softened(images, rng))
+    images = images + float(rng.uniform(0, 0.1)) * torch.randn_like(images)
+    with mixed(device.type):
+        sight = judge(images)
+    rows, slots, down, across = middles(layout)
+    middle = torch.zeros_like(sight.centre, dtype=torch.float32)
+    middle[rows, down, across] = 1
+    near = F.max_pool2d(middle, 3, 1, 1) - middle  # next to a middle is neither right nor wrong
+    heavy = torch.tensor(20.0, device=device)
+    where = F.binary_cross_entropy_with_logits(
+        sight.centre.float(), middle, weight=1 - near, pos_weight=heavy
+    )
+    nouns = torch.where(unclear[rows], UNCLEAR, layout.noun[rows, slots])
+    noun = F.cross_entropy(sight.noun[rows, :, down, across].float(), nouns)
+    looks = torch.where(layout.material >= 0, len(COLOURS) + layout.material, layout.colour)[rows, slots]
+    looks = torch.where(unclear[rows] | (looks < 0), UNNAMED, looks)
+    total = F.cross_entropy(
+        sight.look[rows, :, down, across].float(), looks, ignore_index=UNNAMED, reduction="sum"
+    )
+    look = total / (looks != UNNAMED).sum().clamp(min=1)
+    hidden = (batch.pictures.covered[rows, slots] > 0.1).float()
+    covered = F.binary_cross_entropy_with_logits(sight.covered[rows, down, across].float(), hidden)
+    whole = sum(
+        F.cross_entropy(getattr(sight, name).float(), torch.tensor(wanted, device=device))
+        for name, wanted in _of_scenes(batch).items()
+    )
+    return 10 * where + noun + look + 0.5 * covered + 0.3 * whole
+
+
+def _of_scenes(batch: Batch) -> dict[str, list[int]]:
+    return {
+        "setting": [SETTINGS.index(scene.place or scene.ground) for scene in batch.scenes],
+        "time": [TIMES.index(scene.time) for scene in batch.scenes],
+        "style": [STYLES.index(scene.style) for scene in batch.scenes],
+    }
+
+
+def judge_stage(config: TrainConfig, world: World) -> Stage:
+    torch.manual_seed(config.seed)
+    judge = Judge().to(world.device, memory_format=torch.channels_last)
+    latest: list[tuple[int, Batch]] = []
+
+    def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+        number = step // USES
+        if not latest or latest[0][0] != number:
+            latest[:] = [(number, world.batch(number, config.judge.batch))]
+        return judge_loss(judge, latest[0][1], np.random.default_rng([config.seed, 4, step])), {}
+
+    def report(step: int) -> dict[str, float]:
+        """How often it is right about true renders, task by task."""
+        judge.eval()
+        rates = {task.name: float(np.mean(right(judge, *task.renders(world, 96), task))) for task in TASKS}
+        judge.train()
+        return rates
+
+    return Stage(
+        name="judge",
+        config=config.judge,
+        groups=[(list(judge.parameters()), 1.0)],
+        modules={"judge": judge},
+        loss=loss,
+        report=report,
+    )
+
+
+def trained_judge(run: Path) -> Judge:
+    """Raises: FileNotFoundError where stage `judge` has not run."""
+    state = checkpoint.load(run / "judge.pt")
+    if state is None:
+        raise FileNotFoundError(f"{run / 'judge.pt'} does not exist; make it with stage `judge`")
+    judge = Judge()
+    judge.load_state_dict(state["modules"]["judge"])
+    return judge.eval()

@@ -1,0 +1,93 @@
+"""Recorded maps of composed scenes, with the masks of what their words name: maps with a known truth."""
+
+from collections.abc import Sequence
+from random import Random
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.models.model import Model
+from scripts.second.training.config import TWO_CORES
+from scripts.second.training.data import Batch, World
+from scripts.second.training.grounding import same_words
+from scripts.second.training.text import TextSide
+from scripts.second.world.captions import BACKDROP, MOST_THINGS, NOTHING, Caption, describe
+from scripts.second.world.layout import PIXELS
+from scripts.second.world.scene import Scene
+from scripts.second.world.vocabulary import COLOURS, MATERIALS
+from scripts.training.scoring.truth import SHARE, Recorded, Truth, predict, stacked
+
+KINDS = ("noun", "colour", "material", "stuff", "ground")
+
+
+def kind_of(caption: Caption, index: int) -> str | None:
+    """What kind of word it is, None for one that is not asked."""
+    word, name = caption.words[index], caption.names[index]
+    if name == NOTHING:
+        return None
+    if name == BACKDROP:
+        return "ground"
+    if name >= MOST_THINGS:
+        return "stuff"
+    if index in caption.heads:
+        return "noun"
+    return "colour" if word in COLOURS else "material" if word in MATERIALS else None
+
+
+def mask_of(batch: Batch, row: int, name: int) -> Bool[Tensor, "h w"]:
+    """The pixels of what a word names."""
+    pictures = batch.pictures
+    if name < MOST_THINGS:
+        return pictures.things[row][batch.layout.owner[row] == name].sum(0) > SHARE
+    if name == BACKDROP:
+        return pictures.layers[row].sum(0) > SHARE
+    alike = same_words(batch.scenes[row].place)[name - MOST_THINGS] > 0
+    return pictures.layers[row][alike].sum(0) > SHARE
+
+
+def record(
+    model: Model,
+    world: World,
+    tokenizer: str,
+    scenes: list[Scene],
+    timesteps: Sequence[int],
+    seed: int,
+    rows: int = 16,
+) -> Recorded:
+    """Noises composed scenes to each timestep, predicts once, keeps every head of every site."""
+    rng = Random(seed)
+    batch, captions = world.compose(scenes, rng), [describe(scene, rng) for scene in scenes]
+    text = TextSide(TWO_CORES.text, tokenizer)  # for the places of words; the model has its own encoder
+    views: list[list[HeatMaps]] = [[] for _ in scenes]
+    with torch.inference_mode():
+        latents = model.vae.encode(batch.images).latent_dist.mean * model.vae.config.scaling_factor
+        prompts = [model.text.prompt(caption.text) for caption in captions]
+        for timestep in timesteps:
+            for start in range(0, len(scenes), rows):
+                part = slice(start, start + rows)
+                contexts = [prompt.context for prompt in prompts[part]]
+                recordings = predict(model, latents[part], contexts, timestep, seed)
+                for row, recording in enumerate(recordings, start):
+                    size = (PIXELS, PIXELS)
+                    views[row].append(HeatMaps(captions[row].text, prompts[row].tokens, size, recording))
+    truths: list[Truth] = []
+    maps: list[Float[Tensor, "t s h w"]] = []
+    ends: list[Float[Tensor, "t s h w"]] = []
+    for row, caption in enumerate(captions):
+        place = 1  # after the start token
+        for index, word in enumerate(caption.words):
+            tokens = tuple(range(place, place + len(text.pieces(word))))
+            place += len(tokens)
+            kind, name = kind_of(caption, index), caption.names[index]
+            if kind is None or not (mask := mask_of(batch, row, name)).any():
+                continue
+            other = mask_of(batch, row, 1 - name) if name < 2 and len(batch.scenes[row].things) == 2 else None
+            truths.append(Truth(row, kind, word, mask, other))
+            maps.append(torch.stack([stacked(view, tokens) for view in views[row]]))
+        end = torch.stack([stacked(view, (place,)) for view in views[row]])
+        ends += [end] * (len(truths) - len(ends))
+    sums = views[0][0].recording.sums
+    heads = [(name, x.shape[-1], head) for name, x in sums.items() for head in range(len(x))]
+    return Recorded(truths, heads, list(timesteps), torch.stack(maps), torch.stack(ends))

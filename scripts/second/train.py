@@ -1,0 +1,81 @@
+"""Trains the second edition, stage by stage: `python -m scripts.second.train
+{vae,decoder,text,unet,judge,enlarger,export}`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from scripts.second.enlarger.stage import Pairs, enlarger_mixture, enlarger_stage
+from scripts.second.scoring.judge_stage import judge_mixture, judge_stage
+from scripts.second.training.config import ONE_GPU, TWO_CORES, TrainConfig
+from scripts.second.training.data import World
+from scripts.second.training.export import export, parts_of_run
+from scripts.second.training.reading import text_stage
+from scripts.second.training.text import TextSide
+from scripts.second.training.unet import unet_stage
+from scripts.second.training.vae import decoder_stage, vae_stage
+from scripts.second.training.vae_ready import trained_vae
+from scripts.second.world.sampling import Mixture
+from scripts.second.world.tiles import render_tiles
+from scripts.training import loop
+
+STAGES = ("vae", "decoder", "text", "unet", "judge", "enlarger")
+LARGE_TILE = 256
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stage", choices=(*STAGES, "export"))
+    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
+    parser.add_argument("--run", type=Path, default=Path("build/train2"), help="checkpoints, logs, samples")
+    parser.add_argument("--out", type=Path, default=Path("build/model2"), help="where `export` writes")
+    parser.add_argument("--average", default="average-0.9998", help="which average `export` takes")
+    parser.add_argument("--gpu", action="store_true", help="the larger net, as scripts.gpu.train trains it")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, help="another number of steps; goes on where it stopped")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    config = ONE_GPU if options.gpu else TWO_CORES
+    if options.steps:
+        config = config.with_steps(options.stage, options.steps)
+    try:
+        if options.stage == "export":
+            world = _world(options, config.vae.mixture, config)
+            parts = parts_of_run(config, world, options.run, options.average)
+            export(config, parts, options.world / "tokenizer", options.out, config.mixture.nouns)
+        else:
+            loop.run(_stage(options, config), options.run, log_every=25, save_every=100, report_every=250)
+    except FileNotFoundError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _world(options: argparse.Namespace, mixture: Mixture, config: TrainConfig) -> World:
+    return World(options.world, mixture, config.seed, options.device)
+
+
+def _stage(options: argparse.Namespace, config: TrainConfig) -> loop.Stage:
+    run, text = options.run, TextSide(config.text, options.world / "tokenizer", options.device)
+    if options.stage == "vae":
+        return vae_stage(config, _world(options, config.vae.mixture, config), run)[0]
+    if options.stage == "decoder":
+        world = _world(options, config.vae.mixture, config)
+        return decoder_stage(config, world, trained_vae(config, world, run), run)
+    if options.stage == "text":
+        return text_stage(config, text)
+    if options.stage == "enlarger":
+        world = _world(options, config.vae.mixture, config)
+        vae, mixture = trained_vae(config, world, run), enlarger_mixture(config.vae.mixture)
+        tiles = render_tiles(options.world / "archives", LARGE_TILE)
+        return enlarger_stage(config, Pairs(tiles, mixture, vae, config.seed, config.vae.latent_noise), run)
+    if options.stage == "judge":
+        return judge_stage(config, _world(options, judge_mixture(config.mixture), config))
+    return unet_stage(config, _world(options, config.mixture, config), text, run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Training of the second edition: stages that stop and go on anywhere, on CPU and CUDA."""

@@ -1,0 +1,156 @@
+"""From checkpoints to the folder that ships: diffusers' layout, short float16, licences, vocabulary, card."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from scripts.second.training.config import TrainConfig
+from scripts.second.training.data import World
+from scripts.second.training.denoising import scheduler, unet_config
+from scripts.second.training.packed import load_packed
+from scripts.second.training.text import TextSide
+from scripts.second.training.vae import build_vae
+from scripts.second.training.vae_ready import trained_vae
+from scripts.second.world.captions import every_word
+from scripts.second.world.nouns import NOUNS
+from scripts.second.world.phrases import (
+    MATERIAL_WORDS,
+    POSE_WORDS,
+    RELATION_PHRASES,
+    SIZE_WORDS,
+    STYLE_PHRASES,
+    SYNONYMS,
+    TIME_PHRASES,
+    WEATHER_PHRASES,
+)
+from scripts.second.world.places import GROUNDS, PLACES
+from scripts.second.world.vocabulary import COLOURS, COUNTS
+from scripts.training.export import PAPERS
+from scripts.training.tools import checkpoint
+
+SPARED_BITS = 3  # of a float16's mantissa of 10: the folder packs to 0.77 of its size, not 0.92
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a pipeline is made of."""
+
+    unet: dict[str, Tensor]
+    encoder: dict[str, Tensor]
+    vae: AutoencoderKL
+
+
+def parts_of_run(config: TrainConfig, world: World, run: Path, average: str) -> Parts:
+    """The averaged weights of the last checkpoint, or what a GPU left.
+
+    Args:
+        average: which average, such as `average-0.999`.
+
+    Raises: FileNotFoundError where a stage has not run.
+    """
+    packed = load_packed(run)
+    if packed:
+        vae = build_vae(config.vae)
+        vae.register_to_config(scaling_factor=1.0)
+        vae.load_state_dict(packed["vae"])
+        return Parts(packed["unet"], packed["encoder"], vae)
+    state = checkpoint.load(run / "unet.pt")
+    if state is None:
+        raise FileNotFoundError(f"{run / 'unet.pt'} does not exist; make it with stage `unet`")
+    weights = state["modules"][average]
+    halves = (_part(weights, f"module.{name}.") for name in ("unet", "encoder"))
+    return Parts(*halves, trained_vae(config, world, run))
+
+
+def export(config: TrainConfig, parts: Parts, tokenizer_folder: Path, out: Path, nouns: int) -> None:
+    """Writes a pipeline to `out`; the folder changes by renames, whole or not.
+
+    Args:
+        nouns: how many nouns the model has learned, from the first.
+    """
+    unet = UNet2DConditionModel.from_config(unet_config(config))
+    unet.load_state_dict(parts.unet)
+    text = TextSide(config.text, tokenizer_folder)
+    text.encoder.load_state_dict(parts.encoder)
+    pipeline = StableDiffusionPipeline(
+        vae=parts.vae,
+        text_encoder=text.encoder,
+        tokenizer=text.tokenizer,
+        unet=unet,
+        scheduler=scheduler(config),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    fresh = out.with_name(f".{out.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    pipeline.to(dtype=torch.float16).save_pretrained(fresh, safe_serialization=True)
+    shutil.rmtree(fresh / "tokenizer")
+    shutil.copytree(tokenizer_folder, fresh / "tokenizer")
+    for paper in PAPERS.iterdir():
+        shutil.copy(paper, fresh / paper.name)
+    (fresh / "vocabulary.json").write_text(json.dumps(words_of(nouns), indent=1, ensure_ascii=False) + "\n")
+    for path in fresh.rglob("*.safetensors"):
+        tensors = {name: shortened(tensor) for name, tensor in load_file(path).items()}
+        save_file(tensors, path, metadata={"format": "pt"})
+        path.chmod(0o644)
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    fresh.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def shortened(tensor: Tensor) -> Tensor:
+    """A float16 tensor with the last bits of its mantissas rounded to zero, a relative error of at most
+    0.4 %; others as they are."""
+    if tensor.dtype != torch.float16:
+        return tensor
+    step = 1 << SPARED_BITS
+    bits = tensor.contiguous().view(torch.int16).to(torch.int32) & 0xFFFF
+    sign, rest = bits & 0x8000, bits & 0x7FFF
+    rounded = ((rest + step // 2) & ~(step - 1)).clamp(max=0x7BFF & ~(step - 1))
+    whole = sign | torch.where(rest >= 0x7C00, rest, rounded)  # what is not finite stays so
+    return torch.where(whole >= 0x8000, whole - 0x10000, whole).to(torch.int16).view(torch.float16)
+
+
+def words_of(nouns: int) -> dict:
+    """The words that a model of the first `nouns` was trained on, by what they are for."""
+
+    def all_of(table: dict[str, tuple[str, ...]]) -> list[str]:
+        return [phrase.strip(", ") for phrases in table.values() for phrase in phrases]
+
+    known = NOUNS[:nouns]
+    words = {noun.word for noun in known}
+    groups: dict = {
+        "nouns": {noun.word: noun.plural for noun in known},
+        "synonyms": {word: noun for noun, found in SYNONYMS.items() if noun in words for word in found},
+        "colours": list(COLOURS),
+        "backgrounds": list(GROUNDS),
+        "materials": list(MATERIAL_WORDS),
+        "places": [phrase for place in PLACES for phrase in place.phrases],
+        "stuff": sorted({layer.word for place in PLACES for layer in place.layers if layer.word}),
+        "times": all_of(TIME_PHRASES),
+        "weather": all_of(WEATHER_PHRASES),
+        "sizes": all_of(SIZE_WORDS),
+        "poses": list(POSE_WORDS),
+        "counts": list(COUNTS.values()),
+        "relations": all_of(RELATION_PHRASES),
+        "styles": [style for style in STYLE_PHRASES],
+    }
+    named = {word for group in groups.values() for phrase in group for word in phrase.split()}
+    unknown = {w for noun in NOUNS[nouns:] for form in (noun.word, noun.plural) for w in form.split()}
+    plurals = {word for noun in known for word in noun.plural.split()}
+    rest = [word for word in every_word() if word not in named | unknown | plurals and word.isalnum()]
+    return groups | {"others": rest}
+
+
+def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

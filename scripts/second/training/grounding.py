@@ -1,0 +1,68 @@
+"""What is asked of maps: that a word's lies where what the word names lies (after TokenCompose, Wang et al.
+2024, arXiv:2312.03626)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from scripts.second.training.attention import SIDE
+from scripts.second.training.data import Batch
+from scripts.second.world.captions import BACKDROP, MOST_THINGS, NOTHING
+from scripts.second.world.layout import LAYERS
+from scripts.second.world.painter import Pictures
+from scripts.second.world.places import PLACE_INDEX, PLACES
+
+
+def masks(batch: Batch) -> Float[Tensor, "b r k k"]:
+    """How much of each position shows what can be named: each thing, each layer of the place (all layers of
+    one word together), all layers."""
+    alike = torch.stack([same_words(scene.place) for scene in batch.scenes])
+    return masks_of(batch.pictures, batch.layout.owner, alike)
+
+
+def masks_of(
+    pictures: Pictures, owner: Int[Tensor, "b k"], alike: Float[Tensor, "b l l"]
+) -> Float[Tensor, "b r k k"]:
+    """As `masks`; `alike` tells which layers have the same word."""
+    slots = F.adaptive_avg_pool2d(pictures.things, SIDE)
+    layers = F.adaptive_avg_pool2d(pictures.layers, SIDE)
+    numbers = torch.arange(MOST_THINGS, device=slots.device)
+    belongs = owner.to(slots.device)[:, None] == numbers[:, None]  # b t k
+    things = torch.einsum("btk,bkij->btij", belongs.to(slots.dtype), slots)
+    stuff = torch.einsum("blm,bmij->blij", alike.to(slots.device), layers)
+    return torch.cat([things, stuff, layers.sum(1, keepdim=True)], 1).clamp(0, 1)
+
+
+def same_words(place: str | None) -> Float[Tensor, "l l"]:
+    """Which layers of a place have the same word."""
+    if place is None:
+        return torch.eye(LAYERS)
+    words: list[str | int] = [
+        layer.word or index for index, layer in enumerate(PLACES[PLACE_INDEX[place]].layers)
+    ]
+    words += list(range(len(words), LAYERS))
+    return torch.tensor([[float(a == b) for b in words] for a in words])
+
+
+def grounding_loss(
+    maps: Float[Tensor, "b n m"],
+    names: Int[Tensor, "b m"],
+    truth: Float[Tensor, "b r k k"],
+    heard: Float[Tensor, " b"],
+) -> Float[Tensor, ""]:
+    """How far a word's map is from the mask of what it names, both as
+    distributions over positions: the Kullback-Leibler divergence, mean over words.
+
+    Args:
+        heard: 1 for captions that count, 0 for those that were dropped.
+    """
+    assert truth.shape[1] == BACKDROP + 1
+    found = maps.transpose(1, 2).float()  # b m n
+    wanted = truth[torch.arange(len(names), device=names.device)[:, None], names.clamp(min=0)].flatten(2)
+    total = wanted.sum(2, keepdim=True)
+    weight = (names != NOTHING) * heard[:, None] * (total[..., 0] > 0.5)
+    wanted = wanted / total.clamp(min=1e-6)
+    found = found / found.sum(2, keepdim=True).clamp(min=1e-6)
+    divergence = (torch.xlogy(wanted, wanted) - wanted * (found + 1e-8).log()).sum(2)
+    return (divergence * weight).sum() / weight.sum().clamp(min=1)

@@ -1,0 +1,33 @@
+"""Weights as one small file: half precision, a prefix for each module."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+NAME = "weights.safetensors"
+
+
+def save_weights(path: Path, **modules: nn.Module) -> None:
+    """Writes modules' weights in float16, each under its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"{name}.{key}": value.half().contiguous() if value.is_floating_point() else value
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
+    temporary = path.with_name(f".{path.name}.tmp")
+    save_file({key: value.cpu() for key, value in tensors.items()}, temporary)
+    temporary.replace(path)
+
+
+def load_packed(folder: Path) -> dict[str, dict[str, Tensor]]:
+    """Each module's weights in float32; nothing where there is no file."""
+    path = folder / NAME
+    found: dict[str, dict[str, Tensor]] = {}
+    if path.exists():
+        for key, value in load_file(path).items():
+            name, _, rest = key.partition(".")
+            found.setdefault(name, {})[rest] = value.to(torch.float32) if value.is_floating_point() else value
+    return found

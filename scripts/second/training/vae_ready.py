@@ -1,0 +1,33 @@
+"""A trained autoencoder whose latents are centred and of unit variance, channel by channel."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+
+from scripts.second.training.config import TrainConfig
+from scripts.second.training.data import World
+from scripts.second.training.vae import HELD_OUT_STEP, build_vae
+from scripts.training.tools import checkpoint
+from scripts.training.vae_ready import normalise
+
+
+def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
+    """The result of stage `vae`, its latents normalised by its own 1x1 convolutions, so that
+    `scaling_factor` is 1; where stage `decoder` has run, its result.
+
+    Raises: FileNotFoundError where stage `vae` has not run.
+    """
+    decoder, state = (checkpoint.load(run / f"{name}.pt") for name in ("decoder", "vae"))
+    if state is None:
+        raise FileNotFoundError(f"{run / 'vae.pt'} does not exist; make it with stage `vae`")
+    vae = build_vae(config.vae)
+    vae.register_to_config(scaling_factor=1.0)
+    vae.load_state_dict((decoder or state)["modules"]["vae"])
+    vae.to(world.device).eval().requires_grad_(False)
+    if decoder is None:
+        with torch.no_grad():
+            images = world.batch(HELD_OUT_STEP + 7, config.vae.measured).images
+            latents = torch.cat([vae.encode(part).latent_dist.mean for part in images.split(32)])
+        normalise(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
+    return vae
