@@ -156,6 +156,7 @@ def slowest(pattern: str, flags: int = 0, is_anchored: bool = False) -> str:
     return child.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern",
     [

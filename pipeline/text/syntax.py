@@ -12,7 +12,7 @@ EMPHASIS = 1.1  # of one pair of round brackets; square ones divide by it
 MIN_WEIGHT, MAX_WEIGHT = 0.0, 10.0
 
 _CLOSERS = {")": "(", "]": "["}
-_WEIGHT = re.compile(r":\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*$")
+_WEIGHT = re.compile(r":\s*([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,9})?)\s*$")
 _WEIGHT_WINDOW = 40  # no sensible number is longer
 _BREAK = "BREAK"
 

@@ -57,6 +57,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/output/frames.py",
         "app/ui/page/page.py",
         "app/ui/studio/expansions.py",
+        "pipeline/batch/rows/csv_cells.py",  # tells a header
         "pipeline/batch/rows/expand.py",  # alternatives
         "pipeline/batch/rows/manifest.py",
         "pipeline/batch/rows/rows.py",
