@@ -190,7 +190,8 @@ class AttentionRuntime:
         means: MeanRecorder | None = None,
     ) -> Float[Tensor, "b h n d"]:
         """The output at the rows of `groups`; at others, where there are any, whatever it may be."""
-        backend, found_means = self.plan[site], dict[int, Tensor]()
+        backend = self.plan[site]
+        found_means: dict[int, Tensor] = {}
         b, h, n, d = q.shape
         out = None if groups[0].rows is None else q.new_empty(b, n, h, d).transpose(1, 2)
         for group in groups:
