@@ -217,6 +217,8 @@ def _write_index(output: Path, entries: Sequence[Entry]) -> Path:
 def _of_one_type(values: list[Any]) -> list[Any]:
     """The values; as text, if they are of several types or of one that is no column's."""
     types = {type(value) for value in values if value is not None}
+    if types == {int} and any(not -(2**63) <= value < 2**63 for value in values if value is not None):
+        types = {object}  # seeds go to 2^64 - 1, and a column of integers to 2^63 - 1
     if types <= {str} or types <= {bool} or types <= {int} or types <= {int, float}:
         return [float(v) if types == {int, float} and v is not None else v for v in values]
     return [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]

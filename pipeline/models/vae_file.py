@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from limelight.pipeline.errors import ModelError
+from limelight.pipeline.models.autoencoder import autoencoder_class
 from limelight.pipeline.models.configs.vae import check_vae_config, read_vae_config
 from limelight.pipeline.models.single_file.build import Built
 from limelight.pipeline.models.single_file.vae import PREFIX, is_left_out, vae_config, vae_weights
@@ -61,10 +62,8 @@ def vae_name(name: str) -> str:
 
 
 def _built(config: Mapping[str, Any], places: dict[str, Place]) -> Built:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
     with parameters_on_meta():
-        vae = AutoencoderKL.from_config(dict(config))
+        vae = autoencoder_class().from_config(dict(config))
     check_places(vae, places)
     return Built(vae, places)
 

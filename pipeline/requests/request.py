@@ -208,6 +208,11 @@ class GenerationRequest:
         return round(side * self.hires_scale / SIZE_MULTIPLE) * SIZE_MULTIPLE
 
     @property
+    def is_steered(self) -> bool:
+        """Whether attention is changed: by painted words, regions or heads."""
+        return bool(self.paint or self.regions or self.heads)
+
+    @property
     def is_guided(self) -> bool:
         return self.guidance_scale is None or self.guidance_scale > 1
 

@@ -1,7 +1,6 @@
 """Samples many requests together: they join and leave between steps, and share U-Net calls."""
 
 import logging
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,8 +25,7 @@ from limelight.pipeline.sampling.passes import fitted, make_passes, make_traject
 from limelight.pipeline.sampling.predict import predict
 from limelight.pipeline.sampling.steering import check_steering, start_steering
 from limelight.pipeline.text.encoder import Reading
-from limelight.pipeline.text.warned import UnknownWords
-from limelight.pipeline.text.words import Word, words_of
+from limelight.pipeline.text.words import words_of
 
 logger = logging.getLogger(__name__)
 Plan = Mapping[str, Choice]  # site -> choice
@@ -74,14 +72,16 @@ class Session:
         id, self._num_added = self._num_added, self._num_added + 1
         model = self.engine.model
         request = self.engine.resolve(request)
-        check_steering(request, model.unet, self.engine.plans_of(request))
+        if request.is_steered:
+            check_steering(request, model.unet, self.engine.plans_of(request))
         attention = self.engine.attention(request.width, request.height)
         passes = make_passes(request, model)
         num_predictions, num_recorded = sum(len(each.timesteps) for each in passes), len(passes[0].timesteps)
         trajectory = make_trajectory(request, model, passes)
         read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}
         prompt = model.text.prompt(request.prompt, **read)
-        self._warn_of_unknown_words(words_of(request.prompt, prompt.tokens))
+        if model.vocabulary is not None:
+            model.vocabulary.warn_of_unknown(words_of(request.prompt, prompt.tokens))
         negative = model.text.negative(request.negative_prompt, **read) if request.is_guided else prompt
         job = Job(
             id=id,
@@ -92,7 +92,7 @@ class Session:
             asked=next(trajectory),
             attention=attention,
             maps=start_maps(request, model, negative, prompt, num_recorded),
-            steering=start_steering(request, model, prompt),
+            steering=start_steering(request, model, prompt) if request.is_steered else None,
             num_predictions=num_predictions,
             num_recorded=num_recorded,
         )
@@ -119,15 +119,14 @@ class Session:
             with memory_errors():
                 rows = predict(self.engine.model, batch, self.engine.graphs)
         except torch.OutOfMemoryError as error:
-            return self._shrink(batch, str(error))
+            return self._shrink(batch, str(error).partition("\n")[0])
         self._row_limit.count_call(self.engine.max_rows)
         return [self._advance(job, prediction) for job, prediction in zip(batch, rows, strict=True)]
 
     def _shrink(self, batch: Sequence[Job], reason: str) -> list[Step]:
         if len(batch) == 1:
-            brief = reason.partition("\n")[0]
             error = OutOfMemory(
-                f"not enough memory for one picture of this size: {brief}; draw a smaller one"
+                f"not enough memory for one picture of this size: {reason}; draw a smaller one"
             )
             return [self._last(batch[0], error=error)]
         self._jobs.extendleft(reversed(batch))
@@ -135,12 +134,6 @@ class Session:
         limit = self._row_limit.lower(num_rows)
         logger.warning("not enough memory for %d predictions; going on with %d", num_rows, limit)
         return []
-
-    def _warn_of_unknown_words(self, words: Sequence[Word]) -> None:
-        vocabulary = self.engine.model.vocabulary
-        typed = [word.text for word in words if not word.is_learned]
-        if vocabulary is not None and (unknown := vocabulary.unknown(typed)):
-            warnings.warn(vocabulary.explain(unknown), UnknownWords, stacklevel=2)
 
     @torch.inference_mode()
     def _advance(self, job: Job, rows: Tensor | NonFinitePrediction) -> Step:
@@ -170,8 +163,7 @@ class Session:
         model = self.engine.model
         image, notes = decode_with_notes(model.vae, latent)
         info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries) | notes
-        maps = job.heatmaps
-        if maps is not None:
+        if (maps := job.heatmaps) is not None:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))
         return Result(image=image, request=job.request, info=info, maps=maps)
 
@@ -237,7 +229,7 @@ class Engine:
                 f"lossy_cache_interval is {request.lossy_cache_interval}; a compiled U-Net computes every "
                 "prediction whole: set it to 1, or leave compile out"
             )
-        if self.graphs is not None and (request.paint or request.regions or request.heads):
+        if self.graphs is not None and request.is_steered:
             raise RequestError(
                 "paint, regions or heads are given; a compiled U-Net takes none: leave them or compile out"
             )
@@ -254,9 +246,9 @@ class Engine:
             BackendRefused: the order cannot be obeyed, or a backend takes no painted words.
             RequestError: the model cannot do what is asked for.
         """
-        resolved = self.resolve(request)
-        plans = self.plans_of(resolved)
-        check_steering(resolved, self.model.unet, plans)
+        plans = self.plans_of(resolved := self.resolve(request))
+        if resolved.is_steered:
+            check_steering(resolved, self.model.unet, plans)
         return plans[0]
 
     def plans_of(self, request: GenerationRequest) -> list[Plan]:

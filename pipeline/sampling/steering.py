@@ -86,14 +86,12 @@ class RequestSteering:
         return scales.to(self._device)
 
 
-def start_steering(request: GenerationRequest, model: Model, prompt: Conditioning) -> RequestSteering | None:
-    """The steering of a resolved request, None where it has none.
+def start_steering(request: GenerationRequest, model: Model, prompt: Conditioning) -> RequestSteering:
+    """The steering of a resolved request that is steered.
 
     Warns:
         PlaceWarning: regions overlap, or a mask has another shape than the picture.
     """
-    if not (request.paint or request.regions or request.heads):
-        return None
     warn_of_places(request)
     return RequestSteering(request, model, prompt)
 

@@ -14,8 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limelight.pipeline.text.networks import ANY_NETWORK, left_out
-from limelight.pipeline.text.syntax import EMPHASIS, Part, is_escape
+from limelight.pipeline.text.syntax import ANY_NETWORK, EMPHASIS, Part, is_escape, left_out
 
 MAX_WEIGHT = 1000.0  # there is none there; beyond it float16 has no numbers left
 COMMA, BACKTRACK = ",</w>", 20  # a chunk that is full ends behind a comma among its last so many tokens

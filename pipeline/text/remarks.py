@@ -4,8 +4,17 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
-from limelight.pipeline.text.networks import ANY_NETWORK, NETWORK, left_out, remedy
-from limelight.pipeline.text.syntax import MAX_WEIGHT, MIN_WEIGHT, Pair, is_escape, match_brackets
+from limelight.pipeline.text.syntax import (
+    ANY_NETWORK,
+    MAX_WEIGHT,
+    MIN_WEIGHT,
+    NETWORK,
+    Pair,
+    is_escape,
+    left_out,
+    match_brackets,
+    remedy,
+)
 
 SHOWN = 40  # characters of the prompt in a remark
 MAX_REMARKS = 8  # of one prompt

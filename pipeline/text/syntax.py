@@ -6,8 +6,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from limelight.pipeline.text.networks import left_out
-
 EMPHASIS = 1.1  # of one pair of round brackets; square ones divide by it
 MIN_WEIGHT, MAX_WEIGHT = 0.0, 10.0
 
@@ -15,6 +13,9 @@ _CLOSERS = {")": "(", "]": "["}
 _WEIGHT = re.compile(r":\s*([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,9})?)\s*$")
 _WEIGHT_WINDOW = 40  # no sensible number is longer
 _BREAK = "BREAK"
+# Tags of AUTOMATIC1111's that load a network, such as `<lora:NAME:0.8>`: they are no words.
+NETWORK = re.compile(r"<(lora|lyco|hypernet):([^<>]*)>", re.IGNORECASE)
+ANY_NETWORK = re.compile(r"<(\w+):([^<>]+)>")  # what AUTOMATIC1111 takes out, whatever it knows of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +165,19 @@ def _between_breaks(text: str, edges: Set[int]) -> Iterator[tuple[int, int]]:
             start = end
         found = text.find(_BREAK, end)
     yield start, len(text)
+
+
+def left_out(prompt: str, pattern: re.Pattern[str] = NETWORK) -> dict[int, int]:
+    """Where each tag begins, and where it ends."""
+    return {match.start(): match.end() for match in pattern.finditer(prompt)}
+
+
+def remedy(tag: re.Match[str]) -> str:
+    """What to do instead of a tag."""
+    kind, (name, *numbers) = tag[1].lower(), tag[2].split(":")
+    if kind == "hypernet":
+        return "hypernetworks cannot be used here"
+    if kind not in ("lora", "lyco"):
+        return "it names nothing that can be used here"
+    weight = f":{numbers[0].strip()[:20]}" if numbers else ""
+    return f"to draw with it, give its file: --lora {name.strip()[:80] or 'FILE'}.safetensors{weight}"

@@ -1,5 +1,6 @@
 """The words that a small model was trained on, where it says so."""
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -8,6 +9,8 @@ from pathlib import Path
 from limelight.attention.files import UnreadableFile, read_json
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.segments import spelled, words_in
+from limelight.pipeline.text.warned import UnknownWords
+from limelight.pipeline.text.words import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class Vocabulary:
     def unknown(self, words: Iterable[str]) -> tuple[str, ...]:
         """Those that the model does not know, in order, each once."""
         return tuple(dict.fromkeys(word for word in words if spelled(word) not in self.words))
+
+    def warn_of_unknown(self, words: Iterable[Word]) -> None:
+        """Warns `UnknownWords` of the typed words of a prompt that the model does not know."""
+        if unknown := self.unknown(word.text for word in words if not word.is_learned):
+            warnings.warn(self.explain(unknown), UnknownWords, stacklevel=3)
 
     def explain(self, unknown: tuple[str, ...]) -> str:
         """What to tell somebody who used them."""

@@ -1,9 +1,8 @@
 """Words of a prompt that a small model was not trained on."""
 
-from limelight.pipeline.segments import words_in
-
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio
+from limelight.pipeline.segments import words_in
 from limelight.pipeline.text.syntax import parse
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from limelight.pipeline.requests.fields import FIELDS, OPEN_SEED
 from limelight.pipeline.results.foreign.fields import BadParameters, put, put_sampler, put_size, shown, sides
-from limelight.pipeline.text.networks import ANY_NETWORK, remedy
+from limelight.pipeline.text.syntax import ANY_NETWORK, remedy
 
 MAX_LINES_BEHIND = 50  # of templates, behind the settings
 SIZE, STRENGTH, UPSCALE = "Size", "Denoising strength", "Hires upscale"
