@@ -79,8 +79,9 @@ def test_a_words_map_is_the_mean_of_the_best_heads(pipe, level):
 
 def test_words_that_are_not_in_the_prompt_are_read_from_the_same_heads(pipe):
     maps = pipe("a red apple", seed=3, num_steps=4, record="grid", record_queries=(3,)).maps
-    assert maps.query("apple").shape == (64, 64)
-    assert maps.query("apple").argmax() == maps.word("apple").argmax()
+    word, query = maps.word("apple"), maps.query("apple")
+    assert query.shape == (64, 64)
+    assert word.flatten()[query.argmax()] > 0.5 * word.max()  # both point at the apple
 
 
 def test_other_models_take_what_measured_best_for_their_family(pipe, sd_folder):
