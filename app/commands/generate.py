@@ -20,7 +20,7 @@ from limelight.pipeline.requests.request import GenerationRequest
 RANDOM_SEEDS = min(2**32, MAX_SEED)
 _ASKED = request_options(optional={"seed"}, help={"seed": "Of the initial noise; random if omitted; printed"})
 _LOAD = load_options(
-    "model", "adapters", "variant", "attention", "device", "dtype", "offload", "compile", "exact"
+    "model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "compile", "exact"
 )
 
 
