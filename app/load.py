@@ -29,7 +29,14 @@ class LoadOptions:
     ] = "default"
     adapters: Sequence[AdapterFile] = ()
     variant: Annotated[
-        str | None, typer.Option(help="Of the weight files in a folder, such as fp16; none if omitted.")
+        str | None,
+        typer.Option(
+            help="Of the weight files, such as fp16; the plain files, or the only variant, if omitted."
+        ),
+    ] = None
+    vae: Annotated[
+        str | None,
+        typer.Option(help="The folder or .safetensors file of a VAE; the model's own if omitted."),
     ] = None
     attention: Annotated[
         str | None, typer.Option(help="BACKEND, or self=BACKEND,cross=BACKEND; see `limelight backends`.")
@@ -51,7 +58,10 @@ class LoadOptions:
         ),
     ] = False
     exact: Annotated[
-        bool, typer.Option("--exact", help="Each picture bit for bit as if it were drawn alone; slower.")
+        bool,
+        typer.Option(
+            "--exact", help="The same bits in every run, as if each picture were drawn alone; slower."
+        ),
     ] = False
     max_rows: int = 8
 

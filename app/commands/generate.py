@@ -29,7 +29,7 @@ _ASKED = request_options(
     optional={"seed"}, help={"seed": "Of the initial noise; random if omitted or -1; printed"}
 )
 _LOAD = load_options(
-    "model", "adapters", "variant", "attention", "device", "dtype", "offload", "compile", "exact"
+    "model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "compile", "exact"
 )
 
 

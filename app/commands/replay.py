@@ -26,6 +26,7 @@ _FILES = request_options(
 _LOAD = load_options(
     "adapters",
     "variant",
+    "vae",
     "attention",
     "device",
     "dtype",

@@ -24,7 +24,7 @@ def ui(
         list[str] | None,
         typer.Option("--model", help="A model that the page offers, the first by default; may be repeated."),
     ] = None,
-    load: Annotated[LoadOptions, load_options("variant", "attention", "device", "dtype")],
+    load: Annotated[LoadOptions, load_options("variant", "vae", "attention", "device", "dtype")],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of them.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
     auth: Annotated[

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
 from limelight.pipeline.results.png import read_record
@@ -41,6 +41,18 @@ def test_generate_draws_a_picture_with_its_record(drawn: Path) -> None:
         assert image.size == (512, 512)
         assert image.text["parameters"].startswith("a red apple\nSteps: 4, ")
     assert read_record(drawn)["request"]["seed"] == 7
+
+
+def test_another_vae_is_drawn_with_and_refused_where_there_is_none(drawn: Path) -> None:
+    asked = ("generate", "a red apple", "--seed", "7", "--steps", "4", "--vae")
+    own = ROOT / "pipeline" / "default_model" / "vae"
+    run = limelight(*asked, str(own), "-o", "vae.png", cwd=drawn.parent)
+    assert (run.returncode, run.stderr) == (0, "")
+    with Image.open(drawn) as one, Image.open(drawn.parent / "vae.png") as other:
+        assert ImageChops.difference(one, other).getbbox() is None
+    run = limelight(*asked, "nowhere", "-o", "no.png", cwd=drawn.parent)
+    assert run.returncode == 2 and "nowhere does not exist; a VAE is a folder" in run.stderr
+    assert not (drawn.parent / "no.png").exists()
 
 
 def test_inspect_shows_the_record(drawn: Path) -> None:

@@ -160,7 +160,7 @@ def pipeline(device: torch.device, dtype: torch.dtype, *, tiny: bool, **options:
         )
     model = Model(
         name="random weights",
-        family=family_of(config, 1),
+        family=family_of(width, 1, added=False),
         unet=our_unet(theirs.config, theirs.state_dict()),
         vae=cast(vae, dtype),
         text=TextEncoder([ClipEncoder(tokenizer, encoder)]),

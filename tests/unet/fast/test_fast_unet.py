@@ -1,11 +1,12 @@
 """The fast U-Net predicts what the plain one does, whichever way its convolutions take."""
 
+import json
 from collections.abc import Callable, Mapping
 
 import pytest
 import torch
 
-from limelight.attention import AttentionRuntime, plan
+from limelight.attention import AttentionRuntime, plan, timings
 from limelight.attention.recording.recorder import RowRecorder
 from limelight.attention.recording.recording import Extras, Recording
 from limelight.attention.timings import Timings
@@ -127,6 +128,28 @@ def test_without_extra_memory_no_convolution_keeps_filters(way, saved, inputs, m
     with torch.inference_mode():
         fast(**inputs(fast.config)[0])
     assert not any(getattr(module, "_kept", None) for module in fast.modules())
+
+
+@torch.inference_mode()
+def test_exact_measures_nothing_and_heeds_no_file_and_no_free_memory(
+    saved, inputs, tmp_path, monkeypatch, caplog
+):
+    file = tmp_path / "timings.json"
+    unet = UNet.from_pretrained(saved("sd1"))
+    arguments, _ = inputs(unet.config)
+    optimize(unet, timings_file=file)(**arguments)
+    known = json.loads(file.read_text())
+    (cases,) = known.values()
+    swapped = {case: "columns" if name == "direct" else "direct" for case, name in cases.items()}
+    monkeypatch.setattr(timings, "_measure", lambda candidates: pytest.fail("measured"))
+    outs = []
+    for content, free in ((cases, None), (swapped, 2**20), ({}, 2**29)):
+        file.write_text(json.dumps(dict.fromkeys(known, content)))
+        fast = optimize(unet, timings_file=file, free_memory=free, exact=True)
+        assert type(fast) is FastUNet
+        outs.append(fast(**arguments))
+    assert outs[0].equal(outs[1]) and outs[0].equal(outs[2])
+    assert "memory" not in caplog.text
 
 
 @pytest.mark.parametrize(("free", "kept"), [(2**29, 2**27), (2**20, 2**18), (None, 2**27)])
