@@ -43,10 +43,13 @@ def test_most_models_have_none(tmp_path) -> None:
     assert Vocabulary.read(tmp_path) is None
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"nouns": 3}'])
-def test_a_broken_file_is_refused(content: str, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("{", "is not valid JSON"), ("[]", "is no vocabulary"), ('{"nouns": 3}', "is no vocabulary")],
+)
+def test_a_broken_file_is_refused(content: str, reason: str, tmp_path) -> None:
     (tmp_path / "vocabulary.json").write_text(content)
-    with pytest.raises(ModelError, match=r"vocabulary.json is no vocabulary"):
+    with pytest.raises(ModelError, match=f"vocabulary.json {reason}"):
         Vocabulary.read(tmp_path)
 
 

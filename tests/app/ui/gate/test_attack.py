@@ -1,4 +1,4 @@
-"""A server in an attack: `scripts.attack_page` as a test, with fewer clients at once than many."""
+"""A server in an attack: `scripts.page.attack` as a test, with fewer clients at once than many."""
 
 import time
 
@@ -6,8 +6,8 @@ import pytest
 
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.studio.studio import Studio
-from scripts.attack_page import Page, attacked, honest, is_same
-from scripts.load_page import resident, served
+from scripts.page.attack import Page, attacked, honest, is_same
+from scripts.page.load import resident, served
 
 CLIENTS, AT_ONCE, STEPS = 60, 6, 4
 

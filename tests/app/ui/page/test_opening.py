@@ -13,7 +13,7 @@ MAX_BYTES = 350_000
 
 def test_the_example_is_by_the_model_in_the_box(pipe):
     picture = json.loads(EXAMPLE.read_text())
-    remedy = "the model has changed: run `python -m scripts.draw_example`"
+    remedy = "the model has changed: run `python -m scripts.page.example`"
     assert picture["model_hash"] == pipe.model.hash.result(), remedy
     assert (picture["state"], picture["prompt"]) == ("done", "a red apple on a blue background")
     assert EXAMPLE.stat().st_size < MAX_BYTES

@@ -1,4 +1,4 @@
-"""Draws the picture that the page opens with: `python -m scripts.draw_example`.
+"""Draws the picture that the page opens with: `python -m scripts.page.example`.
 
 To be run again when the model in the box, or its best maps, change.
 """

@@ -1,4 +1,4 @@
-"""Pictures of the page, for the documentation: `python -m scripts.draw_page docs/images`."""
+"""Pictures of the page, for the documentation: `python -m scripts.page.draw docs/images`."""
 
 import argparse
 import shutil

@@ -1,4 +1,4 @@
-"""People who mean harm, and 60 who do not: `python -m scripts.attack_page`. Starts `limelight ui`, lets
+"""People who mean harm, and 60 who do not: `python -m scripts.page.attack`. Starts `limelight ui`, lets
 clients draw undisturbed, then again in an attack, and prints how long they waited and what memory is kept."""
 
 import argparse
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from PIL import Image
 
-from scripts.load_page import resident, served
+from scripts.page.load import resident, served
 
 PROMPT = "a red apple on a blue background"
 ATTACKERS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")  # the first is the address of the others too

@@ -1,4 +1,4 @@
-"""Many visitors at once, over HTTP: `python -m scripts.load_page`. Starts `limelight ui` and prints whether
+"""Many visitors at once, over HTTP: `python -m scripts.page.load`. Starts `limelight ui` and prints whether
 each client got its own picture, what memory came back, and how long one waits beside one who floods."""
 
 import argparse

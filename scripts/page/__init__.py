@@ -1,0 +1,1 @@
+"""The page from outside: its pictures, its example, many visitors, attackers."""
