@@ -22,6 +22,8 @@ _NAMES = (
 )  # others'
 _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _SIZE = (
+    "app/ui/studio/measure.py",  # of a picture that is timed
+    "app/ui/studio/pace.py",  # the time of a step
     *_PAGE,
     *_PASSES,
     "app/commands/backends.py",  # plans a size
@@ -31,12 +33,12 @@ _SIZE = (
     "app/ui/output/payload.py",
     "pipeline/batch/rows/manifest.py",  # of one column
     "pipeline/batch/run.py",  # rows of one size are drawn together
-    "pipeline/maps/recordings.py",
+    "pipeline/maps/request_maps.py",
     "pipeline/results/a1111.py",  # both stand in one
     "pipeline/sampling/coverage.py",  # masks have a shape
     "pipeline/sampling/engine.py",
 )
-_MAPS = ("app/ui/output/pictures.py", "pipeline/batch/rows/rows.py", "pipeline/maps/recordings.py")
+_MAPS = ("app/ui/output/pictures.py", "pipeline/batch/rows/rows.py", "pipeline/maps/request_maps.py")
 _STEERING = (
     "pipeline/sampling/coverage.py",
     "pipeline/sampling/engine.py",
@@ -47,6 +49,9 @@ _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
+        "app/ui/output/unknown.py",  # words that the model does not know
+        "app/ui/studio/measure.py",  # of a picture that is timed
+        "app/ui/studio/studio.py",  # what is said of a prompt
         *_PAGE,
         _SETTINGS,
         "app/commands/backends.py",
@@ -65,7 +70,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/summary.py",
         "pipeline/batch/worker.py",
         "pipeline/maps/heatmaps.py",
-        "pipeline/maps/recordings.py",
+        "pipeline/maps/request_maps.py",
         "pipeline/results/a1111.py",
         "pipeline/results/maps_export.py",
         "pipeline/sampling/engine.py",
@@ -73,16 +78,21 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/text_to_image.py",
     ),
     "negative_prompt": (
+        "app/ui/studio/studio.py",  # what is said of a prompt
         *_PAGE,
         _SETTINGS,
         "app/ui/output/frames.py",
         "pipeline/batch/rows/expand.py",  # alternatives
         "pipeline/batch/run.py",
-        "pipeline/maps/recordings.py",
+        "pipeline/maps/request_maps.py",
         "pipeline/results/a1111.py",
         "pipeline/sampling/engine.py",
     ),
     "seed": (
+        "app/commands/replay.py",  # in the file's name
+        "app/drawing.py",  # printed
+        "app/ui/studio/measure.py",  # of a picture that is timed
+        "pipeline/sampling/engine.py",  # of a sheet
         *_PAGE,
         *_PASSES,
         _SETTINGS,  # random if empty
@@ -99,9 +109,17 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/maps_export.py",
         "pipeline/results/result.py",  # in the file's name
     ),
-    "num_steps": (*_PAGE, *_PASSES, _SETTINGS, "app/ui/output/frames.py", "pipeline/sampling/engine.py"),
+    "num_steps": (
+        *_PAGE,
+        *_PASSES,
+        _SETTINGS,
+        "app/ui/output/frames.py",
+        "pipeline/sampling/engine.py",
+        "app/ui/studio/measure.py",
+    ),
     "guidance_scale": (*_PAGE, *_PASSES, "pipeline/sampling/engine.py", "pipeline/sampling/predict.py"),
     "scheduler": (
+        "pipeline/models/configs/index.py",  # the part of a model
         *_PAGE,
         *_PASSES,
         "app/ui/form/restore.py",
@@ -113,6 +131,7 @@ USED: dict[str, tuple[str, ...]] = {
     "width": _SIZE,
     "height": _SIZE,
     "image": (
+        "pipeline/results/enlarged.py",  # as it was drawn
         *_PASSES,
         _SETTINGS,
         "app/ui/actions/api.py",  # the finished picture
@@ -126,20 +145,26 @@ USED: dict[str, tuple[str, ...]] = {
     "mask": (*_PASSES, _SETTINGS, "app/ui/form/restore.py", "app/ui/form/start_image.py"),
     "strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py", "pipeline/results/png.py"),
     "image_guidance_scale": _PASSES,
-    "hires_scale": (*_PAGE, *_PASSES, "pipeline/batch/worker.py", "pipeline/results/a1111.py"),
+    "hires_scale": (
+        *_PAGE,
+        *_PASSES,
+        "pipeline/batch/worker.py",
+        "pipeline/results/a1111.py",
+        "app/ui/studio/pace.py",
+    ),
     "hires_strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py"),
     "clip_skip": (
         *_PAGE,
         "pipeline/sampling/steering.py",  # of regions' prompts
         "pipeline/batch/worker.py",
-        "pipeline/maps/recordings.py",
+        "pipeline/maps/request_maps.py",
         "pipeline/sampling/engine.py",
     ),
     "prompt_syntax": (
         *_PAGE,
         "app/ui/studio/studio.py",  # what is said of a prompt
         "pipeline/batch/worker.py",
-        "pipeline/maps/recordings.py",
+        "pipeline/maps/request_maps.py",
         "pipeline/maps/request_maps.py",
         "pipeline/results/foreign/a1111.py",
         "pipeline/sampling/engine.py",
@@ -148,6 +173,8 @@ USED: dict[str, tuple[str, ...]] = {
     "guidance_start": _PASSES,
     "guidance_end": _PASSES,
     "lossy_cache_interval": (
+        "app/ui/studio/pace.py",  # the time of a step
+        "pipeline/sampling/job.py",  # which prediction is computed whole
         *_PAGE,
         *_PASSES,
         "pipeline/sampling/engine.py",
@@ -156,6 +183,9 @@ USED: dict[str, tuple[str, ...]] = {
     "paint": _STEERING,
     "regions": _STEERING,
     "heads": (
+        "pipeline/maps/request_maps.py",  # of maps
+        "pipeline/models/best_maps.py",  # of maps
+        "pipeline/results/maps_export.py",  # of maps
         *_STEERING,
         "app/ui/output/payload.py",  # of maps
         "app/ui/studio/timing.py",
