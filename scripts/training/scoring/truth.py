@@ -87,9 +87,7 @@ def record(
         for timestep in timesteps:
             for start in range(0, len(scenes), rows):
                 part = slice(start, start + rows)
-                recordings = predict(
-                    model, latents[part], [p.context for p in prompts[part]], timestep, seed
-                )
+                recordings = predict(model, latents[part], [p.context for p in prompts[part]], timestep, seed)
                 for row, recording in enumerate(recordings, start):
                     size = (PIXELS, PIXELS)
                     views[row].append(HeatMaps(captions[row], prompts[row].tokens, size, recording))
