@@ -68,6 +68,7 @@ def test_what_comes_back_is_whole_small_and_loads(finished, tmp_path) -> None:
     )
 
 
+@pytest.mark.compile
 def test_the_net_is_one_graph_and_stays_it(monkeypatch) -> None:
     config = train.tiny(ONE_GPU)
     net = UNet(translate(unet_config(config)))
