@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from limelight.attention.files import UnreadableFile, read_json
+from limelight.files import UnreadableFile, read_json
 
 _MAX_BYTES = 4 * 2**20
 _LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from limelight.attention.files import UnreadableFile, open_regular
+from limelight.files import UnreadableFile, open_regular
 from limelight.pipeline.errors import AdapterError
 
 Kind = Literal["lora", "embedding"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from limelight.attention.files import UnreadableFile, parse_json, read_bytes
+from limelight.files import UnreadableFile, parse_json, read_bytes
 from limelight.pipeline.adapters.lora_names import Place
 from limelight.pipeline.errors import AdapterError
 

@@ -3,7 +3,7 @@
 import zlib
 from pathlib import Path
 
-from limelight.attention.files import UnreadableFile, open_regular
+from limelight.files import UnreadableFile, open_regular
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHECKED = 4 * 2**20  # bytes of a chunk other than pixels

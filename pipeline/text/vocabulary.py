@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from limelight.attention.files import UnreadableFile, read_json
+from limelight.files import UnreadableFile, read_json
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.segments import spelled, words_in
 from limelight.pipeline.text.warned import UnknownWords

@@ -50,8 +50,12 @@ def test_calls_are_halved(pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyP
         return forward(x, *arguments, **options)
 
     monkeypatch.setattr(pipe.model.unet, "forward", small)
-    assert len(pipe(requests())) == 4
-    assert pipe.engine.max_rows == 2
+    session = pipe.engine.session()
+    for request in requests():
+        session.add(request)
+    assert session.step() == session.step() == []  # 8 rows, then 4
+    assert session.max_rows == 2
+    assert len(session.step()) == 1
 
 
 def test_a_picture_is_decoded_in_tiles_or_fails(

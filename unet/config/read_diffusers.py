@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from limelight.attention.files import UnreadableFile, read_json
+from limelight.files import UnreadableFile, read_json
 from limelight.unet.config.errors import UNetConfigError
 from limelight.unet.config.unet_config import ACTIVATIONS, AddedConfig, LevelConfig, UNetConfig, require_size
 from limelight.unet.config.values import (

@@ -4,7 +4,7 @@ import logging
 import re
 from pathlib import Path
 
-from limelight.attention.files import UnreadableFile, read_json
+from limelight.files import UnreadableFile, read_json
 from limelight.unet.weights.header import CONVERT, DamagedWeights, PickledWeights, WeightsError
 
 DIFFUSERS_STEM = "diffusion_pytorch_model"  # U-Nets and VAEs; transformers' models use "model"

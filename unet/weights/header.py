@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from limelight.attention.files import UnreadableFile, open_regular
 from limelight.errors import UsageError
+from limelight.files import UnreadableFile, open_regular
 
 # A header of a hundred thousand entries or of nested brackets must not cost more than a blink and some
 # dozen megabytes. The largest Stable Diffusion checkpoints have 2,500 tensors and 0.3 MB of header.

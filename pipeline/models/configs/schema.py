@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from limelight.attention.files import MAX_JSON_BYTES, UnreadableFile, read_json
+from limelight.files import MAX_JSON_BYTES, UnreadableFile, read_json
 from limelight.pipeline.errors import ModelError
 
 # Says what a value must be where it is not; None where it is right.

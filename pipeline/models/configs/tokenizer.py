@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from limelight.attention.files import UnreadableFile, read_bytes
+from limelight.files import UnreadableFile, read_bytes
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.models.configs.schema import brief, read_object
 

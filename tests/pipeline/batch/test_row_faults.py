@@ -51,7 +51,7 @@ def test_sampling(loaded: TextToImagePipeline, tmp_path: Path, monkeypatch: pyte
     bad, step = noise_of(loaded, BAD), Session.step
 
     def broken(self: Session) -> Any:
-        if any((job.ask.x[:, 0, 0, 0] == bad).any() for job in self._jobs):
+        if any((job.asked.x[:, 0, 0, 0] == bad).any() for job in self._jobs):
             raise KeyError("a bug")
         return step(self)
 

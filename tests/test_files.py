@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from limelight.attention.files import UnreadableFile, open_regular, parse_json, read_bytes, read_json
+from limelight.files import UnreadableFile, open_regular, parse_json, read_bytes, read_json
 
 
 def test_what_is_right_is_read(tmp_path):
