@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from PIL import Image
 
+from limelight.app.ui.actions.api import parameters
 from scripts.page.load import resident, served
 
 PROMPT = "a red apple on a blue background"
@@ -60,22 +61,8 @@ class Page:
 
     def join(self, session: str, *, seed: int = 1, steps: int = 4, size: int | None = None) -> bytes:
         """The request that asks for a picture."""
-        data = [
-            PROMPT,
-            "",
-            str(seed),
-            steps,
-            None,
-            None,
-            size,
-            size,
-            1,
-            None,
-            "automatic",
-            "automatic",
-            "off",
-            1,
-        ]
+        given = {"prompt": PROMPT, "seed": str(seed), "num_steps": steps, "width": size, "height": size}
+        data = [given.get(each.name, each.default) for each in parameters()]
         body = json.dumps({"data": data, "fn_index": self.generate, "session_hash": session}).encode()
         return self.head("POST", "/gradio_api/queue/join", len(body)) + body
 

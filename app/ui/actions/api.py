@@ -32,15 +32,15 @@ def add_endpoints(studio: Studio) -> None:
             pictures = [{name: each[name] for name in STEP_FIELDS} for each in message["pictures"]]
             yield {"error": message["error"], "note": message["note"], "pictures": pictures}
 
-    parameters = _parameters()
-    names = [parameter.name for parameter in parameters]
+    taken = parameters()
+    names = [parameter.name for parameter in taken]
     # gradio reads what an endpoint takes from the signature, and the types from the annotations.
     first = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
     returned = generate.__annotations__["return"]
     generate.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [first, *parameters], return_annotation=returned
+        [first, *taken], return_annotation=returned
     )
-    generate.__annotations__ = {each.name: each.annotation for each in (first, *parameters)}
+    generate.__annotations__ = {each.name: each.annotation for each in (first, *taken)}
     generate.__annotations__["return"] = returned
 
     def maps(
@@ -72,7 +72,7 @@ def add_endpoints(studio: Studio) -> None:
     gr.api(maps, api_name="maps", concurrency_limit=4)
 
 
-def _parameters() -> list[inspect.Parameter]:
+def parameters() -> list[inspect.Parameter]:
     """What `/generate` takes: the fields that a stranger may set, and the page's own settings."""
     found: dict[str, tuple[Any, Any]] = {}  # type, default
     for name, field in offered().items():

@@ -39,6 +39,10 @@ def checked_pixels(name: str, data: bytes, limits: Limits) -> io.BytesIO:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
             wide, high = image.size
+    except Image.DecompressionBombError:
+        raise NotOffered(
+            f"the {name} has too many pixels; at most {limits.max_image_pixels:,} here: make it smaller"
+        ) from None
     except Exception as error:  # of a stranger's file anything may be wrong
         raise UsageError(f"the {name} is not an image that can be read; choose another") from error
     if wide * high > limits.max_image_pixels:

@@ -155,10 +155,10 @@ def test_manifests_have_a_column_and_masks_lie_beside_them(tmp_path: Path) -> No
     half().save(tmp_path / "mask.png")
     manifest = tmp_path / "m.csv"
     manifest.write_text(
-        "prompt,paint,heads\n"
-        f'{PROMPT},"apple@mask.png|dog@0.5,0,1,1",\n'
-        f'{PROMPT},"[""apple@0,0,0.5,1""]",cross=0\n'
-        f"{PROMPT},,\n"
+        "prompt,seed,paint,heads\n"
+        f'{PROMPT},0,"apple@mask.png|dog@0.5,0,1,1",\n'
+        f'{PROMPT},0,"[""apple@0,0,0.5,1""]",cross=0\n'
+        f"{PROMPT},0,,\n"
     )
     first, second, third = (row.request().opened() for row in read_rows(manifest).rows)
     assert first.paint == request(paint=[Painted("apple", mask=half()), "dog@0.5,0,1,1"]).paint
@@ -183,7 +183,9 @@ def test_a_cell_that_does_not_parse_is_refused_with_its_line(tmp_path: Path) -> 
 def test_another_place_is_another_row(tmp_path: Path) -> None:
     manifest = tmp_path / "m.jsonl"
     cells = ["apple@0,0,.5,1", "apple@0,0,1,.5", "apple@0,0,.5,1"]
-    manifest.write_text("\n".join(json.dumps({"prompt": PROMPT, "paint": [cell]}) for cell in cells))
+    manifest.write_text(
+        "\n".join(json.dumps({"prompt": PROMPT, "seed": 1, "paint": [cell]}) for cell in cells)
+    )
     read = read_rows(manifest)
     assert read.rows[0].parameters != read.rows[1].parameters
     assert read.num_twins == 1

@@ -190,6 +190,7 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "scheduler": "model",
         "record": False,
         "clip_skip": 1,
+        "prompt_syntax": "limelight",
         "guidance_rescale": 0.0,
         "guidance_start": 0.0,
         "guidance_end": 1.0,

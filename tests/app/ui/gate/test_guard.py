@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.actions.api import parameters
 from limelight.app.ui.studio.studio import Studio
 
 JSON = {"content-type": "application/json"}
@@ -26,8 +27,9 @@ def _function(url: str, name: str) -> int:
     return next(each["id"] for each in config["dependencies"] if each["api_name"] == name)
 
 
-def _values(prompt: str = "a red apple", steps: int = 2, size: int | None = None) -> list:
-    return [prompt, "", "1", steps, None, None, size, size, 1, None, "automatic", "automatic", "off", 1]
+def _values(prompt: str = "a red apple", steps: int = 2) -> list:
+    given = {"prompt": prompt, "num_steps": steps, "seed": "1"}
+    return [given.get(each.name, each.default) for each in parameters()]
 
 
 def _join(url: str, session: str, **fields):
@@ -86,7 +88,7 @@ def test_another_name_is_not_this_server_and_the_page_is_not_framed(quick):
         ({"fn_index": -1}, 404, "no such function"),
         ({"fn_index": True}, 404, "no such function"),
         ({"fn_index": None}, 404, "no such function"),
-        ({"data": []}, 422, "data has 0 values; this function takes 14"),
+        ({"data": []}, 422, f"data has 0 values; this function takes {len(_values())}"),
         ({"data": None}, 422, "data has 0 values"),
         ({"data": {"a": 1}}, 422, "data has 0 values"),
         ({"session_hash": None}, 400, "session_hash must be"),

@@ -1,0 +1,191 @@
+"""Where each field of a request is used: the files that may name it, outside its table."""
+
+_PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
+_PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
+_SIZE = (
+    "app/ui/studio/measure.py",  # of a picture that is timed
+    "app/ui/studio/pace.py",  # the time of a step
+    *_PAGE,
+    *_PASSES,
+    "app/commands/backends.py",  # plans a size
+    "app/tables.py",
+    "app/ui/actions/handlers.py",  # a model's own size, an image's shape
+    "app/ui/form/settings.py",  # the page's limit
+    "app/ui/output/payload.py",
+    "pipeline/batch/rows/manifest.py",  # of one column
+    "pipeline/batch/run.py",  # rows of one size are drawn together
+    "pipeline/maps/request_maps.py",
+    "pipeline/results/a1111.py",  # both stand in one
+    "pipeline/sampling/coverage.py",  # masks have a shape
+    "pipeline/sampling/engine.py",
+)
+_MAPS = ("app/ui/output/pictures.py", "pipeline/batch/rows/rows.py", "pipeline/maps/request_maps.py")
+_STEERING = (
+    "pipeline/sampling/coverage.py",
+    "pipeline/sampling/engine.py",
+    "pipeline/sampling/steering.py",
+)
+_FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
+_SETTINGS = "app/ui/form/settings.py"
+
+USED: dict[str, tuple[str, ...]] = {
+    "prompt": (
+        "app/ui/output/unknown.py",  # words that the model does not know
+        "app/ui/studio/measure.py",  # of a picture that is timed
+        "app/ui/studio/studio.py",  # what is said of a prompt
+        *_PAGE,
+        _SETTINGS,
+        "app/commands/backends.py",
+        "app/commands/generate.py",
+        "app/ui/actions/api.py",
+        "app/ui/actions/handlers.py",
+        "app/ui/form/restore.py",
+        "app/ui/output/frames.py",
+        "app/ui/page/page.py",
+        "app/ui/studio/expansions.py",
+        "pipeline/batch/rows/csv_cells.py",  # tells a header
+        "pipeline/batch/rows/expand.py",  # alternatives
+        "pipeline/batch/rows/manifest.py",
+        "pipeline/batch/rows/rows.py",
+        "pipeline/batch/run.py",
+        "pipeline/batch/summary.py",
+        "pipeline/batch/worker.py",
+        "pipeline/maps/heatmaps.py",
+        "pipeline/maps/request_maps.py",
+        "pipeline/results/a1111.py",
+        "pipeline/results/maps_export.py",
+        "pipeline/sampling/engine.py",
+        "pipeline/sampling/steering.py",  # which tokens a painted word has
+        "pipeline/text_to_image.py",
+    ),
+    "negative_prompt": (
+        "app/ui/studio/studio.py",  # what is said of a prompt
+        *_PAGE,
+        _SETTINGS,
+        "app/ui/output/frames.py",
+        "pipeline/batch/rows/expand.py",  # alternatives
+        "pipeline/batch/run.py",
+        "pipeline/maps/request_maps.py",
+        "pipeline/results/a1111.py",
+        "pipeline/sampling/engine.py",
+    ),
+    "seed": (
+        "app/commands/replay.py",  # in the file's name
+        "app/drawing.py",  # printed
+        "app/ui/studio/measure.py",  # of a picture that is timed
+        "pipeline/sampling/engine.py",  # of a sheet
+        *_PAGE,
+        *_PASSES,
+        _SETTINGS,  # random if empty
+        "app/commands/generate.py",  # random if omitted
+        "app/ui/actions/api.py",
+        "app/ui/actions/handlers.py",
+        "app/ui/form/restore.py",
+        "app/ui/output/frames.py",
+        "pipeline/batch/rows/expand.py",  # of `count` pictures
+        "pipeline/batch/rows/rows.py",
+        "pipeline/batch/rows/seeds.py",  # of rows that name none
+        "pipeline/batch/run.py",
+        "pipeline/batch/summary.py",
+        "pipeline/results/maps_export.py",
+        "pipeline/results/result.py",  # in the file's name
+    ),
+    "num_steps": (
+        *_PAGE,
+        *_PASSES,
+        _SETTINGS,
+        "app/ui/output/frames.py",
+        "pipeline/sampling/engine.py",
+        "app/ui/studio/measure.py",
+    ),
+    "guidance_scale": (*_PAGE, *_PASSES, "pipeline/sampling/engine.py", "pipeline/sampling/predict.py"),
+    "scheduler": (
+        "pipeline/models/configs/index.py",  # the part of a model
+        *_PAGE,
+        *_PASSES,
+        "app/ui/form/restore.py",
+        "pipeline/models/folder.py",  # the part of a model
+        "pipeline/models/save.py",
+        "pipeline/results/a1111.py",  # by label
+        "pipeline/sampling/engine.py",
+    ),
+    "width": _SIZE,
+    "height": _SIZE,
+    "image": (
+        "pipeline/results/enlarged.py",  # as it was drawn
+        *_PASSES,
+        _SETTINGS,
+        "app/ui/actions/api.py",  # the finished picture
+        "app/ui/actions/handlers.py",
+        "app/ui/form/restore.py",
+        "app/ui/form/start_image.py",
+        "app/ui/output/frames.py",
+        "pipeline/batch/worker.py",  # the VAE encodes it
+        "pipeline/results/png.py",  # which a file does not hold
+    ),
+    "mask": (*_PASSES, _SETTINGS, "app/ui/form/restore.py", "app/ui/form/start_image.py"),
+    "strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py", "pipeline/results/png.py"),
+    "image_guidance_scale": _PASSES,
+    "hires_scale": (
+        *_PAGE,
+        *_PASSES,
+        "pipeline/batch/worker.py",
+        "pipeline/results/a1111.py",
+        "app/ui/studio/pace.py",
+    ),
+    "hires_strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py"),
+    "clip_skip": (
+        *_PAGE,
+        "pipeline/sampling/steering.py",  # of regions' prompts
+        "pipeline/batch/worker.py",
+        "pipeline/maps/request_maps.py",
+        "pipeline/sampling/engine.py",
+    ),
+    "prompt_syntax": (
+        *_PAGE,
+        "app/ui/studio/studio.py",  # what is said of a prompt
+        "pipeline/batch/worker.py",
+        "pipeline/maps/request_maps.py",
+        "pipeline/maps/request_maps.py",
+        "pipeline/results/foreign/a1111.py",
+        "pipeline/sampling/engine.py",
+    ),
+    "guidance_rescale": (*_PAGE, *_PASSES),
+    "guidance_start": _PASSES,
+    "guidance_end": _PASSES,
+    "lossy_cache_interval": (
+        "app/ui/studio/pace.py",  # the time of a step
+        "pipeline/sampling/job.py",  # which prediction is computed whole
+        *_PAGE,
+        *_PASSES,
+        "pipeline/sampling/engine.py",
+        "pipeline/sampling/predict.py",
+    ),
+    "paint": _STEERING,
+    "regions": _STEERING,
+    "heads": (
+        "pipeline/maps/request_maps.py",  # of maps
+        "pipeline/models/best_maps.py",  # of maps
+        "pipeline/results/maps_export.py",  # of maps
+        *_STEERING,
+        "app/ui/output/payload.py",  # of maps
+        "app/ui/studio/timing.py",
+        "pipeline/maps/heatmaps.py",
+        "pipeline/maps/layers.py",
+    ),
+    "record": (
+        *_PAGE,
+        *_MAPS,
+        _FALLBACK,
+        _SETTINGS,
+        "app/commands/batch.py",  # --maps
+        "pipeline/batch/run.py",
+        "app/commands/generate.py",
+        "app/ui/actions/api.py",
+        "pipeline/results/maps_export.py",
+    ),
+    "record_extras": (*_PAGE, *_MAPS, _FALLBACK, _SETTINGS),
+    "record_points": (*_MAPS, _FALLBACK, _SETTINGS),
+    "record_queries": _MAPS,
+    "expansion": ("app/commands/generate.py", "app/ui/studio/expansions.py"),
+}
