@@ -8,11 +8,12 @@ from starlette.types import Message, Receive
 
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.gate.refused import Refused
+from limelight.errors import LimelightError
 
 SMALL = 64 * 1024  # bytes that always have room
 
 
-class Gone(Exception):
+class Gone(LimelightError):
     """The client left before its request had come."""
 
 

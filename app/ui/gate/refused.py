@@ -2,8 +2,10 @@
 
 from starlette.responses import JSONResponse
 
+from limelight.errors import LimelightError
 
-class Refused(Exception):
+
+class Refused(LimelightError):
     """The message states the value, the limit and the remedy, and goes to the client."""
 
     def __init__(self, status: int, message: str) -> None:

@@ -150,7 +150,7 @@ def test_the_page_is_there_soon_and_the_first_preview_too(open_page):
     ("data", "message"),
     [
         (png(), "holds no record"),
-        (base64.b64encode(b"<svg onload=alert(1)>").decode(), "cannot be read as a PNG"),
+        (base64.b64encode(b"<svg onload=alert(1)>").decode(), "is not a PNG, JPEG or WebP image"),
         (png(limelight='{"request": {"prompt": "a", "num_steps": 1000000}}'), "at most 100 here"),
         (
             png(limelight='{"request": {"prompt": "a", "scheduler": "<img src=x onerror=alert(1)>"}}'),
