@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Shaped
@@ -21,6 +21,8 @@ from limelight.unet.transformer import Attention
 from limelight.unet.weights.find import find_weights
 from limelight.unet.weights.load import load_strict, parameters_on_meta
 from limelight.unet.weights.merge import MergedWeights
+
+_Made = TypeVar("_Made", bound=nn.Module)
 
 
 class UNet(nn.Module):
@@ -92,13 +94,13 @@ class UNet(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls,
+        cls: type[_Made],
         folder: str | Path,
         *,
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
         variant: str | None = None,
-    ) -> Self:
+    ) -> _Made:
         """The U-Net of a diffusers folder, ready to predict (`eval()`).
 
         Args:
