@@ -18,13 +18,13 @@ BLOCKED = (
     "pyarrow",
 )
 SCRIPT = """
-import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {blocked!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Blocker())
-import importlib, pkgutil
+import importlib, pkgutil, sys
+from importlib.machinery import PathFinder
+class Installed(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in {blocked!r} else super().find_spec(name, path, target)
+sys.meta_path = [Installed if finder is PathFinder else finder for finder in sys.meta_path]
 import {package}
 for module in pkgutil.walk_packages({package}.__path__, "{package}."):
     if module.name != "limelight.attention.backends.triton_kernels":  # of a package that is not everywhere

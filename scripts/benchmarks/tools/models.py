@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from limelight.unet import UNet
+from limelight.unet import DeepCacheUNet
 from limelight.unet.config.read_diffusers import read_config
 from limelight.unet.weights.load import parameters_on_meta
 from scripts.benchmarks.tools.process import ROOT
@@ -76,10 +76,10 @@ def empty_diffusers_unet(config: Mapping[str, Any]) -> Any:
         return UNet2DConditionModel(**config).eval()
 
 
-def our_unet(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> UNet:
+def our_unet(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> DeepCacheUNet:
     """Ours, around the tensors of `state`."""
     with parameters_on_meta():
-        unet = UNet(read_config(dict(config))).eval()
+        unet = DeepCacheUNet(read_config(dict(config))).eval()
     unet.load_state_dict(dict(state), assign=True)
     return unet
 

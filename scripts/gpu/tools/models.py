@@ -106,8 +106,6 @@ class Call:
             pooled=self.pooled,
             size_ids=self.size_ids,
             attention=runtime,
-            time_cond=None,
-            deep=None,
         )
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.maps.selection import Selection
 from limelight.pipeline.models.model import Model
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.data import Batch, World
@@ -71,7 +72,9 @@ def record(
                 recordings = predict(model, latents[part], contexts, timestep, seed)
                 for row, recording in enumerate(recordings, start):
                     size = (PIXELS, PIXELS)
-                    views[row].append(HeatMaps(captions[row].text, prompts[row].tokens, size, recording))
+                    views[row].append(
+                        HeatMaps(captions[row].text, prompts[row].tokens, size, Selection(recording))
+                    )
     truths: list[Truth] = []
     maps: list[Float[Tensor, "t s h w"]] = []
     ends: list[Float[Tensor, "t s h w"]] = []

@@ -15,7 +15,7 @@ class Text:
     taken_up: threading.Event = field(default_factory=threading.Event)
     encoded: list[str] = field(default_factory=list)
 
-    def prompt(self, text: str, *, clip_skip: int) -> None:
+    def prompt(self, text: str, *, clip_skip: int, syntax: str) -> None:
         self.taken_up.set()
         assert self.go.wait(10)
         self.encoded.append(text)

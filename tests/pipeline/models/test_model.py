@@ -50,6 +50,7 @@ def test_it_can_be_changed_and_told_from_another_as_any_object_can(loaded: Model
         "scheduler_config",
         "hash",
         "vocabulary",
+        "best_maps",
         "adapters",
         "preview",
         "prompt_cache",

@@ -11,7 +11,7 @@ from scripts.training.scoring.scores import TASKS, Task
 
 def test_a_prediction_between_whole_ones_is_timed_beside_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(lossy.SIZES, "default", "32")
-    monkeypatch.setattr(lossy, "optimize", lambda unet: unet)  # which measures convolutions first
+    monkeypatch.setattr(lossy, "optimize", lambda unet, **_: unet)  # which measures convolutions first
     section = lossy._predictions(argparse.Namespace(models="default", sizes=None, rounds=1))
     ((name, pixels, _, share, *gains),) = section.rows
     assert (name, pixels, len(section.columns)) == (models.NAMES["default"], "32", 4 + len(gains))

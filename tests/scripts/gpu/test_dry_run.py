@@ -11,6 +11,7 @@ import torch
 
 from limelight.attention import attend
 from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.errors import OutOfMemory
 from scripts.gpu.parts import (
     adapters,
     backends,
@@ -52,6 +53,10 @@ def fails(*_: object, **__: object) -> Any:
     raise RuntimeError("out of memory")
 
 
+def fails_for_memory(*_: object, **__: object) -> Any:
+    raise torch.OutOfMemoryError("out of memory")
+
+
 @pytest.fixture(scope="module")
 def dry() -> Dry:
     """What each part finds, and the lines that were run neither by it nor by what only a GPU has."""
@@ -88,8 +93,13 @@ def only_on_a_gpu(patch: pytest.MonkeyPatch) -> None:
     with patch.context() as inner:  # no memory
         inner.setattr(memory, "find_max_rows", fails)
         assert memory.probed(CPU, pipe).verdict == "wrong"
-        broken = Broken(pipe, failing=(2,))
-        assert memory.halved(CPU, broken, 2, {1: 0, 2: 0}).verdict == "wrong"  # type: ignore[arg-type]
+        with patch.context() as never_fits:
+            never_fits.setattr(type(pipe.model.unet), "forward", fails_for_memory)
+            with pytest.raises(OutOfMemory):
+                memory.drawn(pipe, memory.asked(1))
+        with patch.context() as nothing_drawn:
+            nothing_drawn.setattr(memory, "drawn", fails)
+            assert memory.halved(CPU, pipe, 2, {1: 0, 2: 0}).verdict == "wrong"
         some = memory.in_turns(CPU, Broken(pipe, failing=(4, 5)))  # type: ignore[arg-type]
         assert [found.verdict for found in some] == ["wrong", "wrong", "measured"]
         inner.setattr(models.Call, "to", fails)
