@@ -1,5 +1,5 @@
-"""How one row of an attention call is steered: edits that are ordinary attention, so that any backend runs
-them and none writes its probabilities out.
+"""Steers one row of an attention call. Every edit is written as ordinary attention, so any backend can run it
+and none has to write its probabilities out.
 
 Symbols: P the probabilities, n m; V the values, m d.
 
@@ -25,7 +25,7 @@ from limelight.attention.spec import AttentionSpec
 
 Grid = tuple[int, int]  # height, width in positions
 
-# Kernels read heads in pieces of so many numbers: 41 dims take longer than 48.
+# Kernels read heads in pieces of this size: 41 dims take longer than 48.
 _DIMS = 8
 
 
@@ -34,8 +34,8 @@ class Bias:
     """Numbers added to the scores before the softmax: sum_r region[n, r] strength[m, r].
 
     Args:
-        region: grid -> how much of each position lies in each region, 0 to 1.
-        strength: of each key in each region, in nats: log 20 makes its weight 20 times as large.
+        region: grid -> the fraction of each position that lies in each region, 0 to 1.
+        strength: the number added for each key in each region, in nats: log 20 multiplies its weight by 20.
     """
 
     region: Callable[[Grid], Float[Tensor, "n r"]]
@@ -47,7 +47,7 @@ class Bias:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyGroup:
-    """More keys and values, whose output is added.
+    """Additional keys and values, whose output is added.
 
     Args:
         at: site -> keys and values, 1 hk m d.
@@ -60,14 +60,14 @@ class KeyGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Steering:
-    """What is changed in one row of the calls of a model. Its defaults change nothing.
+    """The changes to one row of a model's calls. The defaults change nothing.
 
     Args:
-        bias: of cross-attention's scores.
-        tokens: scale of each token's values at cross-attention; the probabilities stay as they are.
-        weight: grid -> the factor of the output of the row's own context; None is 1.
+        bias: added to the scores of cross-attention.
+        tokens: scale of each token's values at cross-attention; the probabilities do not change.
+        weight: grid -> the factor of the output of the row's own context; None means 1.
         groups: other contexts, whose outputs are added.
-        heads: site -> scale of each head's output; of sites that are not here, 1.
+        heads: site -> scale of each head's output; sites that are missing have scale 1.
     """
 
     bias: Bias | None = None
@@ -79,10 +79,10 @@ class Steering:
     def probabilities(
         self, site: str, own: Float[Tensor, "h n m"], grid: Grid, *, is_cross: bool
     ) -> Float[Tensor, "h n m"]:
-        """The effective probabilities of the row's own keys: the factors with which values are added up.
+        """The effective probabilities of the row's own keys: the factors by which values are weighted.
 
         Args:
-            own: softmax of the scores, `bias` among them.
+            own: softmax of the scores, which include `bias`.
         """
         if is_cross and self.tokens is not None:
             own = own * self.tokens.to(own)
@@ -96,7 +96,7 @@ class Steering:
         """The row's output at a cross-attention site.
 
         Raises:
-            BackendRefused: the backend takes the bias neither in more head dims nor as a mask.
+            BackendRefused: the backend accepts the bias neither as additional head dims nor as a mask.
         """
         if self.tokens is not None:
             v = v * self.tokens.to(v)[:, None]
@@ -111,18 +111,18 @@ class Steering:
         return self.scaled(site, out)
 
     def scaled(self, site: str, out: Float[Tensor, "1 h n d"]) -> Float[Tensor, "1 h n d"]:
-        """An output with its heads scaled."""
+        """The output with its heads scaled."""
         return out * self.heads[site].to(out)[:, None, None] if site in self.heads else out
 
 
-Steerings = Sequence[Steering | None]  # of each row of a call; none at all steers no row
+Steerings = Sequence[Steering | None]  # for each row of a call; an empty sequence steers no row
 
 
 def check_bias(backend: Backend, spec: AttentionSpec, rank: int) -> None:
-    """Raises BackendRefused where a backend takes a bias of this rank neither way.
+    """Raises BackendRefused if a backend accepts a bias of this rank in neither form.
 
     Args:
-        spec: the call without it.
+        spec: the call without the bias.
     """
     wide, masked = replace(spec, head_dim=wide_dim(spec.head_dim, rank)), replace(spec, mask="additive")
     _takes_wide(backend, wide, masked)
@@ -151,7 +151,7 @@ def _attend_biased(
 
 
 def _takes_wide(backend: Backend, wide: AttentionSpec, masked: AttentionSpec) -> bool:
-    """Whether a backend gets a bias in more head dims; else it gets a mask, which is n m numbers."""
+    """Whether a backend gets the bias as additional head dims; otherwise it gets a mask of n m numbers."""
     if not (reasons := backend.capability.refusals(wide)):
         return True
     if more := backend.capability.refusals(masked):
