@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from limelight.pipeline.requests.fields import FIELDS
+from limelight.pipeline.requests.fields import FIELDS, names_by_a1111
 from limelight.pipeline.requests.request import GenerationRequest
 
 _USUAL = {field.name: field.default for field in fields(GenerationRequest)}
-_ALWAYS = ("prompt", "seed", "num_steps", "guidance_scale")  # even where they are at their defaults
+_SIDES = names_by_a1111("Size")
+_ALWAYS = [name for name, field in FIELDS.items() if field.a1111 in ("Seed", "Steps", "CFG scale")]
 _EMPTY: tuple[Any, ...] = (None, False, "", [], {})
 _HASH = 12  # characters; `inspect --json` has all
 _HANDLED = ("request", "model", "enlarged", "device", "dtype", "versions", "limelight")
@@ -41,12 +42,11 @@ def _lines(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _request(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     ordered = {name: request[name] for name in FIELDS if name in request} | dict(request)
-    sides = ordered.get("width"), ordered.get("height")
+    sides = [ordered.get(name) for name in _SIDES]
     for name, value in ordered.items():
-        if name == "width" and None not in sides:
-            yield "size", " x ".join(map(_text, sides))
-        elif name == "height" and None not in sides:
-            continue
+        if name in _SIDES and None not in sides:
+            if name == _SIDES[0]:
+                yield "size", " x ".join(map(_text, sides))
         elif name in _ALWAYS or value != _USUAL.get(name, value if value in _EMPTY else None):
             yield name.replace("_", " "), _text(value)
 

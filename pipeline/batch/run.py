@@ -20,7 +20,7 @@ from limelight.pipeline.batch.ray_cluster import Cluster
 from limelight.pipeline.batch.rows.file_names import FileNames, Naming
 from limelight.pipeline.batch.rows.rows import Manifest, Row
 from limelight.pipeline.batch.stop import Stop
-from limelight.pipeline.batch.summary import write_summary
+from limelight.pipeline.batch.summary.summary import write_summary
 from limelight.pipeline.batch.worker import Worker
 from limelight.pipeline.batch.world import Team
 from limelight.pipeline.batch.writer import Writer

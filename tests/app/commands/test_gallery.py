@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from limelight.pipeline.batch.gallery import pages_of
+from limelight.pipeline.batch.summary.gallery import pages_of
 
 pytestmark = pytest.mark.browser
 

@@ -12,10 +12,11 @@ from typing import IO, Any
 from PIL import Image, ImageDraw, ImageFont
 
 from limelight.pipeline.atomic import write_whole
-from limelight.pipeline.batch.gallery import Entry, pages_of
 from limelight.pipeline.batch.journal import Ledger
 from limelight.pipeline.batch.rows.columns import FIELDS
 from limelight.pipeline.batch.rows.rows import Row
+from limelight.pipeline.batch.summary.gallery import Entry, pages_of
+from limelight.pipeline.results.segmentation import merge_coco
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ _RESERVED = {"key", "line", "status", "file", "error", "is_constant", "seconds",
 
 def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list[Path]:
     """Writes `index.parquet` (`index.csv` where there is no pyarrow), `index.html` with more pages if there
-    are many pictures, and `contact-sheet.jpg` of the first; each is there whole or not at all.
+    are many pictures, `contact-sheet.jpg` of the first, and `coco.json`, the words' masks, where there are
+    maps; each is there whole or not at all.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -84,6 +86,9 @@ def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list
     for name, text in pages_of(entries):
         data = text.encode(errors="replace")
         written.append(write_whole(output / name, partial(_write, data=data)))
+    annotations = [output / "maps" / f"{Path(each['file']).stem}-coco.json" for each in drawn]
+    if found := [path for path in annotations if path.is_file()]:
+        written.append(merge_coco(found, output / "coco.json"))
     if drawn:
         sheet = contact_sheet(output, drawn[:SHEET])
         written.append(

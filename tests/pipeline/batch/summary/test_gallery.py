@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 from typing import Any
 
-from limelight.pipeline.batch.gallery import PAGE, filters_of, pages_of
+from limelight.pipeline.batch.summary.gallery import PAGE, filters_of, pages_of
 
 
 def entry(number: int = 1, **values: Any) -> dict[str, Any]:

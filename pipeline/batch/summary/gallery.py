@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from limelight.pipeline.batch.rows.columns import FIELDS
+from limelight.pipeline.batch.rows.rows import RECORDED
 
 Entry = dict[str, Any]  # a row of the index
 
@@ -19,7 +20,7 @@ MAX_PROMPT = 300  # characters that are shown
 # Columns of the index that are neither the caller's nor worth filtering by.
 _NO_FILTER = {
     *("key", "id", "line", "status", "file", "error", "is_constant", "seconds", "maps"),
-    *("prompt", "seed", "record", "expansion"),
+    *("prompt", "seed", *RECORDED),
 }
 
 
