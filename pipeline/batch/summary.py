@@ -16,6 +16,7 @@ from limelight.pipeline.atomic import write_whole
 from limelight.pipeline.batch.journal import Ledger
 from limelight.pipeline.batch.rows.columns import FIELDS
 from limelight.pipeline.batch.rows.rows import Row
+from limelight.pipeline.results.segmentation import merge_coco
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +147,8 @@ _RESERVED = {"key", "line", "status", "file", "error", "is_constant", "seconds"}
 
 def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list[Path]:
     """Writes `index.parquet` (`index.csv` where there is no pyarrow), `index.html` with more pages if there
-    are many pictures, and `contact-sheet.jpg` of the first; each is there whole or not at all.
+    are many pictures, `contact-sheet.jpg` of the first, and `coco.json`, the words' masks, where there are
+    maps; each is there whole or not at all.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -161,6 +163,9 @@ def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list
     for number, some in enumerate(pages):
         text = page(some, number, len(pages), len(entries), len(drawn)).encode()
         written.append(write_whole(output / page_name(number), partial(_write, data=text)))
+    annotations = [output / "maps" / f"{Path(each['file']).stem}-coco.json" for each in drawn]
+    if found := [path for path in annotations if path.is_file()]:
+        written.append(merge_coco(found, output / "coco.json"))
     if drawn:
         sheet = contact_sheet(output, drawn[:SHEET])
         written.append(
