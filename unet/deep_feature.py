@@ -5,12 +5,12 @@ Source: Ma et al. 2023, arXiv:2312.00858, with the shallowest of its branches.
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from limelight.attention import AttentionRuntime
 from limelight.unet.blocks import UpBlock
+from limelight.unet.freeu import FreeU
 from limelight.unet.inputs import check_inputs
 from limelight.unet.unet import UNet
 
@@ -51,6 +51,7 @@ class DeepCacheUNet(UNet):
         attention: AttentionRuntime | None = None,
         *,
         time_cond: Float[Tensor, "b e"] | None = None,
+        freeu: FreeU | None = None,
         deep: DeepFeature | None = None,
     ) -> Float[Tensor, "b o h w"]:
         """The prediction for `x`; the other arguments are those of `UNet.forward`.
@@ -66,7 +67,7 @@ class DeepCacheUNet(UNet):
         if deep is not None:
             deep.check(x)
         temb = self.embed(timesteps, pooled, size_ids, time_cond)
-        return self.walk(x, temb, context, attention, deep)
+        return self.walk(x, temb, context, attention, deep, freeu)
 
     def walk(
         self,
@@ -75,15 +76,16 @@ class DeepCacheUNet(UNet):
         context: Tensor | None,
         attention: AttentionRuntime | None,
         deep: DeepFeature | None,
+        freeu: FreeU | None = None,
     ) -> Float[Tensor, "b o h w"]:
         """The prediction from the activated embedding of the timestep, `temb`."""
         x = self.conv_in(x)
         if deep is not None and deep.kept is not None:
-            return self.surface(deep.kept, x, temb, context, attention)
+            return self.surface(deep.kept, x, temb, context, attention, freeu)
         skips = [x]
         for down in self.down_blocks:
             x = down(x, temb, context, attention, skips)
-        return self.rise(x, temb, context, attention, skips, deep)
+        return self.rise(x, temb, context, attention, skips, deep, freeu)
 
     def rise(
         self,
@@ -93,13 +95,14 @@ class DeepCacheUNet(UNet):
         attention: AttentionRuntime | None,
         skips: list[Tensor],
         deep: DeepFeature | None,
+        freeu: FreeU | None = None,
     ) -> Tensor:
         """The prediction from the features and the skips of the way down; takes all skips."""
         if self.mid_block is not None:
             x = self.mid_block(x, temb, context, attention)
         for up in self.up_blocks[:-1]:
-            x = up(x, temb, context, attention, skips)
-        return self.top(x, temb, context, attention, skips, deep)
+            x = up(x, temb, context, attention, skips, freeu)
+        return self.top(x, temb, context, attention, skips, deep, freeu)
 
     def top(
         self,
@@ -109,14 +112,15 @@ class DeepCacheUNet(UNet):
         attention: AttentionRuntime | None,
         skips: list[Tensor],
         deep: DeepFeature | None,
+        freeu: FreeU | None = None,
     ) -> Tensor:
         """The prediction from the features and the skips below the highest level; takes all skips."""
         block = self._highest
         for j in range(len(block.resnets) - 1):
-            x = block.layer(j, torch.cat((x, skips.pop()), dim=1), temb, context, attention)
+            x = block.layer(j, block.joined(x, skips.pop(), freeu), temb, context, attention)
         if deep is not None:
             deep.kept = x
-        return self.surface(x, skips.pop(), temb, context, attention)
+        return self.surface(x, skips.pop(), temb, context, attention, freeu)
 
     def surface(
         self,
@@ -125,9 +129,11 @@ class DeepCacheUNet(UNet):
         temb: Tensor,
         context: Tensor | None,
         attention: AttentionRuntime | None,
+        freeu: FreeU | None = None,
     ) -> Tensor:
         """The prediction from the deep feature `x` and the output of `conv_in`."""
-        x = self._highest.layer(-1, torch.cat((x, skip), dim=1), temb, context, attention)
+        block = self._highest
+        x = block.layer(-1, block.joined(x, skip, freeu), temb, context, attention)
         return self.project_out(x)
 
     @property

@@ -18,6 +18,7 @@ from limelight.unet.fast.convolution import FastConv2d
 from limelight.unet.fast.graph import Inputs
 from limelight.unet.fast.linear import FastFeedForward, FastLinear, Products
 from limelight.unet.fast.shared_rows import SharedRows, can_share
+from limelight.unet.freeu import FreeU
 from limelight.unet.inputs import check_inputs
 from limelight.unet.transformer import FeedForward
 from limelight.unet.unet import UNet
@@ -77,6 +78,7 @@ class FastUNet(DeepCacheUNet):
         attention: AttentionRuntime | None = None,
         *,
         time_cond: Float[Tensor, "b e"] | None = None,
+        freeu: FreeU | None = None,
         deep: DeepFeature | None = None,
     ) -> Float[Tensor, "b o h w"]:
         """As `DeepCacheUNet.forward`."""
@@ -84,8 +86,10 @@ class FastUNet(DeepCacheUNet):
         if deep is not None:
             deep.check(x)
         embedded = {"timesteps": timesteps, "pooled": pooled, "size_ids": size_ids, "time_cond": time_cond}
-        kinds = torch.tensor(attention.kinds) if attention is not None and attention.kinds else None
-        shared = SharedRows.of(x, *embedded.values(), kinds) if self._shares_rows else None
+        shared = None
+        if self._shares_rows:
+            kinds = [] if attention is None else attention.kinds(self.sites[0].name)
+            shared = SharedRows.of(x, *embedded.values(), torch.tensor(kinds) if kinds else None)
         inputs = {
             "x": x.contiguous(memory_format=torch.channels_last),
             "context": context,
@@ -95,7 +99,9 @@ class FastUNet(DeepCacheUNet):
             "kept": None if deep is None else deep.kept,
         }
         compute, kind = (self._plain, "") if deep is None else (self._deep, "deep")
-        if self.training or not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
+        if freeu is not None:  # its factors differ from call to call
+            out, *stored = compute(inputs, attention, freeu=freeu)
+        elif self.training or not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
             out, *stored = compute(inputs, attention)
         else:
             out, *stored = self.calls.call(self, compute, inputs, attention, kind)
@@ -104,21 +110,27 @@ class FastUNet(DeepCacheUNet):
         return out
 
     def _plain(
-        self, inputs: Inputs, attention: AttentionRuntime | None, deep: DeepFeature | None = None
+        self,
+        inputs: Inputs,
+        attention: AttentionRuntime | None,
+        deep: DeepFeature | None = None,
+        freeu: FreeU | None = None,
     ) -> tuple[Tensor, ...]:
         x, context, timesteps, pooled, size_ids, time_cond, first, place, _ = inputs.values()
         assert x is not None and timesteps is not None
         temb = self.embed(timesteps, pooled, size_ids, time_cond)
         if first is None or place is None or (deep is not None and deep.kept is not None):
-            return (self.walk(x, temb, context, attention, deep),)
+            return (self.walk(x, temb, context, attention, deep, freeu),)
         x = self.conv_in(x[first])
         x, skips = SharedRows(first, place).descend(self.down_blocks, x, temb, context, attention)
-        return (self.rise(x, temb, context, attention, skips, deep),)
+        return (self.rise(x, temb, context, attention, skips, deep, freeu),)
 
-    def _deep(self, inputs: Inputs, attention: AttentionRuntime | None) -> tuple[Tensor, ...]:
+    def _deep(
+        self, inputs: Inputs, attention: AttentionRuntime | None, freeu: FreeU | None = None
+    ) -> tuple[Tensor, ...]:
         """The prediction, and the deep feature where it is new."""
         deep = DeepFeature(inputs["kept"])
-        results = self._plain(inputs, attention, deep)
+        results = self._plain(inputs, attention, deep, freeu)
         return results if deep.kept is None or inputs["kept"] is not None else (*results, deep.kept)
 
     def top(
@@ -129,12 +141,13 @@ class FastUNet(DeepCacheUNet):
         attention: AttentionRuntime | None,
         skips: list[Tensor],
         deep: DeepFeature | None,
+        freeu: FreeU | None = None,
     ) -> Tensor:
         # glibc keeps the memory of tensors that are gone, and from the holes that they leave each size takes
         # others. A repeated call, in which holes and sizes come as they did, need not give them back.
         if sum(each.nbytes for each in (x, *skips)) >= _MUCH:
             give_back()
-        return super().top(x, temb, context, attention, skips, deep)
+        return super().top(x, temb, context, attention, skips, deep, freeu)
 
 
 def give_back() -> None:

@@ -58,6 +58,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/a1111.py",
         "pipeline/results/maps_export.py",
         "pipeline/sampling/engine.py",
+        "pipeline/sampling/sampler.py",  # whose row it is
         "pipeline/sampling/steering.py",  # which tokens a painted word has
         "pipeline/text_to_image.py",
     ),
@@ -99,7 +100,7 @@ USED: dict[str, tuple[str, ...]] = {
         *_PASSES,
         _SETTINGS,
         "app/ui/output/frames.py",
-        "pipeline/sampling/engine.py",
+        "pipeline/results/result.py",
         "app/ui/studio/measure.py",
     ),
     "guidance_scale": (*_PAGE, *_PASSES, "pipeline/sampling/engine.py", "pipeline/sampling/predict.py"),
@@ -177,6 +178,10 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/maps/heatmaps.py",
         "pipeline/maps/layers.py",
     ),
+    "pag_scale": _PASSES,
+    "seg_scale": _PASSES,
+    "freeu": ("pipeline/sampling/predict.py",),
+    "pladis": ("pipeline/sampling/steering.py",),
     "record": (
         *_PAGE,
         *_MAPS,
