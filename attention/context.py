@@ -79,6 +79,15 @@ def parted(
     return others, apart
 
 
+def one_row(groups: ContextRows, row: int) -> Callable[[str], KeysValues]:
+    """Keys and values of one row of the batch at a site."""
+    for group in groups:
+        rows = None if group.rows is None else group.rows.tolist()
+        if rows is None or row in rows:
+            return partial(_one, group, row if rows is None else rows.index(row))
+    raise ValueError(f"row {row} is in none of the groups")
+
+
 def _one(group: RowGroup, i: int, site: str) -> KeysValues:
     k, v = group.at(site)
     return k[i : i + 1], v[i : i + 1]

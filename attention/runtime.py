@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from limelight.attention.backend import Backend
-from limelight.attention.context import ContextRows, KeysValues, Pages, parted, split_rows
+from limelight.attention.context import ContextRows, KeysValues, Pages, one_row, parted, split_rows
 from limelight.attention.spec import AttentionSpec
-from limelight.attention.steering import Steerings
+from limelight.attention.steering import Lent, Steerings
 
 RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk _ d"]]  # rows may differ in length
 
@@ -119,26 +119,59 @@ class AttentionRuntime:
         if self.recorder is not None:
             all_q, all_k = (q, k) if inverse is None else (q[inverse], k[inverse])
             self.recorder.record_self(site, all_q, all_k, scale=scale, grid=grid)
-        out, _ = self._attend(self.plan[site], q, (k, v), scale=scale)
-        if not any(steering is not None and site in steering.heads for steering in self.steering):
-            return out
-        rows = range(len(q)) if inverse is None else map(inverse.tolist().index, range(len(q)))
-        steered = [self.steering[row] for row in rows]
-        return torch.cat(
-            [
-                each if steering is None else steering.scaled(site, each)
-                for each, steering in zip(out.split(1), steered, strict=True)
-            ]
-        )
+        if not any(steering is not None and steering.acts_at(site) for steering in self.steering):
+            return self._attend(self.plan[site], q, (k, v), scale=scale)[0]
+        row_of = list(range(len(q))) if inverse is None else inverse.tolist()
+        return self._attend_steered(site, q, k, v, row_of, scale=scale)
 
-    @property
-    def kinds(self) -> list[int]:
+    def _attend_steered(
+        self, site: str, q: Tensor, k: Tensor, v: Tensor, row_of: list[int], *, scale: float
+    ) -> Float[Tensor, "b h n d"]:
+        """Self-attention at a site where rows are steered.
+
+        Args:
+            row_of: for each row of the call, its row in `q`.
+        """
+        firsts = [row_of.index(row) for row in range(len(q))]
+        acting = {row: s for row, first in enumerate(firsts) if (s := self.steering[first]) is not None}
+        skipped = [row for row, s in acting.items() if s.skip.get(site) == "values"]
+        blurred = [row for row, s in acting.items() if s.skip.get(site) == "blur"]
+        lent = {
+            row: row_of[firsts[row] + s.lend.row] for row, s in acting.items() if s.lend and s.lends(site)
+        }
+        plain = [row for row in range(len(q)) if row not in skipped and row not in blurred]
+        looking = torch.tensor([lent.get(row, row) for row in plain], device=q.device)
+        is_whole = len(plain) == len(q)
+        out = torch.empty_like(q)
+        if is_whole and not lent:
+            out = self._attend(self.plan[site], q, (k, v), scale=scale)[0]
+        elif plain:
+            values = v if is_whole else v[plain]
+            out[plain] = self._attend(self.plan[site], q[looking], (k[looking], values), scale=scale)[0]
+        for row in blurred:
+            one = slice(row, row + 1)
+            mean = q[one].mean(2, keepdim=True)
+            out[one] = self._attend(self.plan[site], mean, (k[one], v[one]), scale=scale)[0]
+        for row in skipped:
+            out[row] = v[row].repeat_interleave(q.shape[1] // v.shape[1], 0)
+        if any(site in s.heads for s in acting.values()):
+            scales = out.new_ones(len(q), q.shape[1], 1, 1)
+            for row, s in acting.items():
+                if site in s.heads:
+                    scales[row] = s.heads[site].to(scales)[:, None, None]
+            out = out * scales
+        return out
+
+    def kinds(self, site: str) -> list[int]:
         """A number for each row: rows with equal inputs and equal numbers have equal outputs of
-        self-attention. Empty if all numbers are equal."""
-        steerings = [
-            steering if steering is not None and steering.heads else None for steering in self.steering
+        self-attention at a site. Empty if all numbers are equal."""
+        acting = [s if s is not None and s.acts_at(site) else None for s in self.steering]
+        if not any(acting):
+            return []
+        alike = [
+            None if s is None else (id(s), row if s.lends(site) else None) for row, s in enumerate(acting)
         ]
-        return [steerings.index(steering) for steering in steerings] if any(steerings) else []
+        return [alike.index(each) for each in alike]
 
     def attend_cross(
         self,
@@ -172,14 +205,25 @@ class AttentionRuntime:
         plain, steered = parted(groups, [steering is not None for steering in self.steering])
         if plain:
             out = self._attend_rows(site, q, plain, scale=scale, grid=grid)
+            out = out.clone() if out.requires_grad else out  # a backward pass needs it as it was
         else:
             out = q.new_empty(b, n, h, d).transpose(1, 2)
         for row, at in steered:
             steering, (k, v) = self.steering[row], at(site)
             assert steering is not None  # `parted` has asked
             one = slice(row, row + 1)
-            out[one] = steering.attend_cross(backend, site, q[one], k, v, scale=scale, grid=grid)
+            lent = self._lent(site, row, q, groups)
+            out[one] = steering.attend_cross(backend, site, q[one], k, v, lent, scale=scale, grid=grid)
         return out
+
+    def _lent(self, site: str, row: int, q: Tensor, groups: ContextRows) -> Lent | None:
+        """What the row that another row looks like has at a cross-attention site."""
+        steering = self.steering[row]
+        if steering is None or steering.lend is None or steering.lend.values is None:
+            return None
+        other = row + steering.lend.row
+        k, _ = one_row(groups, other)(site)
+        return Lent(q[other : other + 1], k, self.steering[other])
 
     def _attend_rows(
         self,

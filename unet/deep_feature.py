@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from limelight.attention import AttentionRuntime
 from limelight.unet.blocks import UpBlock
+from limelight.unet.freeu import FreeU
 from limelight.unet.inputs import check_inputs
 from limelight.unet.unet import UNet
 
@@ -61,6 +61,7 @@ class DeepCacheUNet(UNet):
         attention: AttentionRuntime | None = None,
         *,
         time_cond: Float[Tensor, "b e"] | None = None,
+        freeu: FreeU | None = None,
         deep: DeepFeature | None = None,
     ) -> Float[Tensor, "b o h w"]:
         """The prediction for `x`; the other arguments are those of `UNet.forward`.
@@ -77,7 +78,7 @@ class DeepCacheUNet(UNet):
         if deep is not None:
             deep.check(x)
         embedded = Embedded(timesteps, pooled, size_ids, time_cond)
-        return self.predict(x, embedded, context, attention, deep)
+        return self.predict(x, embedded, context, attention, deep, freeu)
 
     def predict(
         self,
@@ -86,9 +87,10 @@ class DeepCacheUNet(UNet):
         context: Tensor | None,
         attention: AttentionRuntime | None,
         deep: DeepFeature | None,
+        freeu: FreeU | None,
     ) -> Tensor:
         """The prediction for inputs that have been checked."""
-        return self.walk(x, self.embed(*embedded), context, attention, deep)
+        return self.walk(x, self.embed(*embedded), context, attention, deep, freeu)
 
     def walk(
         self,
@@ -97,15 +99,16 @@ class DeepCacheUNet(UNet):
         context: Tensor | None,
         attention: AttentionRuntime | None,
         deep: DeepFeature | None,
+        freeu: FreeU | None = None,
     ) -> Float[Tensor, "b o h w"]:
         """The prediction from the activated embedding of the timestep, `temb`."""
         x = self.conv_in(x)
         if deep is not None and deep.kept is not None:
-            return self.surface(deep.kept, x, temb, context, attention)
+            return self.surface(deep.kept, x, temb, context, attention, freeu)
         skips = [x]
         for down in self.down_blocks:
             x = down(x, temb, context, attention, skips)
-        return self.rise(x, temb, context, attention, skips, deep)
+        return self.rise(x, temb, context, attention, skips, deep, freeu)
 
     def rise(
         self,
@@ -115,19 +118,20 @@ class DeepCacheUNet(UNet):
         attention: AttentionRuntime | None,
         skips: list[Tensor],
         deep: DeepFeature | None,
+        freeu: FreeU | None = None,
     ) -> Tensor:
         """The prediction from the features and the skips of the way down; it empties `skips`."""
         if self.mid_block is not None:
             x = self.mid_block(x, temb, context, attention)
         for up in self.up_blocks[:-1]:
-            x = up(x, temb, context, attention, skips)
+            x = up(x, temb, context, attention, skips, freeu)
         self.release((x, *skips))
         block = self._highest
         for j in range(len(block.resnets) - 1):
-            x = block.layer(j, torch.cat((x, skips.pop()), dim=1), temb, context, attention)
+            x = block.layer(j, block.joined(x, skips.pop(), freeu), temb, context, attention)
         if deep is not None:
             deep.kept = x
-        return self.surface(x, skips.pop(), temb, context, attention)
+        return self.surface(x, skips.pop(), temb, context, attention, freeu)
 
     def release(self, features: Sequence[Tensor]) -> None:
         """Is called before the highest level, with all features that the call holds. It may free other
@@ -140,9 +144,11 @@ class DeepCacheUNet(UNet):
         temb: Tensor,
         context: Tensor | None,
         attention: AttentionRuntime | None,
+        freeu: FreeU | None = None,
     ) -> Tensor:
         """The prediction from the deep feature `x` and the output of `conv_in`."""
-        x = self._highest.layer(-1, torch.cat((x, skip), dim=1), temb, context, attention)
+        block = self._highest
+        x = block.layer(-1, block.joined(x, skip, freeu), temb, context, attention)
         return self.project_out(x)
 
     @property

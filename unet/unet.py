@@ -14,6 +14,7 @@ from limelight.unet.config.errors import UNetConfigError
 from limelight.unet.config.read_diffusers import read_config
 from limelight.unet.config.unet_config import UNetConfig
 from limelight.unet.embeddings import TimestepEmbedding, sinusoids
+from limelight.unet.freeu import FreeU
 from limelight.unet.inputs import check_inputs
 from limelight.unet.resnet import activation
 from limelight.unet.sites import Site, list_sites
@@ -80,6 +81,7 @@ class UNet(nn.Module):
                     config,
                     in_channels=below,
                     skip_channels=[skips.pop() for _ in range(level.num_resnets)],
+                    stage=i,
                     is_last=i == n - 1,
                     name=f"up_blocks.{i}",
                 )
@@ -193,6 +195,7 @@ class UNet(nn.Module):
         attention: AttentionRuntime | None = None,
         *,
         time_cond: Float[Tensor, "b e"] | None = None,
+        freeu: FreeU | None = None,
     ) -> Float[Tensor, "b o h w"]:
         """The prediction for `x` at `timesteps`.
 
@@ -204,6 +207,7 @@ class UNet(nn.Module):
             size_ids: original size, crop and target size, or for the refiner its score (SDXL).
             attention: backend per site and recorder; None chooses a backend at each call and records nothing.
             time_cond: `guidance_embedding` of each row (LCM).
+            freeu: factors on the way up; None changes nothing.
 
         Raises:
             ValueError: an input does not fit this U-Net; the message says what would.
@@ -217,7 +221,7 @@ class UNet(nn.Module):
         if self.mid_block is not None:
             x = self.mid_block(x, temb, context, attention)
         for up in self.up_blocks:
-            x = up(x, temb, context, attention, skips)
+            x = up(x, temb, context, attention, skips, freeu)
         return self.project_out(x)
 
     def embed(

@@ -7,14 +7,14 @@ A backend may compute the means over heads instead, if its output has the same b
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from limelight.attention.recording.contributions import contribution_norms
+from limelight.attention.recording.effective import effective, effective_self
 from limelight.attention.recording.recording import MAX_REFINED_POSITIONS, Grid, Point, Recording
 from limelight.attention.runtime import RowByRow
-from limelight.attention.steering import Steering, Steerings
+from limelight.attention.steering import Steerings
 
 
 class RowRecorder:
@@ -61,7 +61,7 @@ class RowRecorder:
     ) -> None:
         self._check(site, q)
         for row, recording, frame in self._rows:
-            heads = effective(self._steering[row], site, q[row], k[row], scale=scale, grid=grid)  # h n m
+            heads = effective(self._steering, row, site, q, k, scale=scale, grid=grid)  # h n m
             _check_tokens(site, row, recording, heads)
             mean = heads.mean(0)
             frame.add(site, grid, mean, {"grid": None, "site": mean, "head": heads}[recording.level])
@@ -98,14 +98,14 @@ class RowRecorder:
         num_positions = grid[0] * grid[1]
         for row, recording, frame in self._rows:
             if "points" in frame.views:
-                at = q[row][:, positions(recording.extras.points, grid)]
-                heads = effective_self(self._steering[row], site, at, k[row], scale=scale, grid=grid)
+                at = positions(recording.extras.points, grid)
+                heads = effective_self(self._steering, row, site, q, k, scale=scale, at=at)
                 of_points = heads.mean(0).mT  # n points
                 # Grids differ in size: probabilities become densities, which are 1 where attention is
                 # uniform.
                 frame.views["points"].add(site, grid, of_points * num_positions, of_points)
             if recording.extras.refined and num_positions <= MAX_REFINED_POSITIONS:
-                heads = effective_self(self._steering[row], site, q[row], k[row], scale=scale, grid=grid)
+                heads = effective_self(self._steering, row, site, q, k, scale=scale)
                 frame.mix(grid, heads.mean(0))
 
     def commit(self, rows: Sequence[bool] | None = None) -> None:
@@ -143,39 +143,6 @@ def _check_tokens(site: str, row: int, recording: Recording, maps: Tensor) -> No
         raise ValueError(
             f"{site}: row {row} has {maps.shape[-1]} keys; its recording is of {recording.num_tokens} tokens"
         )
-
-
-def probabilities(
-    q: Float[Tensor, "h n d"],
-    k: Float[Tensor, "hk m d"],
-    *,
-    scale: float,
-    bias: Float[Tensor, "n m"] | None = None,
-) -> Float[Tensor, "h n m"]:
-    """softmax(scale * q kT + bias) in float32, also under autocast."""
-    if q.shape[0] != k.shape[0]:
-        k = k.repeat_interleave(q.shape[0] // k.shape[0], dim=0)
-    with torch.autocast(q.device.type, enabled=False):
-        # Scaling the few keys instead of the many scores saves a pass over the largest tensor.
-        scores = q.float() @ (k.float() * scale).mT
-        return (scores if bias is None else scores.add_(bias)).softmax(dim=-1)
-
-
-def effective(
-    steering: Steering | None, site: str, q: Tensor, k: Tensor, *, scale: float, grid: Grid
-) -> Float[Tensor, "h n m"]:
-    """The factors by which a row of cross-attention weights its values."""
-    bias = None if steering is None or steering.bias is None else steering.bias.scores(grid)
-    own = probabilities(q.detach(), k.detach(), scale=scale, bias=bias)
-    return own if steering is None else steering.probabilities(site, own, grid, is_cross=True)
-
-
-def effective_self(
-    steering: Steering | None, site: str, q: Tensor, k: Tensor, *, scale: float, grid: Grid
-) -> Float[Tensor, "h n m"]:
-    """As `effective`, for self-attention."""
-    own = probabilities(q.detach(), k.detach(), scale=scale)
-    return own if steering is None else steering.probabilities(site, own, grid, is_cross=False)
 
 
 def positions(points: Sequence[Point], grid: Grid) -> list[int]:

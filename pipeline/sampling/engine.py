@@ -183,12 +183,6 @@ class Session:
         )
 
 
-def refused(id: int, request: GenerationRequest, error: PictureError) -> Step:
-    """The only step of a request that failed before its first prediction."""
-    count = request.num_steps
-    return Step(id=id, request=request, index=count, count=count, preview=None, error=error)
-
-
 class Engine:
     """What requests are drawn with: a model, a plan of backends for each size, and room for `max_rows`
     predictions in a U-Net call.
@@ -229,9 +223,10 @@ class Engine:
                 f"lossy_cache_interval is {request.lossy_cache_interval}; a compiled U-Net computes every "
                 "prediction whole: set it to 1, or leave compile out"
             )
-        if self.graphs is not None and request.is_steered:
+        if self.graphs is not None and request.uncompiled:
             raise RequestError(
-                "paint, regions or heads are given; a compiled U-Net takes none: leave them or compile out"
+                f"{', '.join(request.uncompiled)} given; a compiled U-Net takes none: leave them or compile "
+                "out"
             )
         height, width = self.model.native_size
         resolved = request.resolved(
@@ -294,7 +289,7 @@ class Engine:
                 try:
                     session.add(pair[1])
                 except PictureError as error:
-                    yield refused(*pair, error)
+                    yield Step.refused(*pair, error)
             if not session.is_busy:
                 return
             yield from session.step()

@@ -69,15 +69,15 @@ class Job:
 
     @property
     def conditioning(self) -> list[Conditioning]:
-        """The prompt of each row; the last row is the prompt's, those before it the negative prompt's."""
-        return [*[self.negative] * (self.num_rows - 1), self.prompt]
+        """The prompt of each row."""
+        return [self.negative if role == "negative" else self.prompt for role in self.asked.roles]
 
     @property
     def recordings(self) -> list[Recording | None]:
         """The recording of each row."""
         if self.maps is None or self.index >= self.num_recorded:
             return [None] * self.num_rows
-        return self.maps.recordings(self.num_rows)
+        return self.maps.recordings(self.asked.roles)
 
     @property
     def steerings(self) -> list[Steering | None]:
@@ -87,7 +87,7 @@ class Job:
         first, count = 0, self.num_recorded
         if self.index >= self.num_recorded:
             first, count = self.num_recorded, self.num_predictions - self.num_recorded
-        return self.steering.rows(self.num_rows, (self.index - first) / count)
+        return self.steering.rows(self.asked.roles, (self.index - first) / count)
 
     @property
     def heatmaps(self) -> HeatMaps | None:

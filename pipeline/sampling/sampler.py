@@ -4,29 +4,31 @@ Symbols: x noisy latent, denoised the clean latent that a prediction points at. 
 it keeps sigma and makes the step.
 """
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+Role = Literal["negative", "pag", "seg", "prompt"]  # the purpose of a row; see `Guidance`
 
 @dataclass(frozen=True, slots=True)
 class PredictionRequest:
     """The U-Net's inputs for the next prediction.
 
     Attributes:
-        x: r i h w, one row for each prompt: the noisy latent as the scheduler scales it, with the model's
-            extra channels. The last row is the prompt's; those before it are for the negative prompt.
+        x: r i h w, the noisy latent as the scheduler scales it, with the model's extra channels.
+        roles: what each row is for; the last is the prompt's.
         timestep: scalar.
         denoised: 1 c h w, the clean latent that the last prediction pointed at; before the first of a pass
             that of the image, None where there is none.
     """
 
     x: Tensor
+    roles: Sequence[Role]
     timestep: Tensor
     denoised: Tensor | None
 
@@ -92,16 +94,19 @@ class Canvas:
 class Guidance:
     """Which rows the U-Net is asked for at each prediction, and what is made of them.
 
-    The prompt's row is the last; those before it are for the negative prompt.
+    The prompt's row is the last. Before it come those for the negative prompt, then the prompt's with another
+    self-attention.
 
     Attributes:
-        scale: 1 or below is no guidance: the prompt's row alone.
+        scale: 1 or below is no guidance by a negative prompt.
         image_scale: of a model that edits images; None for all others.
-        start, end: fractions of the predictions between which guidance acts.
+        perturbed: role -> scale of the guidance away from the prompt's row of that role.
+        start, end: fractions of the predictions between which the negative prompt guides.
     """
 
     scale: float
     image_scale: float | None = None
+    perturbed: Mapping[Role, float] = field(default_factory=dict)
     phi: float = 0.0
     start: float = 0.0
     end: float = 1.0
@@ -109,26 +114,40 @@ class Guidance:
     def acts(self, index: int, count: int) -> bool:
         return self.scale > 1 and round(self.start * count) <= index < round(self.end * count)
 
+    def roles(self, *, acts: bool) -> list[Role]:
+        """What the rows of a prediction are for."""
+        negative: list[Role] = ["negative"] * (0 if not acts else 1 if self.image_scale is None else 2)
+        return [*negative, *self.perturbed, "prompt"]
+
     def rows(
-        self, x: Float[Tensor, "1 c h w"], extra: Float[Tensor, "1 e h w"] | None, *, acts: bool
+        self, x: Float[Tensor, "1 c h w"], extra: Float[Tensor, "1 e h w"] | None, roles: Sequence[Role]
     ) -> Float[Tensor, "r i h w"]:
         """The U-Net's input rows, with the channels that it takes after the latent's."""
         row = x if extra is None else torch.cat((x, extra), dim=1)
-        if not acts:
-            return row
-        if self.image_scale is None or extra is None:
-            return row.repeat(2, 1, 1, 1)
-        return torch.cat((torch.cat((x, torch.zeros_like(extra)), dim=1), row, row))
+        rows = row.repeat(len(roles), 1, 1, 1)
+        if extra is not None and roles.count("negative") == 2:
+            rows[0, x.shape[1] :] = 0  # the first has no image
+        return rows
 
-    def combine(self, rows: Float[Tensor, "r c h w"]) -> Float[Tensor, "1 c h w"]:
+    def combine(self, rows: Float[Tensor, "r c h w"], roles: Sequence[Role]) -> Float[Tensor, "1 c h w"]:
+        """One prediction from those of the rows.
+
+        Source: Ahn et al. 2024, arXiv:2403.17377, equation 15, and Hong 2024, arXiv:2408.00760, equation 12:
+        the prompt's row is led away from itself with a perturbed self-attention.
+        """
+        prompt = rows[-1:]
+        negative = rows[: roles.count("negative")]
         if len(rows) == 1:
-            return rows
-        guided = (
-            guide(rows, self.scale)
-            if self.image_scale is None
-            else guide_edit(rows, self.scale, self.image_scale)
-        )
-        return rescale(guided, rows[-1:], self.phi) if self.phi else guided
+            return prompt
+        guided = prompt
+        if len(negative) == 1:
+            guided = guide(torch.cat((negative, prompt)), self.scale)
+        elif len(negative) == 2 and self.image_scale is not None:
+            guided = guide_edit(torch.cat((negative, prompt)), self.scale, self.image_scale)
+        for row, role in zip(rows.split(1), roles, strict=True):
+            if role in self.perturbed:
+                guided = guided + self.perturbed[role] * (prompt - row)
+        return rescale(guided, prompt, self.phi) if self.phi else guided
 
 
 def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Generator) -> Trajectory:
@@ -143,9 +162,9 @@ def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Gen
     x = canvas.begin(scheduler, timesteps)
     for i, timestep in enumerate(timesteps):
         x_in = scheduler.scale_model_input(x, timestep)
-        acts = guidance.acts(i, len(timesteps))
-        rows = yield PredictionRequest(guidance.rows(x_in, canvas.extra, acts=acts), timestep, denoised)
-        prediction = guidance.combine(rows.float())
+        roles = guidance.roles(acts=guidance.acts(i, len(timesteps)))
+        rows = yield PredictionRequest(guidance.rows(x_in, canvas.extra, roles), roles, timestep, denoised)
+        prediction = guidance.combine(rows.float(), roles)
         denoised = denoise(scheduler, x, prediction, timestep)
         x = scheduler.step(prediction, timestep, x, **options, return_dict=False)[0]
         x = canvas.keep(x, scheduler, timesteps[i + 1 :])

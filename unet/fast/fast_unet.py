@@ -18,6 +18,7 @@ from limelight.unet.fast.convolution import FastConv2d
 from limelight.unet.fast.graph import Inputs
 from limelight.unet.fast.linear import FastFeedForward, FastLinear, Products
 from limelight.unet.fast.shared_rows import SharedRows, can_share
+from limelight.unet.freeu import FreeU
 from limelight.unet.transformer import FeedForward
 from limelight.unet.unet import UNet
 from limelight.unet.weights.load import parameters_on_meta
@@ -75,9 +76,12 @@ class FastUNet(DeepCacheUNet):
         context: Tensor | None,
         attention: AttentionRuntime | None,
         deep: DeepFeature | None,
+        freeu: FreeU | None,
     ) -> Tensor:
-        kinds = torch.tensor(attention.kinds) if attention is not None and attention.kinds else None
-        shared = shared_rows(x, *embedded, kinds) if self._shares_rows else None
+        shared = None
+        if self._shares_rows:
+            kinds = [] if attention is None else attention.kinds(self.sites[0].name)
+            shared = shared_rows(x, *embedded, torch.tensor(kinds) if kinds else None)
         inputs = {
             "x": x.contiguous(memory_format=torch.channels_last),
             "context": context,
@@ -87,7 +91,9 @@ class FastUNet(DeepCacheUNet):
             "kept": None if deep is None else deep.kept,
         }
         compute, kind = (self._plain, "") if deep is None else (self._deep, "deep")
-        if self.training or not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
+        if freeu is not None:  # its factors differ from call to call
+            out, *stored = compute(inputs, attention, freeu=freeu)
+        elif self.training or not torch.is_inference_mode_enabled() or torch.is_autocast_enabled("cpu"):
             out, *stored = compute(inputs, attention)
         else:
             out, *stored = self.calls.call(self, compute, inputs, attention, kind)
@@ -96,21 +102,27 @@ class FastUNet(DeepCacheUNet):
         return out
 
     def _plain(
-        self, inputs: Inputs, attention: AttentionRuntime | None, deep: DeepFeature | None = None
+        self,
+        inputs: Inputs,
+        attention: AttentionRuntime | None,
+        deep: DeepFeature | None = None,
+        freeu: FreeU | None = None,
     ) -> tuple[Tensor, ...]:
         x, context, timesteps, pooled, size_ids, time_cond, first, place, _ = inputs.values()
         assert x is not None and timesteps is not None
         temb = self.embed(timesteps, pooled, size_ids, time_cond)
         if first is None or place is None or (deep is not None and deep.kept is not None):
-            return (self.walk(x, temb, context, attention, deep),)
+            return (self.walk(x, temb, context, attention, deep, freeu),)
         x = self.conv_in(x[first])
         x, skips = SharedRows(first, place).descend(self.down_blocks, x, temb, context, attention)
-        return (self.rise(x, temb, context, attention, skips, deep),)
+        return (self.rise(x, temb, context, attention, skips, deep, freeu),)
 
-    def _deep(self, inputs: Inputs, attention: AttentionRuntime | None) -> tuple[Tensor, ...]:
+    def _deep(
+        self, inputs: Inputs, attention: AttentionRuntime | None, freeu: FreeU | None = None
+    ) -> tuple[Tensor, ...]:
         """The prediction, and the deep feature if it is new."""
         deep = DeepFeature(inputs["kept"])
-        results = self._plain(inputs, attention, deep)
+        results = self._plain(inputs, attention, deep, freeu)
         return results if deep.kept is None or inputs["kept"] is not None else (*results, deep.kept)
 
     def release(self, features: Sequence[Tensor]) -> None:
