@@ -15,6 +15,7 @@ from torch import Tensor
 
 Role = Literal["negative", "pag", "seg", "prompt"]  # the purpose of a row; see `Guidance`
 
+
 @dataclass(frozen=True, slots=True)
 class PredictionRequest:
     """The U-Net's inputs for the next prediction.
