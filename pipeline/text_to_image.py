@@ -56,6 +56,11 @@ class TextToImagePipeline:
         self.engine = Engine(model, order, max_rows=max_rows, exact=exact, graphs=graphs)
         self._streams = 0  # being drawn with the weights as they are
 
+    def __repr__(self) -> str:
+        model, unet = self.model, self.model.unet
+        dtype = str(unet.dtype).removeprefix("torch.")
+        return f"TextToImagePipeline({model.name!r}, {model.family.name}, {unet.device.type}, {dtype})"
+
     @classmethod
     def from_pretrained(
         cls,
