@@ -163,8 +163,8 @@ def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list
     for number, some in enumerate(pages):
         text = page(some, number, len(pages), len(entries), len(drawn)).encode()
         written.append(write_whole(output / page_name(number), partial(_write, data=text)))
-    annotations = [output / "maps" / f"{Path(each['file']).stem}-coco.json" for each in drawn]
-    if found := [path for path in annotations if path.is_file()]:
+    annotations = {each["file"]: output / "maps" / f"{Path(each['file']).stem}-coco.json" for each in drawn}
+    if found := {file: path for file, path in annotations.items() if path.is_file()}:
         written.append(merge_coco(found, output / "coco.json"))
     if drawn:
         sheet = contact_sheet(output, drawn[:SHEET])
