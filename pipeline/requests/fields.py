@@ -5,11 +5,11 @@ elsewhere names it only where it is used.
 """
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
 from typing import TypedDict
 
-from limelight.pipeline.requests.edits import Edits
+from limelight.pipeline.requests.edits import Edits, Factors
 from limelight.pipeline.requests.expansion import Expansion
+from limelight.pipeline.requests.field import Field
 from limelight.pipeline.requests.input_image import SIZE_MULTIPLE
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import (
@@ -26,7 +26,6 @@ from limelight.pipeline.requests.values import (
     Syntax,
     SyntaxName,
     Text,
-    Value,
     Whole,
 )
 
@@ -41,6 +40,9 @@ MAX_CACHE_INTERVAL = 20  # the largest of the paper's own measurements
 MAX_PAINTED = 16  # each takes a head dim more at every cross-attention
 MAX_REGIONS = 16  # each takes a call more there
 MAX_HEADS = 1000
+MAX_PERTURBED = 20.0  # the papers stay below 6
+MAX_FREEU = 3.0
+MAX_PLADIS = 4.0
 RECORD_EXTRAS = ("negative", "steps", "values", "refined")
 
 
@@ -69,41 +71,15 @@ class RequestFields(TypedDict, total=False):
     paint: tuple[Painted, ...]
     regions: tuple[Region, ...]
     heads: tuple[HeadScale, ...]
+    pag_scale: float
+    seg_scale: float
+    freeu: tuple[float, float, float, float] | None
+    pladis: float
     record: Record
     record_extras: tuple[str, ...]
     record_points: tuple[tuple[int, int], ...]
     record_queries: tuple[int, ...]
     expansion: Expansion | None
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """What is known of one field of a request.
-
-    Attributes:
-        label: on the page.
-        help: half a sentence, which limits may follow.
-        option: on the command line; fields that share one are its values, in order; empty for none.
-        alias: another name of the option, which people know from elsewhere.
-        needs: the field without which this one is refused.
-        is_offered: whether a stranger may set it: a visitor of the page, a program that asks its API, or the
-            record in a PNG from anywhere. No file is opened, and no model loaded, by such a field.
-        is_off_at_0: whether 0 means None in a control that cannot be empty.
-        a1111: its name in AUTOMATIC1111's text.
-        diffusers: its name in diffusers, where it is another.
-    """
-
-    value: Value
-    label: str
-    help: str
-    _: KW_ONLY
-    option: str = ""
-    alias: str = ""
-    needs: str = ""
-    is_offered: bool = False
-    is_off_at_0: bool = False
-    a1111: str = ""
-    diffusers: str = ""
 
 
 FIELDS: Mapping[str, Field] = {
@@ -257,6 +233,34 @@ FIELDS: Mapping[str, Field] = {
         "Heads",
         "Attention heads to scale, or to switch off by 0",
         option="--head",
+    ),
+    "pag_scale": Field(
+        Number(0, MAX_PERTURBED),
+        "PAG",
+        "Guidance away from a picture whose parts do not see each other; 0 is none, 3 usual",
+        option="--pag",
+        is_offered=True,
+    ),
+    "seg_scale": Field(
+        Number(0, MAX_PERTURBED),
+        "SEG",
+        "Guidance away from a picture whose parts all see the same; 0 is none, 3 usual",
+        option="--seg",
+        is_offered=True,
+    ),
+    "freeu": Field(
+        Factors(("b1", "b2", "s1", "s2"), 0, MAX_FREEU),
+        "FreeU",
+        "How much the backbone of the U-Net counts, and its skips, at the two lowest levels",
+        option="--freeu",
+        is_offered=True,
+    ),
+    "pladis": Field(
+        Number(0, MAX_PLADIS),
+        "PLADIS",
+        "Experimental: how far words are seen more sharply than the model sees them; 0 is none, 2 usual",
+        option="--pladis",
+        is_offered=True,
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
     "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),

@@ -11,7 +11,8 @@ from limelight.pipeline.latents.vae import decode, encode, mask_of, pixels_of, s
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.sampler import Canvas, Guidance, Pass, Trajectory, sample
+from limelight.pipeline.sampling.firm import RATE, UPDATES
+from limelight.pipeline.sampling.sampler import Canvas, Guidance, Leading, Pass, Role, Trajectory, sample
 
 
 def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
@@ -89,15 +90,19 @@ def make_trajectory(request: GenerationRequest, model: Model, passes: Sequence[P
     """
     assert request.guidance_scale is not None, "the request is not resolved"
     generator = torch.Generator("cpu").manual_seed(request.seed)
+    scales: dict[Role, float] = {"pag": request.pag_scale, "seg": request.seg_scale}
     guidance = Guidance(
         scale=1.0 if model.is_distilled else request.guidance_scale,
         image_scale=request.image_guidance_scale,
+        perturbed={role: scale for role, scale in scales.items() if scale},
         phi=request.guidance_rescale,
         start=request.guidance_start,
         end=request.guidance_end,
     )
     first, *others = passes
-    trajectory = sample(_first_canvas(request, model, generator), first, guidance, generator)
+    firm = [each.until for each in request.paint if each.is_firm]
+    leading = Leading(UPDATES, RATE, max(firm)) if firm else None
+    trajectory = sample(_first_canvas(request, model, generator), first, guidance, generator, leading)
     for second in others:
         trajectory = _continued(trajectory, second, request, model, guidance, generator)
     return trajectory

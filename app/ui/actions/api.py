@@ -28,7 +28,7 @@ def add_endpoints(studio: Studio) -> None:
         for record = "grid", "site" or "head". lossy_cache_interval above 1 is faster and changes the picture.
         """
         settings = Settings(**dict(zip(map(_setting, names), values, strict=True)))
-        async for message in handlers.draw(studio, Visitor.of(request), settings):
+        async for message in handlers.draw(studio, Visitor.of(request), settings, with_film=False):
             pictures = [{name: each[name] for name in STEP_FIELDS} for each in message["pictures"]]
             yield {"error": message["error"], "note": message["note"], "pictures": pictures}
 

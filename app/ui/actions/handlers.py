@@ -20,10 +20,15 @@ from limelight.app.ui.studio.studio import Studio, checked
 from limelight.pipeline.errors import UsageError
 
 
-async def draw(studio: Studio, visitor: Visitor, settings: Settings) -> AsyncIterator[dict[str, Any]]:
-    """Tells of a run until it is over; closing the iterator stops it.
+async def draw(
+    studio: Studio, visitor: Visitor, settings: Settings, *, with_film: bool = True
+) -> AsyncIterator[dict[str, Any]]:
+    """Reports a run until it is over; closing the iterator stops it.
 
-    What cannot be drawn is told in a message, and nothing waits.
+    What cannot be drawn is said in a message, and nothing waits.
+
+    Args:
+        with_film: sends what was seen at each step with a finished picture.
     """
     changed, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -36,7 +41,8 @@ async def draw(studio: Studio, visitor: Visitor, settings: Settings) -> AsyncIte
     except (ValueError, QueueFull) as error:  # every refusal is a ValueError that says what to change
         yield refusal(str(error))
         return
-    frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=said_of_words(studio, tickets[0]))
+    note = said_of_words(studio, tickets[0])
+    frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=note, with_film=with_film)
     try:
         while True:
             changed.clear()
@@ -163,22 +169,22 @@ def fit(event: Any, studio: Studio, model: Any) -> Change:
     return Change(text, {"width": width, "height": height})
 
 
-async def weigh(
+async def again(
     studio: Studio, visitor: Visitor, event: Any, start: Any = None
 ) -> AsyncIterator[dict[str, Any]]:
-    """Draws a picture again with another weight of one word, as `draw` does.
+    """Draws a picture again with something changed, as `draw` does.
 
     Args:
+        event: {"settings", "model"} of the picture, and what changes: "seed", or "span" and
+            "weight" of a word.
         start: the image that is there to start from, for a picture that was made from one.
     """
     try:
-        stored, span, weight = (_field(event, name) for name in ("settings", "span", "weight"))
+        stored = _field(event, "settings")
         if not isinstance(stored, Mapping):
             raise UsageError("there are no settings with it")
-        first, after = (int(each) for each in span)
-        again = dict(stored) | {"prompt": reweigh(str(stored.get("prompt")), (first, after), float(weight))}
         settings = Settings(
-            **restoring.settings_of_record(again, studio.limits),
+            **restoring.settings_of_record(dict(stored) | _changes(event, stored), studio.limits),
             model=_field(event, "model"),
             start=restoring.start_of_record(stored, start, studio.limits),
         )
@@ -187,6 +193,18 @@ async def weigh(
         return
     async for message in draw(studio, visitor, settings):
         yield message
+
+
+def _changes(event: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event changes of the settings that a picture was made with."""
+    changes: dict[str, Any] = {}
+    if _field(event, "span") is not None:
+        first, after = (int(each) for each in event["span"])
+        weight = float(_field(event, "weight"))
+        changes["prompt"] = reweigh(str(stored.get("prompt")), (first, after), weight)
+    if _field(event, "seed") is not None:
+        changes["seed"] = seed_of(event["seed"])
+    return changes
 
 
 def _field(event: Any, name: str) -> Any:

@@ -40,7 +40,7 @@ def white(width: int = 32, height: int = 16) -> Image.Image:
         ({"mask": white(16, 16)}, "mask is 16x16 and the image 32x16; must be equal"),
         (
             {"mask": Image.new("L", (32, 16))},
-            "mask has no white; paint what shall be drawn anew white, and the rest black",
+            "mask has no white; paint what shall be drawn again white, and the rest black",
         ),
         (
             {"image": None, "mask": white()},

@@ -3,6 +3,7 @@
 _PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
 _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _SIZE = (
+    "pipeline/results/segmentation.py",  # keys of COCO
     "app/ui/studio/measure.py",  # of a picture that is timed
     "app/ui/studio/pace.py",  # the time of a step
     *_PAGE,
@@ -45,16 +46,19 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/expansions.py",
         "pipeline/batch/rows/csv_cells.py",  # tells a header
         "pipeline/batch/rows/expand.py",  # alternatives
+        "pipeline/batch/rows/file_names.py",
         "pipeline/batch/rows/manifest.py",
         "pipeline/batch/rows/rows.py",
         "pipeline/batch/run.py",
-        "pipeline/batch/summary.py",
+        "pipeline/batch/summary/gallery.py",
+        "pipeline/batch/summary/summary.py",
         "pipeline/batch/worker.py",
         "pipeline/maps/heatmaps.py",
         "pipeline/maps/request_maps.py",
         "pipeline/results/a1111.py",
         "pipeline/results/maps_export.py",
         "pipeline/sampling/engine.py",
+        "pipeline/sampling/sampler.py",  # whose row it is
         "pipeline/sampling/steering.py",  # which tokens a painted word has
         "pipeline/text_to_image.py",
     ),
@@ -86,7 +90,8 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/rows/rows.py",
         "pipeline/batch/rows/seeds.py",  # of rows that name none
         "pipeline/batch/run.py",
-        "pipeline/batch/summary.py",
+        "pipeline/batch/summary/gallery.py",
+        "pipeline/batch/summary/summary.py",
         "pipeline/results/maps_export.py",
         "pipeline/results/result.py",  # in the file's name
     ),
@@ -95,7 +100,7 @@ USED: dict[str, tuple[str, ...]] = {
         *_PASSES,
         _SETTINGS,
         "app/ui/output/frames.py",
-        "pipeline/sampling/engine.py",
+        "pipeline/results/result.py",
         "app/ui/studio/measure.py",
     ),
     "guidance_scale": (*_PAGE, *_PASSES, "pipeline/sampling/engine.py", "pipeline/sampling/predict.py"),
@@ -173,6 +178,10 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/maps/heatmaps.py",
         "pipeline/maps/layers.py",
     ),
+    "pag_scale": _PASSES,
+    "seg_scale": _PASSES,
+    "freeu": ("pipeline/sampling/predict.py",),
+    "pladis": ("pipeline/sampling/steering.py",),
     "record": (
         *_PAGE,
         *_MAPS,
