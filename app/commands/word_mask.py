@@ -35,7 +35,7 @@ class WordMask:
             output: where the pictures go, and `count` is their number.
 
         Raises:
-            UsageError: there is no image to find the word in, or a mask besides.
+            UsageError: there is no image to find the word in, or a mask is given too.
         """
         if not word.strip():
             raise UsageError("mask-word is empty; name what is to be drawn again, such as --mask-word apple")
