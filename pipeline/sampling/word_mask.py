@@ -77,7 +77,7 @@ def look(engine: Engine, request: GenerationRequest) -> list[HeatMaps]:
 
 
 def hysteresis(map: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
-    """The pixels of at least `WEAK` of the largest value that are joined to one of at least `STRONG` of it."""
+    """The pixels of at least `WEAK` of the largest value that are joined to one of at least `STRONG`."""
     weak = (map >= WEAK * map.max()) & (map > 0)
     reached = map >= STRONG * map.max()
     while True:
