@@ -18,9 +18,10 @@ RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk _ d"]]  # rows
 
 @runtime_checkable
 class Recorder(Protocol):
-    """Keeps what it wants of attention calls, and changes none of its arguments.
+    """Records attention calls without changing their arguments.
 
-    Each site comes once per call of the model. `grid` says how the queries lie, as the model gave it.
+    It gets each site once per call of the model. `grid` is the arrangement of the queries, as the model gives
+    it.
     """
 
     def record(
@@ -34,10 +35,10 @@ class Recorder(Protocol):
         grid: tuple[int, int],
         out_weight: Float[Tensor, "c hd"],
     ) -> None:
-        """Takes a cross-attention site, before it attends.
+        """Records a cross-attention site, before its attention is computed.
 
         Args:
-            out_weight: of the projection that the heads, side by side, are read with.
+            out_weight: weight of the output projection, whose input is the concatenated heads.
         """
 
     def record_self(
@@ -49,7 +50,7 @@ class Recorder(Protocol):
         scale: float,
         grid: tuple[int, int],
     ) -> None:
-        """Takes a self-attention site, before it attends."""
+        """Records a self-attention site, before its attention is computed."""
 
 
 @runtime_checkable
@@ -64,10 +65,10 @@ class MeanRecorder(Protocol):
         *,
         grid: tuple[int, int],
     ) -> None:
-        """Takes a cross-attention site.
+        """Records a cross-attention site.
 
         Args:
-            means: of each row, the probabilities' mean over heads, in float32.
+            means: for each row, the mean of the probabilities over heads, in float32.
         """
 
 
@@ -75,14 +76,15 @@ class MeanRecorder(Protocol):
 class AttentionRuntime:
     """One backend per site, and the recorder of the call.
 
-    A plan is made once for each size of picture; `dataclasses.replace` gives the runtime of one call, with
+    A plan is made once for each size of picture. `dataclasses.replace` makes the runtime of one call, with
     its contexts and its recorder.
 
     Args:
-        context: what cross-attention reads, computed ahead; None has it project the context it is given.
+        context: keys and values of cross-attention, computed before the call; if None, they are projected
+            from the context that the model is given.
         means: records cross-attention instead of `recorder` where a backend computes the maps itself.
-        steering: of each row of the call; empty steers none.
-        accepted: calls that their backend has accepted, by shape; what `replace` makes shares them.
+        steering: for each row of the call, its steering; empty steers no row.
+        accepted: shapes of calls that their backend has accepted; copies made by `replace` share this set.
     """
 
     plan: Mapping[str, Backend]
@@ -106,12 +108,12 @@ class AttentionRuntime:
         """Self-attention at `site`, recorded where there is a recorder.
 
         Args:
-            inverse: where equal rows are computed once, the row of this call that each recorded row equals,
-                as `torch.unique(..., return_inverse=True)` gives it; None where each recorded row is here.
+            inverse: if equal rows are computed once, the row of this call that each recorded row equals, as
+                `torch.unique(..., return_inverse=True)` returns it; None if the rows are those recorded.
 
         Raises:
             KeyError: the plan has no such site.
-            BackendRefused: the call differs from the one planned for, and the backend cannot run it.
+            BackendRefused: the call differs from the plan, and the backend cannot run it.
             ValueError: the tensors do not fit each other.
         """
         if self.recorder is not None:
@@ -125,10 +127,10 @@ class AttentionRuntime:
     def _attend_steered(
         self, site: str, q: Tensor, k: Tensor, v: Tensor, row_of: list[int], *, scale: float
     ) -> Float[Tensor, "b h n d"]:
-        """Self-attention with rows that are steered there.
+        """Self-attention at a site where rows are steered.
 
         Args:
-            row_of: of each row of the call, which of `q` it is.
+            row_of: for each row of the call, its row in `q`.
         """
         firsts = [row_of.index(row) for row in range(len(q))]
         acting = {row: s for row, first in enumerate(firsts) if (s := self.steering[first]) is not None}
@@ -161,8 +163,8 @@ class AttentionRuntime:
         return out
 
     def kinds(self, site: str) -> list[int]:
-        """Of each row a number: rows with the same input and the same number get the same output of
-        self-attention at a site. Empty where all have the same."""
+        """A number for each row: rows with equal inputs and equal numbers have equal outputs of
+        self-attention at a site. Empty if all numbers are equal."""
         acting = [s if s is not None and s.acts_at(site) else None for s in self.steering]
         if not any(acting):
             return []
@@ -181,10 +183,10 @@ class AttentionRuntime:
         grid: tuple[int, int],
         out_weight: Float[Tensor, "c hd"],
     ) -> Float[Tensor, "b h n d"]:
-        """Cross-attention at `site`, one backend call for each length of context, and for each steered row.
+        """Cross-attention at `site`: one backend call for each length of context, and for each steered row.
 
-        The recorder gets q and k; where means over heads are all that is wanted and the backend computes them
-        with its output, `means` gets those instead.
+        The recorder gets q and k. If it needs only means over heads, and the backend computes them with its
+        output, `means` gets those instead.
 
         Args:
             out_weight: as in `Recorder.record`.
@@ -233,7 +235,7 @@ class AttentionRuntime:
         grid: tuple[int, int],
         means: MeanRecorder | None = None,
     ) -> Float[Tensor, "b h n d"]:
-        """The output at the rows of `groups`; at others, where there are any, whatever it may be."""
+        """The output at the rows of `groups`; its other rows, if any, are undefined."""
         backend = self.plan[site]
         found_means: dict[int, Tensor] = {}
         b, h, n, d = q.shape
@@ -260,7 +262,7 @@ class AttentionRuntime:
         scale: float,
         with_means: bool = False,
     ) -> tuple[Float[Tensor, "b h n d"], Float[Tensor, "b n m"] | None]:
-        """The output of a backend, and with `with_means` the probabilities' mean over heads."""
+        """The output of a backend, and with `with_means` the mean of the probabilities over heads."""
         if torch.compiler.is_compiling():  # a graph that read the set would be compiled again as it grows
             check_call(backend, q, keys)
         elif (shape := call_shape(backend, q, keys)) not in self.accepted:
@@ -268,18 +270,18 @@ class AttentionRuntime:
             self.accepted.add(shape)
         if backend.cross is not None:
             return backend.cross(q, keys, scale=scale, mapped=with_means)
-        assert not isinstance(keys, Pages)  # they are read by `cross` alone
+        assert not isinstance(keys, Pages)  # only `cross` reads pages
         return backend.run(q, *keys, mask=None, causal=False, scale=scale), None
 
 
 def check_call(backend: Backend, q: Tensor, keys: KeysValues | Pages) -> None:
-    """Raises what `Backend.attend` raises for a call that it does not run."""
+    """Raises what `Backend.attend` raises for a call that it refuses."""
     k, v = keys.shaped(len(q)) if isinstance(keys, Pages) else keys
     backend.check(AttentionSpec.of(q, k, v))
 
 
 def call_shape(backend: Backend, q: Tensor, keys: KeysValues | Pages) -> Hashable:
-    """All that decides whether a backend accepts a call, cheaper than its `AttentionSpec`."""
+    """Everything that decides whether a backend accepts a call; cheaper to make than an `AttentionSpec`."""
     if isinstance(keys, Pages):
         k, v, paged = keys.k, keys.v, (keys.blocks.shape, keys.length)
     else:

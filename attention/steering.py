@@ -1,5 +1,5 @@
-"""How one row of an attention call is steered: edits that are ordinary attention, so that any backend runs
-them and none writes its probabilities out.
+"""Steers one row of an attention call. Every edit is written as ordinary attention, so any backend can run it
+and none has to write its probabilities out.
 
 Symbols: P the probabilities, n m; V the values, m d.
 
@@ -31,7 +31,7 @@ from limelight.attention.spec import AttentionSpec
 Grid = tuple[int, int]  # height, width in positions
 Skip = Literal["values", "blur"]  # each position gets its own value, or what the mean query sees
 
-# Kernels read heads in pieces of so many numbers: 41 dims take longer than 48.
+# Kernels read heads in pieces of this size: 41 dims take longer than 48.
 _DIMS = 8
 
 
@@ -40,8 +40,8 @@ class Bias:
     """Numbers added to the scores before the softmax: sum_r region[n, r] strength[m, r].
 
     Args:
-        region: grid -> how much of each position lies in each region, 0 to 1.
-        strength: of each key in each region, in nats: log 20 makes its weight 20 times as large.
+        region: grid -> the fraction of each position that lies in each region, 0 to 1.
+        strength: the number added for each key in each region, in nats: log 20 multiplies its weight by 20.
     """
 
     region: Callable[[Grid], Float[Tensor, "n r"]]
@@ -53,7 +53,7 @@ class Bias:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyGroup:
-    """More keys and values, whose output is added.
+    """Additional keys and values, whose output is added.
 
     Args:
         at: site -> keys and values, 1 hk m d.
@@ -86,17 +86,17 @@ class Lend:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Steering:
-    """What is changed in one row of the calls of a model. Its defaults change nothing.
+    """The changes to one row of a model's calls. The defaults change nothing.
 
     Args:
-        bias: of cross-attention's scores.
-        lend: another row that this one looks like.
-        tokens: scale of each token's values at cross-attention; the probabilities stay as they are.
-        weight: grid -> the factor of the output of the row's own context; None is 1.
+        bias: added to the scores of cross-attention.
+        lend: another row of the call, whose attention this row uses.
+        tokens: scale of each token's values at cross-attention; the probabilities do not change.
+        weight: grid -> the factor of the output of the row's own context; None means 1.
         groups: other contexts, whose outputs are added.
-        heads: site -> scale of each head's output; of sites that are not here, 1.
-        skip: self-attention site -> what stands in its place.
-        sparse: how far cross-attention goes from softmax (0) to entmax (1), or beyond it.
+        heads: site -> scale of each head's output; sites that are missing have scale 1.
+        skip: self-attention site -> what replaces its attention.
+        sparse: interpolates cross-attention between softmax (0) and entmax (1); above 1 it extrapolates.
     """
 
     bias: Bias | None = None
@@ -113,7 +113,7 @@ class Steering:
         return site in self.heads or site in self.skip or self.lends(site)
 
     def lends(self, site: str) -> bool:
-        """Whether self-attention looks there as another row does."""
+        """Whether self-attention at a site uses the queries and keys of another row."""
         return self.lend is not None and site in self.lend.sites
 
     def attend_cross(
@@ -134,7 +134,7 @@ class Steering:
             lent: what the row that `lend` names has there; None where it lends no cross-attention.
 
         Raises:
-            BackendRefused: the backend takes the bias neither in more head dims nor as a mask.
+            BackendRefused: the backend accepts the bias neither as additional head dims nor as a mask.
         """
         parts = []
         if lent is not None and self.lend is not None and self.lend.values is not None:
@@ -153,7 +153,7 @@ class Steering:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lent:
-    """Queries and keys of a row that is looked like, with what is changed in its own scores."""
+    """Queries and keys of the row that is lent, with the steering of its scores."""
 
     q: Float[Tensor, "1 h n d"]
     k: Float[Tensor, "1 hk m d"]
@@ -164,14 +164,14 @@ class Lent:
         return _attend(bias, sparse, backend, self.q, self.k, v, scale=scale, grid=grid)
 
 
-Steerings = Sequence[Steering | None]  # of each row of a call; none at all steers no row
+Steerings = Sequence[Steering | None]  # for each row of a call; an empty sequence steers no row
 
 
 def check_bias(backend: Backend, spec: AttentionSpec, rank: int) -> None:
-    """Raises BackendRefused where a backend takes a bias of this rank neither way.
+    """Raises BackendRefused if a backend accepts a bias of this rank in neither form.
 
     Args:
-        spec: the call without it.
+        spec: the call without the bias.
     """
     wide, masked = replace(spec, head_dim=wide_dim(spec.head_dim, rank)), replace(spec, mask="additive")
     _takes_wide(backend, wide, masked)
@@ -221,7 +221,7 @@ def _attend_biased(
 
 
 def _takes_wide(backend: Backend, wide: AttentionSpec, masked: AttentionSpec) -> bool:
-    """Whether a backend gets a bias in more head dims; else it gets a mask, which is n m numbers."""
+    """Whether a backend gets the bias as additional head dims; otherwise it gets a mask of n m numbers."""
     if not (reasons := backend.capability.refusals(wide)):
         return True
     if more := backend.capability.refusals(masked):

@@ -58,7 +58,7 @@ class DownBlock(Block):
 
     Args:
         in_channels: features that come in.
-        is_last: the lowest level, which has nothing to go down to.
+        is_last: whether it is the lowest level, which does not downsample.
     """
 
     def __init__(
@@ -108,12 +108,12 @@ class UpBlock(Block):
     """One level on the way up.
 
     Args:
-        in_channels: features that come from below.
+        in_channels: features of the level below.
         skip_channels: features of each skip, in the order in which they are used.
-        is_last: the highest level, which has nothing to go up to.
+        is_last: whether it is the highest level, which does not upsample.
 
     Attributes:
-        stage: which of the levels on the way up it is, the lowest 0.
+        stage: the index of this level on the way up; the lowest is 0.
     """
 
     def __init__(

@@ -3,7 +3,9 @@
 Source: Ma et al. 2023, arXiv:2312.00858, with the shallowest of its branches.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -15,31 +17,39 @@ from limelight.unet.inputs import check_inputs
 from limelight.unet.unet import UNet
 
 
+class Embedded(NamedTuple):
+    """The inputs that `UNet.embed` turns into the embedding of each row."""
+
+    timesteps: Tensor
+    pooled: Tensor | None
+    size_ids: Tensor | None
+    time_cond: Tensor | None
+
+
 @dataclass(slots=True)
 class DeepFeature:
-    """The input of the last layer on the way up: of all that a U-Net computes, what changes least from one
-    timestep to the next.
+    """The input of the last layer on the way up, which changes little from one timestep to the next.
 
     Args:
-        kept: None until a call has stored its own.
+        kept: the feature that a call has stored; None before.
     """
 
     kept: Float[Tensor, "b c h w"] | None = None
 
     def check(self, x: Tensor) -> None:
-        """Raises ValueError if the kept feature has not as many rows as `x`, b c h w, or another size."""
+        """Raises ValueError if the kept feature does not have the rows and size of `x`, b c h w."""
         if self.kept is None:
             return
         kept, wanted = ((len(each), *each.shape[2:]) for each in (self.kept, x))
         if kept != wanted:
             raise ValueError(
                 f"the deep feature has {kept[0]} rows of {kept[1]}x{kept[2]} and x {wanted[0]} of "
-                f"{wanted[1]}x{wanted[2]}; give one that a call of the same rows and size has left"
+                f"{wanted[1]}x{wanted[2]}; give one that a call with the same rows and size has stored"
             )
 
 
 class DeepCacheUNet(UNet):
-    """A U-Net whose calls can store their deep feature, or take that of an earlier call."""
+    """A U-Net whose calls can store their deep feature, or reuse that of an earlier call."""
 
     def forward(
         self,
@@ -57,17 +67,30 @@ class DeepCacheUNet(UNet):
         """The prediction for `x`; the other arguments are those of `UNet.forward`.
 
         Args:
-            deep: an empty one receives the deep feature of this call. With a kept one only `conv_in`, the
-                last layer on the way up and the output are computed: faster, and another prediction.
+            deep: if empty, it receives the deep feature of this call. If it holds one, only `conv_in`, the
+                last layer on the way up and the output are computed. That is faster, and changes the
+                prediction.
 
         Raises:
-            ValueError: an input does not fit; the message says what does.
+            ValueError: an input does not fit; the message says what would.
         """
         check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, attention, time_cond)
         if deep is not None:
             deep.check(x)
-        temb = self.embed(timesteps, pooled, size_ids, time_cond)
-        return self.walk(x, temb, context, attention, deep, freeu)
+        embedded = Embedded(timesteps, pooled, size_ids, time_cond)
+        return self.predict(x, embedded, context, attention, deep, freeu)
+
+    def predict(
+        self,
+        x: Tensor,
+        embedded: Embedded,
+        context: Tensor | None,
+        attention: AttentionRuntime | None,
+        deep: DeepFeature | None,
+        freeu: FreeU | None,
+    ) -> Tensor:
+        """The prediction for inputs that have been checked."""
+        return self.walk(x, self.embed(*embedded), context, attention, deep, freeu)
 
     def walk(
         self,
@@ -97,30 +120,22 @@ class DeepCacheUNet(UNet):
         deep: DeepFeature | None,
         freeu: FreeU | None = None,
     ) -> Tensor:
-        """The prediction from the features and the skips of the way down; takes all skips."""
+        """The prediction from the features and the skips of the way down; it empties `skips`."""
         if self.mid_block is not None:
             x = self.mid_block(x, temb, context, attention)
         for up in self.up_blocks[:-1]:
             x = up(x, temb, context, attention, skips, freeu)
-        return self.top(x, temb, context, attention, skips, deep, freeu)
-
-    def top(
-        self,
-        x: Tensor,
-        temb: Tensor,
-        context: Tensor | None,
-        attention: AttentionRuntime | None,
-        skips: list[Tensor],
-        deep: DeepFeature | None,
-        freeu: FreeU | None = None,
-    ) -> Tensor:
-        """The prediction from the features and the skips below the highest level; takes all skips."""
+        self.release((x, *skips))
         block = self._highest
         for j in range(len(block.resnets) - 1):
             x = block.layer(j, block.joined(x, skips.pop(), freeu), temb, context, attention)
         if deep is not None:
             deep.kept = x
         return self.surface(x, skips.pop(), temb, context, attention, freeu)
+
+    def release(self, features: Sequence[Tensor]) -> None:
+        """Is called before the highest level, with all features that the call holds. It may free other
+        memory."""
 
     def surface(
         self,

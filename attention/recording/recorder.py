@@ -1,9 +1,8 @@
-"""Keeps where attention looked while a picture is made, without a backend's help.
+"""Records attention probabilities while a picture is made, whatever the backends.
 
 Probabilities are recomputed from q and k in float32, so recording works the same on every backend and never
 changes the picture. Cost: one `h n m` product per cross-attention site and recorded row, with m = 77 tokens.
-Only a backend that has them at hand, and whose output is the same bits whether or not they are asked for, is
-asked for the means over heads instead.
+A backend may compute the means over heads instead, if its output has the same bits with and without them.
 """
 
 from collections.abc import Sequence
@@ -19,17 +18,17 @@ from limelight.attention.steering import Steerings
 
 
 class RowRecorder:
-    """Listens to one U-Net call, whose rows belong to different recordings or to none.
+    """Records one U-Net call, whose rows belong to different recordings or to none.
 
     Nothing enters a recording until `commit`, so a call that fails leaves no trace.
 
     Args:
-        rows: for each row of the batch, the recording it belongs to.
-        steering: of each row; what is recorded are the effective probabilities. Empty steers none.
+        rows: for each row of the batch, its recording or None.
+        steering: for each row, its steering; effective probabilities are recorded. Empty steers no row.
 
     Attributes:
-        takes_means: whether means over heads are all that it wants of cross-attention.
-        takes_self: whether it wants anything of self-attention.
+        takes_means: whether it needs only means over heads of cross-attention.
+        takes_self: whether it needs self-attention.
         takes_queries: whether it keeps queries.
     """
 
@@ -70,7 +69,7 @@ class RowRecorder:
             if "values" in frame.views:
                 norms = contribution_norms(heads, v[row].detach(), out_weight.detach())
                 kept = None if recording.level == "grid" else norms
-                # Layers differ in scale: in a grid's mean each of them counts by shares.
+                # Layers differ in scale: each is normalized before it enters the mean of its grid.
                 frame.views["values"].add(site, grid, norms / norms.sum(-1, keepdim=True), kept)
             if frame.queries is not None:
                 frame.queries[site] = q[row].detach()
@@ -102,14 +101,15 @@ class RowRecorder:
                 at = positions(recording.extras.points, grid)
                 heads = effective_self(self._steering, row, site, q, k, scale=scale, at=at)
                 of_points = heads.mean(0).mT  # n points
-                # Grids differ in size: in a mean over them each counts by density, 1 where attention is even.
+                # Grids differ in size: probabilities become densities, which are 1 where attention is
+                # uniform.
                 frame.views["points"].add(site, grid, of_points * num_positions, of_points)
             if recording.extras.refined and num_positions <= MAX_REFINED_POSITIONS:
                 heads = effective_self(self._steering, row, site, q, k, scale=scale)
                 frame.mix(grid, heads.mean(0))
 
     def commit(self, rows: Sequence[bool] | None = None) -> None:
-        """Hands every row's frame to its recording; with `rows`, of those rows alone that are true."""
+        """Appends every row's frame to its recording; with `rows`, only where `rows` is true."""
         for row, recording, frame in self._rows:
             if rows is None or rows[row]:
                 recording.append(frame)
@@ -122,10 +122,10 @@ class RowRecorder:
 
 
 class RepeatingRecorder:
-    """Hears nothing: for a call that is made of what an earlier one found, and so looked where that did.
+    """Records nothing new. It serves calls that reuse the features, and so the attention, of an earlier call.
 
     Args:
-        rows: as of `RowRecorder`.
+        rows: as for `RowRecorder`.
     """
 
     def __init__(self, rows: Sequence[Recording | None]) -> None:
@@ -146,6 +146,6 @@ def _check_tokens(site: str, row: int, recording: Recording, maps: Tensor) -> No
 
 
 def positions(points: Sequence[Point], grid: Grid) -> list[int]:
-    """Which position of a grid, row by row, each point lies in."""
+    """The row-major position in a grid that each point lies in."""
     height, width = grid
     return [min(int(y * height), height - 1) * width + min(int(x * width), width - 1) for x, y in points]

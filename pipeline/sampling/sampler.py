@@ -13,9 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from limelight.pipeline.requests.denoised import denoise
-
-Role = Literal["negative", "pag", "seg", "prompt"]  # what a row is for; see `Guidance`
+Role = Literal["negative", "pag", "seg", "prompt"]  # the purpose of a row; see `Guidance`
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,8 @@ class PredictionRequest:
         x: r i h w, the noisy latent as the scheduler scales it, with the model's extra channels.
         roles: what each row is for; the last is the prompt's.
         timestep: scalar.
+        wants_gradient: whether the answer is not a prediction but the gradient by x of what the request's
+            firm hand asks, of its one row; it does not count as a prediction.
         denoised: 1 c h w, the clean latent that the last prediction pointed at; before the first of a pass
             that of the image, None where there is none.
     """
@@ -34,9 +34,26 @@ class PredictionRequest:
     roles: Sequence[Role]
     timestep: Tensor
     denoised: Tensor | None
+    wants_gradient: bool = False
 
 
-Trajectory = Generator[PredictionRequest, Tensor, Tensor]  # is sent predictions r c h w, returns 1 c h w
+# Is sent predictions r c h w, or a gradient 1 i h w; returns 1 c h w.
+Trajectory = Generator[PredictionRequest, Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """How a firm hand changes the latent before a prediction.
+
+    Attributes:
+        updates: how many times.
+        rate: what the gradient is multiplied by.
+        until: the fraction of the predictions after which it does not.
+    """
+
+    updates: int
+    rate: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +170,18 @@ class Guidance:
         return rescale(guided, prompt, self.phi) if self.phi else guided
 
 
-def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Generator) -> Trajectory:
+def sample(
+    canvas: Canvas,
+    steps: Pass,
+    guidance: Guidance,
+    generator: torch.Generator,
+    leading: Leading | None = None,
+) -> Trajectory:
     """Asks for the prediction at each timestep, and returns the latent after the last.
 
     Args:
         generator: what a stochastic scheduler draws from.
+        leading: None leads the latent nowhere.
     """
     scheduler, timesteps, denoised = steps.scheduler, steps.timesteps, canvas.clean
     accepted = signature(scheduler.step).parameters
@@ -165,6 +189,14 @@ def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Gen
     x = canvas.begin(scheduler, timesteps)
     for i, timestep in enumerate(timesteps):
         x_in = scheduler.scale_model_input(x, timestep)
+        if leading is not None and i / len(timesteps) < leading.until and _is_first_order(scheduler):
+            for _ in range(leading.updates):
+                row = guidance.rows(x_in, canvas.extra, ["prompt"])
+                gradient = yield PredictionRequest(row, ["prompt"], timestep, denoised, wants_gradient=True)
+                # The rate is that of the latent as the U-Net sees it, whatever the scheduler's own scale.
+                scale = scheduler.scale_model_input(torch.ones_like(x), timestep)
+                x = x - leading.rate * gradient[:, : x.shape[1]].to(x) / scale
+                x_in = scheduler.scale_model_input(x, timestep)
         roles = guidance.roles(acts=guidance.acts(i, len(timesteps)))
         rows = yield PredictionRequest(guidance.rows(x_in, canvas.extra, roles), roles, timestep, denoised)
         prediction = guidance.combine(rows.float(), roles)
@@ -172,6 +204,11 @@ def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Gen
         x = scheduler.step(prediction, timestep, x, **options, return_dict=False)[0]
         x = canvas.keep(x, scheduler, timesteps[i + 1 :])
     return x
+
+
+def _is_first_order(scheduler: Any) -> bool:
+    """Whether a scheduler begins a step; in the middle of one of second order the latent is not its own."""
+    return bool(getattr(scheduler, "state_in_first_order", True))
 
 
 def guide(rows: Float[Tensor, "2 c h w"], scale: float) -> Float[Tensor, "1 c h w"]:
@@ -201,3 +238,36 @@ def rescale(
     """
     rescaled = guided * (prompt.std() / guided.std())
     return phi * rescaled + (1 - phi) * guided
+
+
+def denoise(scheduler: Any, x: Tensor, prediction: Tensor, timestep: Tensor) -> Tensor:
+    """The clean latent that a prediction points at, before the scheduler's step.
+
+    Args:
+        scheduler: set to its steps, and `scale_model_input` has been called.
+        x: 1 c h w, the noisy latent as the scheduler holds it, not scaled.
+
+    Source: Ho et al., arXiv:2006.11239, equation 4; Salimans & Ho, arXiv:2202.00512, appendix D for v;
+    Karras et al., arXiv:2206.00364, equation 7 for EDM's.
+    """
+    if hasattr(scheduler, "precondition_outputs"):  # EDM's
+        sigma = scheduler.sigmas[scheduler.step_index].to(x.device)
+        return scheduler.precondition_outputs(x, prediction, sigma)
+    kind = scheduler.config.get("prediction_type", "v_prediction")
+    alpha, sigma = (part.to(x.device) for part in _signal_and_noise(scheduler, timestep))
+    x_in = scheduler.scale_model_input(x, timestep)
+    if kind == "sample":
+        return prediction
+    if kind == "v_prediction":
+        return alpha * x_in - sigma * prediction
+    return (x_in - sigma * prediction) / alpha.clamp(min=2.0**-12)
+
+
+def _signal_and_noise(scheduler: Any, timestep: Tensor) -> tuple[Tensor, Tensor]:
+    """The square roots of alpha-bar and of 1 - alpha-bar at a timestep."""
+    if not hasattr(scheduler, "alphas_cumprod"):  # IPNDM's, which are of its steps, by sine and cosine
+        index = scheduler.step_index
+        index = scheduler.index_for_timestep(timestep) if index is None else index
+        return scheduler.alphas[index], scheduler.betas[index]
+    alpha_bar = torch.as_tensor(scheduler.alphas_cumprod)[timestep.long().cpu()]
+    return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()

@@ -3,6 +3,7 @@
 _PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
 _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _SIZE = (
+    "pipeline/results/segmentation.py",  # keys of COCO
     "app/ui/studio/measure.py",  # of a picture that is timed
     "app/ui/studio/pace.py",  # the time of a step
     *_PAGE,
@@ -45,10 +46,12 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/expansions.py",
         "pipeline/batch/rows/csv_cells.py",  # tells a header
         "pipeline/batch/rows/expand.py",  # alternatives
+        "pipeline/batch/rows/file_names.py",
         "pipeline/batch/rows/manifest.py",
         "pipeline/batch/rows/rows.py",
         "pipeline/batch/run.py",
-        "pipeline/batch/summary.py",
+        "pipeline/batch/summary/gallery.py",
+        "pipeline/batch/summary/summary.py",
         "pipeline/batch/worker.py",
         "pipeline/maps/heatmaps.py",
         "pipeline/maps/request_maps.py",
@@ -87,7 +90,8 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/rows/rows.py",
         "pipeline/batch/rows/seeds.py",  # of rows that name none
         "pipeline/batch/run.py",
-        "pipeline/batch/summary.py",
+        "pipeline/batch/summary/gallery.py",
+        "pipeline/batch/summary/summary.py",
         "pipeline/results/maps_export.py",
         "pipeline/results/result.py",  # in the file's name
     ),
