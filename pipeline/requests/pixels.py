@@ -95,8 +95,10 @@ def _in_8_bits(name: str, image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
 
 
-def check_memory(width: int, height: int) -> None:
+def check_memory(width: int | None, height: int | None) -> None:
     """Raises RequestError for a picture that does not fit into this machine's memory."""
+    if width is None or height is None:
+        return
     need, have = width * height * BYTES_PER_PIXEL, physical_memory()
     if need > have:
         side = int((have / BYTES_PER_PIXEL) ** 0.5) // SIZE_MULTIPLE * SIZE_MULTIPLE

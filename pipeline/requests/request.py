@@ -116,7 +116,7 @@ class GenerationRequest:
             self._check(field.name, field.default)
         self._check_size()
         self._check_passes()
-        self._check_memory()
+        check_memory(*self.final_size)
         if self.guidance_start >= self.guidance_end:
             raise RequestError(
                 f"guidance_start is {self.guidance_start} and guidance_end {self.guidance_end}; "
@@ -181,12 +181,6 @@ class GenerationRequest:
             self._set("hires_strength", 0.5)
         assert self.hires_strength is not None
         _check_one_step("hires_strength", self.hires_strength, self.num_steps)
-
-    def _check_memory(self) -> None:
-        width, height = self.final_size
-        if width is None or height is None:
-            return
-        check_memory(width, height)
 
     def _check_recorded(self) -> None:
         if not self.record and (self.record_extras or self.record_points or self.record_queries):
