@@ -126,6 +126,12 @@ class GenerationRequest:
         if self.expansion is not None:
             self.expansion.check(self.prompt)
 
+    def __repr__(self) -> str:
+        given = {
+            each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default
+        }
+        return f"GenerationRequest({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
     def _check(self, name: str, default: Any) -> None:
         """Holds one field to its entry in the table."""
         value, entry = getattr(self, name), FIELDS[name]

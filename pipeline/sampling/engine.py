@@ -107,7 +107,7 @@ class Session:
         return is_found
 
     def step(self) -> list[Step]:
-        """Makes one U-Net call and returns a step for each request in it.
+        """Makes one U-Net call and returns a step for each prediction in it; a call for gradients has none.
 
         A request that fails brings its error in its last step, and the others go on. Where memory is too
         small for the call, nothing is lost: the requests stay as they are, `max_rows` of this session is
@@ -121,7 +121,8 @@ class Session:
         except torch.OutOfMemoryError as error:
             return self._shrink(batch, str(error).partition("\n")[0])
         self._row_limit.count_call(self.engine.max_rows)
-        return [self._advance(job, prediction) for job, prediction in zip(batch, rows, strict=True)]
+        steps = [self._advance(job, answer) for job, answer in zip(batch, rows, strict=True)]
+        return [step for step in steps if step is not None]
 
     def _shrink(self, batch: Sequence[Job], reason: str) -> list[Step]:
         if len(batch) == 1:
@@ -136,19 +137,20 @@ class Session:
         return []
 
     @torch.inference_mode()
-    def _advance(self, job: Job, rows: Tensor | NonFinitePrediction) -> Step:
+    def _advance(self, job: Job, rows: Tensor | NonFinitePrediction) -> Step | None:
         if isinstance(rows, NonFinitePrediction):
             return self._last(job, error=rows)
+        was_led = job.asked.wants_gradient
         try:
             job.send(rows)
         except StopIteration as finished:
             return self._finished(job, finished.value)
         except PictureError as error:
             return self._last(job, error=error)
-        if job.index == job.num_recorded:  # the second pass has another size
+        if job.index == job.num_recorded and not was_led:  # the second pass has another size
             job.attention = self.engine.attention(*job.request.final_size)
         self._jobs.append(job)
-        return self._step(job, job.index)
+        return None if was_led else self._step(job, job.index)
 
     def _finished(self, job: Job, latent: Tensor) -> Step:
         finish = partial(self._result, job, latent)

@@ -11,7 +11,8 @@ from limelight.pipeline.latents.vae import decode, encode, mask_of, pixels_of, s
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.sampler import Canvas, Guidance, Pass, Role, Trajectory, sample
+from limelight.pipeline.sampling.firm import RATE, UPDATES
+from limelight.pipeline.sampling.sampler import Canvas, Guidance, Leading, Pass, Role, Trajectory, sample
 
 
 def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
@@ -99,7 +100,9 @@ def make_trajectory(request: GenerationRequest, model: Model, passes: Sequence[P
         end=request.guidance_end,
     )
     first, *others = passes
-    trajectory = sample(_first_canvas(request, model, generator), first, guidance, generator)
+    firm = [each.until for each in request.paint if each.is_firm]
+    leading = Leading(UPDATES, RATE, max(firm)) if firm else None
+    trajectory = sample(_first_canvas(request, model, generator), first, guidance, generator, leading)
     for second in others:
         trajectory = _continued(trajectory, second, request, model, guidance, generator)
     return trajectory

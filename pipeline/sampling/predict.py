@@ -13,6 +13,7 @@ from limelight.attention.recording.recorder import RepeatingRecorder, RowRecorde
 from limelight.pipeline.errors import NonFinitePrediction
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.sampling.compiled import Graphs
+from limelight.pipeline.sampling.firm import gradients
 from limelight.pipeline.sampling.job import Job
 from limelight.unet import DeepFeature
 from limelight.unet.embeddings import guidance_embedding
@@ -71,11 +72,14 @@ class Call:
 def predict(
     model: Model, batch: Sequence[Job], graphs: Graphs | None = None
 ) -> list[Tensor | NonFinitePrediction]:
-    """Predictions r c h w for each job; one that is not finite is computed again on `math`.
+    """Predictions r c h w for each job, or gradients 1 i h w; a prediction that is not finite is computed
+    again on `math`.
 
     Args:
         graphs: the U-Net compiled; None calls it as it is.
     """
+    if batch[0].asked.wants_gradient:
+        return _gradients(model, batch)
     with _context(model, batch) as context:
         attention, recorder = _attention(batch, batch[0].attention, context)
         rows = _call(model, batch, attention, graphs)
@@ -83,6 +87,16 @@ def predict(
     if recorder is not None:
         recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.asked.x])
     return [r if ok else _retry(model, job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
+
+
+def _gradients(model: Model, batch: Sequence[Job]) -> list[Tensor | NonFinitePrediction]:
+    call = _arguments(model, batch)
+    arguments = {name: getattr(call, name) for name in ("timesteps", "pooled", "size_ids", "time_cond")}
+    hands = [job.hand for job in batch]
+    with _context(model, batch) as context:
+        steerings = [steering for job in batch for steering in job.steerings]
+        steered = replace(batch[0].attention, context=context, steering=steerings if any(steerings) else ())
+        return gradients(model, call.x, arguments, hands, steered)
 
 
 def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:

@@ -24,6 +24,8 @@ class PredictionRequest:
         x: r i h w, the noisy latent as the scheduler scales it, with the model's extra channels.
         roles: what each row is for; the last is the prompt's.
         timestep: scalar.
+        wants_gradient: whether the answer is not a prediction but the gradient by x of what the request's
+            firm hand asks, of its one row; it does not count as a prediction.
         denoised: 1 c h w, the clean latent that the last prediction pointed at; before the first of a pass
             that of the image, None where there is none.
     """
@@ -32,9 +34,26 @@ class PredictionRequest:
     roles: Sequence[Role]
     timestep: Tensor
     denoised: Tensor | None
+    wants_gradient: bool = False
 
 
-Trajectory = Generator[PredictionRequest, Tensor, Tensor]  # is sent predictions r c h w, returns 1 c h w
+# Is sent predictions r c h w, or a gradient 1 i h w; returns 1 c h w.
+Trajectory = Generator[PredictionRequest, Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """How a firm hand changes the latent before a prediction.
+
+    Attributes:
+        updates: how many times.
+        rate: what the gradient is multiplied by.
+        until: the fraction of the predictions after which it does not.
+    """
+
+    updates: int
+    rate: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +170,18 @@ class Guidance:
         return rescale(guided, prompt, self.phi) if self.phi else guided
 
 
-def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Generator) -> Trajectory:
+def sample(
+    canvas: Canvas,
+    steps: Pass,
+    guidance: Guidance,
+    generator: torch.Generator,
+    leading: Leading | None = None,
+) -> Trajectory:
     """Asks for the prediction at each timestep, and returns the latent after the last.
 
     Args:
         generator: what a stochastic scheduler draws from.
+        leading: None leads the latent nowhere.
     """
     scheduler, timesteps, denoised = steps.scheduler, steps.timesteps, canvas.clean
     accepted = signature(scheduler.step).parameters
@@ -163,6 +189,14 @@ def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Gen
     x = canvas.begin(scheduler, timesteps)
     for i, timestep in enumerate(timesteps):
         x_in = scheduler.scale_model_input(x, timestep)
+        if leading is not None and i / len(timesteps) < leading.until and _is_first_order(scheduler):
+            for _ in range(leading.updates):
+                row = guidance.rows(x_in, canvas.extra, ["prompt"])
+                gradient = yield PredictionRequest(row, ["prompt"], timestep, denoised, wants_gradient=True)
+                # The rate is that of the latent as the U-Net sees it, whatever the scheduler's own scale.
+                scale = scheduler.scale_model_input(torch.ones_like(x), timestep)
+                x = x - leading.rate * gradient[:, : x.shape[1]].to(x) / scale
+                x_in = scheduler.scale_model_input(x, timestep)
         roles = guidance.roles(acts=guidance.acts(i, len(timesteps)))
         rows = yield PredictionRequest(guidance.rows(x_in, canvas.extra, roles), roles, timestep, denoised)
         prediction = guidance.combine(rows.float(), roles)
@@ -170,6 +204,11 @@ def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Gen
         x = scheduler.step(prediction, timestep, x, **options, return_dict=False)[0]
         x = canvas.keep(x, scheduler, timesteps[i + 1 :])
     return x
+
+
+def _is_first_order(scheduler: Any) -> bool:
+    """Whether a scheduler begins a step; in the middle of one of second order the latent is not its own."""
+    return bool(getattr(scheduler, "state_in_first_order", True))
 
 
 def guide(rows: Float[Tensor, "2 c h w"], scale: float) -> Float[Tensor, "1 c h w"]:

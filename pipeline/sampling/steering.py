@@ -19,6 +19,7 @@ from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.sampling.coverage import coverage, warn_of_places
+from limelight.pipeline.sampling.firm import FirmHand
 from limelight.pipeline.sampling.sampler import Role
 from limelight.pipeline.text.encoder import Conditioning
 from limelight.pipeline.text.words import words_of
@@ -44,7 +45,8 @@ class RequestSteering:
         self._heads = request.heads
         self._sparse = request.pladis
         self._skipped = {role: dict.fromkeys(skipped_sites(model.unet), skip) for role, skip in SKIPS.items()}
-        self._paint = Paint(request, prompt, device) if request.paint else None
+        self._paint = Paint(request, prompt, device) if any(each.is_loose for each in request.paint) else None
+        self._hand = FirmHand.of(request, prompt)
         self._of_prompt, self._of_negative = (
             Regions(request, model, is_negative=is_negative) if is_wanted else None
             for is_negative, is_wanted in (
@@ -68,6 +70,11 @@ class RequestSteering:
         for role, skip in self._skipped.items():
             found[role] = replace(prompt or Steering(), skip=skip)
         return [found[role] for role in roles]
+
+    def hand(self, progress: float) -> FirmHand:
+        """The words that lead the latent; asked where some do."""
+        assert self._hand is not None, "nothing is painted by the firm hand"
+        return self._hand.acting(progress)
 
     def _steering(
         self, bias: Bias | None, regions: "Regions | None", progress: float, *, is_negative: bool
@@ -120,7 +127,7 @@ class Paint:
 
     def __init__(self, request: GenerationRequest, prompt: Conditioning, device: torch.device) -> None:
         words = words_of(request.prompt, prompt.tokens)
-        self._paint = request.paint
+        self._paint = [each for each in request.paint if each.is_loose]
         self._tokens = torch.zeros(len(prompt.context), len(self._paint))
         for column, each in enumerate(self._paint):
             self._tokens[tokens_of(words, each.word, None), column] = 1
@@ -201,11 +208,11 @@ def check_steering(request: GenerationRequest, unet: UNet, plans: Sequence[Mappi
     """
     for each in request.heads:
         _check_head(each, unet)
-    if request.paint:
+    if rank := sum(each.is_loose for each in request.paint):
         cross = {site.name for site in unet.sites if site.kind == "cross"}
         for site, choice in (pair for plan in plans for pair in plan.items() if pair[0] in cross):
             try:
-                check_bias(choice.backend, choice.spec, len(request.paint))
+                check_bias(choice.backend, choice.spec, rank)
             except BackendRefused as refusal:
                 raise BackendRefused(f"{site}: paint cannot be obeyed: {refusal}") from None
 

@@ -36,12 +36,12 @@ async def draw(
         loop.call_soon_threadsafe(changed.set)
 
     try:
-        tickets = await asyncio.to_thread(_tickets, studio, visitor, settings, notify)
+        tickets, said = await asyncio.to_thread(_tickets, studio, visitor, settings, notify)
         studio.submit(tickets)
     except (ValueError, QueueFull) as error:  # every refusal is a ValueError that says what to change
         yield refusal(str(error))
         return
-    note = said_of_words(studio, tickets[0])
+    note = " ".join(filter(None, (said, said_of_words(studio, tickets[0]))))
     frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=note, with_film=with_film)
     try:
         while True:
@@ -66,15 +66,19 @@ async def _changed_or_queued(changed: asyncio.Event, tickets: list[Ticket]) -> N
         return
 
 
-def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) -> list[Ticket]:
-    model = model_of(settings, list(studio.pipelines))
-    height, width = studio.pipelines[model].model.native_size
+def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) -> tuple[list[Ticket], str]:
+    """The pictures of a run, and what is said of the prompt's emoji."""
+    name = model_of(settings, list(studio.pipelines))
+    model = studio.pipelines[name].model
+    height, width = model.native_size
+    nouns = model.vocabulary.groups.get("nouns", ()) if model.vocabulary is not None else ()
+    stand_ins = settings.spell_out(nouns)
     requests = requests_of(settings, studio.limits, (width, height))
-    checked(studio, requests[0], model, settings.attention)
+    checked(studio, requests[0], name, settings.attention)
     requests = studio.expansions.noted(visitor, requests)
-    tickets = [Ticket(visitor, model, settings.attention, request, notify) for request in requests]
+    tickets = [Ticket(visitor, name, settings.attention, request, notify) for request in requests]
     studio.results.forget(visitor)
-    return tickets
+    return tickets, " ".join(f"{emoji} stands for {noun}." for emoji, noun in stand_ins.items())
 
 
 def said_of_words(studio: Studio, ticket: Ticket) -> str:

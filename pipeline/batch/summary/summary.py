@@ -87,8 +87,8 @@ def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list
     for name, text in pages_of(entries):
         data = text.encode(errors="replace")
         written.append(write_whole(output / name, partial(_write, data=data)))
-    annotations = [output / "maps" / f"{Path(each['file']).stem}-coco.json" for each in drawn]
-    if found := [path for path in annotations if path.is_file()]:
+    annotations = {each["file"]: output / "maps" / f"{Path(each['file']).stem}-coco.json" for each in drawn}
+    if found := {file: path for file, path in annotations.items() if path.is_file()}:
         written.append(merge_coco(found, output / "coco.json"))
     if drawn:
         sheet = contact_sheet(output, drawn[:SHEET])
