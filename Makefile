@@ -69,7 +69,7 @@ clean:
 	rm -rf .venv build dist *.egg-info
 
 define TORCH
-@test -z "$(TORCH_INDEX)" || $(PIP) --retries 1 --timeout 15 --index-url $(TORCH_INDEX) torch || \
+@test -z "$(TORCH_INDEX)" || $(PIP) --retries 1 --timeout 15 --index-url $(TORCH_INDEX) torch 2>/dev/null || \
 	echo "torch cannot be had from $(TORCH_INDEX); taking PyPI's, which is larger" >&2
 endef
 
