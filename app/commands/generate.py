@@ -142,6 +142,8 @@ def draw(
             report.say(f"{path}  ({_about(shown)})")
             if maps is not None:
                 report.say(f"{export_maps(result, maps)[0]}  (where each word acted)")
+            for why in result.info.get("pick", {}).get("why", ()):
+                report.say(f"  {why}")
             if result.info["is_constant"]:
                 report.complain(f"seed {result.request.seed}: the picture is of one colour")
     report.say(f"{num_drawn} of {len(requests)} pictures in {time.monotonic() - started:.1f} s")

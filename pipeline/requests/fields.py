@@ -10,7 +10,7 @@ from typing import TypedDict
 from limelight.pipeline.requests.edits import Edits, Factors
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.field import Field
-from limelight.pipeline.requests.input_image import SIZE_MULTIPLE
+from limelight.pipeline.requests.pixels import SIZE_MULTIPLE
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import (
     Detail,
@@ -43,6 +43,7 @@ MAX_HEADS = 1000
 MAX_PERTURBED = 20.0  # the papers stay below 6
 MAX_FREEU = 3.0
 MAX_PLADIS = 4.0
+MAX_PICK = 64
 RECORD_EXTRAS = ("negative", "steps", "values", "refined")
 
 
@@ -75,6 +76,7 @@ class RequestFields(TypedDict, total=False):
     seg_scale: float
     freeu: tuple[float, float, float, float] | None
     pladis: float
+    pick: int
     record: Record
     record_extras: tuple[str, ...]
     record_points: tuple[tuple[int, int], ...]
@@ -260,6 +262,13 @@ FIELDS: Mapping[str, Field] = {
         "PLADIS",
         "Experimental: how far words are seen more sharply than the model sees them; 0 is none, 2 usual",
         option="--pladis",
+        is_offered=True,
+    ),
+    "pick": Field(
+        Whole(1, MAX_PICK),
+        "Starts",
+        "Try so many starts, from the seed on, and draw the one in which each word has a place of its own",
+        option="--pick",
         is_offered=True,
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),

@@ -6,16 +6,15 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from limelight.pipeline.errors import RequestError
-from limelight.pipeline.memory import physical_memory
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS, IMAGES, MAX_SEED
-from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage, check_mask, fit, recall
+from limelight.pipeline.requests.input_image import InputImage, check_mask, fit, recall
+from limelight.pipeline.requests.pixels import SIZE_MULTIPLE, check_memory
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import Record, Source, SyntaxName, Whole, as_json
 
 MAX_COUNT = 10_000
 STEERING = ("paint", "regions", "heads", "pag_scale", "seg_scale", "pladis")  # what changes attention
-BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +59,8 @@ class GenerationRequest:
         freeu: b1, b2, s1, s2 of Si et al., arXiv:2309.11497; SD1 1.5, 1.6, 0.9, 0.2; SDXL 1.3, 1.4, 0.9, 0.2.
         pladis: experimental; from softmax (0) towards 1.5-entmax (1) and beyond it in the prompt's
             cross-attention (Kim & Sim, arXiv:2503.07677).
+        pick: how many starts, from `seed` on, are tried by a prediction each; the best is drawn, and what
+            comes back has its seed. 1 tries none.
         record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
             A prediction that takes another's deep feature has its maps too.
         record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
@@ -103,6 +104,7 @@ class GenerationRequest:
     seg_scale: float = 0.0
     freeu: tuple[float, float, float, float] | None = None
     pladis: float = 0.0
+    pick: int = 1
     record: Record = False
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
@@ -114,7 +116,7 @@ class GenerationRequest:
             self._check(field.name, field.default)
         self._check_size()
         self._check_passes()
-        self._check_memory()
+        check_memory(*self.final_size)
         if self.guidance_start >= self.guidance_end:
             raise RequestError(
                 f"guidance_start is {self.guidance_start} and guidance_end {self.guidance_end}; "
@@ -123,6 +125,8 @@ class GenerationRequest:
         self._check_recorded()
         for painted in self.paint:
             painted.check_prompt(self.prompt)
+        for region in self.regions:
+            region.check_prompt(self.prompt)
         if self.expansion is not None:
             self.expansion.check(self.prompt)
 
@@ -160,6 +164,13 @@ class GenerationRequest:
             check_mask(self.mask, self.image)
 
     def _check_passes(self) -> None:
+        if self.pick > 1:
+            Whole(0, MAX_SEED).check("seed + pick - 1", self.seed + self.pick - 1)
+            if self.image is not None:
+                raise RequestError(
+                    f"pick is {self.pick} and image is given; a start is tried where a picture begins from "
+                    "noise: leave one out"
+                )
         if self.strength is not None:
             _check_one_step("strength", self.strength, self.num_steps)
         if self.hires_scale is None:
@@ -172,18 +183,6 @@ class GenerationRequest:
             self._set("hires_strength", 0.5)
         assert self.hires_strength is not None
         _check_one_step("hires_strength", self.hires_strength, self.num_steps)
-
-    def _check_memory(self) -> None:
-        width, height = self.final_size
-        if width is None or height is None:
-            return
-        need, have = width * height * BYTES_PER_PIXEL, physical_memory()
-        if need > have:
-            side = int((have / BYTES_PER_PIXEL) ** 0.5) // SIZE_MULTIPLE * SIZE_MULTIPLE
-            raise RequestError(
-                f"{width}x{height} needs at least {need / 2**30:,.0f} GiB; "
-                f"this machine has {have / 2**30:,.0f} GiB (a square of {side} is the largest to try)"
-            )
 
     def _check_recorded(self) -> None:
         if not self.record and (self.record_extras or self.record_points or self.record_queries):
@@ -256,10 +255,11 @@ class GenerationRequest:
         )
 
     def repeated(self, count: int) -> "list[GenerationRequest]":
-        """`count` requests that differ in their seeds: seed, seed + 1, ..."""
+        """`count` requests that differ in their seeds: seed, seed + 1, ..., or where starts are picked, with
+        none in common."""
         Whole(1, MAX_COUNT).check("count", count)
-        Whole(0, MAX_SEED).check("seed + count - 1", self.seed + count - 1)
-        return [replace(self, seed=self.seed + i) for i in range(count)]
+        Whole(0, MAX_SEED).check("seed + count - 1", self.seed + (count - 1) * self.pick)
+        return [replace(self, seed=self.seed + i * self.pick) for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON gives them back; of images, which are read for it, size and content hash."""

@@ -13,19 +13,17 @@ from torch import Tensor
 from limelight.attention import AttentionOrder, AttentionRuntime, Choice, plan
 from limelight.pipeline.errors import NonFinitePrediction, OutOfMemory, PictureError, RequestError
 from limelight.pipeline.latents.vae import decode_with_notes
-from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.out_of_memory import memory_errors
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.drawer import PictureDrawer
 from limelight.pipeline.results.result import Result, Step, make_record
+from limelight.pipeline.sampling.begin import begin
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.job import Job, RowLimit, pack
-from limelight.pipeline.sampling.passes import fitted, make_passes, make_trajectory
+from limelight.pipeline.sampling.passes import fitted
 from limelight.pipeline.sampling.predict import predict
-from limelight.pipeline.sampling.steering import check_steering, start_steering
-from limelight.pipeline.text.encoder import Reading
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.sampling.steering import check_steering
 
 logger = logging.getLogger(__name__)
 Plan = Mapping[str, Choice]  # site -> choice
@@ -67,7 +65,7 @@ class Session:
 
         Raises:
             RequestError: the model cannot do what is asked for.
-            PictureError: there is no beginning: the VAE overflowed on the request's image.
+            PictureError: there is no beginning: the VAE overflowed on its image, or memory is short.
         """
         id, self._num_added = self._num_added, self._num_added + 1
         model = self.engine.model
@@ -75,27 +73,7 @@ class Session:
         if request.is_steered:
             check_steering(request, model.unet, self.engine.plans_of(request))
         attention = self.engine.attention(request.width, request.height)
-        passes = make_passes(request, model)
-        num_predictions, num_recorded = sum(len(each.timesteps) for each in passes), len(passes[0].timesteps)
-        trajectory = make_trajectory(request, model, passes)
-        read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}
-        prompt = model.text.prompt(request.prompt, **read)
-        if model.vocabulary is not None:
-            model.vocabulary.warn_of_unknown(words_of(request.prompt, prompt.tokens))
-        negative = model.text.negative(request.negative_prompt, **read) if request.is_guided else prompt
-        job = Job(
-            id=id,
-            request=request,
-            negative=negative,
-            prompt=prompt,
-            trajectory=trajectory,
-            asked=next(trajectory),
-            attention=attention,
-            maps=start_maps(request, model, negative, prompt, num_recorded),
-            steering=start_steering(request, model, prompt) if request.is_steered else None,
-            num_predictions=num_predictions,
-            num_recorded=num_recorded,
-        )
+        job = begin(id, request, model, attention, 1 if self.engine.exact else self.max_rows)
         self._jobs.append(job)
         return id
 
@@ -164,7 +142,8 @@ class Session:
     def _result(self, job: Job, latent: Tensor) -> Result:
         model = self.engine.model
         image, notes = decode_with_notes(model.vae, latent)
-        info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries) | notes
+        info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries)
+        info |= {**job.notes, **notes}
         if (maps := job.heatmaps) is not None:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))
         return Result(image=image, request=job.request, info=info, maps=maps)

@@ -1,8 +1,9 @@
 """A request in flight, and which of them can share a call."""
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -31,6 +32,7 @@ class Job:
         num_predictions: of all passes.
         num_recorded: of the first pass; a second, larger one has no maps.
         index: predictions made so far.
+        notes: of how it began, for the record.
         deep: r c h w, the deep feature of the last prediction that was computed whole; None where there is
             none in this pass, or the request computes all of them whole.
         deep_index: which prediction that was.
@@ -48,6 +50,7 @@ class Job:
     num_predictions: int
     num_recorded: int
     index: int = 0
+    notes: Mapping[str, Any] = field(default_factory=dict)
     retries: list[str] = field(default_factory=list)
     deep: Tensor | None = None
     deep_index: int = 0
@@ -82,14 +85,26 @@ class Job:
         """The recording of each row."""
         if self.maps is None or self.index >= self.num_recorded:
             return [None] * self.num_rows
+        if not self.is_shown and self.progress >= self.steering_sees_until:
+            return [None] * self.num_rows
         return self.maps.recordings(self.asked.roles)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the maps are the request's, or recorded for its steering alone."""
+        return bool(self.request.record)
+
+    @property
+    def steering_sees_until(self) -> float:
+        return max((each.start for each in self.request.regions if each.word), default=0.0)
 
     @property
     def steerings(self) -> list[Steering | None]:
         """The steering of each row."""
         if self.steering is None:
             return [None] * self.num_rows
-        return self.steering.rows(self.asked.roles, self.progress)
+        maps = None if self.maps is None else self.maps.heatmaps
+        return self.steering.rows(self.asked.roles, self.progress, maps)
 
     @property
     def hand(self) -> FirmHand:
@@ -114,7 +129,7 @@ class Job:
     @property
     def heatmaps(self) -> HeatMaps | None:
         """A view of what is recorded so far, None where nothing is."""
-        return None if self.maps is None else self.maps.heatmaps
+        return None if self.maps is None or not self.is_shown else self.maps.heatmaps
 
     @property
     def takes_deep(self) -> bool:

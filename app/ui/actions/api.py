@@ -8,6 +8,7 @@ import gradio as gr
 
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.actions import handlers
+from limelight.app.ui.actions.unbroken import messages
 from limelight.app.ui.form.settings import AUTO, DEFAULTS, Settings
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline.errors import UsageError
@@ -28,7 +29,8 @@ def add_endpoints(studio: Studio) -> None:
         for record = "grid", "site" or "head". lossy_cache_interval above 1 is faster and changes the picture.
         """
         settings = Settings(**dict(zip(map(_setting, names), values, strict=True)))
-        async for message in handlers.draw(studio, Visitor.of(request), settings, with_film=False):
+        run = handlers.draw(studio, Visitor.of(request), settings, with_film=False)
+        async for message in messages(run):
             pictures = [{name: each[name] for name in STEP_FIELDS} for each in message["pictures"]]
             yield {"error": message["error"], "note": message["note"], "pictures": pictures}
 

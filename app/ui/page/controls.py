@@ -8,8 +8,9 @@ import gradio as gr
 
 from limelight.app.ui.form.settings import AUTO, NAMES
 from limelight.app.ui.page.painter import make_painter
+from limelight.app.ui.page.places import make_places
 from limelight.app.ui.studio.studio import Studio
-from limelight.pipeline.requests.fields import FIELDS, MAX_CACHE_INTERVAL, RECORD_EXTRAS
+from limelight.pipeline.requests.fields import FIELDS, MAX_CACHE_INTERVAL, RECORD_EXTRAS, offered
 from limelight.pipeline.requests.schedulers import OWN, SCHEDULERS, scheduler_label
 
 DETAILS = [
@@ -24,6 +25,7 @@ EXTRAS = [
     ("Refined by self-attention", "refined"),
     ("Negative prompt", "negative"),
 ]
+LATER = ("strength", "hires_scale", "hires_strength")  # below
 assert {name for _, name in EXTRAS} <= set(RECORD_EXTRAS)
 
 
@@ -55,7 +57,7 @@ class Controls:
         """Lays them out where it is called."""
         limits, models = studio.limits, list(studio.pipelines)
         height, width = studio.pipelines[models[0]].model.native_size
-        found: dict[str, Any] = {"prompt": prompt}
+        found: dict[str, Any] = {"prompt": prompt, "places": make_places()}
         with gr.Accordion("Picture", open=True, elem_classes="accordion"):
             found["negative_prompt"] = gr.Textbox(
                 label=_label("negative_prompt"), lines=1, max_lines=4, placeholder="What it should not show"
@@ -120,6 +122,12 @@ class Controls:
                 info=FIELDS["lossy_cache_interval"].help,
                 elem_id="lossy-cache",
             )
+        with gr.Accordion("Guidance by attention", open=False, elem_classes="accordion"):
+            for name, field in offered().items():
+                if name not in found and name not in LATER:  # of what the page has no better control for
+                    found[name] = gr.Textbox(
+                        label=field.label, info=field.help, placeholder="none", max_lines=1
+                    )
         with gr.Accordion("Start from an image", open=False, elem_classes="accordion", elem_id="start"):
             found["start"] = make_painter()
             found["strength"] = gr.Textbox(

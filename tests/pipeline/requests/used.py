@@ -25,12 +25,16 @@ _STEERING = (
     "pipeline/sampling/coverage.py",
     "pipeline/sampling/engine.py",
     "pipeline/sampling/steering.py",
+    "app/ui/form/places.py",  # as a browser sends them
 )
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
+        "pipeline/sampling/begin.py",
+        "pipeline/sampling/firm.py",
+        "pipeline/sampling/pick.py",
         "app/ui/output/unknown.py",  # words that the model does not know
         "app/ui/studio/measure.py",  # of a picture that is timed
         "app/ui/studio/studio.py",  # what is said of a prompt
@@ -63,6 +67,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/text_to_image.py",
     ),
     "negative_prompt": (
+        "pipeline/sampling/begin.py",
         "app/ui/studio/studio.py",  # what is said of a prompt
         *_PAGE,
         _SETTINGS,
@@ -78,6 +83,8 @@ USED: dict[str, tuple[str, ...]] = {
         "app/drawing.py",  # printed
         "app/ui/studio/measure.py",  # of a picture that is timed
         "pipeline/sampling/engine.py",  # of a sheet
+        "pipeline/sampling/begin.py",
+        "pipeline/sampling/pick.py",
         *_PAGE,
         *_PASSES,
         _SETTINGS,  # random if empty
@@ -124,6 +131,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
         "app/ui/form/start_image.py",
+        "app/ui/output/pictures.py",  # of a film
         "app/ui/output/frames.py",
         "pipeline/batch/worker.py",  # the VAE encodes it
         "pipeline/results/png.py",  # which a file does not hold
@@ -140,6 +148,7 @@ USED: dict[str, tuple[str, ...]] = {
     ),
     "hires_strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py"),
     "clip_skip": (
+        "pipeline/sampling/begin.py",
         *_PAGE,
         "pipeline/sampling/steering.py",  # of regions' prompts
         "pipeline/batch/worker.py",
@@ -147,6 +156,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/engine.py",
     ),
     "prompt_syntax": (
+        "pipeline/sampling/begin.py",
         *_PAGE,
         "app/ui/studio/studio.py",  # what is said of a prompt
         "pipeline/batch/worker.py",
@@ -159,6 +169,7 @@ USED: dict[str, tuple[str, ...]] = {
     "guidance_start": _PASSES,
     "guidance_end": _PASSES,
     "lossy_cache_interval": (
+        "pipeline/sampling/pick.py",
         "app/ui/studio/pace.py",  # the time of a step
         "pipeline/sampling/job.py",  # which prediction is computed whole
         *_PAGE,
@@ -166,7 +177,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/engine.py",
         "pipeline/sampling/predict.py",
     ),
-    "paint": _STEERING,
+    "paint": (*_STEERING, "pipeline/sampling/firm.py", "pipeline/sampling/passes.py"),
     "regions": _STEERING,
     "heads": (
         "pipeline/maps/request_maps.py",  # of maps
@@ -182,7 +193,9 @@ USED: dict[str, tuple[str, ...]] = {
     "seg_scale": _PASSES,
     "freeu": ("pipeline/sampling/predict.py",),
     "pladis": ("pipeline/sampling/steering.py",),
+    "pick": ("app/commands/generate.py", "pipeline/sampling/begin.py", "pipeline/sampling/pick.py"),
     "record": (
+        "pipeline/sampling/pick.py",
         *_PAGE,
         *_MAPS,
         _FALLBACK,
@@ -193,8 +206,8 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/api.py",
         "pipeline/results/maps_export.py",
     ),
-    "record_extras": (*_PAGE, *_MAPS, _FALLBACK, _SETTINGS),
-    "record_points": (*_MAPS, _FALLBACK, _SETTINGS),
-    "record_queries": _MAPS,
+    "record_extras": (*_PAGE, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
+    "record_points": (*_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
+    "record_queries": (*_MAPS, "pipeline/sampling/pick.py"),
     "expansion": ("app/commands/generate.py", "app/ui/studio/expansions.py"),
 }

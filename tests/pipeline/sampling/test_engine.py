@@ -196,6 +196,7 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "seg_scale": 0.0,
         "freeu": None,
         "pladis": 0.0,
+        "pick": 1,
         "guidance_start": 0.0,
         "guidance_end": 1.0,
         "image": None,

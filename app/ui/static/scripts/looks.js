@@ -24,10 +24,12 @@ export class Looks {
       return;
     }
     const picture = await wholeExample();
+    if (!picture) return;
     viewer.show("picture");
     viewer.lens.selected.clear();
     viewer.lens.wanted = [];
     viewer.recall({ ...picture, is_whole: true });
+    viewer.bringBack(picture);
     await viewer.rendered;
     viewer.lens.film.end();
     viewer.lens.turn();

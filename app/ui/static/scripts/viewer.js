@@ -11,6 +11,7 @@ import { Looks } from "./looks.js";
 import { unpack } from "./maps.js";
 import { Tabs } from "./panes/tabs.js";
 import { example, Tour, wholeExample } from "./tour.js";
+import { listenForTroubles } from "./troubles.js";
 
 export function mount(element, gradio) {
   if (element.dataset.mounted) return;
@@ -40,8 +41,10 @@ class Viewer {
     this.actions = new Actions(element, this);
     this.projector = new Projector(element);
     this.looks = new Looks(element, this);
+    this.placing(element);
     this.keys();
     listenForDrops(this);
+    listenForTroubles(this);
     watch("value", () => this.take(props.value));
     if (props.value) this.take(props.value);
     else this.open();
@@ -105,7 +108,8 @@ class Viewer {
       this.busy(false);
       if (!this.message && this.left) {
         this.message = this.left;
-        this.render().then(() => this.say(message.error, "error"));
+        this.reported = this.picture.id;
+        this.render();
       }
       this.say(message.error, "error");
       return;
@@ -169,11 +173,15 @@ class Viewer {
     this.strip();
     this.chips.render(picture, this.maps());
     this.actions.show(picture);
+    $(this.element, ".places").hidden = picture.state !== "done";
+    this.places?.show(picture);
     await this.lens.show(picture, this.maps());
     if (this.tabs.isShown("attention")) this.tabs.refresh();
   }
 
   status(picture) {
+    if (picture.state === "done" && this.reported === picture.id) return; // what was said since stays
+    this.reported = picture.state === "done" ? picture.id : null;
     const { state, index, count, position, seconds_left: left } = picture;
     const bar = $(this.element, ".progress");
     bar.dataset.state = state;
@@ -219,6 +227,20 @@ class Viewer {
         return button;
       }),
     );
+  }
+
+  /** Loads what paints places when it is first wanted, or when there is one. */
+  placing(element) {
+    const load = async () => {
+      const { Places } = await import("./places/places.js");
+      this.places ??= new Places(element, this);
+      return this.places;
+    };
+    document.addEventListener("places-value", async ({ detail }) => {
+      if (detail || this.places) (await load()).take(detail);
+    });
+    for (const button of element.querySelectorAll(".place-word, .place-region"))
+      button.addEventListener("click", async (event) => (this.places ?? (await load())).begin(button, event));
   }
 
   keys() {
