@@ -18,8 +18,7 @@ from limelight.pipeline.models.locate import locate_model
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.models.save import save_model
 from limelight.pipeline.models.single_file.load import load_single_file
-from limelight.pipeline.requests.fields import RequestFields
-from limelight.pipeline.requests.hints import check_names
+from limelight.pipeline.requests.hints import RequestFields, check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result, Step

@@ -5,10 +5,8 @@ elsewhere names it only where it is used.
 """
 
 from collections.abc import Mapping
-from typing import TypedDict
 
 from limelight.pipeline.requests.edits import Edits, Factors
-from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.field import Field
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
@@ -20,11 +18,8 @@ from limelight.pipeline.requests.values import (
     Name,
     Number,
     Point,
-    Record,
     Scheduler,
-    Source,
     Syntax,
-    SyntaxName,
     Text,
     Whole,
 )
@@ -45,43 +40,6 @@ MAX_FREEU = 3.0
 MAX_PLADIS = 4.0
 MAX_PICK = 64
 RECORD_EXTRAS = ("negative", "steps", "values", "refined")
-
-
-class RequestFields(TypedDict, total=False):
-    """The fields that `pipe(prompt, **fields)` takes, for type checkers and editors."""
-
-    negative_prompt: str
-    seed: int
-    num_steps: int
-    guidance_scale: float | None
-    scheduler: str | None
-    width: int | None
-    height: int | None
-    image: Source | None
-    mask: Source | None
-    strength: float | None
-    image_guidance_scale: float | None
-    hires_scale: float | None
-    hires_strength: float | None
-    clip_skip: int
-    prompt_syntax: SyntaxName
-    guidance_rescale: float
-    guidance_start: float
-    guidance_end: float
-    lossy_cache_interval: int
-    paint: tuple[Painted, ...]
-    regions: tuple[Region, ...]
-    heads: tuple[HeadScale, ...]
-    pag_scale: float
-    seg_scale: float
-    freeu: tuple[float, float, float, float] | None
-    pladis: float
-    pick: int
-    record: Record
-    record_extras: tuple[str, ...]
-    record_points: tuple[tuple[int, int], ...]
-    record_queries: tuple[int, ...]
-    expansion: Expansion | None
 
 
 FIELDS: Mapping[str, Field] = {
@@ -270,6 +228,14 @@ FIELDS: Mapping[str, Field] = {
         "Try so many starts, from the seed on, and draw the one in which each word has a place of its own",
         option="--pick",
         is_offered=True,
+    ),
+    "edit_of": Field(
+        Text(), "Edit of", "The prompt of a picture that is kept where both agree", option="--edit-of"
+    ),
+    "keep": Field(
+        Factors(("cross", "self"), 0, 1),
+        "Keep",
+        "Until which fractions of the steps an edit looks as the picture that it keeps",
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
     "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),

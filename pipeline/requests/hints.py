@@ -1,11 +1,54 @@
-"""What to write for a name that other programs use: diffusers' arguments, and options of the command line."""
+"""The names of fields: their types for editors, and what to write for names that other programs use."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypedDict
 
 from limelight.pipeline.errors import RequestError
+from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region
+from limelight.pipeline.requests.values import Record, Source, SyntaxName
+
+
+class RequestFields(TypedDict, total=False):
+    """The fields that `pipe(prompt, **fields)` takes, for type checkers and editors."""
+
+    negative_prompt: str
+    seed: int
+    num_steps: int
+    guidance_scale: float | None
+    scheduler: str | None
+    width: int | None
+    height: int | None
+    image: Source | None
+    mask: Source | None
+    strength: float | None
+    image_guidance_scale: float | None
+    hires_scale: float | None
+    hires_strength: float | None
+    clip_skip: int
+    prompt_syntax: SyntaxName
+    guidance_rescale: float
+    guidance_start: float
+    guidance_end: float
+    lossy_cache_interval: int
+    paint: tuple[Painted, ...]
+    regions: tuple[Region, ...]
+    heads: tuple[HeadScale, ...]
+    pag_scale: float
+    seg_scale: float
+    freeu: tuple[float, float, float, float] | None
+    pladis: float
+    pick: int
+    edit_of: str | None
+    keep: tuple[float, float]
+    record: Record
+    record_extras: tuple[str, ...]
+    record_points: tuple[tuple[int, int], ...]
+    record_queries: tuple[int, ...]
+    expansion: Expansion | None
+
 
 DIFFUSERS: Mapping[str, str] = {
     "generator": "set seed=NUMBER, which gives the noise of torch.Generator('cpu').manual_seed(NUMBER)",

@@ -1,6 +1,5 @@
 """What is asked for: everything that decides how one picture comes out, checked before any work."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -10,6 +9,7 @@ from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS, IMAGES, MAX_SEED
 from limelight.pipeline.requests.input_image import InputImage, check_mask, fit, recall
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE, check_memory
+from limelight.pipeline.requests.schedulers import check_one_step
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import Record, Source, SyntaxName, Whole, as_json
 
@@ -61,6 +61,9 @@ class GenerationRequest:
             cross-attention (Kim & Sim, arXiv:2503.07677).
         pick: how many starts, from `seed` on, are tried by a prediction each; the best is drawn, and what
             comes back has its seed. 1 tries none.
+        edit_of: another prompt, whose picture is drawn in the same calls and kept where both agree (Hertz et
+            al., arXiv:2208.01626).
+        keep: until which fractions of the steps an edit's cross- and self-attention look as that one's do.
         record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
             A prediction that takes another's deep feature has its maps too.
         record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
@@ -105,6 +108,8 @@ class GenerationRequest:
     freeu: tuple[float, float, float, float] | None = None
     pladis: float = 0.0
     pick: int = 1
+    edit_of: str | None = None
+    keep: tuple[float, float] = (0.8, 0.4)
     record: Record = False
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
@@ -129,6 +134,11 @@ class GenerationRequest:
             region.check_prompt(self.prompt)
         if self.expansion is not None:
             self.expansion.check(self.prompt)
+        beside = [name for name in (*STEERING, "image") if getattr(self, name)] + ["pick"] * (self.pick > 1)
+        if self.edit_of is not None and beside:
+            raise RequestError(
+                f"edit_of and {beside[0]} are given; an edit keeps another's attention: give one"
+            )
 
     def __repr__(self) -> str:
         given = {
@@ -172,7 +182,7 @@ class GenerationRequest:
                     "noise: leave one out"
                 )
         if self.strength is not None:
-            _check_one_step("strength", self.strength, self.num_steps)
+            check_one_step("strength", self.strength, self.num_steps)
         if self.hires_scale is None:
             return
         if self.mask is not None:
@@ -182,7 +192,7 @@ class GenerationRequest:
         if self.hires_strength is None:
             self._set("hires_strength", 0.5)
         assert self.hires_strength is not None
-        _check_one_step("hires_strength", self.hires_strength, self.num_steps)
+        check_one_step("hires_strength", self.hires_strength, self.num_steps)
 
     def _check_recorded(self) -> None:
         if not self.record and (self.record_extras or self.record_points or self.record_queries):
@@ -231,7 +241,7 @@ class GenerationRequest:
     @property
     def uncompiled(self) -> list[str]:
         """Those of its fields that a compiled U-Net does not know."""
-        return [name for name in (*STEERING, "freeu") if getattr(self, name)]
+        return [name for name in (*STEERING, "freeu", "edit_of") if getattr(self, name)]
 
     @property
     def is_guided(self) -> bool:
@@ -288,11 +298,3 @@ class GenerationRequest:
             elif files.get(name) is not None:
                 raise RequestError(f"{name} is given and the picture was made without one; leave it out")
         return cls(**(dict(values) | images))
-
-
-def _check_one_step(name: str, strength: float, num_steps: int) -> None:
-    if int(strength * num_steps) < 1:
-        least = math.ceil(1000 / num_steps) / 1000
-        raise RequestError(
-            f"{name} is {strength}, less than one step of {num_steps}; must be at least {least:g}"
-        )

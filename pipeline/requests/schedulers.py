@@ -1,5 +1,6 @@
 """The schedulers that a request can name, made from diffusers' classes and a model's own configuration."""
 
+import math
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -243,3 +244,12 @@ def _most_steps(scheduler: Any) -> int | None:
         return int(limit)
     is_leading = facts.get("timestep_spacing", "leading") == "leading"
     return int(facts["num_train_timesteps"] - is_leading * facts.get("steps_offset", 0))
+
+
+def check_one_step(name: str, strength: float, num_steps: int) -> None:
+    """Raises RequestError for a strength that leaves no step to take."""
+    if int(strength * num_steps) < 1:
+        least = math.ceil(1000 / num_steps) / 1000
+        raise RequestError(
+            f"{name} is {strength}, less than one step of {num_steps}; must be at least {least:g}"
+        )

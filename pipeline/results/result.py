@@ -30,12 +30,14 @@ class Result:
         request: what was asked for, with the model's values in its open fields.
         info: JSON-ready record of what made the picture; `save` writes it into the PNG.
         maps: where each word acted; None unless the request records.
+        base: the picture that an edit keeps; None of others.
     """
 
     image: Image.Image
     request: GenerationRequest
     info: Mapping[str, Any] = field(repr=False)
     maps: HeatMaps | None = None
+    base: Image.Image | None = None
 
     @property
     def file_name(self) -> str:

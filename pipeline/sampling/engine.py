@@ -141,12 +141,13 @@ class Session:
 
     def _result(self, job: Job, latent: Tensor) -> Result:
         model = self.engine.model
-        image, notes = decode_with_notes(model.vae, latent)
+        image, notes = decode_with_notes(model.vae, latent[-1:])
+        base = decode_with_notes(model.vae, latent[:1])[0] if len(latent) == 2 else None
         info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries)
         info |= {**job.notes, **notes}
         if (maps := job.heatmaps) is not None:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))
-        return Result(image=image, request=job.request, info=info, maps=maps)
+        return Result(image=image, request=job.request, info=info, maps=maps, base=base)
 
     def _last(self, job: Job, **outcome: Any) -> Step:
         return self._step(job, job.index + 1, **outcome)

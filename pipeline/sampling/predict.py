@@ -187,7 +187,7 @@ def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
     for job in batch:
         height, width = (side * factor for side in job.asked.x.shape[2:])
         rows += [
-            size_ids(height, width, scored=scored, is_negative=role == "negative") for role in job.asked.roles
+            size_ids(height, width, scored=scored, is_negative="negative" in role) for role in job.asked.roles
         ]
     return torch.tensor(rows, device=model.unet.device)
 

@@ -5,7 +5,7 @@ it keeps sigma and makes the step.
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from typing import Any, Literal
 
@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Role = Literal["negative", "pag", "seg", "prompt"]  # the purpose of a row; see `Guidance`
+# The purpose of a row, see `Guidance`; the first two are those of a picture that an edit keeps.
+Role = Literal["base negative", "base", "negative", "pag", "seg", "prompt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,28 @@ def sample(
         x = scheduler.step(prediction, timestep, x, **options, return_dict=False)[0]
         x = canvas.keep(x, scheduler, timesteps[i + 1 :])
     return x
+
+
+def paired(base: Trajectory, edit: Trajectory) -> Trajectory:
+    """Two trajectories of the same steps, asked in one call: the rows of the base come first. Returns both
+    latents, 2 c h w."""
+    roles: dict[Role, Role] = {"negative": "base negative", "prompt": "base"}
+    asked = [next(base), next(edit)]
+    latents: list[Tensor] = []
+    while not latents:
+        first, second = asked
+        rows = yield replace(
+            second,
+            x=torch.cat((first.x, second.x)),
+            roles=[*(roles[role] for role in first.roles), *second.roles],
+        )
+        parts = rows.split(len(first.x))
+        for i, (trajectory, part) in enumerate(zip((base, edit), parts, strict=True)):
+            try:
+                asked[i] = trajectory.send(part)
+            except StopIteration as finished:
+                latents.append(finished.value)
+    return torch.cat(latents)
 
 
 def _is_first_order(scheduler: Any) -> bool:

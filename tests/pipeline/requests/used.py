@@ -201,6 +201,8 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/begin.py",
         "pipeline/sampling/pick.py",
     ),
+    "edit_of": ("pipeline/sampling/begin.py", "app/commands/edit.py"),
+    "keep": ("pipeline/sampling/editing.py", "app/commands/edit.py"),
     "record": (
         "pipeline/sampling/pick.py",
         *_PAGE,
