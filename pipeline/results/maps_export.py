@@ -13,6 +13,7 @@ from limelight.pipeline.errors import UsageError
 from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.labels import label
+from limelight.pipeline.results.light_page import light_page
 from limelight.pipeline.results.overlay import overlay
 from limelight.pipeline.results.png import save_png
 from limelight.pipeline.results.result import Result
@@ -28,8 +29,9 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
     """Writes into `folder`, under `stem` or the picture's own name, and returns what it wrote:
 
     `-maps.png`, the contact sheet; `-word00.png` and so on, one a word in the prompt's order; `-maps.npz`,
-    the numbers; `-steps.webp`, the sheet step by step. `-labels.png`, the word of each pixel by its index,
-    and `-coco.json`, the same as annotations. What made the pictures and the numbers is inside them.
+    the numbers; `-labels.png`, the word of each pixel by its index, and `-coco.json`, the same as
+    annotations; `-steps.webp`, the sheet step by step; `-light.html`, a page to light up words in each step.
+    What made them is inside the pictures and the numbers.
 
     Raises:
         UsageError: the request did not record.
@@ -62,6 +64,8 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
     written.append(
         write_whole(folder / f"{stem}-steps.webp", lambda file: _write_frames(file, frames, record))
     )
+    page = light_page(result, maps, _chosen(maps.num_steps)).encode(errors="replace")
+    written.append(write_whole(folder / f"{stem}-light.html", lambda file: file.write(page)))
     return written
 
 
