@@ -57,9 +57,11 @@ def tracked() -> list[str]:
 
 
 def strings_and_comments(source: str) -> Iterator[str]:
-    """The texts of a Python file: docstrings, messages and comments."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+    """The texts of a Python file: docstrings, messages and comments, but no lists `"of words".split()`."""
+    nodes = list(ast.walk(ast.parse(source)))
+    lists = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr == "split"}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in lists:
             yield node.value
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
@@ -120,6 +122,7 @@ def test_the_lint_finds_habits() -> None:
     assert PATTERN["told"].search("It is told to stop.")
     assert PATTERN["beside"].search("beside the model") and not PATTERN["beside"].search("besiege")
     assert list(strings_and_comments('x = "a"  # b\n')) == ["a", "b"]
+    assert list(strings_and_comments('x = "on beside".split()')) == []
     assert starts_with_fragment('"""What is kept of it."""')
     assert not starts_with_fragment('"""What is the seed? A number."""')
 
