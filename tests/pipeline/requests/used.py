@@ -25,6 +25,7 @@ _STEERING = (
     "pipeline/sampling/coverage.py",
     "pipeline/sampling/engine.py",
     "pipeline/sampling/steering.py",
+    "app/ui/form/places.py",  # as a browser sends them
 )
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _SETTINGS = "app/ui/form/settings.py"
@@ -130,6 +131,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
         "app/ui/form/start_image.py",
+        "app/ui/output/pictures.py",  # of a film
         "app/ui/output/frames.py",
         "pipeline/batch/worker.py",  # the VAE encodes it
         "pipeline/results/png.py",  # which a file does not hold
