@@ -1,4 +1,4 @@
-"""`--mask-word`: the part of an image that a word names, drawn again."""
+"""`--mask-word`: draws the part of an image again that a word names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,10 +29,11 @@ class WordMask:
 
     @classmethod
     def of(cls, word: str, asked: Mapping[str, Any], output: Path, count: int) -> "WordMask":
-        """
+        """Checks the options.
+
         Args:
-            asked: the fields that were given; the image is the path of a file.
-            output: where the pictures go, and `count` is their number.
+            asked: the fields that were given; the image is a path.
+            output: where the pictures are saved; `count` is their number.
 
         Raises:
             UsageError: there is no image to find the word in, or a mask is given too.
@@ -60,7 +61,7 @@ class WordMask:
 
 
 def _described(image: str | Path, word: str) -> str:
-    """The prompt that an image was drawn with, where the file says it and it has the word; else the word."""
+    """The prompt in an image's record, if it contains the word; otherwise the word."""
     try:
         prompt = str(read_record(Path(image))["request"].get("prompt", ""))
     except NoRecord:

@@ -125,6 +125,8 @@ class GenerationRequest:
         self._check_recorded()
         for painted in self.paint:
             painted.check_prompt(self.prompt)
+        for region in self.regions:
+            region.check_prompt(self.prompt)
         if self.expansion is not None:
             self.expansion.check(self.prompt)
 
