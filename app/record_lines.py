@@ -29,7 +29,7 @@ def _lines(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _request(_mapping(record.get("request")))
     yield "saved", _saved(record.get("enlarged"))
     if record.get("is_constant") is True:
-        yield "note", "of one colour"
+        yield "note", "a single colour"
     yield "model", _model(record.get("model"))
     for name in sorted(record.keys() - {*_HANDLED, *_TECHNICAL}):
         value = record[name]

@@ -60,8 +60,7 @@ class BatchOptions:
 def batch(
     manifest: Annotated[Path, typer.Argument(help=".csv, .tsv, .jsonl, .parquet, or .txt with prompts.")],
     *,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A folder; use the same one to continue a
-    run.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A folder; the same continues a run.")],
     load: Annotated[
         LoadOptions,
         load_options("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload"),
@@ -75,10 +74,10 @@ def batch(
         bool, typer.Option("--maps", help="Also save where each word acted, in OUTPUT/maps.")
     ] = False,
     names: Annotated[
-        str, typer.Option(help="Of the files: key, or prompt for 0001-a-red-apple.png.")
+        str, typer.Option(help="Names of the files: key, or prompt for 0001-a-red-apple.png.")
     ] = "key",
     log: Annotated[
-        Path | None, typer.Option(help="A file to append to: all that is said, every picture, every failure.")
+        Path | None, typer.Option(help="A log file, to which messages, pictures and failures are appended.")
     ] = None,
     max_batch: Annotated[
         int | None, typer.Option(help="Pictures sampled together; as many as memory allows if omitted.")
@@ -86,8 +85,8 @@ def batch(
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Processes that draw, here or on a Ray cluster; the fastest number if omitted. Processes that "
-            "a launcher has started count too."
+            help="Processes that draw, here or on a Ray cluster; the fastest number if omitted. Processes "
+            "that a launcher has started count too."
         ),
     ] = None,
     engine: Annotated[str, typer.Option(help="local, or ray: workers on a cluster.")] = "local",
@@ -147,7 +146,7 @@ def _run(options: BatchOptions, stop: Stop) -> None:
     is_first = rank_of_process() == 0
     if is_first and manifest.num_twins:
         report.complain(
-            f"{manifest.num_twins} rows repeat the request of another, with the same seed; their pictures are equal"
+            f"{manifest.num_twins} rows repeat another, with the same seed; their pictures are equal"
         )
     on_cluster = options.engine == "ray"
     # A process that does not draw must not refuse a backend that the others have.

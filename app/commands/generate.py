@@ -48,11 +48,10 @@ def generate(
     count: Annotated[int, typer.Option(help="Pictures, with seeds SEED, SEED+1, ...")] = 1,
     mask_word: Annotated[
         str | None,
-        typer.Option(help="Find what this word names in --image, and draw that part again; saves the mask."),
+        typer.Option(help="Draw the part of --image again that this word names; saves its mask."),
     ] = None,
     maps: Annotated[
-        Path | None, typer.Option(help="Also save where each word acted in this folder: sheet, words, numbers,
-        steps.")
+        Path | None, typer.Option(help="A folder for maps of the words: sheet, pictures, numbers, steps.")
     ] = None,
     native: Annotated[
         bool,
@@ -62,7 +61,7 @@ def generate(
     ] = False,
     expand: Annotated[
         bool,
-        typer.Option("--expand", help="First let a language model extend PROMPT, depending on SEED; printed."),
+        typer.Option("--expand", help="First let a language model extend PROMPT, by SEED; printed."),
     ] = False,
     expander: Annotated[
         str, typer.Option(help="For --expand: `default`, a folder of a causal language model, or a hub id.")

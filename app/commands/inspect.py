@@ -13,8 +13,7 @@ def inspect(
     files: Annotated[list[Path], typer.Argument(help="Pictures.", metavar="FILE...", show_default=False)],
     *,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the whole records, one JSON object in each line, with
-        `file`.")
+        bool, typer.Option("--json", help="Print whole records: one line of JSON for each, with `file`.")
     ] = False,
 ) -> None:
     """Show the record of each FILE: a PNG by Limelight, or a PNG, JPEG or WebP by another program."""

@@ -22,17 +22,14 @@ def ui(
     *,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="A model to offer on the page; the first is the default; may be
-        repeated."),
+        typer.Option("--model", help="A model for the page; the first is the default; may be repeated."),
     ] = None,
     load: Annotated[LoadOptions, load_options("variant", "vae", "attention", "device", "dtype")],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 means all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 7860,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 7860,
     auth: Annotated[
         list[str] | None,
-        typer.Option(
-            "--auth", help="USER:PASSWORD of a visitor; may be repeated.", envvar="LIMELIGHT_AUTH"
-        ),
+        typer.Option("--auth", help="USER:PASSWORD of a visitor; may be repeated.", envvar="LIMELIGHT_AUTH"),
     ] = None,
     hosts: Annotated[
         list[str] | None,
@@ -57,7 +54,8 @@ def ui(
     from limelight.pipeline.text.warned import PromptWarning
 
     pipelines = {name: replace(load, model=path).load() for name, path in _names(models).items()}
-    warnings.filterwarnings("ignore", category=PromptWarning)  # the page shows these to the visitor; the log must not contain prompts
+    # The page shows these to the visitor; the log must not contain prompts.
+    warnings.filterwarnings("ignore", category=PromptWarning)
     studio = Studio(pipelines, Limits())
     try:
         studio.pace.measure()
