@@ -24,7 +24,6 @@ from limelight.pipeline.batch.worker import Worker
 from limelight.pipeline.batch.world import Team
 from limelight.pipeline.batch.writer import Writer
 from limelight.pipeline.errors import OutputError, RequestError
-from limelight.pipeline.models.model import Model
 from limelight.pipeline.results.png import check_writable
 from limelight.pipeline.sampling.engine import Engine
 
@@ -62,7 +61,7 @@ class Run:
             ManifestError: the model cannot do what rows ask for; all are named.
             BackendRefused: their attention cannot be computed.
         """
-        rows = keyed(_by_size(manifest, engine), made_by(engine.model))
+        rows = keyed(_by_size(manifest, engine), made_by(engine))
         ledger = Ledger(output / JOURNAL, team.run)
         ledger.read()
         missing = ledger.forget_missing(output)
@@ -109,10 +108,10 @@ class Run:
                 self._sum_up(journal)
 
     def find_workers(self, *, is_device_named: bool) -> int:
-        """How many processes of this machine draw what is left fastest."""
-        return find_workers(
-            self.engine.model, len(self.rows) - self.num_done, is_device_named=is_device_named
-        )
+        """How many processes of this machine draw what is left fastest; in an exact run, all rows: so each
+        process has as many threads, however often the run was stopped."""
+        num_rows = len(self.rows) if self.engine.exact else len(self.rows) - self.num_done
+        return find_workers(self.engine.model, num_rows, is_device_named=is_device_named)
 
     def draw_with_others(
         self, draw: Callable[[Team, Stop], None], stop: Stop, report: Callable[[int], None], *, size: int
@@ -177,9 +176,11 @@ def open_output(output: Path, team: Team) -> Seat:
     return Seat(output / JOURNAL, team.worker, team.run)
 
 
-def made_by(model: Model) -> str:
-    """The content hash of everything that draws."""
-    return json.dumps([model.hash.result(), model.adapters.record()], sort_keys=True)
+def made_by(engine: Engine) -> str:
+    """The content hash of everything that draws; pictures of an exact engine are no other's, bit for bit."""
+    model = engine.model
+    exact = ["exact"] if engine.exact else []
+    return json.dumps([model.hash.result(), model.adapters.record(), *exact], sort_keys=True)
 
 
 def keyed(rows: Sequence[Row], made_by: str) -> dict[str, Row]:

@@ -3,14 +3,17 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from limelight.attention import AttentionRuntime
 from limelight.attention.recording.recording import Recording
 from limelight.attention.steering import Steering
+from limelight.pipeline.errors import PictureError
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.request_maps import RequestMaps
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.results.result import Step
 from limelight.pipeline.sampling.sampler import PredictionRequest, Trajectory
 from limelight.pipeline.sampling.steering import RequestSteering
 from limelight.pipeline.text.encoder import Conditioning
@@ -153,3 +156,19 @@ def pack(jobs: deque[Job], max_rows: int) -> list[Job]:
             others.append(job)
     jobs.extend(others)
     return batch
+
+
+def begun(trajectory: Trajectory) -> tuple[PredictionRequest, Tensor | None]:
+    """The first prediction that a trajectory asks for; or, of one without any, something to look at, and the
+    finished latent."""
+    try:
+        return next(trajectory), None
+    except StopIteration as finished:
+        latent: Tensor = finished.value
+        return PredictionRequest(latent, torch.zeros((), device=latent.device), latent), latent
+
+
+def refused(id: int, request: GenerationRequest, error: PictureError) -> Step:
+    """The only step of a request that failed before its first prediction."""
+    count = request.num_steps
+    return Step(id=id, request=request, index=count, count=count, preview=None, error=error)

@@ -1,7 +1,8 @@
 """The trajectory of a request: in how many passes it is sampled, and what each begins from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,8 +11,12 @@ from limelight.pipeline.errors import RequestError
 from limelight.pipeline.latents.vae import decode, encode, mask_of, pixels_of, shrink_mask
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.input_image import InputImage
+from limelight.pipeline.requests.input_latents import InputLatents
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.sampler import Canvas, Guidance, Pass, Trajectory, sample
+from limelight.pipeline.requests.schedule import Schedule
+from limelight.pipeline.sampling.fits import check_fields
+from limelight.pipeline.sampling.masked_part import drawn_part
+from limelight.pipeline.sampling.sampler import Canvas, Change, Guidance, Pass, Trajectory, sample
 
 
 def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
@@ -25,7 +30,9 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
     """
     scheduler = request.scheduler
     assert scheduler is not None, "the request is not resolved"
-    model.schedulers.check_steps(scheduler, request.num_steps)
+    schedule = schedule_of(request)
+    model.schedulers.check_steps(scheduler, request.num_steps, schedule=schedule)
+    check_fields(request, model)
     if model.kind == "edit":
         if request.image is None:
             raise RequestError("image is missing; this model edits images: give one")
@@ -48,21 +55,28 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
     for strength in (request.strength, request.hires_strength):
         if strength is not None:
             model.schedulers.check_steps(
-                scheduler, request.num_steps, strength=strength, is_distilled=model.is_distilled
+                scheduler,
+                request.num_steps,
+                strength=strength,
+                schedule=schedule,
+                is_distilled=model.is_distilled,
             )
     return request
 
 
+def schedule_of(request: GenerationRequest) -> Schedule:
+    return Schedule(request.timesteps, request.sigmas, request.denoising_start, request.denoising_end)
+
+
 def make_passes(request: GenerationRequest, model: Model) -> list[Pass]:
     """The timesteps of a request, resolved and fitted: one pass, or two where it is enlarged."""
-    is_enlarged = request.hires_scale is not None
-    return [
-        _make_pass(request, model, strength)
-        for strength in ([request.strength, request.hires_strength] if is_enlarged else [request.strength])
-    ]
+    first = _make_pass(request, model, request.strength, is_first=True)
+    if request.hires_scale is None:
+        return [first]
+    return [first, _make_pass(request, model, request.hires_strength, is_first=False)]
 
 
-def _make_pass(request: GenerationRequest, model: Model, strength: float | None) -> Pass:
+def _make_pass(request: GenerationRequest, model: Model, strength: float | None, *, is_first: bool) -> Pass:
     """The last `strength` part of the request's steps, None for all."""
     assert request.scheduler is not None, "the request is not resolved"
     scheduler, timesteps = model.schedulers.start(
@@ -70,18 +84,22 @@ def _make_pass(request: GenerationRequest, model: Model, strength: float | None)
         request.num_steps,
         seed=request.seed,
         strength=strength,
+        schedule=schedule_of(request) if is_first else replace(schedule_of(request), start=None),
         is_distilled=model.is_distilled,
         device=model.unet.device,
     )
     return Pass(scheduler, timesteps)
 
 
-def make_trajectory(request: GenerationRequest, model: Model, passes: Sequence[Pass]) -> Trajectory:
+def make_trajectory(
+    request: GenerationRequest, model: Model, passes: Sequence[Pass], change: Change | None = None
+) -> Trajectory:
     """Asks for every prediction of the request, and returns the finished latent.
 
     Args:
         request: resolved and fitted.
         passes: those of `make_passes`.
+        change: sees the latent after each step, and may give another.
 
     Raises:
         NonFinitePicture: the VAE overflowed.
@@ -96,10 +114,11 @@ def make_trajectory(request: GenerationRequest, model: Model, passes: Sequence[P
         start=request.guidance_start,
         end=request.guidance_end,
     )
+    sampler = partial(sample, guidance=guidance, generator=generator, eta=request.eta, change=change)
     first, *others = passes
-    trajectory = sample(_first_canvas(request, model, generator), first, guidance, generator)
+    trajectory = sampler(_first_canvas(request, model, generator), first)
     for second in others:
-        trajectory = _continued(trajectory, second, request, model, guidance, generator)
+        trajectory = _continued(trajectory, second, request, model, generator, sampler)
     return trajectory
 
 
@@ -108,8 +127,8 @@ def _continued(
     second: Pass,
     request: GenerationRequest,
     model: Model,
-    guidance: Guidance,
     generator: torch.Generator,
+    sampler: Callable[[Canvas, Pass], Trajectory],
 ) -> Trajectory:
     """A first pass, and a second that begins from its enlarged picture.
 
@@ -123,7 +142,7 @@ def _continued(
     clean = encode(model.vae, pixels_of(decode(model.vae, latent), width, height), generator)
     noise = torch.randn(clean.shape, generator=generator).to(model.unet.device)
     canvas = Canvas(noise=noise, clean=clean, strength=request.hires_strength)
-    return (yield from sample(canvas, second, guidance, generator))
+    return (yield from sampler(canvas, second))
 
 
 def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Generator) -> Canvas:
@@ -135,10 +154,13 @@ def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Gen
     def noise() -> Tensor:
         return torch.randn(shape, generator=generator).to(model.unet.device)
 
+    if isinstance(request.latents, InputLatents):
+        given = request.latents.values.to(model.unet.device)
+        return Canvas(noise=given, is_begun=request.denoising_start is not None)
     if request.image is None:
         return Canvas(noise=noise())
     assert isinstance(request.image, InputImage)
-    pixels = pixels_of(request.image.pixels, width, height)
+    pixels = pixels_of(drawn_part(request, request.image), width, height)
     if model.kind == "edit":
         return Canvas(noise=noise(), extra=encode(model.vae, pixels, None))
 
@@ -147,7 +169,7 @@ def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Gen
         clean = encode(model.vae, pixels, generator)
         return Canvas(noise=noise(), clean=clean, strength=request.strength)
     assert isinstance(request.mask, InputImage)
-    mask = mask_of(request.mask.pixels, width, height)
+    mask = mask_of(drawn_part(request, request.mask), width, height)
     small = shrink_mask(mask, *shape[2:]).to(model.unet.device)
     if model.kind == "draw":
         clean, drawn = encode(model.vae, pixels, generator), noise()

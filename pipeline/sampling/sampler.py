@@ -4,7 +4,7 @@ Symbols: x noisy latent, denoised the clean latent that a prediction points at. 
 it keeps sigma and makes the step.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.denoised import denoise
 
 
@@ -33,6 +34,8 @@ class PredictionRequest:
     denoised: Tensor | None
 
 
+Change = Callable[[int, Tensor], Tensor | None]  # a step of a pass, and the latent after it
+ChangeOf = Callable[[int, int, Tensor], Tensor | None]  # the request's number comes first
 Trajectory = Generator[PredictionRequest, Tensor, Tensor]  # is sent predictions r c h w, returns 1 c h w
 
 
@@ -47,18 +50,23 @@ class Pass:
     scheduler: Any
     timesteps: Tensor
 
+    def __len__(self) -> int:
+        """How many predictions it asks for."""
+        return len(self.timesteps)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canvas:
     """Where sampling begins, and what stays of it.
 
     Attributes:
-        noise: of the seed, float32.
+        noise: of the seed, float32, or the latents that were given.
         clean: latent of the image that is drawn over; None where only noise is.
         strength: the part of the steps that are taken.
         mask: 1 where the latent is sampled, 0 where it is led back to `clean` after each step; None samples
             everywhere.
         extra: channels that the U-Net takes after the latent's.
+        is_begun: `noise` is a noisy latent that another model left, and sampling goes on from it.
     """
 
     noise: Float[Tensor, "1 c h w"]
@@ -66,12 +74,17 @@ class Canvas:
     strength: float = 1.0
     mask: Float[Tensor, "1 1 h w"] | None = None
     extra: Float[Tensor, "1 e h w"] | None = None
+    is_begun: bool = False
 
     def begin(self, scheduler: Any, timesteps: Tensor) -> Float[Tensor, "1 c h w"]:
-        """The noisy latent at the first timestep.
+        """The noisy latent at the first timestep; the clean one if there is none.
 
         Source: Meng et al., arXiv:2108.01073, algorithm 1; at strength 1 a mask begins from noise alone.
         """
+        if self.is_begun:
+            return self.noise
+        if self.clean is not None and not len(timesteps):
+            return self.clean
         if self.clean is None or (self.mask is not None and self.strength == 1):
             return self.noise * scheduler.init_noise_sigma
         return scheduler.add_noise(self.clean, self.noise, timesteps[:1])
@@ -133,15 +146,25 @@ class Guidance:
         return rescale(guided, rows[-1:], self.phi) if self.phi else guided
 
 
-def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Generator) -> Trajectory:
+def sample(
+    canvas: Canvas,
+    steps: Pass,
+    *,
+    guidance: Guidance,
+    generator: torch.Generator,
+    eta: float = 0.0,
+    change: Change | None = None,
+) -> Trajectory:
     """Asks for the prediction at each timestep, and returns the latent after the last.
 
     Args:
         generator: what a stochastic scheduler draws from.
+        eta: noise that DDIM's and TCD's schedulers add.
+        change: is called with each step, from 0, and the latent after it, and may give another.
     """
     scheduler, timesteps, denoised = steps.scheduler, steps.timesteps, canvas.clean
     accepted = signature(scheduler.step).parameters
-    options = {name: value for name, value in (("generator", generator), ("eta", 0.0)) if name in accepted}
+    options = {name: value for name, value in (("generator", generator), ("eta", eta)) if name in accepted}
     x = canvas.begin(scheduler, timesteps)
     for i, timestep in enumerate(timesteps):
         x_in = scheduler.scale_model_input(x, timestep)
@@ -151,7 +174,26 @@ def sample(canvas: Canvas, steps: Pass, guidance: Guidance, generator: torch.Gen
         denoised = denoise(scheduler, x, prediction, timestep)
         x = scheduler.step(prediction, timestep, x, **options, return_dict=False)[0]
         x = canvas.keep(x, scheduler, timesteps[i + 1 :])
+        if change is not None:
+            x = _changed(change, i, x)
     return x
+
+
+def _changed(change: Change, index: int, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
+    """The latent after a step, or the one that is given for it.
+
+    Raises:
+        RequestError: that has another shape, or is no tensor.
+    """
+    other: object = change(index, x.clone())
+    if other is None:
+        return x
+    if not isinstance(other, Tensor) or other.shape != x.shape:
+        given = tuple(other.shape) if isinstance(other, Tensor) else type(other).__name__
+        raise RequestError(
+            f"change gave {given} after step {index}; must be the latent, {tuple(x.shape)}, or None"
+        )
+    return other.to(x)
 
 
 def guide(rows: Float[Tensor, "2 c h w"], scale: float) -> Float[Tensor, "1 c h w"]:

@@ -2,7 +2,10 @@
 
 _PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
 _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
+_MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
 _SIZE = (
+    "pipeline/sampling/fits.py",  # latents have it
+    _MASKED,
     "app/ui/studio/measure.py",  # of a picture that is timed
     "app/ui/studio/pace.py",  # the time of a step
     *_PAGE,
@@ -25,6 +28,7 @@ _STEERING = (
     "pipeline/sampling/engine.py",
     "pipeline/sampling/steering.py",
 )
+_SIZES = ("pipeline/sampling/fits.py", "pipeline/sampling/predict.py")  # SDXL's conditioning
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _SETTINGS = "app/ui/form/settings.py"
 
@@ -91,6 +95,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/result.py",  # in the file's name
     ),
     "num_steps": (
+        "pipeline/sampling/job.py",  # of a request that failed before the first
         *_PAGE,
         *_PASSES,
         _SETTINGS,
@@ -100,6 +105,7 @@ USED: dict[str, tuple[str, ...]] = {
     ),
     "guidance_scale": (*_PAGE, *_PASSES, "pipeline/sampling/engine.py", "pipeline/sampling/predict.py"),
     "scheduler": (
+        "pipeline/sampling/fits.py",  # takes eta or not
         "pipeline/models/configs/index.py",  # the part of a model
         *_PAGE,
         *_PASSES,
@@ -112,6 +118,7 @@ USED: dict[str, tuple[str, ...]] = {
     "width": _SIZE,
     "height": _SIZE,
     "image": (
+        _MASKED,
         "pipeline/results/enlarged.py",  # as it was drawn
         *_PASSES,
         _SETTINGS,
@@ -123,7 +130,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/worker.py",  # the VAE encodes it
         "pipeline/results/png.py",  # which a file does not hold
     ),
-    "mask": (*_PASSES, _SETTINGS, "app/ui/form/restore.py", "app/ui/form/start_image.py"),
+    "mask": (_MASKED, *_PASSES, _SETTINGS, "app/ui/form/restore.py", "app/ui/form/start_image.py"),
     "strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py", "pipeline/results/png.py"),
     "image_guidance_scale": _PASSES,
     "hires_scale": (
@@ -155,6 +162,7 @@ USED: dict[str, tuple[str, ...]] = {
     "guidance_end": _PASSES,
     "lossy_cache_interval": (
         "app/ui/studio/pace.py",  # the time of a step
+        "pipeline/sampling/compiled.py",  # refuses it
         "pipeline/sampling/job.py",  # which prediction is computed whole
         *_PAGE,
         *_PASSES,
@@ -188,4 +196,16 @@ USED: dict[str, tuple[str, ...]] = {
     "record_points": (*_MAPS, _FALLBACK, _SETTINGS),
     "record_queries": _MAPS,
     "expansion": ("app/commands/generate.py", "app/ui/studio/expansions.py"),
+    "timesteps": _PASSES,
+    "sigmas": _PASSES,
+    "eta": (*_PASSES, "pipeline/sampling/fits.py", "pipeline/sampling/sampler.py"),
+    "latents": (*_PASSES, "pipeline/sampling/fits.py"),
+    "denoising_start": _PASSES,
+    "denoising_end": _PASSES,
+    "original_size": _SIZES,
+    "crops_coords_top_left": _SIZES,
+    "target_size": _SIZES,
+    "aesthetic_score": _SIZES,
+    "negative_aesthetic_score": _SIZES,
+    "padding_mask_crop": (_MASKED,),
 }

@@ -1,15 +1,23 @@
-"""The table of request fields: what the command line, manifests, the page and records know of each.
-
-A new field is a line in `GenerationRequest`, a line in `RequestFields` and an entry in `FIELDS`. Code
-elsewhere names it only where it is used.
-"""
+"""The fields of a request that most pictures need, in order."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
-from typing import TypedDict
 
 from limelight.pipeline.requests.edits import Edits
-from limelight.pipeline.requests.expansion import Expansion
+from limelight.pipeline.requests.fields.field import (
+    MAX_CACHE_INTERVAL,
+    MAX_CLIP_SKIP,
+    MAX_GUIDANCE,
+    MAX_HEADS,
+    MAX_HIRES_SCALE,
+    MAX_PAINTED,
+    MAX_REGIONS,
+    MAX_SEED,
+    MAX_SIDE,
+    MAX_STEPS,
+    RECORD_EXTRAS,
+    Field,
+)
+from limelight.pipeline.requests.fields.numbers import Point
 from limelight.pipeline.requests.input_image import SIZE_MULTIPLE
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import (
@@ -19,94 +27,13 @@ from limelight.pipeline.requests.values import (
     Items,
     Name,
     Number,
-    Point,
-    Record,
     Scheduler,
-    Source,
     Syntax,
-    SyntaxName,
     Text,
-    Value,
     Whole,
 )
 
-MAX_STEPS = 1000  # the number of timesteps that Stable Diffusion models are trained on
-MAX_SEED = 2**64 - 1  # the largest that torch.Generator takes
-OPEN_SEED = -1  # says that any seed will do, on the command line, the page and in manifests; in no request
-MAX_SIDE = 2**20  # pixels; the machine's memory ends before
-MAX_GUIDANCE = 100.0
-MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
-MAX_HIRES_SCALE = 8.0
-MAX_CACHE_INTERVAL = 20  # the largest of the paper's own measurements
-MAX_PAINTED = 16  # each takes a head dim more at every cross-attention
-MAX_REGIONS = 16  # each takes a call more there
-MAX_HEADS = 1000
-RECORD_EXTRAS = ("negative", "steps", "values", "refined")
-
-
-class RequestFields(TypedDict, total=False):
-    """The fields that `pipe(prompt, **fields)` takes, for type checkers and editors."""
-
-    negative_prompt: str
-    seed: int
-    num_steps: int
-    guidance_scale: float | None
-    scheduler: str | None
-    width: int | None
-    height: int | None
-    image: Source | None
-    mask: Source | None
-    strength: float | None
-    image_guidance_scale: float | None
-    hires_scale: float | None
-    hires_strength: float | None
-    clip_skip: int
-    prompt_syntax: SyntaxName
-    guidance_rescale: float
-    guidance_start: float
-    guidance_end: float
-    lossy_cache_interval: int
-    paint: tuple[Painted, ...]
-    regions: tuple[Region, ...]
-    heads: tuple[HeadScale, ...]
-    record: Record
-    record_extras: tuple[str, ...]
-    record_points: tuple[tuple[int, int], ...]
-    record_queries: tuple[int, ...]
-    expansion: Expansion | None
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """What is known of one field of a request.
-
-    Attributes:
-        label: on the page.
-        help: half a sentence, which limits may follow.
-        option: on the command line; fields that share one are its values, in order; empty for none.
-        alias: another name of the option, which people know from elsewhere.
-        needs: the field without which this one is refused.
-        is_offered: whether a stranger may set it: a visitor of the page, a program that asks its API, or the
-            record in a PNG from anywhere. No file is opened, and no model loaded, by such a field.
-        is_off_at_0: whether 0 means None in a control that cannot be empty.
-        a1111: its name in AUTOMATIC1111's text.
-        diffusers: its name in diffusers, where it is another.
-    """
-
-    value: Value
-    label: str
-    help: str
-    _: KW_ONLY
-    option: str = ""
-    alias: str = ""
-    needs: str = ""
-    is_offered: bool = False
-    is_off_at_0: bool = False
-    a1111: str = ""
-    diffusers: str = ""
-
-
-FIELDS: Mapping[str, Field] = {
+TABLE: Mapping[str, Field] = {
     "prompt": Field(Text(), "Prompt", "What to draw", is_offered=True),
     "negative_prompt": Field(
         Text(), "Negative prompt", "What the picture should not show", option="--negative", is_offered=True
@@ -268,16 +195,3 @@ FIELDS: Mapping[str, Field] = {
     ),
     "expansion": Field(Expanded(), "Expansion", "How a language model came to make the prompt longer"),
 }
-IMAGES: Mapping[str, ImageFile] = {
-    name: field.value for name, field in FIELDS.items() if isinstance(field.value, ImageFile)
-}
-
-
-def offered() -> dict[str, Field]:
-    """The fields that a stranger may set."""
-    return {name: field for name, field in FIELDS.items() if field.is_offered}
-
-
-def names_by_a1111(key: str) -> list[str]:
-    """The fields that AUTOMATIC1111's text has under one key."""
-    return [name for name, field in FIELDS.items() if field.a1111 == key]

@@ -1,0 +1,118 @@
+"""What the fields of a request must be together."""
+
+import math
+from typing import TYPE_CHECKING
+
+from limelight.pipeline.errors import RequestError
+from limelight.pipeline.memory import physical_memory
+from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage
+from limelight.pipeline.requests.values import Whole
+
+if TYPE_CHECKING:
+    from limelight.pipeline.requests.request import GenerationRequest
+
+BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
+
+
+def check_passes(request: "GenerationRequest") -> None:
+    """Raises RequestError for a pass without a step, or a second pass of a masked picture."""
+    if request.strength is not None:
+        _check_one_step("strength", request.strength, request.num_steps)
+    if request.hires_strength is None:
+        return
+    if request.mask is not None:
+        raise RequestError("hires_scale and mask are given; a masked picture has no second pass: give one")
+    _check_one_step("hires_strength", request.hires_strength, request.num_steps)
+
+
+def _check_one_step(name: str, strength: float, num_steps: int) -> None:
+    if strength > 0 and int(strength * num_steps) < 1:
+        least = math.ceil(1000 / num_steps) / 1000
+        raise RequestError(
+            f"{name} is {strength}, less than one step of {num_steps}; must be at least {least:g}, or 0 for "
+            "none"
+        )
+
+
+def check_memory(size: tuple[int | None, int | None]) -> None:
+    """Raises RequestError for a picture that is too large for this machine."""
+    width, height = size
+    if width is None or height is None:
+        return
+    need, have = width * height * BYTES_PER_PIXEL, physical_memory()
+    if need > have:
+        side = int((have / BYTES_PER_PIXEL) ** 0.5) // SIZE_MULTIPLE * SIZE_MULTIPLE
+        raise RequestError(
+            f"{width}x{height} needs at least {need / 2**30:,.0f} GiB; "
+            f"this machine has {have / 2**30:,.0f} GiB (a square of {side} is the largest to try)"
+        )
+
+
+def check_guidance(request: "GenerationRequest") -> None:
+    """Raises RequestError where guidance ends before it begins."""
+    if request.guidance_start >= request.guidance_end:
+        raise RequestError(
+            f"guidance_start is {request.guidance_start} and guidance_end {request.guidance_end}; "
+            "the start must be smaller (to have no guidance, set guidance_scale to 1)"
+        )
+
+
+def check_recorded(request: "GenerationRequest") -> None:
+    """Raises RequestError for maps that cannot be kept."""
+    if not request.record and (request.record_extras or request.record_points or request.record_queries):
+        raise RequestError("record is False beside record_extras, record_points or record_queries; set it")
+    if request.record_queries and request.lossy_cache_interval > 1:
+        raise RequestError(
+            f"lossy_cache_interval is {request.lossy_cache_interval} beside record_queries; predictions "
+            "between whole ones have no queries: set it to 1, or leave record_queries out"
+        )
+    for point in request.record_points:
+        for axis, value, size in zip("xy", point, request.final_size, strict=True):
+            if size is not None:
+                Whole(0, size - 1).check(f"{axis} of a point", value)
+
+
+def check_schedule(request: "GenerationRequest") -> None:
+    """Raises RequestError for a schedule that is given twice, or by parts that do not go together."""
+    if request.timesteps and request.sigmas:
+        raise RequestError("timesteps and sigmas are given; each is a whole schedule: give one")
+    if len(request.sigmas) == 1:
+        raise RequestError(
+            "sigmas has 1 number; must have 2 or more, of which the last is the level at the end"
+        )
+    if request.latents is not None and request.image is not None:
+        raise RequestError("latents and image are given; sampling begins from one: leave one out")
+    start, end = request.denoising_start or 0.0, request.denoising_end
+    if end is not None and end <= start:
+        raise RequestError(
+            f"denoising_start is {start:g} and denoising_end {end:g}; the start must be smaller"
+        )
+    if end is not None and request.hires_scale is not None:
+        raise RequestError(
+            "denoising_end and hires_scale are given; a second pass begins from a finished picture: give one"
+        )
+
+
+def check_masked_part(request: "GenerationRequest") -> None:
+    """Raises RequestError where a masked part alone is drawn, and something else is about whole pictures."""
+    if request.padding_mask_crop is None:
+        return
+    for names, is_given in (
+        ("record", bool(request.record)),
+        ("paint, regions or heads", request.is_steered),
+    ):
+        if is_given:
+            raise RequestError(
+                f"padding_mask_crop and {names} are given; only a part of the picture is drawn: crop image "
+                "and mask before, or leave one out"
+            )
+
+
+def check_mask(mask: InputImage, image: InputImage) -> None:
+    """Raises RequestError for a mask of another size than the image, or without white."""
+    sizes = ["x".join(map(str, each.size)) for each in (mask, image)]
+    if sizes[0] != sizes[1]:
+        raise RequestError(f"mask is {sizes[0]} and the image {sizes[1]}; must be equal")
+    brightest = mask.pixels.getextrema()[1]
+    if isinstance(brightest, int | float) and brightest < 128:
+        raise RequestError("mask has no white; paint what shall be drawn again white, and the rest black")
