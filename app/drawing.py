@@ -24,12 +24,10 @@ def drawn(
     Raises:
         UsageError: something that was given cannot be used.
     """
-    from rich.progress import TimeRemainingColumn
-
-    from limelight.app.progress import Bar
+    from limelight.app.progress import Bar, TimeLeft
 
     made: dict[int, int] = {}  # predictions of each picture
-    with Bar(TimeRemainingColumn(compact=True)) as bar:
+    with Bar(TimeLeft()) as bar:
         pipe = load.load()
         if expected_hash is not None and pipe.model.hash.result() != expected_hash:
             raise UsageError(

@@ -6,11 +6,13 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, TextColumn
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from limelight.app import report
 
+KNOWN = 16  # pictures, or a tenth of them, after which the speed of a run is known
 PERIOD = 30.0  # seconds between lines, where there is no terminal to draw a bar on
 
 
@@ -59,8 +61,9 @@ class BatchProgress:
 
 
 def facts_of(drawn: int, seconds: float, left: int) -> list[str]:
-    """How fast, in pictures a second or in seconds for each, and how long yet; nothing before the first."""
-    if not drawn or seconds <= 0:
+    """How fast, in pictures a second or in seconds for each, and how long yet; nothing before it is known:
+    the first pictures come together, after whatever is done once."""
+    if seconds <= 0 or drawn < min(KNOWN, max(1, (drawn + left) // 10)):
         return []
     rate = f"{drawn / seconds:.1f}/s" if drawn >= seconds else f"{seconds / drawn:.1f} s each"
     return [rate, f"{timedelta(seconds=round(left * seconds / drawn))} left"]
@@ -68,6 +71,16 @@ def facts_of(drawn: int, seconds: float, left: int) -> list[str]:
 
 NARROW = 60  # columns; the bar itself goes first
 BAR_WIDTH = 30
+
+
+class TimeLeft(TimeRemainingColumn):
+    """The time that is left; nothing before it is known."""
+
+    def __init__(self) -> None:
+        super().__init__(compact=True)
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.time_remaining is not None else Text("")
 
 
 class Bar:

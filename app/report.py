@@ -15,8 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from limelight.app.lifetime import NOBODY_READS
+from limelight.app.record_lines import lines_of
 from limelight.pipeline.errors import OutputError
-from limelight.pipeline.requests.fields import FIELDS
+
+_log = logging.getLogger(__name__)  # heard where a command writes a log file
 
 MAX_SHOWN = 4_000  # characters of one message, or of one cell of a table
 
@@ -50,12 +52,19 @@ def say(text: str) -> None:
         OutputError: it cannot be written.
         SystemExit: nobody reads it any more.
     """
+    _log.info(text)
     with _writing():
         print(plain(text), flush=True)
 
 
 def complain(text: str) -> None:
     """Anything else, on stderr; where that cannot be written there is nobody to tell."""
+    _log.info(text)
+    warn(text)
+
+
+def warn(text: str) -> None:
+    """The same, for what a log file has already."""
     with suppress(OSError):
         print(f"limelight: {plain(text)}", file=sys.stderr, flush=True)
 
@@ -111,28 +120,15 @@ def tell_foreign(file: Path, record: Mapping[str, Any]) -> None:
 
 
 def show_record(record: Mapping[str, Any], *, title: str = "") -> None:
-    """The record of a picture as a table: the request first, without what was not asked for, then what drew
-    it. Its text is shown as text, never as markup."""
+    """The record of a picture as a table. Its text is shown as text, never as markup."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    request = record.get("request", {})
-    ordered = {name: request[name] for name in FIELDS if name in request} | request
-    for name, value in ordered.items():
-        if value not in (None, False, "", [], {}):
-            _add_row(table, name.replace("_", " "), value)
-    rest = {name: value for name, value in record.items() if name != "request"}
-    for key in [name for name in ("model", "enlarged") if name in rest] + sorted(rest):
-        value = rest.pop(key, None)
-        for inner, each in value.items() if isinstance(value, dict) else [("", value)]:
-            if each not in (None, [], {}, ""):
-                _add_row(table, f"{key} {inner}".strip().replace("_", " "), each)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in lines_of(record):
+        table.add_row(Text(plain(name)), Text(plain(value)))
     if title:
         say(title)
     show(table, markup=False)
-
-
-def _add_row(table: Table, name: str, value: Any) -> None:
-    shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-    table.add_row(Text(plain(name)), Text(plain(shown)))
 
 
 def say_json(value: Mapping[str, Any]) -> None:

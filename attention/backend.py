@@ -1,4 +1,4 @@
-"""The shape every backend has."""
+"""The interface of every backend."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Mask = Bool[Tensor, "..."] | Float[Tensor, "..."]  # broadcastable to b h n m
 
 @runtime_checkable
 class Run(Protocol):
-    """A backend's own function. Its arguments fit each other and its capability; a mask has 4 dimensions."""
+    """A backend's own function. Its arguments have been checked; a mask has 4 dimensions."""
 
     def __call__(
         self,
@@ -34,10 +34,10 @@ class Run(Protocol):
 
 @runtime_checkable
 class Cross(Protocol):
-    """A backend's own function for cross-attention whose keys may lie in pages, and which gives the maps too.
+    """A backend's own function for cross-attention. It reads keys in pages, and can return maps as well.
 
-    Returns: the output, bit for bit the same whether or not the maps are asked for; with `mapped` the mean
-        over heads of the probabilities, in float32.
+    Returns: the output, which has the same bits with and without `mapped`; with `mapped`, also the mean of
+        the probabilities over heads, in float32.
     """
 
     def __call__(
@@ -46,22 +46,22 @@ class Cross(Protocol):
 
 
 class BackendRefused(UsageError):
-    """No backend, or not the one asked for, can run this attention call."""
+    """The ordered backend, or every backend, cannot run this attention call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Backend:
-    """One way to compute attention.
+    """One implementation of attention.
 
-    Three questions, each answered in words: can this machine ever run it (`missing`), does it run this call
-    (`refusals`), and is another one faster for this call (`drawback`).
+    It answers three questions in words. Can this machine ever run it (`missing`)? Can it run this call
+    (`refusals`)? Is another backend faster for this call (`drawback`)?
 
     Args:
-        run: the computation itself; call `attend`, which checks what `run` takes for granted.
+        run: the computation itself; callers use `attend`, which checks the arguments first.
         missing: why this machine can never run it (package, driver), or None when it can.
-        drawback: why an automatic choice takes another backend for a spec that it can run, or None.
-        cross: cross-attention to keys in pages, and with its maps; None where it can do neither.
-        kernel_of: what really runs for a spec that it accepts; by default the backend's own name.
+        drawback: why the automatic choice takes another backend for a spec that this one can run, or None.
+        cross: cross-attention to keys in pages and with maps; None if the backend can do neither.
+        kernel_of: the kernel that runs for an accepted spec; by default the backend's own name.
     """
 
     name: str
@@ -73,12 +73,12 @@ class Backend:
     kernel_of: Callable[[AttentionSpec], str] | None = field(default=None, repr=False)
 
     def refusals(self, spec: AttentionSpec) -> list[str]:
-        """Every reason this backend cannot run `spec` here; empty means it can."""
+        """Every reason why this backend cannot run `spec` here; empty if it can."""
         reason = self.missing()
         return [reason] if reason else self.capability.refusals(spec)
 
     def kernel(self, spec: AttentionSpec) -> str:
-        """The kernel that really runs for `spec`: "math", "flash", "efficient", "cudnn", ..."""
+        """The kernel that runs for `spec`: "math", "flash", "efficient", "cudnn", ..."""
         return self.name if self.kernel_of is None else self.kernel_of(spec)
 
     def attend(
@@ -91,7 +91,7 @@ class Backend:
         causal: bool = False,
         scale: float | None = None,
     ) -> Float[Tensor, "b h n d"]:
-        """As `attention.attend`, by this backend or not at all.
+        """As `attention.attend`, by this backend only.
 
         Raises:
             BackendRefused: the call is outside the backend's capability.
@@ -101,7 +101,7 @@ class Backend:
         return self.attend_checked(q, k, v, mask=mask, causal=causal, scale=scale)
 
     def check(self, spec: AttentionSpec) -> None:
-        """Raises BackendRefused where `spec` is outside the backend's capability."""
+        """Raises BackendRefused if `spec` is outside the backend's capability."""
         if reasons := self.capability.refusals(spec):
             raise BackendRefused(refused(self.name, reasons, spec))
 

@@ -1,4 +1,4 @@
-"""What a backend can run. Everything it cannot has a reason in words."""
+"""Declares what a backend can run, and gives a reason in words for everything else."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ class Limits:
     """What a backend accepts on one type of device.
 
     Args:
-        causal: "square" is as many queries as keys.
-        causal_with_mask: both in one call.
-        grad_with_mask: gradients in a call with a mask, which may need one itself.
-        max_head_dim_with_grad: where the backward kernel is narrower than the forward one.
-        max_keys: of one query.
-        dtype_compute_capability: the oldest GPU for a dtype, where it differs from the oldest for all.
+        causal: "square" allows only as many queries as keys.
+        causal_with_mask: whether a call may have both.
+        grad_with_mask: whether gradients are computed in a call with a mask, also for the mask.
+        max_head_dim_with_grad: the limit of the backward kernel, if it is lower than `max_head_dim`.
+        max_keys: the most keys of a query.
+        dtype_compute_capability: the oldest GPU for a dtype, if it differs from the oldest for all.
     """
 
     dtypes: frozenset[torch.dtype]
@@ -41,7 +41,7 @@ class Limits:
     dtype_compute_capability: Mapping[torch.dtype, tuple[int, int]] = field(default_factory=dict)
 
     def refusals(self, spec: AttentionSpec) -> list[str]:
-        """Every reason these limits exclude `spec`, its device apart; empty means they do not."""
+        """Every reason why these limits exclude `spec`, its device aside; empty if they do not."""
         return [reason for reason in (*self._of_numbers(spec), *self._of_structure(spec)) if reason]
 
     def _of_numbers(self, spec: AttentionSpec) -> Iterable[str | None]:
@@ -86,7 +86,7 @@ class Capability:
     devices: Mapping[str, Limits]
 
     def refusals(self, spec: AttentionSpec) -> list[str]:
-        """Every reason the backend cannot run `spec`; empty means it can."""
+        """Every reason why the backend cannot run `spec`; empty if it can."""
         limits = self.devices.get(spec.device) or self.devices.get(ANY_DEVICE)
         if limits is None:
             return [f"device is {spec.device}; needs {_either(self.devices)}"]

@@ -16,7 +16,7 @@ class Pages:
     """Keys and values that lie in blocks of a pool, num_blocks block hk d.
 
     Args:
-        blocks: in which blocks those of each row lie, in order.
+        blocks: the blocks of each row, in order.
         length: how many keys a row has.
     """
 
@@ -26,7 +26,7 @@ class Pages:
     length: int
 
     def shaped(self, batch: int) -> KeysValues:
-        """Tensors that look as `batch` rows of them would, without their numbers."""
+        """Tensors with the shape, dtype and device of `batch` rows, with arbitrary values."""
         k, v = (x[:1, :1].transpose(1, 2).expand(batch, -1, self.length, -1) for x in (self.k, self.v))
         return k, v
 
@@ -37,9 +37,8 @@ class RowGroup:
 
     Args:
         at: site -> keys and values of these rows, in their order.
-        rows: which they are; None for all of the batch, in order.
-        pages: site -> where keys and values lie, for backends that read them there; None where they do not
-            lie in pages.
+        rows: the indices of the rows; None for the whole batch, in order.
+        pages: site -> the pages of keys and values, for backends that read pages; None if they are in none.
     """
 
     at: Callable[[str], KeysValues]
@@ -65,10 +64,10 @@ def split_rows(
 def parted(
     groups: ContextRows, is_apart: Sequence[bool]
 ) -> tuple[list[RowGroup], list[tuple[int, Callable[[str], KeysValues]]]]:
-    """The groups without some rows, and those rows one by one: each with its keys and values at a site.
+    """The groups without the rows set apart, and those rows one by one with their keys and values at a site.
 
     Args:
-        is_apart: of each row of the batch, whether it is one of them.
+        is_apart: for each row of the batch, whether it is set apart.
     """
     others: list[RowGroup] = []
     apart: list[tuple[int, Callable[[str], KeysValues]]] = []
@@ -78,6 +77,15 @@ def parted(
         if kept := [i for i, row in enumerate(rows) if not is_apart[row]]:
             others.append(_part(group, kept, [rows[i] for i in kept]))
     return others, apart
+
+
+def one_row(groups: ContextRows, row: int) -> Callable[[str], KeysValues]:
+    """Keys and values of one row of the batch at a site."""
+    for group in groups:
+        rows = None if group.rows is None else group.rows.tolist()
+        if rows is None or row in rows:
+            return partial(_one, group, row if rows is None else rows.index(row))
+    raise ValueError(f"row {row} is in none of the groups")
 
 
 def _one(group: RowGroup, i: int, site: str) -> KeysValues:

@@ -1,4 +1,4 @@
-"""Masks, queries and keys in the forms that backends ask for."""
+"""Masks, queries and keys in the forms that backends need."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,7 +14,7 @@ def causal_mask(num_queries: int, num_keys: int, device: torch.device) -> Bool[T
 def fold_causal(
     mask: Tensor | None, causal: bool, num_queries: int, num_keys: int, device: torch.device
 ) -> Tensor | None:
-    """One mask, of the kind given, that says what `mask` and `causal` say together."""
+    """One mask with the type of `mask` that combines it with `causal`."""
     if not causal:
         return mask
     visible = causal_mask(num_queries, num_keys, device)[None, None]
@@ -24,19 +24,19 @@ def fold_causal(
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Float[Tensor, "..."]:
-    """`mask` as numbers to add to the scores: 0 where it takes part, -inf where not."""
+    """`mask` as numbers to add to the scores: 0 where a key takes part, -inf where it does not."""
     if mask.dtype != torch.bool:
         return mask.to(dtype)
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
 
 
 def hidden_queries(mask: Tensor) -> Bool[Tensor, "..."]:
-    """True, with 1 in place of the keys, where a query may see no key."""
+    """True where a query may see no key; the dimension of the keys has size 1."""
     return (
         ~mask.any(-1, keepdim=True) if mask.dtype == torch.bool else mask.amax(-1, keepdim=True) == -torch.inf
     )
 
 
 def rows_contiguous(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`x` with the numbers of a head side by side, copied only where they are not."""
+    """`x` with a contiguous last dimension, copied only if it has none."""
     return x if x.stride(-1) == 1 else x.contiguous()

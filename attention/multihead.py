@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class MultiHeadAttention(nn.Module):
-    """softmax(q kT) v over heads, between a projection of its input and one of its output.
+    """Projections of the input to heads, attention, and a projection of the heads to the output.
 
-    Names of the projections are those of diffusers: `to_q`, `to_k`, `to_v`, `to_out.0`.
+    The projections have diffusers' names: `to_q`, `to_k`, `to_v`, `to_out.0`.
 
     Args:
         dim: features of the input and of the output.
-        num_kv_heads: key and value heads; None is as many as query heads, 1 is multi-query attention. Query
-            head i reads key head i // (num_heads // num_kv_heads).
-        head_dim: features of a head; None is dim // num_heads.
-        context_dim: features of what keys and values are made of; None is `dim`.
-        bias, out_bias: whether the projections to heads, and the one from them, have one.
+        num_kv_heads: key and value heads; None means as many as query heads, 1 is multi-query attention.
+            Query head i reads key head i // (num_heads // num_kv_heads).
+        head_dim: features of a head; None means dim // num_heads.
+        context_dim: features of the context, from which keys and values are projected; None means `dim`.
+        bias, out_bias: whether the projections to heads, and the output projection, have a bias.
 
     Raises:
         ValueError: the heads do not divide.
@@ -78,7 +78,7 @@ class MultiHeadAttention(nn.Module):
 
         Args:
             mask, causal, backend: as `attention.attend` takes them.
-            cache: keys and values of what came before, which those of this call are put behind.
+            cache: keys and values of earlier tokens, to which those of this call are appended.
         """
         k, v = self.keys_values(x if context is None else context)
         if cache is not None:

@@ -1,4 +1,4 @@
-"""Which backends a user asks for, in words: "sdpa", "self=tiled,cross=sdpa", "SITE=math"."""
+"""Reads a user's order for backends: "sdpa", "self=tiled,cross=sdpa", "SITE=math"."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,9 @@ class BadOrder(UsageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionOrder:
-    """Backends asked for: at a site, else for its kind, else everywhere; where none is, any will do.
+    """Ordered backends: for a site, else for all self- or cross-attention, else for everything.
+
+    Where none is ordered, any backend may be chosen.
 
     Raises:
         UnknownBackend: a value is not a backend's name.
@@ -40,7 +42,7 @@ class AttentionOrder:
         """Read "BACKEND", "self=BACKEND", "cross=BACKEND" and "SITE=BACKEND", separated by commas.
 
         Raises:
-            BadOrder: a part is empty or given twice, or names neither a kind nor a site.
+            BadOrder: a part is empty or given twice, or names neither self, cross nor a site.
             UnknownBackend: a backend does not exist.
         """
         given: dict[str, str] = {}
@@ -66,7 +68,7 @@ class AttentionOrder:
         return cls(everywhere=everywhere, kinds=kinds, sites=sites)
 
     def backend_at(self, site: str, kind: str) -> str | None:
-        """The name of the backend asked for at `site`, or None where any will do."""
+        """The name of the backend ordered at `site`, or None if any may be chosen."""
         return self.sites.get(site) or self.kinds.get(kind) or self.everywhere
 
 

@@ -1,4 +1,4 @@
-"""Which backend each site gets, decided before the first step."""
+"""Chooses a backend for each site before the first step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ class Choice:
     """The backend of one site.
 
     Args:
-        kernel: what really runs there, as far as this machine can tell.
-        passed_over: backends preferred to this one, with every reason against each; empty under an order.
+        kernel: the kernel that runs there, as far as this machine can tell.
+        passed_over: more preferred backends, each with the reasons against it; empty under an order.
     """
 
     site: str
@@ -31,13 +31,14 @@ def plan(
     kinds: Mapping[str, Kind],
     order: AttentionOrder | None = None,
 ) -> dict[str, Choice]:
-    """A backend for every site. An order is obeyed or refused; elsewhere the first that accepts is taken.
+    """A backend for every site. An order is obeyed or refused; other sites get the first backend that
+    accepts.
 
-    A refusal surfaces here, not halfway through a picture, and the forward pass stays free of choices, which
-    `torch.compile(fullgraph=True)` needs.
+    A refusal happens here, not halfway through a picture. The forward pass makes no choices, as
+    `torch.compile(fullgraph=True)` requires.
 
     Raises:
-        BackendRefused: a site cannot have the backend ordered, or any; the message names it and the reasons.
+        BackendRefused: the ordered backend, or every backend, refuses a site; the message gives the reasons.
         BadOrder: the order names a site that is not among `sites`.
     """
     order = AttentionOrder() if order is None else order

@@ -11,10 +11,10 @@ from limelight.attention.backends import flash, math, onednn, sdpa, sdpa_kernels
 from limelight.attention.spec import AttentionSpec
 from limelight.errors import UsageError
 
-# In order of preference: an automatic choice takes the first that accepts and has no drawback. onednn has one
-# unless it was measured to be faster than sdpa. torch chooses well among its own kernels, runs everything and
-# needs no package. What follows is there to be ordered: other packages, torch's kernels one by one, least
-# memory in plain torch, and last the reference, which keeps all scores.
+# In order of preference: the automatic choice takes the first that accepts and has no drawback. onednn has a
+# drawback unless it was measured to be faster than sdpa. sdpa runs everything, needs no package, and chooses
+# well among torch's kernels. The others run only when a user orders them: other packages, torch's kernels one
+# by one, tiled attention, which needs the least memory, and the reference, which keeps all scores.
 backends: tuple[Backend, ...] = (
     onednn.BACKEND,
     sdpa.BACKEND,
@@ -38,7 +38,7 @@ def get(name: str) -> Backend:
     """The backend called `name`.
 
     Raises:
-        UnknownBackend: there is none.
+        UnknownBackend: no backend has that name.
     """
     names = [backend.name for backend in backends]
     if name not in names:
@@ -49,7 +49,7 @@ def get(name: str) -> Backend:
 
 
 def choose(spec: AttentionSpec, among: Sequence[Backend] = backends) -> tuple[Backend, dict[str, list[str]]]:
-    """The first backend that can run `spec` and has no drawback, and why each one ahead of it is not taken.
+    """The first backend that can run `spec` and has no drawback, and the reasons against those before it.
 
     Raises:
         BackendRefused: none can; the message gives every backend's reasons.
@@ -92,18 +92,18 @@ def attend(
     """softmax(scale * q kT + mask) v, over the keys.
 
     Args:
-        k, v: may have fewer heads than q: query head i reads key head i // (h // hk).
+        k, v: may have fewer heads than q; query head i reads key head i // (h // hk).
         mask: broadcastable to b h n m; booleans (True takes part) or numbers added to the scores, in q's
             dtype or float32. A query that may see no key gets zeros.
-        causal: query i sees keys j <= i + m - n: the last query sees every key, which is what decoding with
-            a cache means and, where n == m, what everyone means (torch's own `is_causal` differs where
-            n != m). With a mask, both apply.
+        causal: query i sees keys j <= i + m - n, so the last query sees every key, as decoding with a cache
+            needs. If n == m, this is the usual meaning; if n != m, torch's `is_causal` differs. With a mask,
+            both apply.
         scale: 1 / sqrt(d) if None.
-        backend: a name is an order, obeyed or refused; None takes the first that accepts.
+        backend: a name is an order, which is obeyed or refused; None takes the first that accepts.
 
     Raises:
         UnknownBackend: no backend has that name.
-        BackendRefused: the backend named, or every one, cannot run this call; the message says why.
+        BackendRefused: the named backend, or every backend, cannot run this call; the message says why.
         ValueError: the tensors do not fit each other.
     """
     spec = AttentionSpec.of(q, k, v, mask=mask, causal=causal)

@@ -9,18 +9,19 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from limelight.attention.backend import Backend
-from limelight.attention.context import ContextRows, KeysValues, Pages, parted, split_rows
+from limelight.attention.context import ContextRows, KeysValues, Pages, one_row, parted, split_rows
 from limelight.attention.spec import AttentionSpec
-from limelight.attention.steering import Steerings
+from limelight.attention.steering import Lent, Steerings
 
 RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk _ d"]]  # rows may differ in length
 
 
 @runtime_checkable
 class Recorder(Protocol):
-    """Keeps what it wants of attention calls, and changes none of its arguments.
+    """Records attention calls without changing their arguments.
 
-    Each site comes once per call of the model. `grid` says how the queries lie, as the model gave it.
+    It gets each site once per call of the model. `grid` is the arrangement of the queries, as the model gives
+    it.
     """
 
     def record(
@@ -34,10 +35,10 @@ class Recorder(Protocol):
         grid: tuple[int, int],
         out_weight: Float[Tensor, "c hd"],
     ) -> None:
-        """Takes a cross-attention site, before it attends.
+        """Records a cross-attention site, before its attention is computed.
 
         Args:
-            out_weight: of the projection that the heads, side by side, are read with.
+            out_weight: weight of the output projection, whose input is the concatenated heads.
         """
 
     def record_self(
@@ -49,7 +50,7 @@ class Recorder(Protocol):
         scale: float,
         grid: tuple[int, int],
     ) -> None:
-        """Takes a self-attention site, before it attends."""
+        """Records a self-attention site, before its attention is computed."""
 
 
 @runtime_checkable
@@ -64,10 +65,10 @@ class MeanRecorder(Protocol):
         *,
         grid: tuple[int, int],
     ) -> None:
-        """Takes a cross-attention site.
+        """Records a cross-attention site.
 
         Args:
-            means: of each row, the probabilities' mean over heads, in float32.
+            means: for each row, the mean of the probabilities over heads, in float32.
         """
 
 
@@ -75,14 +76,15 @@ class MeanRecorder(Protocol):
 class AttentionRuntime:
     """One backend per site, and the recorder of the call.
 
-    A plan is made once for each size of picture; `dataclasses.replace` gives the runtime of one call, with
+    A plan is made once for each size of picture. `dataclasses.replace` makes the runtime of one call, with
     its contexts and its recorder.
 
     Args:
-        context: what cross-attention reads, computed ahead; None has it project the context it is given.
+        context: keys and values of cross-attention, computed before the call; if None, they are projected
+            from the context that the model is given.
         means: records cross-attention instead of `recorder` where a backend computes the maps itself.
-        steering: of each row of the call; empty steers none.
-        accepted: calls that their backend has accepted, by shape; what `replace` makes shares them.
+        steering: for each row of the call, its steering; empty steers no row.
+        accepted: shapes of calls that their backend has accepted; copies made by `replace` share this set.
     """
 
     plan: Mapping[str, Backend]
@@ -106,37 +108,70 @@ class AttentionRuntime:
         """Self-attention at `site`, recorded where there is a recorder.
 
         Args:
-            inverse: where equal rows are computed once, the row of this call that each recorded row equals,
-                as `torch.unique(..., return_inverse=True)` gives it; None where each recorded row is here.
+            inverse: if equal rows are computed once, the row of this call that each recorded row equals, as
+                `torch.unique(..., return_inverse=True)` returns it; None if the rows are those recorded.
 
         Raises:
             KeyError: the plan has no such site.
-            BackendRefused: the call differs from the one planned for, and the backend cannot run it.
+            BackendRefused: the call differs from the plan, and the backend cannot run it.
             ValueError: the tensors do not fit each other.
         """
         if self.recorder is not None:
             all_q, all_k = (q, k) if inverse is None else (q[inverse], k[inverse])
             self.recorder.record_self(site, all_q, all_k, scale=scale, grid=grid)
-        out, _ = self._attend(self.plan[site], q, (k, v), scale=scale)
-        if not any(steering is not None and site in steering.heads for steering in self.steering):
-            return out
-        rows = range(len(q)) if inverse is None else map(inverse.tolist().index, range(len(q)))
-        steered = [self.steering[row] for row in rows]
-        return torch.cat(
-            [
-                each if steering is None else steering.scaled(site, each)
-                for each, steering in zip(out.split(1), steered, strict=True)
-            ]
-        )
+        if not any(steering is not None and steering.acts_at(site) for steering in self.steering):
+            return self._attend(self.plan[site], q, (k, v), scale=scale)[0]
+        row_of = list(range(len(q))) if inverse is None else inverse.tolist()
+        return self._attend_steered(site, q, k, v, row_of, scale=scale)
 
-    @property
-    def kinds(self) -> list[int]:
-        """Of each row a number: rows with the same input and the same number get the same output of
-        self-attention. Empty where all have the same."""
-        steerings = [
-            steering if steering is not None and steering.heads else None for steering in self.steering
+    def _attend_steered(
+        self, site: str, q: Tensor, k: Tensor, v: Tensor, row_of: list[int], *, scale: float
+    ) -> Float[Tensor, "b h n d"]:
+        """Self-attention at a site where rows are steered.
+
+        Args:
+            row_of: for each row of the call, its row in `q`.
+        """
+        firsts = [row_of.index(row) for row in range(len(q))]
+        acting = {row: s for row, first in enumerate(firsts) if (s := self.steering[first]) is not None}
+        skipped = [row for row, s in acting.items() if s.skip.get(site) == "values"]
+        blurred = [row for row, s in acting.items() if s.skip.get(site) == "blur"]
+        lent = {
+            row: row_of[firsts[row] + s.lend.row] for row, s in acting.items() if s.lend and s.lends(site)
+        }
+        plain = [row for row in range(len(q)) if row not in skipped and row not in blurred]
+        looking = torch.tensor([lent.get(row, row) for row in plain], device=q.device)
+        is_whole = len(plain) == len(q)
+        out = torch.empty_like(q)
+        if is_whole and not lent:
+            out = self._attend(self.plan[site], q, (k, v), scale=scale)[0]
+        elif plain:
+            values = v if is_whole else v[plain]
+            out[plain] = self._attend(self.plan[site], q[looking], (k[looking], values), scale=scale)[0]
+        for row in blurred:
+            one = slice(row, row + 1)
+            mean = q[one].mean(2, keepdim=True)
+            out[one] = self._attend(self.plan[site], mean, (k[one], v[one]), scale=scale)[0]
+        for row in skipped:
+            out[row] = v[row].repeat_interleave(q.shape[1] // v.shape[1], 0)
+        if any(site in s.heads for s in acting.values()):
+            scales = out.new_ones(len(q), q.shape[1], 1, 1)
+            for row, s in acting.items():
+                if site in s.heads:
+                    scales[row] = s.heads[site].to(scales)[:, None, None]
+            out = out * scales
+        return out
+
+    def kinds(self, site: str) -> list[int]:
+        """A number for each row: rows with equal inputs and equal numbers have equal outputs of
+        self-attention at a site. Empty if all numbers are equal."""
+        acting = [s if s is not None and s.acts_at(site) else None for s in self.steering]
+        if not any(acting):
+            return []
+        alike = [
+            None if s is None else (id(s), row if s.lends(site) else None) for row, s in enumerate(acting)
         ]
-        return [steerings.index(steering) for steering in steerings] if any(steerings) else []
+        return [alike.index(each) for each in alike]
 
     def attend_cross(
         self,
@@ -148,10 +183,10 @@ class AttentionRuntime:
         grid: tuple[int, int],
         out_weight: Float[Tensor, "c hd"],
     ) -> Float[Tensor, "b h n d"]:
-        """Cross-attention at `site`, one backend call for each length of context, and for each steered row.
+        """Cross-attention at `site`: one backend call for each length of context, and for each steered row.
 
-        The recorder gets q and k; where means over heads are all that is wanted and the backend computes them
-        with its output, `means` gets those instead.
+        The recorder gets q and k. If it needs only means over heads, and the backend computes them with its
+        output, `means` gets those instead.
 
         Args:
             out_weight: as in `Recorder.record`.
@@ -170,14 +205,25 @@ class AttentionRuntime:
         plain, steered = parted(groups, [steering is not None for steering in self.steering])
         if plain:
             out = self._attend_rows(site, q, plain, scale=scale, grid=grid)
+            out = out.clone() if out.requires_grad else out  # a backward pass needs it as it was
         else:
             out = q.new_empty(b, n, h, d).transpose(1, 2)
         for row, at in steered:
             steering, (k, v) = self.steering[row], at(site)
             assert steering is not None  # `parted` has asked
             one = slice(row, row + 1)
-            out[one] = steering.attend_cross(backend, site, q[one], k, v, scale=scale, grid=grid)
+            lent = self._lent(site, row, q, groups)
+            out[one] = steering.attend_cross(backend, site, q[one], k, v, lent, scale=scale, grid=grid)
         return out
+
+    def _lent(self, site: str, row: int, q: Tensor, groups: ContextRows) -> Lent | None:
+        """What the row that another row looks like has at a cross-attention site."""
+        steering = self.steering[row]
+        if steering is None or steering.lend is None or steering.lend.values is None:
+            return None
+        other = row + steering.lend.row
+        k, _ = one_row(groups, other)(site)
+        return Lent(q[other : other + 1], k, self.steering[other])
 
     def _attend_rows(
         self,
@@ -189,7 +235,7 @@ class AttentionRuntime:
         grid: tuple[int, int],
         means: MeanRecorder | None = None,
     ) -> Float[Tensor, "b h n d"]:
-        """The output at the rows of `groups`; at others, where there are any, whatever it may be."""
+        """The output at the rows of `groups`; its other rows, if any, are undefined."""
         backend = self.plan[site]
         found_means: dict[int, Tensor] = {}
         b, h, n, d = q.shape
@@ -216,7 +262,7 @@ class AttentionRuntime:
         scale: float,
         with_means: bool = False,
     ) -> tuple[Float[Tensor, "b h n d"], Float[Tensor, "b n m"] | None]:
-        """The output of a backend, and with `with_means` the probabilities' mean over heads."""
+        """The output of a backend, and with `with_means` the mean of the probabilities over heads."""
         if torch.compiler.is_compiling():  # a graph that read the set would be compiled again as it grows
             check_call(backend, q, keys)
         elif (shape := call_shape(backend, q, keys)) not in self.accepted:
@@ -224,18 +270,18 @@ class AttentionRuntime:
             self.accepted.add(shape)
         if backend.cross is not None:
             return backend.cross(q, keys, scale=scale, mapped=with_means)
-        assert not isinstance(keys, Pages)  # they are read by `cross` alone
+        assert not isinstance(keys, Pages)  # only `cross` reads pages
         return backend.run(q, *keys, mask=None, causal=False, scale=scale), None
 
 
 def check_call(backend: Backend, q: Tensor, keys: KeysValues | Pages) -> None:
-    """Raises what `Backend.attend` raises for a call that it does not run."""
+    """Raises what `Backend.attend` raises for a call that it refuses."""
     k, v = keys.shaped(len(q)) if isinstance(keys, Pages) else keys
     backend.check(AttentionSpec.of(q, k, v))
 
 
 def call_shape(backend: Backend, q: Tensor, keys: KeysValues | Pages) -> Hashable:
-    """All that decides whether a backend accepts a call, cheaper than its `AttentionSpec`."""
+    """Everything that decides whether a backend accepts a call; cheaper to make than an `AttentionSpec`."""
     if isinstance(keys, Pages):
         k, v, paged = keys.k, keys.v, (keys.blocks.shape, keys.length)
     else:

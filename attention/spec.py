@@ -1,4 +1,4 @@
-"""What one attention call looks like, without its tensors."""
+"""A description of one attention call without its tensors."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -12,18 +12,18 @@ MaskKind = Literal["bool", "additive"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionSpec:
-    """The facts of one attention call that decide which backends can run it.
+    """The properties of one attention call that decide which backends can run it.
 
-    Holds no tensors, so every rule about hardware we do not own can still be tested on a CPU.
+    It holds no tensors, so rules about any hardware can be tested on a CPU.
 
     Args:
-        device: the type alone: "cpu", "cuda", "mps".
+        device: the type of the device: "cpu", "cuda", "mps".
         num_kv_heads: key and value heads; 0 means as many as `num_heads`. Fewer is grouped-query attention,
-            1 multi-query; query head i reads key head i // (num_heads // num_kv_heads).
+            1 is multi-query attention. Query head i reads key head i // (num_heads // num_kv_heads).
         mask: "bool" (True takes part) or "additive" (added to the scaled scores).
-        causal: the last query sees every key, each query before it one key fewer.
-        needs_grad: q, k, v or the mask needs a gradient.
-        compute_capability: of a CUDA device; None where unknown, which refuses nothing.
+        causal: the last query sees every key, and each query sees one key fewer than the next.
+        needs_grad: whether q, k, v or the mask needs a gradient.
+        compute_capability: of a CUDA device; None if unknown, and then nothing is refused for it.
 
     Raises:
         ValueError: a size is not positive, or the heads do not divide.

@@ -1,5 +1,5 @@
-"""How one row of an attention call is steered: edits that are ordinary attention, so that any backend runs
-them and none writes its probabilities out.
+"""Steers one row of an attention call. Every edit is written as ordinary attention, so any backend can run it
+and none has to write its probabilities out.
 
 Symbols: P the probabilities, n m; V the values, m d.
 
@@ -9,10 +9,14 @@ Symbols: P the probabilities, n m; V the values, m d.
 | tokens | P diag(c) V | P (diag(c) V) |
 | heads | (c P) V | c (P V) |
 | groups | sum_i diag(w_i) P_i V_i | one more call for each |
+| lend | P_other M V | a call with the other row's Q and K, and with M V |
+| skip | V, or softmax(scale mean(Q) KT) V | V itself, or a call with one query |
+| sparse | ((1 - s) P + s entmax(scores)) V | a call, and the sparse part some queries at a time |
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,11 +25,13 @@ from torch import Tensor
 
 from limelight.attention.backend import Backend, BackendRefused, refused
 from limelight.attention.context import KeysValues
+from limelight.attention.entmax import attend_entmax
 from limelight.attention.spec import AttentionSpec
 
 Grid = tuple[int, int]  # height, width in positions
+Skip = Literal["values", "blur"]  # each position gets its own value, or what the mean query sees
 
-# Kernels read heads in pieces of so many numbers: 41 dims take longer than 48.
+# Kernels read heads in pieces of this size: 41 dims take longer than 48.
 _DIMS = 8
 
 
@@ -34,8 +40,8 @@ class Bias:
     """Numbers added to the scores before the softmax: sum_r region[n, r] strength[m, r].
 
     Args:
-        region: grid -> how much of each position lies in each region, 0 to 1.
-        strength: of each key in each region, in nats: log 20 makes its weight 20 times as large.
+        region: grid -> the fraction of each position that lies in each region, 0 to 1.
+        strength: the number added for each key in each region, in nats: log 20 multiplies its weight by 20.
     """
 
     region: Callable[[Grid], Float[Tensor, "n r"]]
@@ -47,7 +53,7 @@ class Bias:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyGroup:
-    """More keys and values, whose output is added.
+    """Additional keys and values, whose output is added.
 
     Args:
         at: site -> keys and values, 1 hk m d.
@@ -59,70 +65,113 @@ class KeyGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Steering:
-    """What is changed in one row of the calls of a model. Its defaults change nothing.
+class Lend:
+    """Another row of the call whose queries and keys are used: the picture that an edit keeps.
 
     Args:
-        bias: of cross-attention's scores.
-        tokens: scale of each token's values at cross-attention; the probabilities stay as they are.
-        weight: grid -> the factor of the output of the row's own context; None is 1.
+        row: which it is, counted from the row that it is lent to: -1 is the row before it.
+        values: the own values as the lent keys have them, one row for each of their tokens; None lends
+            nothing at cross-attention.
+        keeps_own: whether the row's own cross-attention is added; `Steering.tokens` scales its values.
+        sites: of self-attention, where the row looks as the other does, at its own values.
+
+    Source: Hertz et al. 2022, arXiv:2208.01626, equations 5 and 6, with `values` for their maps of tokens.
+    """
+
+    row: int
+    values: Float[Tensor, "m_lent m"] | None = None
+    keeps_own: bool = False
+    sites: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Steering:
+    """The changes to one row of a model's calls. The defaults change nothing.
+
+    Args:
+        bias: added to the scores of cross-attention.
+        lend: another row of the call, whose attention this row uses.
+        tokens: scale of each token's values at cross-attention; the probabilities do not change.
+        weight: grid -> the factor of the output of the row's own context; None means 1.
         groups: other contexts, whose outputs are added.
-        heads: site -> scale of each head's output; of sites that are not here, 1.
+        heads: site -> scale of each head's output; sites that are missing have scale 1.
+        skip: self-attention site -> what replaces its attention.
+        sparse: interpolates cross-attention between softmax (0) and entmax (1); above 1 it extrapolates.
     """
 
     bias: Bias | None = None
+    lend: Lend | None = None
     tokens: Float[Tensor, " m"] | None = None
     weight: Callable[[Grid], Float[Tensor, " n"]] | None = None
     groups: Sequence[KeyGroup] = ()
     heads: Mapping[str, Float[Tensor, " h"]] = field(default_factory=dict)
+    skip: Mapping[str, Skip] = field(default_factory=dict)
+    sparse: float = 0.0
 
-    def probabilities(
-        self, site: str, own: Float[Tensor, "h n m"], grid: Grid, *, is_cross: bool
-    ) -> Float[Tensor, "h n m"]:
-        """The effective probabilities of the row's own keys: the factors with which values are added up.
+    def acts_at(self, site: str) -> bool:
+        """Whether it changes the self-attention of a site."""
+        return site in self.heads or site in self.skip or self.lends(site)
 
-        Args:
-            own: softmax of the scores, `bias` among them.
-        """
-        if is_cross and self.tokens is not None:
-            own = own * self.tokens.to(own)
-        if is_cross and self.weight is not None:
-            own = own * self.weight(grid).to(own)[:, None]
-        return own * self.heads[site].to(own)[:, None, None] if site in self.heads else own
+    def lends(self, site: str) -> bool:
+        """Whether self-attention at a site uses the queries and keys of another row."""
+        return self.lend is not None and site in self.lend.sites
 
     def attend_cross(
-        self, backend: Backend, site: str, q: Tensor, k: Tensor, v: Tensor, *, scale: float, grid: Grid
+        self,
+        backend: Backend,
+        site: str,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        lent: "Lent | None" = None,
+        *,
+        scale: float,
+        grid: Grid,
     ) -> Float[Tensor, "1 h n d"]:
         """The row's output at a cross-attention site.
 
+        Args:
+            lent: what the row that `lend` names has there; None where it lends no cross-attention.
+
         Raises:
-            BackendRefused: the backend takes the bias neither in more head dims nor as a mask.
+            BackendRefused: the backend accepts the bias neither as additional head dims nor as a mask.
         """
-        if self.tokens is not None:
-            v = v * self.tokens.to(v)[:, None]
-        if self.bias is None:
-            out = backend.attend(q, k, v, scale=scale)
-        else:
-            out = _attend_biased(self.bias, backend, q, k, v, scale=scale, grid=grid)
+        parts = []
+        if lent is not None and self.lend is not None and self.lend.values is not None:
+            mapped = self.lend.values.to(v) @ v
+            parts.append(lent.attend(backend, mapped, scale=scale, grid=grid))
+        if not parts or (self.lend is not None and self.lend.keeps_own):
+            own = v if self.tokens is None else v * self.tokens.to(v)[:, None]
+            parts.append(_attend(self.bias, self.sparse, backend, q, k, own, scale=scale, grid=grid))
+        out = parts[0] if len(parts) == 1 else parts[0] + parts[1]
         if self.weight is not None:
             out = out * self.weight(grid).to(out)[:, None]
         for group in self.groups:
             out = out + backend.attend(q, *group.at(site), scale=scale) * group.weight(grid).to(out)[:, None]
-        return self.scaled(site, out)
-
-    def scaled(self, site: str, out: Float[Tensor, "1 h n d"]) -> Float[Tensor, "1 h n d"]:
-        """An output with its heads scaled."""
         return out * self.heads[site].to(out)[:, None, None] if site in self.heads else out
 
 
-Steerings = Sequence[Steering | None]  # of each row of a call; none at all steers no row
+@dataclass(frozen=True, slots=True, eq=False)
+class Lent:
+    """Queries and keys of the row that is lent, with the steering of its scores."""
+
+    q: Float[Tensor, "1 h n d"]
+    k: Float[Tensor, "1 hk m d"]
+    steering: Steering | None
+
+    def attend(self, backend: Backend, v: Tensor, *, scale: float, grid: Grid) -> Float[Tensor, "1 h n d"]:
+        bias, sparse = (None, 0.0) if self.steering is None else (self.steering.bias, self.steering.sparse)
+        return _attend(bias, sparse, backend, self.q, self.k, v, scale=scale, grid=grid)
+
+
+Steerings = Sequence[Steering | None]  # for each row of a call; an empty sequence steers no row
 
 
 def check_bias(backend: Backend, spec: AttentionSpec, rank: int) -> None:
-    """Raises BackendRefused where a backend takes a bias of this rank neither way.
+    """Raises BackendRefused if a backend accepts a bias of this rank in neither form.
 
     Args:
-        spec: the call without it.
+        spec: the call without the bias.
     """
     wide, masked = replace(spec, head_dim=wide_dim(spec.head_dim, rank)), replace(spec, mask="additive")
     _takes_wide(backend, wide, masked)
@@ -131,6 +180,27 @@ def check_bias(backend: Backend, spec: AttentionSpec, rank: int) -> None:
 def wide_dim(head_dim: int, rank: int) -> int:
     """The head dim of a call with a bias of this rank."""
     return -(-(head_dim + rank) // _DIMS) * _DIMS
+
+
+def _attend(
+    bias: Bias | None,
+    sparse: float,
+    backend: Backend,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    scale: float,
+    grid: Grid,
+) -> Tensor:
+    if bias is None:
+        out = backend.attend(q, k, v, scale=scale)
+    else:
+        out = _attend_biased(bias, backend, q, k, v, scale=scale, grid=grid)
+    if not sparse:
+        return out
+    scores = None if bias is None else bias.scores(grid)
+    return out + sparse * (attend_entmax(q, k, v, scale=scale, bias=scores) - out)
 
 
 def _attend_biased(
@@ -151,7 +221,7 @@ def _attend_biased(
 
 
 def _takes_wide(backend: Backend, wide: AttentionSpec, masked: AttentionSpec) -> bool:
-    """Whether a backend gets a bias in more head dims; else it gets a mask, which is n m numbers."""
+    """Whether a backend gets the bias as additional head dims; otherwise it gets a mask of n m numbers."""
     if not (reasons := backend.capability.refusals(wide)):
         return True
     if more := backend.capability.refusals(masked):

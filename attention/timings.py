@@ -1,4 +1,4 @@
-"""Which of several implementations is the fastest here: measured once, remembered on disk."""
+"""Measures once which of several implementations is the fastest here, and keeps the result on disk."""
 
 import json
 import logging
@@ -29,26 +29,26 @@ class Timings:
     """The fastest implementation of each case, on this CPU, with this torch and this many threads.
 
     Args:
-        file: to keep them in; None keeps them in memory. One that cannot be read or written is done without.
+        file: where they are kept; None keeps them in memory only. A file that cannot be used is ignored.
     """
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
         self._machine = f"{_cpu_name()}, torch {torch.__version__}, weights out of the cache"
         self._fastest: dict[str, str] = _read(file).get(self._machine, {})
-        self._taken: dict[str, str] = {}  # of each case that was met, one that this program has
+        self._taken: dict[str, str] = {}  # for each case so far, a candidate that this program has
         self._is_settled = False
 
     def settle(self) -> None:
-        """Measures nothing from now on: where a case is not known, the first candidate is taken."""
+        """Stops measuring: from now on, a case that is not known gets its first candidate."""
         self._is_settled = True
 
     def fastest(self, case: str, candidates: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
         """The name of the fastest candidate.
 
         Args:
-            case: what is computed, of what size.
-            candidates: makes what is to be called, by name; asked only where the case is new.
+            case: names the computation and its size.
+            candidates: returns functions to call, by name; it is called only if the case is new.
         """
         case = f"{case}, {torch.get_num_threads()} threads"
         if case not in self._taken:
@@ -79,10 +79,10 @@ class Timings:
 
 
 def _measure(candidates: Mapping[str, Callable[[], object]]) -> str:
-    """The candidate that took the least processor time; they take turns, so that a disturbance meets all.
+    """The candidate that took the least processor time. They take turns, so that a disturbance affects all.
 
-    Before each the caches are swept: between two calls of a layer come those of all others, and one that
-    reads more, such as filters besides the weights, would otherwise seem faster than it is.
+    The caches are swept before each call, because other layers run between two calls of one layer. Otherwise
+    a candidate that reads more, such as filters in addition to the weights, would seem faster than it is.
     """
     if len(candidates) == 1:
         return next(iter(candidates))
@@ -97,8 +97,8 @@ def _measure(candidates: Mapping[str, Callable[[], object]]) -> str:
             if turn > 0:  # the first round warms up
                 seconds[name] = min(seconds[name], time.thread_time() - start)
         if turn > 0 and time.thread_time() - begun > _PATIENCE:
-            break  # what takes long differs little from time to time
-        if turn == 1:  # who is far behind stays there
+            break  # long measurements vary little
+        if turn == 1:  # a candidate that is far behind cannot catch up
             candidates = {
                 name: run for name, run in candidates.items() if seconds[name] < 1.5 * min(seconds.values())
             }

@@ -73,10 +73,19 @@ def unpainted(wish: Wish, **options: float) -> dict[str, Any]:
     return {}
 
 
-def loose(wish: Wish, **options: float) -> dict[str, Any]:
+def loose(wish: Wish, **options: Any) -> dict[str, Any]:
     """Words painted by a bias."""
     pairs = zip(wish.words, wish.boxes, strict=True)
     return {"paint": tuple(Painted(word, box=box, **options) for word, box in pairs)}
+
+
+def led(hand: str) -> Callable[..., dict[str, Any]]:
+    """Words painted by a gradient, or by both."""
+
+    def way(wish: Wish, **options: Any) -> dict[str, Any]:
+        return loose(wish, hand=hand, **options)
+
+    return way
 
 
 def regions(wish: Wish, **options: float) -> dict[str, Any]:
@@ -88,6 +97,8 @@ def regions(wish: Wish, **options: float) -> dict[str, Any]:
 WAYS: dict[str, Callable[..., dict[str, Any]]] = {
     "unpainted": unpainted,
     "loose": loose,
+    "firm": led("firm"),
+    "loose and firm": led("both"),
     "regions": regions,
     "loose and regions": lambda wish, **options: loose(wish, **options) | regions(wish),
 }

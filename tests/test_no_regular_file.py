@@ -16,7 +16,7 @@ from limelight.pipeline.batch.errors import OutputLost
 from limelight.pipeline.batch.journal import Journal, Ledger
 from limelight.pipeline.batch.lock import Owner
 from limelight.pipeline.batch.rows.rows import read_rows
-from limelight.pipeline.batch.summary import _small
+from limelight.pipeline.batch.summary.summary import _small
 from limelight.pipeline.models.best_maps import BestMaps
 from limelight.pipeline.requests.steering import Painted, Region
 from limelight.pipeline.results.enlarged import drawn_image

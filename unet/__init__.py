@@ -1,4 +1,4 @@
-"""The U-Net of the Stable Diffusion family, read from diffusers' files."""
+"""The U-Net of the Stable Diffusion family. It reads diffusers' files."""
 
 from limelight.unet.config.errors import UNetConfigError
 from limelight.unet.config.unet_config import UNetConfig

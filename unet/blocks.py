@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from limelight.attention import AttentionRuntime
 from limelight.unet.config.unet_config import LevelConfig, UNetConfig
+from limelight.unet.freeu import FreeU
 from limelight.unet.resnet import Downsample, ResnetBlock, Upsample
 from limelight.unet.transformer import SpatialTransformer
 
@@ -57,7 +58,7 @@ class DownBlock(Block):
 
     Args:
         in_channels: features that come in.
-        is_last: the lowest level, which has nothing to go down to.
+        is_last: whether it is the lowest level, which does not downsample.
     """
 
     def __init__(
@@ -107,9 +108,12 @@ class UpBlock(Block):
     """One level on the way up.
 
     Args:
-        in_channels: features that come from below.
+        in_channels: features of the level below.
         skip_channels: features of each skip, in the order in which they are used.
-        is_last: the highest level, which has nothing to go up to.
+        is_last: whether it is the highest level, which does not upsample.
+
+    Attributes:
+        stage: the index of this level on the way up; the lowest is 0.
     """
 
     def __init__(
@@ -119,9 +123,11 @@ class UpBlock(Block):
         *,
         in_channels: int,
         skip_channels: Sequence[int],
+        stage: int,
         is_last: bool,
         name: str,
     ) -> None:
+        self.stage = stage
         below = [in_channels] + [level.channels] * (level.num_resnets - 1)
         super().__init__(level, config, [b + s for b, s in zip(below, skip_channels, strict=True)], name=name)
         self.upsamplers = nn.ModuleList([] if is_last else [Upsample(level.channels)])
@@ -133,10 +139,17 @@ class UpBlock(Block):
         context: Float[Tensor, "b m k"] | None,
         attention: AttentionRuntime | None,
         skips: list[Tensor],
+        freeu: FreeU | None = None,
     ) -> Float[Tensor, "b c h2 w2"]:
         """Takes the skips of its layers from the end of `skips`."""
         for j in range(len(self.resnets)):
-            x = self.layer(j, torch.cat((x, skips.pop()), dim=1), temb, context, attention)
+            x = self.layer(j, self.joined(x, skips.pop(), freeu), temb, context, attention)
         for upsample in self.upsamplers:
             x = upsample(x, (skips[-1].shape[2], skips[-1].shape[3]))
         return x
+
+    def joined(
+        self, x: Float[Tensor, "b c h w"], skip: Float[Tensor, "b s h w"], freeu: FreeU | None
+    ) -> Float[Tensor, "b c_and_s h w"]:
+        """What a layer reads."""
+        return torch.cat((x, skip), dim=1) if freeu is None else freeu.join(self.stage, x, skip)

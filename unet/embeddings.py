@@ -1,4 +1,4 @@
-"""Numbers turned into features: timesteps, sizes, guidance."""
+"""Embeds numbers as features: timesteps, sizes, guidance."""
 
 import math
 
@@ -15,13 +15,13 @@ def sinusoids(
     """Sines and cosines of `values` at frequencies from 1 down to about 1 / 10,000, always float32.
 
     Args:
-        flip_sin_to_cos: cosines first, as in Stable Diffusion; else sines first.
+        flip_sin_to_cos: whether cosines come first, as in Stable Diffusion; otherwise sines do.
         freq_shift: 0 ends just above the lowest frequency, 1 ends on it.
 
     Source: Ho et al. 2020, arXiv:2006.11239, appendix B, after Vaswani et al. 2017, arXiv:1706.03762, 3.5.
     """
     half = dim // 2
-    # In this order of operations float32 rounds as it did in training; a timestep near 1000 shows it.
+    # This order of operations rounds in float32 as it did in training, which matters for timesteps near 1000.
     exponents = -math.log(10_000) * torch.arange(half, dtype=torch.float32, device=values.device)
     angles = values[:, None].float() * torch.exp(exponents / (half - freq_shift))
     parts = (angles.cos(), angles.sin()) if flip_sin_to_cos else (angles.sin(), angles.cos())
@@ -29,7 +29,7 @@ def sinusoids(
 
 
 def guidance_embedding(guidance_scale: Float[Tensor, " b"], dim: int) -> Float[Tensor, "b {dim}"]:
-    """What an LCM model takes as `time_cond`, from the guidance scale that it shall imitate.
+    """The `time_cond` of an LCM model, for the guidance scale that it should imitate.
 
     Source: Luo et al. 2023, arXiv:2310.04378, section 4.2, with w = guidance_scale - 1.
     """
@@ -37,7 +37,7 @@ def guidance_embedding(guidance_scale: Float[Tensor, " b"], dim: int) -> Float[T
 
 
 class TimestepEmbedding(nn.Module):
-    """Two layers from sinusoids, or from other features, to an embedding.
+    """Two layers that map sinusoids, or other features, to an embedding.
 
     Args:
         cond_dim: features of a condition that is added to the input; None for no condition.

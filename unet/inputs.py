@@ -1,4 +1,4 @@
-"""Refuses, in words, what a U-Net cannot take, before anything is computed."""
+"""Checks the inputs of a U-Net before anything is computed."""
 
 import torch
 from torch import Tensor
@@ -21,8 +21,7 @@ def check_inputs(
     """Compares the arguments of `UNet.forward` with each other and with the model.
 
     Args:
-        dtype: of the weights.
-
+        dtype: that of the weights.
     Raises:
         ValueError: states what was given, what is needed and how to get it.
     """

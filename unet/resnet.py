@@ -1,4 +1,4 @@
-"""Convolutional parts: the residual block and the two that change the resolution."""
+"""Convolutional layers: the residual block, downsampling and upsampling."""
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -12,7 +12,7 @@ def activation(name: str) -> nn.Module:
 
 
 class ResnetBlock(nn.Module):
-    """Two normalised convolutions beside a shortcut; the timestep joins between them.
+    """Two normalised convolutions with a shortcut; the timestep is added between them.
 
     Source: Ho et al. 2020, arXiv:2006.11239, appendix B; scale and shift: Dhariwal and Nichol 2021,
     arXiv:2105.05233, section 3.1.
@@ -34,7 +34,7 @@ class ResnetBlock(nn.Module):
         self.conv_shortcut = nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
 
     def forward(self, x: Float[Tensor, "b i h w"], temb: Float[Tensor, "b e"]) -> Float[Tensor, "b o h w"]:
-        """`temb` is activated: it is the same for all blocks."""
+        """`temb` has been activated already, once for all blocks."""
         y = self.conv1(self.act(self.norm1(x)))
         t = self.time_emb_proj(temb)[:, :, None, None]
         if self.time_scale_shift:

@@ -1,4 +1,4 @@
-"""Where attention happens in a U-Net, and what it looks like there for a given picture size."""
+"""Lists the attention sites of a U-Net, with their grids for a given picture size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ class Site:
 
     Args:
         name: its dotted name, as in the weights.
-        kind: "self" looks at the image, "cross" at the context.
-        factor: how many times smaller than the latent its level is.
+        kind: "self" attends to the image, "cross" to the context.
+        factor: how many times smaller than the latent the grid is.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Site:
     factor: int
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
-        """Positions (height, width) of this layer for a latent of `height` x `width`."""
+        """Height and width of this layer's grid, for a latent of `height` x `width`."""
         return (-(-height // self.factor), -(-width // self.factor))  # each halving rounds up
 
 

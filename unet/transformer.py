@@ -1,4 +1,4 @@
-"""Attention layers: every one of them goes through the `AttentionRuntime` that the caller hands in.
+"""Transformer layers. Each attention layer calls the `AttentionRuntime` that the caller passes in.
 
 Shape letters: b batch, c channels, h w height and width, n image positions (h x w), m context tokens,
 d head dim.
@@ -24,7 +24,7 @@ class Attention(MultiHeadAttention):
         self.is_cross = context_dim is not None
         self.site = site
 
-    def forward(  # type: ignore[override]  # each site has its backend, and may be listened to
+    def forward(  # type: ignore[override]  # each site has its backend, and may be recorded
         self,
         x: Float[Tensor, "b n c"],
         context: Float[Tensor, "b m e"] | None,
@@ -59,7 +59,7 @@ class Attention(MultiHeadAttention):
 
 
 class GEGLU(nn.Module):
-    """A linear layer half of whose output gates the other half.
+    """A linear layer; one half of its output gates the other half.
 
     Source: Shazeer 2020, arXiv:2002.05202, equation 6.
     """
@@ -84,7 +84,7 @@ class FeedForward(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Image to image, image to context, then each position by itself.
+    """Self-attention, cross-attention, then a feed-forward layer for each position.
 
     Source: Rombach et al. 2022, arXiv:2112.10752, section 3.3 and appendix E.2.1.
     """
@@ -117,7 +117,7 @@ class TransformerBlock(nn.Module):
         attention: AttentionRuntime | None,
         grid: tuple[int, int],
     ) -> Float[Tensor, "b n c"]:
-        """What comes behind `attn1`."""
+        """The rest of the block after `attn1`."""
         x = x + self.attn2(self.norm2(x), context, attention, grid)
         return x + self.ff(self.norm3(x))
 
@@ -172,12 +172,12 @@ class SpatialTransformer(nn.Module):
         return x + self.leave(y, grid)
 
     def enter(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n c"]:
-        """What the first transformer block gets."""
+        """The input of the first transformer block."""
         y = self.norm(x)
         return self.proj_in(_to_sequence(y)) if self.linear else _to_sequence(self.proj_in(y))
 
     def leave(self, y: Float[Tensor, "b n c"], grid: tuple[int, int]) -> Float[Tensor, "b c h w"]:
-        """What is added to the input, of what the last transformer block gave."""
+        """The residual that is added to the input, from the output of the last transformer block."""
         return _to_image(self.proj_out(y), grid) if self.linear else self.proj_out(_to_image(y, grid))
 
 

@@ -14,6 +14,7 @@ from limelight.unet.config.errors import UNetConfigError
 from limelight.unet.config.read_diffusers import read_config
 from limelight.unet.config.unet_config import UNetConfig
 from limelight.unet.embeddings import TimestepEmbedding, sinusoids
+from limelight.unet.freeu import FreeU
 from limelight.unet.inputs import check_inputs
 from limelight.unet.resnet import activation
 from limelight.unet.sites import Site, list_sites
@@ -26,14 +27,14 @@ _Made = TypeVar("_Made", bound=nn.Module)
 
 
 class UNet(nn.Module):
-    """Predicts what a scheduler needs to denoise `x`: noise, velocity or sample, as the model was trained to.
+    """Predicts noise, velocity or sample, as the model was trained to; a scheduler denoises `x` with it.
 
-    Module names equal those of diffusers' `UNet2DConditionModel`, so its weights load as they are.
+    Module names equal those of diffusers' `UNet2DConditionModel`, so its weights load unchanged.
 
     Attributes:
-        can_compile: whether `torch.compile` may be given it.
-        merged: what is merged into the weights, such as LoRAs.
-        filter_bytes: how much memory it may take for filters besides the weights; None if it makes none.
+        can_compile: whether `torch.compile` may compile it.
+        merged: the changes merged into the weights, such as LoRAs.
+        filter_bytes: memory that it may take for filters in addition to the weights; None if it makes none.
 
     Source: Rombach et al. 2022, arXiv:2112.10752; SDXL: Podell et al. 2023, arXiv:2307.01952.
     """
@@ -80,6 +81,7 @@ class UNet(nn.Module):
                     config,
                     in_channels=below,
                     skip_channels=[skips.pop() for _ in range(level.num_resnets)],
+                    stage=i,
                     is_last=i == n - 1,
                     name=f"up_blocks.{i}",
                 )
@@ -105,10 +107,10 @@ class UNet(nn.Module):
 
         Args:
             folder: holds config.json and the weights (the folder `unet` of a pipeline).
-            variant: the weights with this word in their names, such as "fp16".
+            variant: selects the weights with this word in their names, such as "fp16".
 
         Raises:
-            UNetConfigError: the config is not a U-Net's, or has a part that this package does not have.
+            UNetConfigError: the config is not a U-Net's, or has a part that this package lacks.
             WeightsError: the weights are missing, damaged, unsafe or of another model.
         """
         if (Path(folder) / "model_index.json").is_file():
@@ -122,7 +124,7 @@ class UNet(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it computes; its weights may be elsewhere until then."""
+        """The device that it computes on; its weights may be elsewhere between calls."""
         return self.execution_device or self.conv_in.weight.device
 
     @property
@@ -130,7 +132,7 @@ class UNet(nn.Module):
         return self.conv_in.weight.dtype
 
     def settle(self) -> None:
-        """Tries no further ways of computing the same, each of which would take a call's time."""
+        """Stops measuring alternative algorithms, since each measurement takes the time of a call."""
 
     def attention_specs(
         self,
@@ -166,9 +168,9 @@ class UNet(nn.Module):
         return [layers[site.name] for site in self.sites if site.kind == "cross"]
 
     def keys_values(self, context: Float[Tensor, "b m k"]) -> dict[str, KeysValues]:
-        """Cross-attention site -> the keys and values that it makes of a context.
+        """Cross-attention site -> the keys and values that it projects from a context.
 
-        They are computed where the layer's projections are, and returned where the U-Net computes.
+        They are computed on the device of the projections, and returned on the device of the U-Net.
         """
         found = {}
         for layer in self.cross_attentions():
@@ -177,8 +179,8 @@ class UNet(nn.Module):
         return found
 
     def park_projections(self, device: str | torch.device) -> None:
-        """Moves what makes keys and values of contexts elsewhere, such as out of a GPU's memory (of SDXL
-        0.7 GB in float16); where the calls bring keys and values, it is not needed."""
+        """Moves the projections of contexts to `device`, for instance out of a GPU's memory (SDXL: 0.7 GB in
+        float16). Calls that pass keys and values do not need them."""
         for layer in self.cross_attentions():
             layer.to_k.to(device)
             layer.to_v.to(device)
@@ -193,20 +195,22 @@ class UNet(nn.Module):
         attention: AttentionRuntime | None = None,
         *,
         time_cond: Float[Tensor, "b e"] | None = None,
+        freeu: FreeU | None = None,
     ) -> Float[Tensor, "b o h w"]:
         """The prediction for `x` at `timesteps`.
 
         Args:
             x: noisy latents; inpainting and image-editing models take their extra channels here too.
             timesteps: one per row.
-            context: text embeddings; None where `attention` has their keys and values.
+            context: text embeddings; None if `attention` has their keys and values.
             pooled: pooled text embedding (SDXL).
             size_ids: original size, crop and target size, or for the refiner its score (SDXL).
             attention: backend per site and recorder; None chooses a backend at each call and records nothing.
             time_cond: `guidance_embedding` of each row (LCM).
+            freeu: factors on the way up; None changes nothing.
 
         Raises:
-            ValueError: an input does not fit this U-Net; the message says what does.
+            ValueError: an input does not fit this U-Net; the message says what would.
         """
         check_inputs(self.config, self.dtype, x, timesteps, context, pooled, size_ids, attention, time_cond)
         temb = self.embed(timesteps, pooled, size_ids, time_cond)
@@ -217,7 +221,7 @@ class UNet(nn.Module):
         if self.mid_block is not None:
             x = self.mid_block(x, temb, context, attention)
         for up in self.up_blocks:
-            x = up(x, temb, context, attention, skips)
+            x = up(x, temb, context, attention, skips, freeu)
         return self.project_out(x)
 
     def embed(
@@ -227,17 +231,17 @@ class UNet(nn.Module):
         size_ids: Tensor | None,
         time_cond: Tensor | None,
     ) -> Float[Tensor, "b e"]:
-        """The embedding of the timesteps and sizes, activated: every residual block reads it so."""
+        """The activated embedding of the timesteps and sizes, which every residual block reads."""
         c = self.config
         embed = partial(sinusoids, flip_sin_to_cos=c.flip_sin_to_cos, freq_shift=c.freq_shift)
         temb = self.time_embedding(embed(timesteps, c.down[0].channels).to(self.dtype), time_cond)
         if c.added is not None and self.add_embedding is not None:
-            assert pooled is not None and size_ids is not None  # check_inputs has seen them
+            assert pooled is not None and size_ids is not None  # check_inputs has checked them
             sizes = embed(size_ids.flatten(), c.added.size_embed_dim)
             sizes = sizes.unflatten(0, size_ids.shape).flatten(1)  # (b s) e -> b (s e)
             temb = temb + self.add_embedding(torch.cat((pooled, sizes.to(self.dtype)), dim=-1))
         return self.conv_act(temb)
 
     def project_out(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b o h w"]:
-        """The prediction, from the features of the last block."""
+        """The prediction from the features of the last block."""
         return self.conv_out(self.conv_act(self.conv_norm_out(x)))

@@ -14,9 +14,11 @@ import typer
 from limelight.app import lifetime, report
 from limelight.app.commands.options import grouped, load_options, request_options
 from limelight.app.load import LoadOptions, refusals
+from limelight.app.log_file import logged
 from limelight.app.progress import BatchProgress
 from limelight.pipeline.batch.errors import OutputLost
 from limelight.pipeline.batch.rows.expand import parse_matrix
+from limelight.pipeline.batch.rows.file_names import Naming, naming_of
 from limelight.pipeline.batch.rows.rows import Manifest, read_rows
 from limelight.pipeline.batch.stop import Stop, Stopped
 from limelight.pipeline.batch.world import Team, device_of, join, place_of_process
@@ -45,6 +47,8 @@ class BatchOptions:
     load: LoadOptions = field(default_factory=LoadOptions)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     matrix: Sequence[str] = ()
+    naming: Naming = "key"
+    log: Path | None = None
     dry_run: bool = False
     max_batch: int | None = None
     workers: int | None = None
@@ -71,6 +75,12 @@ def batch(
     maps: Annotated[
         bool, typer.Option("--maps", help="Also where each word acted, into OUTPUT/maps.")
     ] = False,
+    names: Annotated[
+        str, typer.Option(help="Of the files: key, or prompt for 0001-a-red-apple.png.")
+    ] = "key",
+    log: Annotated[
+        Path | None, typer.Option(help="A file to append to: all that is said, every picture, every failure.")
+    ] = None,
     max_batch: Annotated[
         int | None, typer.Option(help="Pictures sampled together; as memory allows if omitted.")
     ] = None,
@@ -101,6 +111,8 @@ def batch(
             load=load,
             defaults={"record": "grid", **fields} if maps else fields,
             matrix=matrix or (),
+            naming=naming_of(names),
+            log=log,
             dry_run=dry_run,
             max_batch=max_batch,
             workers=workers,
@@ -124,7 +136,7 @@ def draw_manifest(options: BatchOptions) -> None:
     if options.workers is not None and not 1 <= options.workers <= MAX_WORKERS:
         raise UsageError(f"workers is {options.workers}; must be from 1 to {MAX_WORKERS}")
     stop = Stop()
-    with stop.listening():
+    with logged(options.log), stop.listening():
         try:
             _run(options, stop)
         except Stopped:
@@ -162,7 +174,10 @@ def _run(options: BatchOptions, stop: Stop) -> None:
         try:
             if on_cluster:
                 absolute = replace(
-                    options, manifest=options.manifest.resolve(), output=options.output.resolve()
+                    options,
+                    manifest=options.manifest.resolve(),
+                    output=options.output.resolve(),
+                    log=options.log and options.log.resolve(),
                 )
                 run.draw_on_cluster(
                     partial(draw_part, absolute), stop, show, address=options.address, size=options.workers
@@ -198,7 +213,7 @@ def _begun(options: BatchOptions, manifest: Manifest, team: Team) -> Iterator["R
         device = device_of(options.load.device, team)
         pipe = replace(options.load, device=device, max_rows=2 * (options.max_batch or 1)).load()
         with refusals():
-            run = Run.begin(manifest, options.output, team, seat, pipe.engine)
+            run = Run.begin(manifest, options.output, team, seat, pipe.engine, options.naming)
         if options.max_batch is None and not options.dry_run and run.num_done < len(run.rows):
             pipe.engine.max_rows = find_max_rows(pipe.engine, next(iter(run.rows.values())).request())
         yield run
@@ -216,7 +231,7 @@ def _draw_here(options: BatchOptions, run: "Run", stop: Stop, show: Callable[[in
 
 def draw_part(options: BatchOptions, team: Team, stop: Stop | None = None) -> None:
     """One worker's part of a run of several."""
-    with _begun(options, _read(options), team) as run:
+    with logged(options.log), _begun(options, _read(options), team) as run:
         run.draw(stop or Stop(), lambda left: None)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 
 from limelight.app.ui.access.log import Seldom
@@ -28,10 +29,12 @@ STYLES = (
     "stage",
     "words",
     "inspector",
+    "film",
     "history",
     "attention",
     "compare",
 )
+SMALL = 500  # bytes of an answer that is sent as it is
 
 
 def build_app(
@@ -68,7 +71,7 @@ def build_app(
     apps = (getattr(route, "app", None) for route in app.routes)
     mounted = next(each for each in apps if isinstance(each, gr.routes.App))
     queue = GradioQueue(page, mounted, studio.limits.max_open)
-    return Guard(app, studio, Calls(page), queue, hosts=hosts)
+    return Guard(GZipMiddleware(app, minimum_size=SMALL), studio, Calls(page), queue, hosts=hosts)
 
 
 class Server(uvicorn.Server):

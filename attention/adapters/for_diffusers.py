@@ -8,11 +8,11 @@ from limelight.attention.adapters.log import KernelLog, attend_for
 
 
 class AttentionProcessor:
-    """For `set_attn_processor` of a stock diffusers model: does what `AttnProcessor2_0` does, our way.
+    """For `set_attn_processor` of a stock diffusers model: it replaces `AttnProcessor2_0`.
 
     Args:
         backend: as `attention.attend` takes it; an order is obeyed or refused at the call.
-        log: is told what each layer runs.
+        log: records what each layer runs.
     """
 
     def __init__(self, *, backend: str | None = None, log: KernelLog | None = None) -> None:

@@ -9,12 +9,12 @@ from limelight.attention.adapters.log import KernelLog, attend_for
 from limelight.attention.registry import get
 from limelight.errors import UsageError
 
-# What some models ask their attention for beside q, k, v and mask, and no backend here computes.
+# Arguments that some models pass in addition to q, k, v and mask. No backend here computes them.
 UNSUPPORTED = ("softcap", "position_bias", "s_aux", "head_mask")
 
 
 class UnsupportedAttention(UsageError):
-    """A model asks its attention for something that this package does not compute; the message says what."""
+    """A model needs something of its attention that this package does not compute; the message names it."""
 
 
 def register_with_transformers(
@@ -22,14 +22,14 @@ def register_with_transformers(
 ) -> str:
     """Makes `attn_implementation=name` known to transformers, for every model that takes implementations.
 
-    Both halves are registered: the function, and the masks that it wants, without which padded batches would
-    be computed as if there were no padding, in silence. Models that write their attention out themselves
-    (Falcon, BLIP) do not ask: see `attention.adapters.written_out`.
+    Two things are registered: the function, and the form of its masks. Without the second, transformers would
+    silently ignore the padding of a batch. Models with attention code of their own (Falcon, BLIP) never look
+    the name up: see `attention.adapters.written_out`.
 
     Args:
-        name: what to call it; registering a name again replaces it, for every model of this process.
+        name: the implementation's name; registering a name again replaces it for every model of this process.
         backend: as `attention.attend` takes it; an order is obeyed or refused at the call.
-        log: is told what each layer runs.
+        log: records what each layer runs.
 
     Returns: the name.
 
@@ -75,8 +75,8 @@ def _forward_by(backend: str | None, log: KernelLog | None) -> Callable[..., tup
             )
         num_queries, num_keys = query.shape[2], key.shape[2]
         causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
-        causal = causal and attention_mask is None and num_queries > 1  # a mask says it all
-        if causal and num_keys > num_queries:  # the first of a buffer's keys; the rest is not written yet
+        causal = causal and attention_mask is None and num_queries > 1  # a mask already includes causality
+        if causal and num_keys > num_queries:  # the rest of the buffer is not written yet
             key, value = key[:, :, :num_queries], value[:, :, :num_queries]
         out = attend_for(
             module,

@@ -1,4 +1,4 @@
-"""Which kernel each layer of somebody else's model ran."""
+"""Records which kernel each layer of another library's model ran."""
 
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
@@ -13,7 +13,7 @@ from limelight.attention.spec import AttentionSpec
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a layer's last call was, and by whom it was computed."""
+    """The spec of a layer's last call, and what computed it."""
 
     spec: AttentionSpec
     backend: Backend
@@ -30,7 +30,7 @@ class KernelLog:
     ran: WeakKeyDictionary[nn.Module, Ran] = field(default_factory=WeakKeyDictionary)
 
     def layers(self, model: nn.Module) -> dict[str, Ran]:
-        """Dotted name -> what ran there, of the layers of `model` that did."""
+        """Dotted name -> what ran there, for the layers of `model` that have run."""
         return {name: self.ran[layer] for name, layer in model.named_modules() if layer in self.ran}
 
 
@@ -46,7 +46,7 @@ def attend_for(
     backend: str | None,
     log: KernelLog | None,
 ) -> Float[Tensor, "b h n d"]:
-    """As `attention.attend`, and tells the log."""
+    """As `attention.attend`; it also records the call in the log."""
     spec = AttentionSpec.of(q, k, v, mask=mask, causal=causal)
     chosen = choose(spec)[0] if backend is None else obey(backend, spec)
     if log is not None:

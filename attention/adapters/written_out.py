@@ -1,4 +1,4 @@
-"""Our backends in models of transformers that write their attention out and ask no implementation."""
+"""Our backends in models of transformers that have attention code of their own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,9 +12,9 @@ Attend = Callable[..., Tensor]
 
 
 def adopt(model: nn.Module, *, backend: str | None = None, log: KernelLog | None = None) -> list[str]:
-    """Puts layers that attend by our backends in the place of a Falcon's or a BLIP's, with their weights.
+    """Replaces the attention layers of a Falcon or a BLIP by layers that use our backends.
 
-    The new layers have the old ones' parameters and names, so `state_dict` stays what it was.
+    The new layers keep the parameters and names of the old ones, so `state_dict` does not change.
 
     Args:
         model: changed in place; a Falcon needs `attn_implementation="sdpa"`, which is its default.
@@ -23,7 +23,7 @@ def adopt(model: nn.Module, *, backend: str | None = None, log: KernelLog | None
     Returns: the dotted names of the layers.
 
     Raises:
-        UnsupportedAttention: the model has no such layer, or a Falcon makes another kind of mask.
+        UnsupportedAttention: the model has no such layer, or a Falcon makes masks of another form.
     """
     kinds = _kinds(backend, log)
     found = []
@@ -43,13 +43,13 @@ def adopt(model: nn.Module, *, backend: str | None = None, log: KernelLog | None
     if not found:
         raise UnsupportedAttention(
             f"{type(model).__name__} has no attention of Falcon or BLIP; for models that take "
-            "implementations there is register_with_transformers"
+            "attn_implementation use register_with_transformers"
         )
     return found
 
 
 def _kinds(backend: str | None, log: KernelLog | None) -> dict[type[nn.Module], type[nn.Module]]:
-    """A class of transformers -> the one that takes its place."""
+    """A class of transformers -> the class that replaces it."""
     from transformers.models.blip.modeling_blip import BlipAttention
     from transformers.models.blip.modeling_blip_text import BlipTextSelfAttention
     from transformers.models.falcon.modeling_falcon import FalconAttention, apply_rotary_pos_emb
@@ -61,7 +61,8 @@ def _kinds(backend: str | None, log: KernelLog | None) -> dict[type[nn.Module], 
         return out.transpose(1, 2).flatten(2)  # b h n d -> b n (h d)
 
     class Falcon(FalconAttention):
-        """Falcon's; its fused projection holds one key head for all query heads, or one for each group."""
+        """Falcon's attention. Its fused projection has one key head for all query heads, or one for each
+        group."""
 
         def forward(
             self,
@@ -86,7 +87,7 @@ def _kinds(backend: str | None, log: KernelLog | None) -> dict[type[nn.Module], 
             return self.dense(attend(self, q, k, v, attention_mask, causal)), None
 
     class BlipVision(BlipAttention):
-        """BLIP's between the patches of an image."""
+        """BLIP's attention between the patches of an image."""
 
         def forward(self, hidden_states: Tensor, **asked: Any) -> tuple[Tensor, None]:
             _refuse_probabilities(asked.get("output_attentions"))
@@ -95,7 +96,7 @@ def _kinds(backend: str | None, log: KernelLog | None) -> dict[type[nn.Module], 
             return self.projection(attend(self, q, k, v, None, False)), None
 
     class BlipText(BlipTextSelfAttention):
-        """BLIP's between words, and from words to the image."""
+        """BLIP's attention between words, and from words to the image."""
 
         def forward(
             self,
@@ -121,7 +122,7 @@ def _kinds(backend: str | None, log: KernelLog | None) -> dict[type[nn.Module], 
             return attend(self, q, k, v, mask, False), None
 
         def _from_cache(self, cache: Any, source: Tensor, is_cross: bool) -> tuple[Tensor, Tensor]:
-            """From an encoder-decoder cache; those of the image are made at the first call."""
+            """Keys and values from an encoder-decoder cache; the first call makes those of the image."""
             kept = cache.cross_attention_cache if is_cross else cache.self_attention_cache
             if is_cross and cache.is_updated.get(self.layer_idx):
                 return kept.layers[self.layer_idx].keys, kept.layers[self.layer_idx].values

@@ -30,7 +30,7 @@ HOPPER = (9, 0)
 
 @cache
 def importable(package: str) -> str | None:
-    """Why `package` cannot be imported here, or None."""
+    """The reason why `package` cannot be imported here, or None."""
     if find_spec(package) is None:
         return f"{package} is not installed"
     try:

@@ -1,4 +1,4 @@
-"""Attention as the definition writes it: the reference that every other backend is tested against."""
+"""Attention computed literally as defined. Every other backend is tested against it."""
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, s
 
 
 def softmax(scores: Tensor) -> Tensor:
-    """Softmax over keys in which a query that may see no key gets zeros, not NaN."""
+    """Softmax over keys. A query that may see no key gets zeros, not NaN."""
     hidden = scores.amax(-1, keepdim=True) == -torch.inf
     return scores.masked_fill(hidden, 0.0).softmax(-1).masked_fill(hidden, 0.0)  # twice: no NaN in gradients
 

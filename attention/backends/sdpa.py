@@ -12,9 +12,9 @@ from limelight.attention.spec import AttentionSpec
 CAPABILITY = Capability(
     {ANY_DEVICE: Limits(dtypes=FLOATS), "mps": Limits(dtypes=FLOATS - {torch.float64})},
 )
-CPU_LANES = 16  # keys that torch's kernel for CPUs takes at once; what is left over it takes one by one
-CPU_BLOCK = 512  # keys; of so many, some left over are no matter
-CPU_MIN_QUERIES = 128  # of fewer, another copy of the keys costs more than it saves
+CPU_LANES = 16  # keys that torch's CPU kernel processes at once; it processes a remainder one by one
+CPU_BLOCK = 512  # keys; from here on a remainder costs nothing that matters
+CPU_MIN_QUERIES = 128  # with fewer, copying the keys costs more than it saves
 KERNELS = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn", 4: "overrideable"}
 
 
@@ -22,8 +22,8 @@ def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, s
     mask, causal = as_torch_takes_it(q, k, mask, causal)
     hidden = None
     if mask is not None:
-        # Some kernels give a query that may see no key no zeros, or NaN as gradient, and cuDNN's reads a mask
-        # that repeats along the keys at misaligned addresses (torch 2.11, H100).
+        # For a query that may see no key, some kernels do not return zeros, or return NaN as gradient.
+        # cuDNN's kernel reads a mask that repeats along the keys at misaligned addresses (torch 2.11, H100).
         hidden = hidden_queries(mask)
         mask = mask | hidden if mask.dtype == torch.bool else mask.masked_fill(hidden, 0.0)
         mask = mask.expand(*mask.shape[:3], k.shape[2])
@@ -38,15 +38,15 @@ def run(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, causal: bool, s
 
 
 def _leaves_keys_over(q: Tensor, k: Tensor) -> bool:
-    """Whether it pays to fill up the keys, such as the 77 of a prompt: with heads of 16 it takes 0.7 of the
-    time, of 40 0.77, of 160 0.92 (float32 with AVX-512)."""
+    """Whether padding the keys pays, such as the 77 of a prompt. With padding the call takes 0.7 of the time
+    at head dim 16, 0.77 at 40, 0.92 at 160 (float32 with AVX-512)."""
     is_usual = q.device.type == "cpu" and q.dtype == torch.float32 and not q.requires_grad
     is_worth_it = q.shape[2] >= CPU_MIN_QUERIES and k.shape[2] < CPU_BLOCK
     return is_usual and is_worth_it and k.shape[2] % CPU_LANES != 0
 
 
 def _whole_lanes(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Keys and values up to a multiple of `CPU_LANES`, and the mask that hides what was added."""
+    """Keys and values padded to a multiple of `CPU_LANES`, and the mask that hides the padding."""
     num_keys, more = k.shape[2], -k.shape[2] % CPU_LANES
     k, v = (F.pad(x, (0, 0, 0, more)) for x in (k, v))
     mask = q.new_zeros(num_keys + more)
@@ -55,10 +55,11 @@ def _whole_lanes(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 def as_torch_takes_it(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -> tuple[Tensor | None, bool]:
-    """The mask and the causal flag as torch means them.
+    """The mask and the causal flag as torch defines them.
 
-    torch takes one of the two, and lets query i see keys j <= i whatever the lengths; ours lets the last
-    query see every key. So causal becomes a mask (n m booleans) unless the lengths agree or n is 1.
+    torch takes only one of the two. Its causal flag lets query i see keys j <= i whatever the lengths; ours
+    lets the last query see every key. So causal becomes a mask (n m booleans) unless the lengths agree or n
+    is 1.
     """
     num_queries, num_keys = q.shape[2], k.shape[2]
     if not causal or num_queries == 1:
@@ -69,7 +70,7 @@ def as_torch_takes_it(q: Tensor, k: Tensor, mask: Tensor | None, causal: bool) -
 
 
 def kernel_of(spec: AttentionSpec) -> str:
-    """The kernel that torch takes for `spec`, asked of torch itself on tensors that take no memory."""
+    """The kernel that torch chooses for `spec`. torch itself decides, on tensors that take no memory."""
     if spec.device == "cuda" and not torch.cuda.is_available():
         return "unknown without a CUDA device"
     if spec.device not in ("cpu", "cuda"):

@@ -1,7 +1,7 @@
 """torch's attention kernels one by one, for orders such as "self=sdpa-flash".
 
-Each calls its kernel's operator. `torch.nn.attention.sdpa_kernel` would set flags of the whole process, so an
-order in one thread would change what another thread runs.
+Each backend calls the operator of its kernel. `torch.nn.attention.sdpa_kernel` would set flags of the whole
+process, so an order in one thread would change what another thread runs.
 """
 
 import torch
@@ -20,12 +20,12 @@ AMPERE = (8, 0)
 NO_MASK: frozenset = frozenset()
 FLASH_CAPABILITY = Capability(
     {
-        # The kernel for CPUs gives masks no gradient.
+        # The CPU kernel computes no gradient for masks.
         "cpu": Limits(dtypes=FLOATS, grad_with_mask=False),
         "cuda": Limits(
             dtypes=HALF,
             max_head_dim=256,
-            max_head_dim_with_grad=192,  # what the backward kernel of compute capability 8.6 and 8.9 takes
+            max_head_dim_with_grad=192,  # the limit of the backward kernel at compute capability 8.6 and 8.9
             head_dim_multiple=8,
             masks=NO_MASK,
             causal="square",

@@ -1,7 +1,8 @@
-"""Attention a tile of scores at a time, in plain torch: runs everywhere, in memory that grows with n + m.
+"""Attention one tile of scores at a time, in plain torch. It runs everywhere, in memory that grows with n +
+m.
 
-Each query keeps its largest score so far, the sum of its weights and that of the weighted values, and shrinks
-the two sums when a later tile raises the first.
+Each query keeps its largest score so far, the sum of its weights and the sum of its weighted values. When a
+later tile raises the largest score, the two sums are rescaled.
 
 Source: Rabe & Staats 2021, arXiv:2112.05682; Milakov & Gimelshein 2018, arXiv:1805.02867, algorithm 3.
 """
@@ -20,8 +21,8 @@ CAPABILITY = Capability(
         "mps": Limits(dtypes=FLOATS - {torch.float64}, grad=False),
     }
 )
-# Keys and scores of one tile. On a CPU the scores (1 MiB in float32) stay in the cache; elsewhere every tile
-# costs a few launches, so tiles are large.
+# Keys and scores of one tile. On a CPU the scores (1 MiB in float32) stay in the cache. On other devices
+# every tile costs a few kernel launches, so tiles are large.
 TILE = {"cpu": (512, 2**18)}
 TILE_ELSEWHERE = (4096, 2**24)
 LOG2_E = log2(e)
@@ -68,11 +69,12 @@ def _attend_block(
     """A block of queries of one head, n d, against all of its keys, `num_keys` at a time.
 
     Args:
-        last_key: the last key that the first query may see, the next query one more; None for all.
+        last_key: the last key that the first query may see; each query sees one more than the query before
+            it. None lets every query see every key.
     """
     n, m = len(q), len(k)
-    # 2 ** (x log2 e), since e ** x is slow on tiny results. Added numbers may be the lowest there are, and
-    # would not survive log2 e: where there are any, it comes later.
+    # 2 ** (x log2 e), since e ** x is slow where results are tiny. An additive mask may hold the lowest
+    # number of the dtype, which would overflow if multiplied by log2 e: then the factor is applied later.
     early = mask is None or mask.dtype == torch.bool
     # Starts finite, so that a query that may see no key gets weights of 0 and not NaN.
     top = q.new_full((n, 1), torch.finfo(q.dtype).min)
@@ -97,7 +99,7 @@ def _attend_block(
 
 
 def _later(n: int, start: int, stop: int, last_key: int, device: torch.device) -> Tensor:
-    """True where a key of `start` to `stop` comes after the last one that a query may see."""
+    """True where a key from `start` to `stop` comes after the last key that a query may see."""
     last = torch.arange(last_key, last_key + n, device=device)
     return torch.arange(start, stop, device=device) > last[:, None]
 

@@ -1,4 +1,4 @@
-"""Cross-attention by a Triton kernel, which gives the maps too where they are wanted."""
+"""Cross-attention by a Triton kernel, which also returns maps on request."""
 
 from functools import cache
 from importlib.util import find_spec

@@ -1,13 +1,13 @@
 """A Triton kernel for cross-attention: few keys, all of them at once.
 
-A program takes a block of queries and one head, or, where the mean over heads is wanted too, all heads one
-after the other, so that the sum needs no atomics and is the same bits each time. What it does for a head is
-the same either way, and so is what comes out.
+A program computes a block of queries for one head. If the mean over heads is requested, it computes all heads
+one after the other, so that the sum needs no atomics and has the same bits each time. The computation for a
+head is the same either way, and so is the output.
 
-All keys of a row are one block: of up to 512 the scores stay in registers, each is exponentiated once, and
-probabilities need no second pass, which an online softmax over smaller blocks would. A head's numbers are
-taken in chunks of 64, so that keys, values and outputs of one chunk are all that is held beside the scores:
-80 KiB of shared memory at most, which every GPU since compute capability 8.0 has.
+All keys of a row form one block. Up to 512 scores stay in registers and each is exponentiated once, so that
+probabilities need no second pass, as they would with an online softmax over smaller blocks. The head dim is
+processed in chunks of 64: only the scores and the keys, values and outputs of one chunk are held. They take
+at most 80 KiB of shared memory, which every GPU since compute capability 8.0 has.
 """
 
 import torch
@@ -17,9 +17,11 @@ from torch import Tensor
 
 MAX_KEYS = 512
 MAX_HEAD_DIM = 256
-_CHUNK = 64  # numbers of a head
-_NUMBERS = 24576  # float32 of one program: scores, their mean and a chunk of the output, to be registers
-_NUMBERS_OF_A_WARP = 3072  # 96 for each of its threads, which has 255 registers
+_CHUNK = 64  # of the head dim
+_NUMBERS = (
+    24576  # float32 numbers of one program: scores, their mean, a chunk of the output; kept in registers
+)
+_NUMBERS_OF_A_WARP = 3072  # 96 for each thread, which has 255 registers
 
 
 @triton.jit
@@ -69,7 +71,7 @@ def _kernel(
                 scores += mask_tile.to(tl.float32)
         scores = tl.where(is_key[None, :], scores, -float("inf"))
         top = tl.max(scores, 1)
-        top = tl.where(top == -float("inf"), 0.0, top)  # of a query that may see no key, which gets zeros
+        top = tl.where(top == -float("inf"), 0.0, top)  # a query that may see no key gets zeros
         weights = tl.exp(scores - top[:, None])
         sums = tl.sum(weights, 1)
         sums = tl.where(sums == 0.0, 1.0, sums)
@@ -89,7 +91,8 @@ def _kernel(
 
 
 def sizes(head_dim: int, num_keys: int) -> tuple[int, int, int, int]:
-    """Numbers of a head in a chunk, keys, queries of a program, and its warps."""
+    """The size of a chunk of the head dim, of the block of keys and of the block of queries, and the
+    warps."""
     chunk, keys = (max(16, triton.next_power_of_2(x)) for x in (min(head_dim, _CHUNK), num_keys))
     queries = max(16, min(64, 2 ** ((_NUMBERS // (chunk + 2 * keys)).bit_length() - 1)))
     return chunk, keys, queries, 4 if queries * (chunk + 2 * keys) <= 4 * _NUMBERS_OF_A_WARP else 8
@@ -109,14 +112,14 @@ def cross_attention(
     """softmax(scale * q kT + mask) v, and the mean of the softmax over heads.
 
     Args:
-        q: b h n d, whose numbers of a head lie side by side, as they do in k and v.
+        q: b h n d; the last dimension is contiguous, as in k and v.
         k, v: b hk m d; with `blocks` a pool, num_blocks block hk d.
         mask: b h n m, booleans or numbers.
-        blocks: b blocks, in which a row's first `num_keys` keys lie in order.
-        mapped: whether the mean is wanted.
+        blocks: b blocks; a row's first `num_keys` keys lie in these blocks, in order.
+        mapped: whether to return the mean.
 
-    Returns: b h n d, which lies as b n h d, and b n m in float32, which lies as b m n; without `mapped` the
-        latter is empty.
+    Returns: the output b h n d (in memory b n h d), and the mean b n m in float32 (in memory b m n), which is
+        empty without `mapped`.
     """
     b, h, n, d = q.shape
     out, means = _empty(q, num_keys, mapped)
@@ -132,7 +135,7 @@ def cross_attention(
     if mask is not None and is_bool:
         mask = mask.view(torch.uint8)
     heads = h if mapped else 1
-    with torch.cuda.device_of(q):  # Triton launches on the current device, whatever the tensors say
+    with torch.cuda.device_of(q):  # Triton launches on the current device, not on the tensors' device
         _kernel[triton.cdiv(n, queries), b, h // heads](
             q, k, v, mask, blocks, out, means,
             *q.stride()[:3],
@@ -145,7 +148,7 @@ def cross_attention(
             HEADS=heads, QUERIES=queries, KEYS=keys, CHUNK=chunk, CHUNKS=triton.cdiv(d, chunk),
             PAGE=page, MASK=0 if mask is None else 1 if is_bool else 2, MAPPED=mapped,
             num_warps=warps,
-            enable_fp_fusion=False,  # what is fused depends on what else is computed, and rounds otherwise
+            enable_fp_fusion=False,  # fusion depends on the other outputs and changes the rounding
         )  # fmt: skip
     return out, means
 

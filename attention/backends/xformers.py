@@ -19,7 +19,7 @@ CAPABILITY = Capability(
         "cuda": Limits(
             dtypes=HALF | {torch.float32},
             head_dim_multiple=8,
-            grad=False,  # its backward takes no grouped heads, and no diffusion sampler asks for one
+            grad=False,  # its backward pass takes no grouped heads, and no sampler needs gradients
             min_compute_capability=(6, 0),
             dtype_compute_capability={torch.bfloat16: (8, 0)},
         )

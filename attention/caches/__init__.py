@@ -1,1 +1,1 @@
-"""Keys and values that are kept: for decoding and for prompts, side by side in memory or in blocks."""
+"""Caches of keys and values, for decoding and for prompts, contiguous or in blocks."""

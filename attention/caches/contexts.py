@@ -1,4 +1,4 @@
-"""Keys and values of pieces of contexts, in pages that every row with the same piece reads.
+"""Keys and values of chunks of contexts, in pages that all rows with the same chunk share.
 
 Source: Kwon et al. 2023, arXiv:2309.06180, for blocks, tables and reference counts.
 """
@@ -18,17 +18,17 @@ from limelight.attention.context import ContextRows, KeysValues, Pages, RowGroup
 
 Make = Callable[[], Mapping[str, KeysValues]]
 FIRST_BLOCKS = 4
-MOST_GATHERED = 2**23  # bytes of keys and values that are kept gathered, for the next call of the same rows
+MOST_GATHERED = 2**23  # bytes of gathered keys and values that are kept for the next call of the same rows
 
 
 class PagedContexts:
-    """Pieces of contexts by key, one block each, at every site; the one used longest ago makes room.
+    """Chunks of contexts by key: one block each, at every site. The least recently used one is evicted.
 
-    A piece is as long as every other, such as a chunk of 77 tokens: a block has no empty places, and what two
-    prompts have in common they share. Blocks that a call reads are held until it ends.
+    All chunks have one length, such as 77 tokens, so every block is full, and prompts with equal chunks share
+    blocks. Blocks that a call reads are held until the call ends.
 
     Args:
-        max_bytes: size of the pools; what calls in flight hold is there whatever it takes.
+        max_bytes: size of the pools; blocks held by calls in flight may exceed it.
     """
 
     def __init__(self, *, max_bytes: int) -> None:
@@ -40,7 +40,7 @@ class PagedContexts:
         self._lock = Lock()
 
     def __len__(self) -> int:
-        """How many pieces are kept."""
+        """How many chunks are kept."""
         return len(self._kept)
 
     @property
@@ -50,20 +50,21 @@ class PagedContexts:
 
     @property
     def num_held(self) -> int:
-        """How many blocks calls in flight hold."""
+        """How many blocks are held by calls in flight."""
         return sum(self._pager.references(table.blocks[0]) > 1 for table in self._kept.values())
 
     def forget(self) -> None:
-        """Lets go of everything; calls in flight go on with what they hold."""
+        """Drops all chunks; calls in flight continue with the blocks that they hold."""
         with self._lock:
             self._forget()
 
     @contextmanager
     def rows(self, rows: Sequence[Sequence[tuple[Hashable, Make]]]) -> Iterator[ContextRows]:
-        """What each row of a call reads, piece behind piece; valid until the end of the `with`.
+        """The keys and values that each row of a call reads, chunk after chunk; valid inside the `with`.
 
         Args:
-            rows: for each, the pieces' keys, and what makes keys and values 1 hk m d of one that is not kept.
+            rows: for each row, the chunks' keys, each with a function that makes the keys and values
+                1 hk m d of a chunk that is not in the cache.
         """
         held: list[tuple[Pager, Table]] = []
         try:
@@ -77,7 +78,8 @@ class PagedContexts:
                     pager.free(table)
 
     def _grouped(self, blocks: Sequence[Sequence[int]]) -> ContextRows:
-        """Rows of equally many blocks together; the same as for the last call where that read the same."""
+        """The rows, grouped by their number of blocks. A call with the same blocks as the last gets its
+        groups."""
         if self._last is not None and self._last[0] == blocks:
             return self._last[1]
         device = next(iter(self._pools.values())).k.device
@@ -93,7 +95,7 @@ class PagedContexts:
         return self._last[1]
 
     def _hold(self, key: Hashable, make: Make, held: list[tuple[Pager, Table]]) -> int:
-        """The block of a piece, which is the caller's until it is freed."""
+        """The block of a chunk, held for the caller until it is freed."""
         if key in self._kept:
             self._kept.move_to_end(key)
         else:
@@ -107,13 +109,13 @@ class PagedContexts:
         self._make_room()
         table = Table()
         self._pager.extend(table, self._pager.block_size)
-        self._last = None  # it may have read what was in that block
+        self._last = None  # it may refer to the old content of that block
         for site, (k, v) in made.items():
             self._pools[site].write(table, 0, k[0], v[0])
         self._kept[key] = table
 
     def _fit(self, made: Mapping[str, KeysValues]) -> None:
-        """Makes the pools for the first piece, and anew where pieces have another shape, dtype or device."""
+        """Makes the pools at the first chunk, and again when chunks have another shape, dtype or device."""
         facts = {site: (k.shape[1:], k.dtype, k.device) for site, (k, _) in made.items()}
         if facts == {site: pool.facts for site, pool in self._pools.items()}:
             return
@@ -126,7 +128,7 @@ class PagedContexts:
         }
 
     def _make_room(self) -> None:
-        """Sees to it that a block is free."""
+        """Frees or adds a block if none is free."""
         num_blocks = self._pager.num_blocks
         most = self.max_bytes * num_blocks // self.num_bytes
         if self._pager.num_free:
@@ -152,14 +154,15 @@ class PagedContexts:
 
 
 class _Gathered:
-    """Keys and values of rows at a site, gathered from the pools, and kept for the next call where asked."""
+    """Site -> keys and values of rows, gathered from the pools; optionally kept for the next call."""
 
     def __init__(self, pools: Mapping[str, BlockPool], blocks: Tensor, is_kept: bool) -> None:
         self._pools, self._blocks, self._is_kept = pools, blocks, is_kept
         self._kept: dict[str, KeysValues] = {}
 
     def __call__(self, site: str) -> KeysValues:
-        # A graph must not hold what it is to read, and what inference mode made has no place in a gradient.
+        # A graph must not capture tensors that it should read, and autograd refuses tensors of inference
+        # mode.
         if not self._is_kept or torch.compiler.is_compiling() or not torch.is_inference_mode_enabled():
             return self._read(site)
         if site not in self._kept:

@@ -1,4 +1,4 @@
-"""Keys and values of what a causal model has read so far, so that each token is projected once."""
+"""Keys and values of the tokens that a causal model has read, so that each token is projected once."""
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -11,8 +11,8 @@ from limelight.attention.caches.pager import Pager, Table
 from limelight.attention.caches.pool import BlockPool
 from limelight.attention.context import KeysValues
 
-CONTIGUOUS_BLOCK = 64  # tokens that a buffer grows by: one copy of it for so many tokens
-PAGE = 16  # tokens of a page: of a sequence that ends anywhere, 7.5 are left empty on average
+CONTIGUOUS_BLOCK = 64  # tokens that a buffer grows by; each growth copies it once
+PAGE = 16  # tokens of a page; a sequence of random length leaves 7.5 of them empty on average
 
 
 @runtime_checkable
@@ -20,17 +20,17 @@ class DecodingCache(Protocol):
     """The keys and values of every layer of a causal model, for a batch of equally long sequences."""
 
     def append(self, layer: int, k: Float[Tensor, "b hk n d"], v: Float[Tensor, "b hk n d"]) -> KeysValues:
-        """Puts a layer's new keys and values behind those it has, and returns all of them."""
+        """Appends a layer's new keys and values, and returns all of that layer."""
 
     @property
     def batch(self) -> int:
-        """How many sequences; 0 before the first."""
+        """How many sequences the batch has; 0 before the first `append`."""
 
     def length(self, layer: int = 0) -> int:
         """How many tokens a layer has."""
 
     def select(self, rows: Int[Tensor, " r"]) -> None:
-        """Goes on with these sequences, some of them perhaps more than once (beam search)."""
+        """Keeps these sequences; one may be repeated (beam search)."""
 
     def reset(self) -> None:
         """Forgets everything."""
@@ -47,10 +47,10 @@ class LayerCache:
 
 
 class KVCache:
-    """A buffer for each layer, read without a copy; it grows by blocks.
+    """A contiguous buffer for each layer, which is read without a copy and grows in blocks.
 
     Args:
-        block_size: tokens to grow by.
+        block_size: tokens that the buffer grows by.
     """
 
     def __init__(self, *, block_size: int = CONTIGUOUS_BLOCK) -> None:
@@ -93,14 +93,14 @@ class KVCache:
 
 
 class PagedKVCache:
-    """Blocks of a pool for each layer: sequences that begin alike share them until one goes its own way.
+    """Blocks of a pool for each layer: sequences with a common beginning share its blocks until they differ.
 
-    Each call gathers what it reads, which costs a copy of all keys and values; a contiguous `KVCache` is
-    faster where nothing is shared.
+    Each call gathers what it reads, which copies all keys and values. A contiguous `KVCache` is faster where
+    nothing is shared.
 
     Args:
         block_size: tokens of a block.
-        num_blocks: to begin with; the pool doubles when it is full.
+        num_blocks: blocks at the start; the pool doubles when it is full.
     """
 
     def __init__(self, *, block_size: int = PAGE, num_blocks: int = 16) -> None:
@@ -161,5 +161,5 @@ class PagedKVCache:
 
 
 def blocks_of(tables: Sequence[Table], device: torch.device) -> Int[Tensor, "b blocks"]:
-    """The block numbers of sequences that have equally many."""
+    """The block numbers of sequences with equally many blocks."""
     return torch.tensor([table.blocks for table in tables], device=device)

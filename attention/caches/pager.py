@@ -1,4 +1,4 @@
-"""Which blocks of a pool belong to which sequence: reference counts, and copies only on write.
+"""Tracks which blocks of a pool belong to which sequence, with reference counts and copy on write.
 
 Source: Kwon et al. 2023, arXiv:2309.06180, sections 4.2 to 4.4.
 """
@@ -9,7 +9,7 @@ from limelight.errors import LimelightError
 
 
 class OutOfBlocks(LimelightError, RuntimeError):
-    """The pool has fewer free blocks than are asked for; nothing was changed."""
+    """The pool has fewer free blocks than a call needs; nothing was changed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -21,9 +21,9 @@ class Table:
 
 
 class Pager:
-    """Hands out blocks of `block_size` tokens, which sequences may share.
+    """Assigns blocks of `block_size` tokens, which sequences may share.
 
-    It counts; the numbers themselves are in pools, which do what `extend` says.
+    It holds no tensors: those are in pools, which make the copies that `extend` returns.
 
     Raises:
         ValueError: a size is not positive.
@@ -50,7 +50,7 @@ class Pager:
         return self._references[block]
 
     def blocks_for(self, length: int) -> int:
-        """How many blocks so many tokens take."""
+        """How many blocks `length` tokens take."""
         return -(-length // self.block_size)
 
     def grow(self, num_blocks: int) -> None:
@@ -65,10 +65,10 @@ class Pager:
         return new + (1 if count and self._writes_to_shared(table) else 0)
 
     def extend(self, table: Table, count: int) -> list[tuple[int, int]]:
-        """Makes room for `count` more tokens, that nobody else will see written.
+        """Makes room for `count` more tokens, which no other sequence shares.
 
         Returns: blocks to copy, (from, to), before anything is written: a last block that is shared and not
-            full becomes the sequence's own.
+            full is replaced by a copy for this sequence.
 
         Raises:
             OutOfBlocks: there are too few.
@@ -96,7 +96,7 @@ class Pager:
         return Table(list(table.blocks), table.length)
 
     def free(self, table: Table) -> None:
-        """Lets go of a sequence, which is empty then."""
+        """Releases the blocks of a sequence, which is empty afterwards."""
         for block in reversed(table.blocks):
             self._references[block] -= 1
             if self._references[block] == 0:

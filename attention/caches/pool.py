@@ -1,4 +1,4 @@
-"""The blocks of one attention layer: its keys and values, of many sequences, in one tensor each."""
+"""The blocks of one attention layer: one tensor of keys and one of values, for many sequences."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from limelight.attention.context import KeysValues, Pages
 class BlockPool:
     """Keys and values of one layer, num_blocks block_size hk d.
 
-    Which block is whose a `Pager` knows; one serves all layers of a model.
+    A `Pager` tracks which block belongs to which sequence; one pager serves all layers of a model.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class BlockPool:
 
     @property
     def facts(self) -> tuple[tuple[int, ...], torch.dtype, torch.device]:
-        """Of a block as keys have it: hk block_size d, dtype, device."""
+        """Shape of a block (hk block_size d), dtype and device."""
         _, block_size, num_kv_heads, head_dim = self.k.shape
         return (num_kv_heads, block_size, head_dim), self.k.dtype, self.k.device
 
@@ -42,7 +42,7 @@ class BlockPool:
         return self.k.nbytes + self.v.nbytes
 
     def grow(self, num_blocks: int) -> None:
-        """Room for `num_blocks` in all; what is there stays in its blocks."""
+        """Grows the pool to `num_blocks` in all; the contents stay in their blocks."""
         for name in ("k", "v"):
             old = getattr(self, name)
             new = old.new_empty(num_blocks, *old.shape[1:])
@@ -56,7 +56,7 @@ class BlockPool:
             self.v[target] = self.v[source]
 
     def write(self, table: Table, start: int, k: Float[Tensor, "hk n d"], v: Float[Tensor, "hk n d"]) -> None:
-        """Puts tokens `start` and later of a sequence where its table says."""
+        """Writes the tokens of a sequence from `start` on into the blocks of its table."""
         k, v = k.transpose(0, 1), v.transpose(0, 1)  # hk n d -> n hk d
         done, count = 0, len(k)
         while done < count:
@@ -72,7 +72,7 @@ class BlockPool:
         return self._read(self.k, blocks, length), self._read(self.v, blocks, length)
 
     def pages(self, blocks: Int[Tensor, "b blocks"], length: int) -> Pages:
-        """The same, where they lie."""
+        """The same tokens as pages of this pool, without a copy."""
         return Pages(self.k, self.v, blocks, length)
 
     def _read(self, pool: Tensor, blocks: Tensor, length: int) -> Float[Tensor, "b hk m d"]:

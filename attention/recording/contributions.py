@@ -1,4 +1,5 @@
-"""How much each token contributes to what cross-attention writes, beyond how much it is looked at."""
+"""How much each token contributes to the output of cross-attention, which its probability alone does not
+show."""
 
 import torch
 from jaxtyping import Float
@@ -10,14 +11,14 @@ def contribution_norms(
 ) -> Float[Tensor, "n m"]:
     """Length of the vector that token m adds to the layer's output at position n, in float32.
 
-    The vector is sum_h A[h,n,m] U[h,m] with U[h,m] = V[h,m] W_O[h]. Its squared length is a G_m a, with
-    a = A[:,n,m] and G_m the h x h products of U[:,m]: no vector is ever formed, and a position and token
-    cost h^2 instead of h c.
+    The vector is sum_h A[h,n,m] U[h,m] with U[h,m] = V[h,m] W_O[h]. Its squared length is a G_m a, where
+    a = A[:,n,m] and G_m is the h x h matrix of the products of U[:,m]. So no vector is formed, and each
+    position and token costs h^2 operations instead of h c.
 
     Args:
         heads: attention probabilities.
-        v: as many tokens as `heads` has; fewer heads are shared.
-        out_weight: of the output projection, which reads the heads side by side.
+        v: values of the same tokens; fewer heads are shared between those of `heads`.
+        out_weight: weight of the output projection, whose input is the concatenated heads.
 
     Source: Kobayashi et al. 2020, arXiv:2004.10102, "Attention is not only a weight"; here over all heads.
     """

@@ -1,35 +1,34 @@
-"""Keeps where attention looked while a picture is made, without a backend's help.
+"""Records attention probabilities while a picture is made, whatever the backends.
 
 Probabilities are recomputed from q and k in float32, so recording works the same on every backend and never
 changes the picture. Cost: one `h n m` product per cross-attention site and recorded row, with m = 77 tokens.
-Only a backend that has them at hand, and whose output is the same bits whether or not they are asked for, is
-asked for the means over heads instead.
+A backend may compute the means over heads instead, if its output has the same bits with and without them.
 """
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from limelight.attention.recording.contributions import contribution_norms
+from limelight.attention.recording.effective import effective, effective_self
 from limelight.attention.recording.recording import MAX_REFINED_POSITIONS, Grid, Point, Recording
 from limelight.attention.runtime import RowByRow
-from limelight.attention.steering import Steering, Steerings
+from limelight.attention.steering import Steerings
 
 
 class RowRecorder:
-    """Listens to one U-Net call, whose rows belong to different recordings or to none.
+    """Records one U-Net call, whose rows belong to different recordings or to none.
 
     Nothing enters a recording until `commit`, so a call that fails leaves no trace.
 
     Args:
-        rows: for each row of the batch, the recording it belongs to.
-        steering: of each row; what is recorded are the effective probabilities. Empty steers none.
+        rows: for each row of the batch, its recording or None.
+        steering: for each row, its steering; effective probabilities are recorded. Empty steers no row.
 
     Attributes:
-        takes_means: whether means over heads are all that it wants of cross-attention.
-        takes_self: whether it wants anything of self-attention.
+        takes_means: whether it needs only means over heads of cross-attention.
+        takes_self: whether it needs self-attention.
         takes_queries: whether it keeps queries.
     """
 
@@ -62,7 +61,7 @@ class RowRecorder:
     ) -> None:
         self._check(site, q)
         for row, recording, frame in self._rows:
-            heads = effective(self._steering[row], site, q[row], k[row], scale=scale, grid=grid)  # h n m
+            heads = effective(self._steering, row, site, q, k, scale=scale, grid=grid)  # h n m
             _check_tokens(site, row, recording, heads)
             mean = heads.mean(0)
             frame.add(site, grid, mean, {"grid": None, "site": mean, "head": heads}[recording.level])
@@ -70,7 +69,7 @@ class RowRecorder:
             if "values" in frame.views:
                 norms = contribution_norms(heads, v[row].detach(), out_weight.detach())
                 kept = None if recording.level == "grid" else norms
-                # Layers differ in scale: in a grid's mean each of them counts by shares.
+                # Layers differ in scale: each is normalized before it enters the mean of its grid.
                 frame.views["values"].add(site, grid, norms / norms.sum(-1, keepdim=True), kept)
             if frame.queries is not None:
                 frame.queries[site] = q[row].detach()
@@ -99,17 +98,18 @@ class RowRecorder:
         num_positions = grid[0] * grid[1]
         for row, recording, frame in self._rows:
             if "points" in frame.views:
-                at = q[row][:, positions(recording.extras.points, grid)]
-                heads = effective_self(self._steering[row], site, at, k[row], scale=scale, grid=grid)
+                at = positions(recording.extras.points, grid)
+                heads = effective_self(self._steering, row, site, q, k, scale=scale, at=at)
                 of_points = heads.mean(0).mT  # n points
-                # Grids differ in size: in a mean over them each counts by density, 1 where attention is even.
+                # Grids differ in size: probabilities become densities, which are 1 where attention is
+                # uniform.
                 frame.views["points"].add(site, grid, of_points * num_positions, of_points)
             if recording.extras.refined and num_positions <= MAX_REFINED_POSITIONS:
-                heads = effective_self(self._steering[row], site, q[row], k[row], scale=scale, grid=grid)
+                heads = effective_self(self._steering, row, site, q, k, scale=scale)
                 frame.mix(grid, heads.mean(0))
 
     def commit(self, rows: Sequence[bool] | None = None) -> None:
-        """Hands every row's frame to its recording; with `rows`, of those rows alone that are true."""
+        """Appends every row's frame to its recording; with `rows`, only where `rows` is true."""
         for row, recording, frame in self._rows:
             if rows is None or rows[row]:
                 recording.append(frame)
@@ -122,10 +122,10 @@ class RowRecorder:
 
 
 class RepeatingRecorder:
-    """Hears nothing: for a call that is made of what an earlier one found, and so looked where that did.
+    """Records nothing new. It serves calls that reuse the features, and so the attention, of an earlier call.
 
     Args:
-        rows: as of `RowRecorder`.
+        rows: as for `RowRecorder`.
     """
 
     def __init__(self, rows: Sequence[Recording | None]) -> None:
@@ -145,40 +145,7 @@ def _check_tokens(site: str, row: int, recording: Recording, maps: Tensor) -> No
         )
 
 
-def probabilities(
-    q: Float[Tensor, "h n d"],
-    k: Float[Tensor, "hk m d"],
-    *,
-    scale: float,
-    bias: Float[Tensor, "n m"] | None = None,
-) -> Float[Tensor, "h n m"]:
-    """softmax(scale * q kT + bias) in float32, also under autocast."""
-    if q.shape[0] != k.shape[0]:
-        k = k.repeat_interleave(q.shape[0] // k.shape[0], dim=0)
-    with torch.autocast(q.device.type, enabled=False):
-        # Scaling the few keys instead of the many scores saves a pass over the largest tensor.
-        scores = q.float() @ (k.float() * scale).mT
-        return (scores if bias is None else scores.add_(bias)).softmax(dim=-1)
-
-
-def effective(
-    steering: Steering | None, site: str, q: Tensor, k: Tensor, *, scale: float, grid: Grid
-) -> Float[Tensor, "h n m"]:
-    """The factors with which a row of cross-attention adds up its values."""
-    bias = None if steering is None or steering.bias is None else steering.bias.scores(grid)
-    own = probabilities(q.detach(), k.detach(), scale=scale, bias=bias)
-    return own if steering is None else steering.probabilities(site, own, grid, is_cross=True)
-
-
-def effective_self(
-    steering: Steering | None, site: str, q: Tensor, k: Tensor, *, scale: float, grid: Grid
-) -> Float[Tensor, "h n m"]:
-    """As `effective`, of self-attention."""
-    own = probabilities(q.detach(), k.detach(), scale=scale)
-    return own if steering is None else steering.probabilities(site, own, grid, is_cross=False)
-
-
 def positions(points: Sequence[Point], grid: Grid) -> list[int]:
-    """Which position of a grid, row by row, each point lies in."""
+    """The row-major position in a grid that each point lies in."""
     height, width = grid
     return [min(int(y * height), height - 1) * width + min(int(x * width), width - 1) for x, y in points]

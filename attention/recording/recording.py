@@ -1,4 +1,4 @@
-"""What recorders keep: the maps of one prompt over the predictions of one picture."""
+"""Recordings: the maps of one prompt over the predictions of one picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,25 +8,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Level = Literal["grid", "site", "head"]  # each keeps what the one before keeps, and more
+Level = Literal["grid", "site", "head"]  # each keeps what the previous one keeps, and more
 Grid = tuple[int, int]  # height, width in positions
-Point = tuple[float, float]  # x, y as parts of the picture's width and height, 0 to 1
+Point = tuple[float, float]  # x, y as fractions of the picture's width and height, 0 to 1
 
-HISTORY = torch.float16  # of single predictions: over 77 tokens it rounds the sum of 1 by at most 5e-4
+HISTORY = torch.float16  # for single predictions; over 77 tokens their sum of 1 is off by at most 5e-4
 MAX_REFINED_POSITIONS = 32 * 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extras:
-    """What a recording keeps besides the probabilities of its level.
+    """What a recording keeps in addition to the probabilities of its level.
 
     Attributes:
-        steps: sites and heads of each prediction, besides the mean over them.
-        values: maps weighted by what the tokens contribute, see `attention.contributions`.
-        refined: maps spread over the positions that look alike, see `Recording.append`.
+        steps: sites and heads of each prediction, in addition to the mean over the predictions.
+        values: maps weighted by the tokens' contributions, see `attention.recording.contributions`.
+        refined: maps spread to similar positions, see `Recording.append`.
         points: points of the picture whose self-attention is kept, one row for each site.
-        queries: which predictions' queries are kept, from 0, to ask later about other words.
-        heads: cross-attention sites with those of their heads whose mean is kept by itself, at any level.
+        queries: predictions, from 0, whose queries are kept, so that maps of other words can be computed
+            later.
+        heads: cross-attention site -> heads whose mean is kept separately, at any level.
     """
 
     steps: bool = False
@@ -42,16 +43,16 @@ PLAIN = Extras()
 
 @dataclass(slots=True)
 class Frame:
-    """What one prediction of one row recorded.
+    """The maps that one prediction of one row recorded.
 
     Attributes:
-        grids: grid -> sum over its sites of their maps, m h w; probabilities over tokens sum to 1.
-        num_sites: grid -> how many sites that is.
-        sites: site -> its map, m h w (level `site`), or every head's, heads m h w (level `head`).
-        views: name -> the frame of another kind of map: `values`, `points`, `chosen`.
+        grids: grid -> sum of the maps of its sites, m h w; probabilities over tokens sum to 1.
+        num_sites: grid -> number of its sites.
+        sites: site -> its map, m h w (level `site`), or each head's map, heads m h w (level `head`).
+        views: name -> the frame of another type of map: `values`, `points`, `chosen`.
         mixing: grid -> sum over the self-attention sites of their probabilities, mean over heads, n n.
-        num_mixing: grid -> how many sites that is.
-        queries: cross-attention site -> queries, h n d; None unless they are wanted.
+        num_mixing: grid -> number of those sites.
+        queries: cross-attention site -> queries, h n d; None unless queries are kept.
     """
 
     grids: dict[Grid, Tensor] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class Frame:
     def add(
         self, site: str, grid: Grid, mean: Float[Tensor, "n m"], kept: Float[Tensor, "*heads n m"] | None
     ) -> None:
-        """Takes the maps of a site: what goes into its grid's mean, and what is kept of the site itself."""
+        """Adds the maps of a site: `mean` to the sum of its grid, and what its level keeps of the site."""
         maps = mean.mT.unflatten(-1, grid)  # n m -> m height width
         self.grids[grid] = self.grids[grid] + maps if grid in self.grids else maps
         self.num_sites[grid] = self.num_sites.get(grid, 0) + 1
@@ -73,12 +74,12 @@ class Frame:
             self.sites[site] = kept.mT.unflatten(-1, grid)
 
     def choose(self, site: str, grid: Grid, heads: Float[Tensor, "h n m"], chosen: Extras) -> None:
-        """Takes those heads of a site that are wanted by themselves; each counts alike."""
+        """Adds the chosen heads of a site, with equal weights."""
         for head in dict(chosen.heads).get(site, ()):
             self.views["chosen"].add(site, grid, heads[head], None)
 
     def mix(self, grid: Grid, weights: Float[Tensor, "n n"]) -> None:
-        """Takes the probabilities of a self-attention site."""
+        """Adds the probabilities of a self-attention site."""
         self.mixing[grid] = self.mixing[grid] + weights if grid in self.mixing else weights
         self.num_mixing[grid] = self.num_mixing.get(grid, 0) + 1
 
@@ -90,9 +91,9 @@ class Frame:
 class Recording:
     """The maps of one prompt over the predictions of one picture.
 
-    Every level keeps, for each prediction, the mean over sites and heads of each grid, in float16. What is
-    read over all predictions comes from running sums in float32: of each grid and, at `site` and `head`, of
-    each site. A prediction that did not look for itself, see `repeat`, has no part in them.
+    Every level keeps, for each prediction, the mean over sites and heads of each grid, in float16. Means over
+    all predictions come from running sums in float32: of each grid and, at `site` and `head`, of each site.
+    They leave out predictions that computed no attention of their own, see `repeat`.
 
     Args:
         level: how much to keep.
@@ -100,13 +101,13 @@ class Recording:
 
     Attributes:
         steps: for each prediction, grid -> mean over its sites.
-        totals: grid -> sum of that over the predictions.
-        site_steps: for each prediction, site -> its map, where `extras.steps` asks for them.
+        totals: grid -> sum of `steps` over the predictions.
+        site_steps: for each prediction, site -> its map, if `extras.steps` is set.
         sums: site -> sum over the predictions.
-        views: name -> the recording of another kind of map: `values`, `refined`, `points`, whose "tokens" are
+        views: name -> the recording of another type of map: `values`, `refined`, `points`, whose "tokens" are
             the points, and `chosen`, the mean of chosen heads.
         queries: prediction -> cross-attention site -> queries, h n d.
-        num_repeated: how many predictions did not look for themselves.
+        num_repeated: how many predictions reused the attention of an earlier one.
     """
 
     def __init__(self, level: Level, num_tokens: int, extras: Extras = PLAIN) -> None:
@@ -136,18 +137,18 @@ class Recording:
         return Frame(views=views, queries={} if len(self.steps) in self.extras.queries else None)
 
     def append(self, frame: Frame) -> None:
-        """Takes the next prediction's frame.
+        """Adds the frame of the next prediction.
 
-        A refined map is `A M`: M a grid's mean map, A its mean self-attention, which takes each position to
-        those that look like it.
+        A refined map is `A M`. M is the mean map of a grid, and A its mean self-attention, which spreads the
+        map to similar positions.
 
         Source: as in DiffSegmenter, Wang et al. 2023, arXiv:2309.02773.
         """
-        # Another thread may read meanwhile: a prediction counts once its views are there.
+        # Another thread may read at the same time, so `steps` grows only after the views.
         for name, view in frame.views.items():
             self.views[name].append(view)
-        # All that stays is a copy: a compiled graph may write over its outputs in the next call, and a row
-        # would hold on to its whole batch.
+        # Everything kept is a copy: a compiled graph may overwrite its outputs in the next call, and a view
+        # of one row would keep the whole batch in memory.
         means = frame.means()
         if "refined" in self.views:
             refined = {grid: _mixed(means[grid], frame, grid) for grid in frame.mixing if grid in means}
@@ -161,9 +162,9 @@ class Recording:
         _add(self.sums, frame.sites)
 
     def repeat(self) -> None:
-        """Takes the next prediction to have looked where the one before it did, of whose features it is made.
+        """Repeats the maps of the previous prediction, whose features the next one reuses.
 
-        Means over all predictions stay means over those that looked for themselves.
+        Means over all predictions still count only those with attention of their own.
         """
         for view in self.views.values():
             view.repeat()
@@ -174,7 +175,7 @@ class Recording:
 
     @property
     def num_own(self) -> int:
-        """How many predictions looked for themselves."""
+        """How many predictions computed attention of their own."""
         return len(self.steps) - self.num_repeated
 
     def grid(self, grid: Grid, steps: Sequence[int] | None = None) -> Float[Tensor, "m h w"]:

@@ -1,4 +1,4 @@
-"""How much memory recordings take, and the refusal of those that would not fit."""
+"""Computes how much memory recordings take, and refuses those that would not fit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ class RecordingTooLarge(UsageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteSize:
-    """An attention site as a recorder meets it.
+    """The sizes of an attention site that a recording depends on.
 
     Attributes:
-        query_bytes: of one number of its queries.
+        query_bytes: bytes of each number of its queries.
     """
 
     kind: Literal["self", "cross"]
@@ -55,7 +55,7 @@ def recorded_bytes(
 
     Args:
         sites: the attention sites by name.
-        num_steps: predictions, of which second-order schedulers make up to two per step.
+        num_steps: number of predictions; second-order schedulers make up to two per step.
     """
     cross = [site for site in sites.values() if site.kind == "cross"]
     own = [site for site in sites.values() if site.kind == "self"]
@@ -96,7 +96,7 @@ def check_recordings(
         sites: as in `recorded_bytes`.
 
     Raises:
-        RecordingTooLarge: they would not.
+        RecordingTooLarge: they would not fit.
     """
 
     def size(level: Level | None = None, bare: bool = False) -> int:
@@ -127,7 +127,7 @@ def check_recordings(
 
 
 def _bare(extras: Extras) -> Extras:
-    """The extras that nobody asked for."""
+    """These extras without those that take memory."""
     return Extras(heads=extras.heads)
 
 

@@ -87,6 +87,7 @@ class Ledger:
     Attributes:
         run: whose claims and failures count.
         done: key -> line, of all runs.
+        files: key -> the file of its picture, even where that is gone.
         failed: key -> why.
         claims: worker -> keys, settled ones too; of none that is known to be dead.
         num_torn: lines that stand for nothing.
@@ -95,6 +96,7 @@ class Ledger:
     folder: Path
     run: str
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     claims: dict[str, set[str]] = field(default_factory=dict)
     dead: set[str] = field(default_factory=set)
@@ -144,6 +146,7 @@ class Ledger:
             self.claims.pop(worker, None)
         elif "done" in line:
             self.done[line["done"]] = dict(line)
+            self.files[line["done"]] = line["file"]
             self.failed.pop(line["done"], None)
         elif "summary" in line:
             self.is_summed_up |= line["summary"] == self.run

@@ -17,9 +17,10 @@ from limelight.pipeline.batch.journal import Journal, Ledger
 from limelight.pipeline.batch.lock import Owner, Seat, mutex
 from limelight.pipeline.batch.processes import Helpers
 from limelight.pipeline.batch.ray_cluster import Cluster
+from limelight.pipeline.batch.rows.file_names import FileNames, Naming
 from limelight.pipeline.batch.rows.rows import Manifest, Row
 from limelight.pipeline.batch.stop import Stop
-from limelight.pipeline.batch.summary import write_summary
+from limelight.pipeline.batch.summary.summary import write_summary
 from limelight.pipeline.batch.worker import Worker
 from limelight.pipeline.batch.world import Team
 from limelight.pipeline.batch.writer import Writer
@@ -39,6 +40,7 @@ class Run:
     Attributes:
         rows: by key, in the order in which they are drawn best: those of one size together.
         ledger: of the folder.
+        naming: of the files of pictures that have none yet.
         num_missing: pictures of earlier runs that somebody took away or changed.
         num_without_maps: pictures of earlier runs that recorded nothing; they are drawn again for their maps.
     """
@@ -50,11 +52,20 @@ class Run:
     engine: Engine
     rows: Mapping[str, Row]
     ledger: Ledger
+    naming: Naming
     num_missing: int
     num_without_maps: int
 
     @classmethod
-    def begin(cls, manifest: Manifest, output: Path, team: Team, seat: Seat, engine: Engine) -> "Run":
+    def begin(
+        cls,
+        manifest: Manifest,
+        output: Path,
+        team: Team,
+        seat: Seat,
+        engine: Engine,
+        naming: Naming = "key",
+    ) -> "Run":
         """Checks every row against the model, and looks up what is done.
 
         Raises:
@@ -68,7 +79,7 @@ class Run:
         without = ledger.forget(
             [key for key, row in rows.items() if row.values.get("record")], without="maps"
         )
-        return cls(manifest, output, team, seat, engine, rows, ledger, missing, without)
+        return cls(manifest, output, team, seat, engine, rows, ledger, naming, missing, without)
 
     @property
     def num_done(self) -> int:
@@ -100,8 +111,9 @@ class Run:
             journal.append({"begin": self.team.run, "pid": owner.pid, "host": owner.host}, flush=True)
             share = Share(self.ledger, journal, self.seat, self.team, list(self.rows))
             writer = Writer(self.output, journal)
+            names = FileNames(self.output, len(self.rows), dict(self.ledger.files), self.naming)
             try:
-                Worker(self.engine, self.rows, share, self.ledger, writer, stop, self.output, report).run()
+                Worker(self.engine, self.rows, share, self.ledger, writer, stop, names, report).run()
             finally:
                 self.ledger.read()
             if not stop.is_asked:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
 from limelight.pipeline.batch.claims import Share
 from limelight.pipeline.batch.errors import OutputLost
 from limelight.pipeline.batch.journal import Ledger
-from limelight.pipeline.batch.rows.rows import Row, file_name
+from limelight.pipeline.batch.rows.file_names import FileNames
+from limelight.pipeline.batch.rows.rows import Row
 from limelight.pipeline.batch.stop import Stop
 from limelight.pipeline.batch.writer import Finished, Writer
 from limelight.pipeline.errors import OutOfMemory
@@ -84,7 +84,7 @@ class Worker:
     ledger: Ledger
     writer: Writer
     stop: Stop
-    output: Path
+    names: FileNames
     report: Callable[[int], None]
     _reported: float = 0.0
     _waiting: deque[str] = field(default_factory=deque)
@@ -198,7 +198,7 @@ class Worker:
                 self.writer.fail(key, error)
                 return
             finish = _already(result)
-        file = file_name(self.rows[key], key, len(self.rows))
+        file = self.names.of(self.rows[key], key)
         self.writer.put(Finished(self.rows[key], key, file, finish, begun))
 
     def _tell(self) -> None:

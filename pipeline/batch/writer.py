@@ -87,6 +87,7 @@ class Writer:
         text = str(error) if is_expected else f"{type(error).__name__}: {error}"
         if not is_expected:
             logger.debug("a row failed", exc_info=error)
+        logger.info("%s failed: %s", key, text[:MAX_ERROR_CHARACTERS])
         self._journal.append({"failed": key, "error": text[:MAX_ERROR_CHARACTERS]})
 
     def _run(self) -> None:
@@ -140,4 +141,6 @@ class Writer:
             done["is_constant"] = True
         if result.maps is not None:
             done["maps"] = True
-        self._journal.append(done | {"seconds": round(time.monotonic() - finished.begun, 3)})
+        seconds = round(time.monotonic() - finished.begun, 3)
+        self._journal.append(done | {"seconds": seconds})
+        logger.info("%s drawn, line %d, %.3f s", finished.file, finished.row.line, seconds)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from limelight.attention.recording.recorder import probabilities
+from limelight.attention.recording.effective import probabilities
 from limelight.attention.recording.recording import Extras, Grid, Recording
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.models.model import Model

@@ -1,5 +1,6 @@
 """The maps that a request asks for: their recordings, and the heat maps that are read from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,10 +27,18 @@ class RequestMaps:
     prompt: Recording
     view: HeatMaps
 
-    def recordings(self, num_rows: int) -> list[Recording | None]:
-        """The recording of each row of a prediction: the last is the prompt's, the one before it the negative
-        prompt's; a model that edits images has one more, without the image."""
-        return [None, self.negative, self.prompt][-num_rows:]
+    def recordings(self, roles: Sequence[str]) -> list[Recording | None]:
+        """The recording of each row of a prediction; of a model that edits images, the negative prompt's is
+        that with the image, and rows with another self-attention have none.
+
+        Args:
+            roles: what each row is for, as `PredictionRequest` has them.
+        """
+        recordings: list[Recording | None] = [None] * len(roles)
+        recordings[-1] = self.prompt
+        if num_negative := roles.count("negative"):
+            recordings[num_negative - 1] = self.negative
+        return recordings
 
     @property
     def heatmaps(self) -> HeatMaps | None:

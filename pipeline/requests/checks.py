@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.memory import physical_memory
-from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage
+from limelight.pipeline.requests.input_image import SIZE_MULTIPLE
 from limelight.pipeline.requests.values import Whole
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ def check_guidance(request: "GenerationRequest") -> None:
 def check_recorded(request: "GenerationRequest") -> None:
     """Raises RequestError for maps that cannot be kept."""
     if not request.record and (request.record_extras or request.record_points or request.record_queries):
-        raise RequestError("record is False beside record_extras, record_points or record_queries; set it")
+        raise RequestError("record is False, with record_extras, record_points or record_queries; set it")
     if request.record_queries and request.lossy_cache_interval > 1:
         raise RequestError(
-            f"lossy_cache_interval is {request.lossy_cache_interval} beside record_queries; predictions "
+            f"lossy_cache_interval is {request.lossy_cache_interval} with record_queries; predictions "
             "between whole ones have no queries: set it to 1, or leave record_queries out"
         )
     for point in request.record_points:
@@ -99,20 +99,10 @@ def check_masked_part(request: "GenerationRequest") -> None:
         return
     for names, is_given in (
         ("record", bool(request.record)),
-        ("paint, regions or heads", request.is_steered),
+        (", ".join(request.uncompiled), request.is_steered),
     ):
         if is_given:
             raise RequestError(
                 f"padding_mask_crop and {names} are given; only a part of the picture is drawn: crop image "
                 "and mask before, or leave one out"
             )
-
-
-def check_mask(mask: InputImage, image: InputImage) -> None:
-    """Raises RequestError for a mask of another size than the image, or without white."""
-    sizes = ["x".join(map(str, each.size)) for each in (mask, image)]
-    if sizes[0] != sizes[1]:
-        raise RequestError(f"mask is {sizes[0]} and the image {sizes[1]}; must be equal")
-    brightest = mask.pixels.getextrema()[1]
-    if isinstance(brightest, int | float) and brightest < 128:
-        raise RequestError("mask has no white; paint what shall be drawn again white, and the rest black")

@@ -1,4 +1,4 @@
-"""The value of a field that asks something of attention: several painted words, regions or heads."""
+"""The values of fields that change how a U-Net computes: painted words, regions, heads, factors."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,32 @@ from typing import Any
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.places import Placed
 from limelight.pipeline.requests.steering import Edit
-from limelight.pipeline.requests.values import Value, sequence
+from limelight.pipeline.requests.values import Number, Value, sequence
+
+
+@dataclass(frozen=True)
+class Factors(Value):
+    """Several numbers from `low` to `high`, each with a name; as text with commas between them."""
+
+    names: tuple[str, ...]
+    low: float
+    high: float
+
+    @property
+    def limits(self) -> str:  # type: ignore[override]
+        return f"write {','.join(self.names)}, each {self.low:g} to {self.high:g}"
+
+    def check(self, name: str, value: Any) -> tuple[float, ...]:
+        items = sequence(name, value.split(",") if isinstance(value, str) else value)
+        if len(items) != len(self.names):
+            raise RequestError(f"{name} has {len(items)} numbers; {self.limits}")
+        number = Number(self.low, self.high)
+        try:
+            read = [number.read(name, each) for each in items]
+        except ValueError as error:
+            raise RequestError(f"{error}; {self.limits}") from None
+        named = zip(self.names, read, strict=True)
+        return tuple(float(number.check(f"{each} of {name}", value)) for each, value in named)
 
 
 @dataclass(frozen=True)

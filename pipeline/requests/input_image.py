@@ -165,3 +165,13 @@ def _check_pixels(name: str, size: tuple[int, int]) -> None:
         raise RequestError(
             f"{name} has {width}x{height} pixels; at least {SIZE_MULTIPLE} each way are needed"
         )
+
+
+def check_mask(mask: InputImage, image: InputImage) -> None:
+    """Raises RequestError unless the mask has the image's size, and some white."""
+    sizes = ["x".join(map(str, each.size)) for each in (mask, image)]
+    if sizes[0] != sizes[1]:
+        raise RequestError(f"mask is {sizes[0]} and the image {sizes[1]}; must be equal")
+    brightest = mask.pixels.getextrema()[1]
+    if isinstance(brightest, int | float) and brightest < 128:
+        raise RequestError("mask has no white; paint what shall be drawn again white, and the rest black")

@@ -1,4 +1,4 @@
-"""Latents that a request begins from: tensors from Python, told apart by their values."""
+"""Latents that a request begins from: tensors from Python, equal where their values are."""
 
 import hashlib
 from dataclasses import dataclass, field

@@ -8,13 +8,14 @@ from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests import checks
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS, MAX_SEED
-from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage, fit
+from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage, check_mask, fit
 from limelight.pipeline.requests.input_latents import LatentSource
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import Record, Source, SyntaxName, Whole, as_json
 
 MAX_COUNT = 10_000
 DEFAULT_STEPS = 25
+STEERING = ("paint", "regions", "heads", "pag_scale", "seg_scale", "pladis")  # what changes attention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,12 @@ class GenerationRequest:
         paint: where words of the prompt shall be; the prompt's row alone is steered.
         regions: parts of the picture with prompts of their own; the prompt keeps a fifth of each.
         heads: attention heads that are scaled in a part of the steps.
+        pag_scale, seg_scale: guidance away from the prompt's row with the middle's self-attention perturbed:
+            each position sees itself (Ahn et al., arXiv:2403.17377), or all see the same (Hong,
+            arXiv:2408.00760); a row each. 0 is none.
+        freeu: b1, b2, s1, s2 of Si et al., arXiv:2309.11497; SD1 1.5, 1.6, 0.9, 0.2; SDXL 1.3, 1.4, 0.9, 0.2.
+        pladis: experimental; from softmax (0) towards 1.5-entmax (1) and beyond it in the prompt's
+            cross-attention (Kim & Sim, arXiv:2503.07677).
         record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
             A prediction that takes another's deep feature has its maps too.
         record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
@@ -106,6 +113,10 @@ class GenerationRequest:
     paint: tuple[Painted, ...] = ()
     regions: tuple[Region, ...] = ()
     heads: tuple[HeadScale, ...] = ()
+    pag_scale: float = 0.0
+    seg_scale: float = 0.0
+    freeu: tuple[float, float, float, float] | None = None
+    pladis: float = 0.0
     record: Record = False
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
@@ -166,7 +177,7 @@ class GenerationRequest:
             self._set("width", width)
             self._set("height", height)
         if isinstance(self.mask, InputImage):
-            checks.check_mask(self.mask, self.image)
+            check_mask(self.mask, self.image)
 
     def _follow(self) -> None:
         """Sets what follows from other fields."""
@@ -206,8 +217,13 @@ class GenerationRequest:
 
     @property
     def is_steered(self) -> bool:
-        """Whether attention is changed: by painted words, regions or heads."""
-        return bool(self.paint or self.regions or self.heads)
+        """Whether attention is changed."""
+        return any(getattr(self, name) for name in STEERING)
+
+    @property
+    def uncompiled(self) -> list[str]:
+        """Those of its fields that a compiled U-Net does not know."""
+        return [name for name in (*STEERING, "freeu") if getattr(self, name)]
 
     @property
     def is_guided(self) -> bool:

@@ -15,6 +15,7 @@ MAX_CHARACTERS = 20_000
 MAX_STRENGTH = 1000.0
 MAX_WEIGHT = 10.0
 MAX_SCALE = 10.0
+HANDS = ("loose", "firm", "both")
 
 
 class Edit:
@@ -91,18 +92,21 @@ _PLACED = re.compile(r"(?P<what>.+?)@(?P<place>[^@;]+)(?P<options>(;\s*\w+\s*=[^
 class Painted(Placed, Edit):
     """A word of the prompt that shall be in one place.
 
-    Until `until`, a position in the place looks at the word `strength` times as much as it would, compared
-    with the other words; the strength falls evenly to 1.
+    By the loose hand, until `until`, a position in the place looks at the word `strength` times as much as it
+    would, compared with the other words; the strength falls evenly to 1. By the firm hand, until `until`, the
+    picture itself is changed before each step, until the word's map lies in the place.
 
     Args:
         word: as it stands in the prompt, or several words; all their occurrences.
         strength: above 1 the word is drawn to the place, below 1 it is kept out of it; 0.001 to 1000.
-        until: the fraction of the steps at which the strength has fallen to 1.
+        until: the fraction of the steps at which the strength has fallen to 1, and leading ends.
         outside: whether positions outside the place look at it so many times less.
+        hand: `loose`, `firm` or `both`.
     """
 
     form: ClassVar[str] = (
-        "WORD@LEFT,TOP,RIGHT,BOTTOM or WORD@MASK.png, then ;strength=20 ;until=0.5 ;outside=no"
+        "WORD@LEFT,TOP,RIGHT,BOTTOM or WORD@MASK.png, then ;strength=20 ;until=0.5 ;outside=no "
+        ";hand=loose, firm or both"
     )
     pattern: ClassVar[re.Pattern[str]] = _PLACED
 
@@ -110,6 +114,7 @@ class Painted(Placed, Edit):
     strength: float = 20.0
     until: float = 0.5
     outside: bool = True
+    hand: str = "loose"
 
     def __post_init__(self) -> None:
         _check_text("a painted word", self.word)
@@ -119,6 +124,16 @@ class Painted(Placed, Edit):
         _check_number(f"the strength of {self.name}", self.strength, 1 / MAX_STRENGTH, MAX_STRENGTH)
         _check_number(f"until of {self.name}", self.until, 0.01, 1)
         _check_switch(f"outside of {self.name}", self.outside)
+        if self.hand not in HANDS:
+            raise RequestError(f"the hand of {self.name} is {self.hand!r}; must be {', '.join(HANDS)}")
+
+    @property
+    def is_loose(self) -> bool:
+        return self.hand != "firm"
+
+    @property
+    def is_firm(self) -> bool:
+        return self.hand != "loose"
 
     @property
     def name(self) -> str:

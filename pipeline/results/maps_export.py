@@ -12,9 +12,11 @@ from limelight.pipeline.atomic import write_whole
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.maps.labels import label
 from limelight.pipeline.results.overlay import overlay
 from limelight.pipeline.results.png import save_png
 from limelight.pipeline.results.result import Result
+from limelight.pipeline.results.segmentation import coco_of, indexed_picture
 from limelight.pipeline.results.sheet import contact_sheet, enlarge, lit_words
 
 MAX_FRAMES = 50
@@ -26,7 +28,8 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
     """Writes into `folder`, under `stem` or the picture's own name, and returns what it wrote:
 
     `-maps.png`, the contact sheet; `-word00.png` and so on, one a word in the prompt's order; `-maps.npz`,
-    the numbers; `-steps.webp`, the sheet step by step. What made them is inside each.
+    the numbers; `-steps.webp`, the sheet step by step. `-labels.png`, the word of each pixel by its index,
+    and `-coco.json`, the same as annotations. What made the pictures and the numbers is inside them.
 
     Raises:
         UsageError: the request did not record.
@@ -50,6 +53,7 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
         )
     record = json.dumps(dict(result.info) | {"maps": about}, ensure_ascii=False, sort_keys=True)
     written.append(write_whole(folder / f"{stem}-maps.npz", lambda file: write_numbers(file, maps, record)))
+    written += _export_labels(result, maps, about, folder / stem)
     tops = [lit.top for lit in words]
     frames = [
         contact_sheet(result.image, lit_words(maps.step(i), tops), title, f"step {i + 1}", tile=FRAME_TILE)
@@ -59,6 +63,18 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
         write_whole(folder / f"{stem}-steps.webp", lambda file: _write_frames(file, frames, record))
     )
     return written
+
+
+def _export_labels(result: Result, maps: HeatMaps, about: dict[str, Any], path: Path) -> list[Path]:
+    labels = label(maps)
+    words = {"labels": ["", *labels.words], "threshold": labels.threshold}
+    picture = save_png(
+        indexed_picture(labels),
+        dict(result.info) | {"maps": about | words},
+        path.with_name(f"{path.name}-labels.png"),
+    )
+    text = json.dumps(coco_of(labels, f"{path.name}.png"), ensure_ascii=False).encode()
+    return [picture, write_whole(path.with_name(f"{path.name}-coco.json"), lambda file: file.write(text))]
 
 
 def title_of(result: Result) -> str:

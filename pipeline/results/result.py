@@ -85,6 +85,12 @@ class Step:
     error: Exception | None = None
     finish: Callable[[], Result] | None = None
 
+    @classmethod
+    def refused(cls, id: int, request: GenerationRequest, error: Exception) -> "Step":
+        """The only step of a request that failed before its first prediction."""
+        count = request.num_steps
+        return cls(id=id, request=request, index=count, count=count, preview=None, error=error)
+
     @property
     def is_last(self) -> bool:
         """Whether the request is no longer in flight."""

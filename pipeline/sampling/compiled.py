@@ -37,9 +37,9 @@ def check_compiled(request: GenerationRequest) -> None:
             f"lossy_cache_interval is {request.lossy_cache_interval}; a compiled U-Net computes every "
             "prediction whole: set it to 1, or leave compile out"
         )
-    if request.is_steered:
+    if request.uncompiled:
         raise RequestError(
-            "paint, regions or heads are given; a compiled U-Net takes none: leave them or compile out"
+            f"{', '.join(request.uncompiled)} given; a compiled U-Net takes none: leave them or compile out"
         )
 
 

@@ -115,7 +115,7 @@ class Session:
         return len(self._jobs) + len(self._ended) < num_before
 
     def step(self) -> list[Step]:
-        """Makes one U-Net call and returns a step for each request in it.
+        """Makes one U-Net call and returns a step for each prediction in it; a call for gradients has none.
 
         A request that fails brings its error in its last step, and the others go on. Where memory is too
         small for the call, the requests stay as they are, `max_rows` of this session is halved for a while,
@@ -130,12 +130,13 @@ class Session:
         except torch.OutOfMemoryError as error:
             return self._shrink(batch, str(error).partition("\n")[0])
         self._row_limit.count_call(self.engine.max_rows)
-        return [self._advance(job, prediction) for job, prediction in zip(batch, rows, strict=True)]
+        steps = [self._advance(job, answer) for job, answer in zip(batch, rows, strict=True)]
+        return [step for step in steps if step is not None]
 
     def _shrink(self, batch: Sequence[Job], reason: str) -> list[Step]:
         if len(batch) == 1:
             brief = f"not enough memory for one picture of this size: {reason}; draw a smaller one"
-            return [self._last(batch[0], error=OutOfMemory(brief))]
+            return [self._step(batch[0], error=OutOfMemory(brief))]
         self._jobs.extendleft(reversed(batch))
         num_rows = sum(job.num_rows for job in batch)
         limit = self._row_limit.lower(num_rows)
@@ -143,28 +144,29 @@ class Session:
         return []
 
     @torch.inference_mode()
-    def _advance(self, job: Job, rows: Tensor | NonFinitePrediction) -> Step:
+    def _advance(self, job: Job, rows: Tensor | NonFinitePrediction) -> Step | None:
         if isinstance(rows, NonFinitePrediction):
-            return self._last(job, error=rows)
+            return self._step(job, error=rows)
+        was_led = job.asked.wants_gradient
         try:
             job.send(rows)
         except StopIteration as finished:
             return self._finished(job, finished.value)
         except PictureError as error:
-            return self._last(job, error=error)
-        if job.index == job.num_recorded:  # the second pass has another size
+            return self._step(job, error=error)
+        if job.index == job.num_recorded and not was_led:  # the second pass has another size
             job.attention = self.engine.attention(*job.request.final_size)
         self._jobs.append(job)
-        return self._step(job, job.index)
+        return None if was_led else self._step(job, job.index)
 
     def _finished(self, job: Job, latent: Tensor) -> Step:
         finish = partial(self._result, job, latent)
         if self.later:
-            return self._last(job, finish=finish)
+            return self._step(job, finish=finish)
         try:
-            return self._last(job, result=finish())
+            return self._step(job, result=finish())
         except PictureError as error:
-            return self._last(job, error=error)
+            return self._step(job, error=error)
 
     def _result(self, job: Job, latent: Tensor) -> Result:
         model = self.engine.model
@@ -176,15 +178,13 @@ class Session:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))
         return Result(image=image, request=job.request, info=info, maps=maps, latent=latent)
 
-    def _last(self, job: Job, **outcome: Any) -> Step:
-        return self._step(job, job.index + 1, **outcome)
-
-    def _step(self, job: Job, index: int, **outcome: Any) -> Step:
+    def _step(self, job: Job, index: int | None = None, **outcome: Any) -> Step:
+        """A step of a request; its last one, if no index is given."""
         model, denoised = self.engine.model, job.asked.denoised
         return Step(
             id=job.id,
             request=job.request,
-            index=index,
+            index=job.index + 1 if index is None else index,
             count=job.num_predictions,
             preview=partial(model.preview.draw, denoised) if denoised is not None else None,
             maps=job.heatmaps,
@@ -294,7 +294,7 @@ class Engine:
                 try:
                     session.add(pair[1])
                 except PictureError as error:
-                    yield refused(*pair, error)
+                    yield Step.refused(*pair, error)
             if not session.is_busy:
                 return
             yield from session.step()

@@ -1,6 +1,7 @@
 """A request in flight, and which of them can share a call."""
 
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import torch
@@ -9,11 +10,10 @@ from torch import Tensor
 from limelight.attention import AttentionRuntime
 from limelight.attention.recording.recording import Recording
 from limelight.attention.steering import Steering
-from limelight.pipeline.errors import PictureError
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.request_maps import RequestMaps
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.results.result import Step
+from limelight.pipeline.sampling.firm import FirmHand
 from limelight.pipeline.sampling.sampler import PredictionRequest, Trajectory
 from limelight.pipeline.sampling.steering import RequestSteering
 from limelight.pipeline.text.encoder import Conditioning
@@ -60,7 +60,10 @@ class Job:
             StopIteration: it was the last; the value is the final latent.
             PictureError: a second pass cannot begin.
         """
+        was_led = self.asked.wants_gradient
         self.asked = self.trajectory.send(prediction)
+        if was_led:
+            return
         self.index += 1
         if self.index == self.num_recorded:  # a second pass begins
             self.deep = None
@@ -72,25 +75,42 @@ class Job:
 
     @property
     def conditioning(self) -> list[Conditioning]:
-        """The prompt of each row; the last row is the prompt's, those before it the negative prompt's."""
-        return [*[self.negative] * (self.num_rows - 1), self.prompt]
+        """The prompt of each row."""
+        return [self.negative if role == "negative" else self.prompt for role in self.asked.roles]
 
     @property
     def recordings(self) -> list[Recording | None]:
         """The recording of each row."""
         if self.maps is None or self.index >= self.num_recorded:
             return [None] * self.num_rows
-        return self.maps.recordings(self.num_rows)
+        return self.maps.recordings(self.asked.roles)
 
     @property
     def steerings(self) -> list[Steering | None]:
-        """The steering of each row; it counts progress pass by pass."""
+        """The steering of each row."""
         if self.steering is None:
             return [None] * self.num_rows
+        return self.steering.rows(self.asked.roles, self.progress)
+
+    @property
+    def hand(self) -> FirmHand:
+        """The words that lead the latent, where a gradient is asked for."""
+        assert self.steering is not None
+        return self.steering.hand(self.progress)
+
+    @property
+    def progress(self) -> float:
+        """Which part of the pass's predictions is made."""
         first, count = 0, self.num_recorded
         if self.index >= self.num_recorded:
             first, count = self.num_recorded, self.num_predictions - self.num_recorded
-        return self.steering.rows(self.num_rows, (self.index - first) / count)
+        return (self.index - first) / count
+
+    @property
+    def kind(self) -> Hashable:
+        """Equal for predictions that can share a call; those that take a deep feature, and gradients, are
+        other computations."""
+        return self.asked.x.shape[1:], self.takes_deep, self.asked.wants_gradient
 
     @property
     def heatmaps(self) -> HeatMaps | None:
@@ -104,7 +124,7 @@ class Job:
 
         Source: N of Ma et al. 2023, arXiv:2312.00858.
         """
-        if self.deep is None or self.num_rows > len(self.deep):
+        if self.asked.wants_gradient or self.deep is None or self.num_rows > len(self.deep):
             return False
         return 0 < self.index - self.deep_index < self.request.lossy_cache_interval
 
@@ -139,17 +159,13 @@ class RowLimit:
 
 
 def pack(jobs: deque[Job], max_rows: int) -> list[Job]:
-    """Takes from `jobs` the first, and those of its size that fit into its call, in order.
-
-    Predictions that take a deep feature share no call with whole ones: they are another computation.
-    """
+    """Takes from `jobs` the first, and those of its kind that fit into its call, in order."""
     first = jobs.popleft()
     batch, others = [first], []
     room = max_rows - first.num_rows
     while jobs:
         job = jobs.popleft()
-        is_alike = job.asked.x.shape[1:] == first.asked.x.shape[1:] and job.takes_deep == first.takes_deep
-        if is_alike and job.num_rows <= room:
+        if job.kind == first.kind and job.num_rows <= room:
             batch.append(job)
             room -= job.num_rows
         else:
@@ -165,10 +181,4 @@ def begun(trajectory: Trajectory) -> tuple[PredictionRequest, Tensor | None]:
         return next(trajectory), None
     except StopIteration as finished:
         latent: Tensor = finished.value
-        return PredictionRequest(latent, torch.zeros((), device=latent.device), latent), latent
-
-
-def refused(id: int, request: GenerationRequest, error: PictureError) -> Step:
-    """The only step of a request that failed before its first prediction."""
-    count = request.num_steps
-    return Step(id=id, request=request, index=count, count=count, preview=None, error=error)
+        return PredictionRequest(latent, ["prompt"], torch.zeros((), device=latent.device), latent), latent

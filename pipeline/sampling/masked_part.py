@@ -15,7 +15,7 @@ _LANCZOS = Image.Resampling.LANCZOS
 
 
 def drawn_part(request: GenerationRequest, image: InputImage) -> Image.Image:
-    """What is drawn of an image, or of its mask: all of it, or the region around the mask.
+    """The part of an image, or of its mask, that is drawn: all of it, or the region around the mask.
 
     Args:
         request: resolved, with its images read.

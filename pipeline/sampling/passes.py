@@ -14,9 +14,11 @@ from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.input_latents import InputLatents
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.schedule import Schedule
+from limelight.pipeline.sampling.firm import RATE, UPDATES
 from limelight.pipeline.sampling.fits import check_fields
+from limelight.pipeline.sampling.guidance import Guidance, Role
 from limelight.pipeline.sampling.masked_part import drawn_part
-from limelight.pipeline.sampling.sampler import Canvas, Change, Guidance, Pass, Trajectory, sample
+from limelight.pipeline.sampling.sampler import Canvas, Change, Leading, Pass, Trajectory, sample
 
 
 def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
@@ -107,16 +109,20 @@ def make_trajectory(
     """
     assert request.guidance_scale is not None, "the request is not resolved"
     generator = torch.Generator("cpu").manual_seed(request.seed)
+    scales: dict[Role, float] = {"pag": request.pag_scale, "seg": request.seg_scale}
     guidance = Guidance(
         scale=1.0 if model.is_distilled else request.guidance_scale,
         image_scale=request.image_guidance_scale,
+        perturbed={role: scale for role, scale in scales.items() if scale},
         phi=request.guidance_rescale,
         start=request.guidance_start,
         end=request.guidance_end,
     )
     sampler = partial(sample, guidance=guidance, generator=generator, eta=request.eta, change=change)
     first, *others = passes
-    trajectory = sampler(_first_canvas(request, model, generator), first)
+    firm = [each.until for each in request.paint if each.is_firm]
+    leading = Leading(UPDATES, RATE, max(firm)) if firm else None
+    trajectory = sampler(_first_canvas(request, model, generator), first, leading=leading)
     for second in others:
         trajectory = _continued(trajectory, second, request, model, generator, sampler)
     return trajectory
@@ -128,7 +134,7 @@ def _continued(
     request: GenerationRequest,
     model: Model,
     generator: torch.Generator,
-    sampler: Callable[[Canvas, Pass], Trajectory],
+    sampler: Callable[..., Trajectory],
 ) -> Trajectory:
     """A first pass, and a second that begins from its enlarged picture.
 

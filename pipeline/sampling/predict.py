@@ -14,9 +14,11 @@ from limelight.pipeline.errors import NonFinitePrediction
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.sampling.compiled import Graphs
+from limelight.pipeline.sampling.firm import gradients
 from limelight.pipeline.sampling.job import Job
 from limelight.unet import DeepFeature
 from limelight.unet.embeddings import guidance_embedding
+from limelight.unet.freeu import FreeU
 
 
 def first_fault(call: Callable[[AttentionRuntime], Any], runtime: AttentionRuntime) -> str:
@@ -81,11 +83,14 @@ class Call:
 def predict(
     model: Model, batch: Sequence[Job], graphs: Graphs | None = None
 ) -> list[Tensor | NonFinitePrediction]:
-    """Predictions r c h w for each job; one that is not finite is computed again on `math`.
+    """Predictions r c h w for each job, or gradients 1 i h w; a prediction that is not finite is computed
+    again on `math`.
 
     Args:
         graphs: the U-Net compiled; None calls it as it is.
     """
+    if batch[0].asked.wants_gradient:
+        return _gradients(model, batch)
     with _context(model, batch) as context:
         attention, recorder = _attention(batch, batch[0].attention, context)
         rows = _call(model, batch, attention, graphs)
@@ -93,6 +98,16 @@ def predict(
     if recorder is not None:
         recorder.commit([ok for job, ok in zip(batch, is_finite, strict=True) for _ in job.asked.x])
     return [r if ok else _retry(model, job) for job, r, ok in zip(batch, rows, is_finite, strict=True)]
+
+
+def _gradients(model: Model, batch: Sequence[Job]) -> list[Tensor | NonFinitePrediction]:
+    call = _arguments(model, batch)
+    arguments = {name: getattr(call, name) for name in ("timesteps", "pooled", "size_ids", "time_cond")}
+    hands = [job.hand for job in batch]
+    with _context(model, batch) as context:
+        steerings = [steering for job in batch for steering in job.steerings]
+        steered = replace(batch[0].attention, context=context, steering=steerings if any(steerings) else ())
+        return gradients(model, call.x, arguments, hands, steered)
 
 
 def _retry(model: Model, job: Job) -> Tensor | NonFinitePrediction:
@@ -126,7 +141,7 @@ def _call(
         size_ids=call.size_ids,
         attention=attention,
         time_cond=call.time_cond,
-        **({} if deep is None else {"deep": deep}),
+        **{name: value for name, value in (("deep", deep), ("freeu", _freeu(batch))) if value is not None},
     )
     counts = [job.num_rows for job in batch]
     if deep is not None and deep.kept is not None and not batch[0].takes_deep:
@@ -134,6 +149,16 @@ def _call(
             if job.request.lossy_cache_interval > 1:
                 job.deep, job.deep_index = kept.clone(), job.index  # a view would hold on to the whole batch
     return prediction.split(counts)
+
+
+def _freeu(batch: Sequence[Job]) -> FreeU | None:
+    """The factors of those rows whose requests have some."""
+    factors = [job.request.freeu for job in batch for _ in job.asked.x]
+    rows = [row for row, each in enumerate(factors) if each is not None]
+    if not rows:
+        return None
+    found = torch.tensor([each for each in factors if each is not None])  # b1, b2, s1, s2
+    return FreeU(torch.tensor(rows), found[:, :2], found[:, 2:]).to(batch[0].asked.x.device)
 
 
 def _deep_feature(batch: Sequence[Job]) -> DeepFeature | None:
@@ -172,9 +197,9 @@ def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
     rows = []
     for job in batch:
         height, width = (side * factor for side in job.asked.x.shape[2:])
-        last = len(job.asked.x) - 1
         rows += [
-            size_ids(job.request, height, width, scored=scored, is_negative=i < last) for i in range(last + 1)
+            size_ids(job.request, height, width, scored=scored, is_negative=role == "negative")
+            for role in job.asked.roles
         ]
     return torch.tensor(rows, device=model.unet.device)
 

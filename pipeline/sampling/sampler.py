@@ -4,7 +4,7 @@ Symbols: x noisy latent, denoised the clean latent that a prediction points at. 
 it keeps sigma and makes the step.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limelight.pipeline.errors import RequestError
-from limelight.pipeline.requests.denoised import denoise
+from limelight.pipeline.sampling.guidance import Guidance, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +22,41 @@ class PredictionRequest:
     """The U-Net's inputs for the next prediction.
 
     Attributes:
-        x: r i h w, one row for each prompt: the noisy latent as the scheduler scales it, with the model's
-            extra channels. The last row is the prompt's; those before it are for the negative prompt.
+        x: r i h w, the noisy latent as the scheduler scales it, with the model's extra channels.
+        roles: what each row is for; the last is the prompt's.
         timestep: scalar.
+        wants_gradient: whether the answer is not a prediction but the gradient by x of what the request's
+            firm hand asks, of its one row; it does not count as a prediction.
         denoised: 1 c h w, the clean latent that the last prediction pointed at; before the first of a pass
             that of the image, None where there is none.
     """
 
     x: Tensor
+    roles: Sequence[Role]
     timestep: Tensor
     denoised: Tensor | None
+    wants_gradient: bool = False
 
 
 Change = Callable[[int, Tensor], Tensor | None]  # a step of a pass, and the latent after it
 ChangeOf = Callable[[int, int, Tensor], Tensor | None]  # the request's number comes first
-Trajectory = Generator[PredictionRequest, Tensor, Tensor]  # is sent predictions r c h w, returns 1 c h w
+# Is sent predictions r c h w, or a gradient 1 i h w; returns 1 c h w.
+Trajectory = Generator[PredictionRequest, Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """How a firm hand changes the latent before a prediction.
+
+    Attributes:
+        updates: how many times.
+        rate: what the gradient is multiplied by.
+        until: the fraction of the predictions after which it does not.
+    """
+
+    updates: int
+    rate: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,49 +123,6 @@ class Canvas:
         return (1 - self.mask) * known + self.mask * x
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guidance:
-    """Which rows the U-Net is asked for at each prediction, and what is made of them.
-
-    The prompt's row is the last; those before it are for the negative prompt.
-
-    Attributes:
-        scale: 1 or below is no guidance: the prompt's row alone.
-        image_scale: of a model that edits images; None for all others.
-        start, end: fractions of the predictions between which guidance acts.
-    """
-
-    scale: float
-    image_scale: float | None = None
-    phi: float = 0.0
-    start: float = 0.0
-    end: float = 1.0
-
-    def acts(self, index: int, count: int) -> bool:
-        return self.scale > 1 and round(self.start * count) <= index < round(self.end * count)
-
-    def rows(
-        self, x: Float[Tensor, "1 c h w"], extra: Float[Tensor, "1 e h w"] | None, *, acts: bool
-    ) -> Float[Tensor, "r i h w"]:
-        """The U-Net's input rows, with the channels that it takes after the latent's."""
-        row = x if extra is None else torch.cat((x, extra), dim=1)
-        if not acts:
-            return row
-        if self.image_scale is None or extra is None:
-            return row.repeat(2, 1, 1, 1)
-        return torch.cat((torch.cat((x, torch.zeros_like(extra)), dim=1), row, row))
-
-    def combine(self, rows: Float[Tensor, "r c h w"]) -> Float[Tensor, "1 c h w"]:
-        if len(rows) == 1:
-            return rows
-        guided = (
-            guide(rows, self.scale)
-            if self.image_scale is None
-            else guide_edit(rows, self.scale, self.image_scale)
-        )
-        return rescale(guided, rows[-1:], self.phi) if self.phi else guided
-
-
 def sample(
     canvas: Canvas,
     steps: Pass,
@@ -153,6 +130,7 @@ def sample(
     guidance: Guidance,
     generator: torch.Generator,
     eta: float = 0.0,
+    leading: Leading | None = None,
     change: Change | None = None,
 ) -> Trajectory:
     """Asks for the prediction at each timestep, and returns the latent after the last.
@@ -160,6 +138,7 @@ def sample(
     Args:
         generator: what a stochastic scheduler draws from.
         eta: noise that DDIM's and TCD's schedulers add.
+        leading: None leads the latent nowhere.
         change: is called with each step, from 0, and the latent after it, and may give another.
     """
     scheduler, timesteps, denoised = steps.scheduler, steps.timesteps, canvas.clean
@@ -168,9 +147,17 @@ def sample(
     x = canvas.begin(scheduler, timesteps)
     for i, timestep in enumerate(timesteps):
         x_in = scheduler.scale_model_input(x, timestep)
-        acts = guidance.acts(i, len(timesteps))
-        rows = yield PredictionRequest(guidance.rows(x_in, canvas.extra, acts=acts), timestep, denoised)
-        prediction = guidance.combine(rows.float())
+        if leading is not None and i / len(timesteps) < leading.until and _is_first_order(scheduler):
+            for _ in range(leading.updates):
+                row = guidance.rows(x_in, canvas.extra, ["prompt"])
+                gradient = yield PredictionRequest(row, ["prompt"], timestep, denoised, wants_gradient=True)
+                # The rate is that of the latent as the U-Net sees it, whatever the scheduler's own scale.
+                scale = scheduler.scale_model_input(torch.ones_like(x), timestep)
+                x = x - leading.rate * gradient[:, : x.shape[1]].to(x) / scale
+                x_in = scheduler.scale_model_input(x, timestep)
+        roles = guidance.roles(acts=guidance.acts(i, len(timesteps)))
+        rows = yield PredictionRequest(guidance.rows(x_in, canvas.extra, roles), roles, timestep, denoised)
+        prediction = guidance.combine(rows.float(), roles)
         denoised = denoise(scheduler, x, prediction, timestep)
         x = scheduler.step(prediction, timestep, x, **options, return_dict=False)[0]
         x = canvas.keep(x, scheduler, timesteps[i + 1 :])
@@ -196,30 +183,39 @@ def _changed(change: Change, index: int, x: Float[Tensor, "1 c h w"]) -> Float[T
     return other.to(x)
 
 
-def guide(rows: Float[Tensor, "2 c h w"], scale: float) -> Float[Tensor, "1 c h w"]:
-    """Classifier-free guidance of the rows (negative, prompt).
+def _is_first_order(scheduler: Any) -> bool:
+    """Whether a scheduler begins a step; in the middle of one of second order the latent is not its own."""
+    return bool(getattr(scheduler, "state_in_first_order", True))
 
-    Source: Ho & Salimans, arXiv:2207.12598, equation 6, with `scale` = 1 + w.
+
+def denoise(scheduler: Any, x: Tensor, prediction: Tensor, timestep: Tensor) -> Tensor:
+    """The clean latent that a prediction points at, before the scheduler's step.
+
+    Args:
+        scheduler: set to its steps, and `scale_model_input` has been called.
+        x: 1 c h w, the noisy latent as the scheduler holds it, not scaled.
+
+    Source: Ho et al., arXiv:2006.11239, equation 4; Salimans & Ho, arXiv:2202.00512, appendix D for v;
+    Karras et al., arXiv:2206.00364, equation 7 for EDM's.
     """
-    negative, prompt = rows.chunk(2)
-    return negative + scale * (prompt - negative)
+    if hasattr(scheduler, "precondition_outputs"):  # EDM's
+        sigma = scheduler.sigmas[scheduler.step_index].to(x.device)
+        return scheduler.precondition_outputs(x, prediction, sigma)
+    kind = scheduler.config.get("prediction_type", "v_prediction")
+    alpha, sigma = (part.to(x.device) for part in _signal_and_noise(scheduler, timestep))
+    x_in = scheduler.scale_model_input(x, timestep)
+    if kind == "sample":
+        return prediction
+    if kind == "v_prediction":
+        return alpha * x_in - sigma * prediction
+    return (x_in - sigma * prediction) / alpha.clamp(min=2.0**-12)
 
 
-def guide_edit(rows: Float[Tensor, "3 c h w"], scale: float, image_scale: float) -> Float[Tensor, "1 c h w"]:
-    """Guidance towards image and prompt of the rows (negative, no image), (negative, image), (prompt, image).
-
-    Source: Brooks et al., arXiv:2211.09800, equation 3.
-    """
-    nothing, image, prompt = rows.chunk(3)
-    return nothing + image_scale * (image - nothing) + scale * (prompt - image)
-
-
-def rescale(
-    guided: Float[Tensor, "1 c h w"], prompt: Float[Tensor, "1 c h w"], phi: float
-) -> Float[Tensor, "1 c h w"]:
-    """Takes a guided prediction part of the way, `phi`, to the standard deviation of the prompt's own.
-
-    Source: Lin et al., arXiv:2305.08891, equations 15 and 16.
-    """
-    rescaled = guided * (prompt.std() / guided.std())
-    return phi * rescaled + (1 - phi) * guided
+def _signal_and_noise(scheduler: Any, timestep: Tensor) -> tuple[Tensor, Tensor]:
+    """The square roots of alpha-bar and of 1 - alpha-bar at a timestep."""
+    if not hasattr(scheduler, "alphas_cumprod"):  # IPNDM's, which are of its steps, by sine and cosine
+        index = scheduler.step_index
+        index = scheduler.index_for_timestep(timestep) if index is None else index
+        return scheduler.alphas[index], scheduler.betas[index]
+    alpha_bar = torch.as_tensor(scheduler.alphas_cumprod)[timestep.long().cpu()]
+    return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()

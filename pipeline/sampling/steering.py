@@ -1,6 +1,7 @@
 """From words, regions and heads of a request to the steering of its rows, prediction by prediction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache, partial
 
@@ -11,13 +12,15 @@ from torch import Tensor
 from limelight.attention import Choice
 from limelight.attention.backend import BackendRefused
 from limelight.attention.context import KeysValues
-from limelight.attention.steering import Bias, Grid, KeyGroup, Steering, check_bias
+from limelight.attention.steering import Bias, Grid, KeyGroup, Skip, Steering, check_bias
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.maps.lookup import tokens_of
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.sampling.coverage import coverage, warn_of_places
+from limelight.pipeline.sampling.firm import FirmHand
+from limelight.pipeline.sampling.guidance import Role
 from limelight.pipeline.text.encoder import Conditioning
 from limelight.pipeline.text.words import words_of
 from limelight.unet import UNet
@@ -26,6 +29,7 @@ FLOOR = (
     0.2  # the share of the prompt of the whole in every region: without it, regions become separate pictures
 )
 FEATHER = 1 / 16  # of the picture's sides, the soft edge of a region
+SKIPS: Mapping[Role, Skip] = {"pag": "values", "seg": "blur"}  # what stands in self-attention's place
 
 
 class RequestSteering:
@@ -39,7 +43,10 @@ class RequestSteering:
     def __init__(self, request: GenerationRequest, model: Model, prompt: Conditioning) -> None:
         device = model.unet.device
         self._heads = request.heads
-        self._paint = Paint(request, prompt, device) if request.paint else None
+        self._sparse = request.pladis
+        self._skipped = {role: dict.fromkeys(skipped_sites(model.unet), skip) for role, skip in SKIPS.items()}
+        self._paint = Paint(request, prompt, device) if any(each.is_loose for each in request.paint) else None
+        self._hand = FirmHand.of(request, prompt)
         self._of_prompt, self._of_negative = (
             Regions(request, model, is_negative=is_negative) if is_wanted else None
             for is_negative, is_wanted in (
@@ -50,8 +57,8 @@ class RequestSteering:
         self._sites = {site.name: (site.kind, site.num_heads) for site in model.unet.sites}
         self._device = device
 
-    def rows(self, num_rows: int, progress: float) -> list[Steering | None]:
-        """The steering of each row of a prediction; the last row is the prompt's.
+    def rows(self, roles: Sequence[Role], progress: float) -> list[Steering | None]:
+        """The steering of each row of a prediction.
 
         Args:
             progress: the fraction of the pass's predictions that are made.
@@ -59,13 +66,22 @@ class RequestSteering:
         bias = None if self._paint is None else self._paint.bias(progress)
         prompt = self._steering(bias, self._of_prompt, progress, is_negative=False)
         negative = self._steering(None, self._of_negative, progress, is_negative=True)
-        return [*[negative] * (num_rows - 1), prompt]
+        found = {"negative": negative, "prompt": prompt}
+        for role, skip in self._skipped.items():
+            found[role] = replace(prompt or Steering(), skip=skip)
+        return [found[role] for role in roles]
+
+    def hand(self, progress: float) -> FirmHand:
+        """The words that lead the latent; asked where some do."""
+        assert self._hand is not None, "nothing is painted by the firm hand"
+        return self._hand.acting(progress)
 
     def _steering(
         self, bias: Bias | None, regions: "Regions | None", progress: float, *, is_negative: bool
     ) -> Steering | None:
         acting = [each for each in self._heads if each.acts(progress) and (each.negative or not is_negative)]
-        if bias is None and regions is None and not acting:
+        sparse = 0.0 if is_negative else self._sparse
+        if bias is None and regions is None and not acting and not sparse:
             return None
         heads = {name: self._scales(acting, name) for name in self._sites} if acting else {}
         return Steering(
@@ -73,6 +89,7 @@ class RequestSteering:
             weight=None if regions is None else regions.rest,
             groups=() if regions is None else regions.groups,
             heads={site: scales for site, scales in heads.items() if scales is not None},
+            sparse=sparse,
         )
 
     def _scales(self, acting: Sequence[HeadScale], site: str) -> Float[Tensor, " h"] | None:
@@ -96,12 +113,21 @@ def start_steering(request: GenerationRequest, model: Model, prompt: Conditionin
     return RequestSteering(request, model, prompt)
 
 
+def skipped_sites(unet: UNet) -> list[str]:
+    """The self-attention of the middle, or of the lowest level of a U-Net that has none there: where Ahn et
+    al. and Hong perturb it."""
+    own = [site for site in unet.sites if site.kind == "self"]
+    middle = [site.name for site in own if site.name.startswith("mid_block.")]
+    lowest = max((site.factor for site in own), default=1)
+    return middle or [site.name for site in own if site.factor == lowest]
+
+
 class Paint:
     """Words with a place."""
 
     def __init__(self, request: GenerationRequest, prompt: Conditioning, device: torch.device) -> None:
         words = words_of(request.prompt, prompt.tokens)
-        self._paint = request.paint
+        self._paint = [each for each in request.paint if each.is_loose]
         self._tokens = torch.zeros(len(prompt.context), len(self._paint))
         for column, each in enumerate(self._paint):
             self._tokens[tokens_of(words, each.word, None), column] = 1
@@ -182,11 +208,11 @@ def check_steering(request: GenerationRequest, unet: UNet, plans: Sequence[Mappi
     """
     for each in request.heads:
         _check_head(each, unet)
-    if request.paint:
+    if rank := sum(each.is_loose for each in request.paint):
         cross = {site.name for site in unet.sites if site.kind == "cross"}
         for site, choice in (pair for plan in plans for pair in plan.items() if pair[0] in cross):
             try:
-                check_bias(choice.backend, choice.spec, len(request.paint))
+                check_bias(choice.backend, choice.spec, rank)
             except BackendRefused as refusal:
                 raise BackendRefused(f"{site}: paint cannot be obeyed: {refusal}") from None
 

@@ -24,7 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from limelight.attention import AttentionRuntime, Recorder, plan
-from limelight.attention.recording.recorder import RowRecorder, probabilities
+from limelight.attention.recording.effective import probabilities
+from limelight.attention.recording.recorder import RowRecorder
 from limelight.attention.recording.recording import Extras, Grid, Recording
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import read_config

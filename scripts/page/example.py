@@ -3,7 +3,9 @@
 To be run again when the model in the box, or its best maps, change.
 """
 
+import base64
 import json
+import math
 import sys
 from typing import Any
 
@@ -15,16 +17,35 @@ from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 
-FILE = STATIC / "example.json"
+FIRST, WHOLE = STATIC / "example.json", STATIC / "example-whole.json"
 REQUEST = GenerationRequest(prompt="a red apple on a blue background", seed=7, record="head")
 KINDS = ("best", "grid", "heads")
 
 
 def main() -> int:
-    pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
-    FILE.write_text(json.dumps(example(pipe), separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
-    print(f"{FILE}: {FILE.stat().st_size / 1024:.0f} KiB")
+    whole = example(TextToImagePipeline.from_pretrained("default", device="cpu"))
+    for file, picture in ((FIRST, first_of(whole)), (WHOLE, whole)):
+        text = json.dumps(picture, separators=(",", ":"), sort_keys=True)
+        file.write_text(text + "\n", encoding="utf-8")
+        print(f"{file}: {file.stat().st_size / 1024:.0f} KiB")
     return 0
+
+
+def first_of(whole: dict[str, Any]) -> dict[str, Any]:
+    """The picture with its first light alone: all steps together, as the best heads see them."""
+    layers = [first_frame(layer) for layer in whole["maps"]["views"][0]["layers"] if layer["kind"] == "best"]
+    views = [whole["maps"]["views"][0] | {"layers": layers}]
+    maps = whole["maps"] | {"views": views, "points": None}
+    return whole | {"maps": maps, "film": [], "sites": [], "is_whole": False}
+
+
+def first_frame(layer: dict[str, Any]) -> dict[str, Any]:
+    """A layer cut to its first frame, which is the one of all steps together."""
+    maps = len(base64.b64decode(layer["tops"])) // 4 // len(layer["frames"])
+    size = maps * math.prod(layer["grid"])
+    cut = {"tops": 4 * maps, "data": size}
+    parts = {name: base64.b64encode(base64.b64decode(layer[name])[:n]).decode() for name, n in cut.items()}
+    return layer | {"frames": layer["frames"][:1]} | parts
 
 
 def example(pipe: TextToImagePipeline) -> dict[str, Any]:
@@ -33,7 +54,11 @@ def example(pipe: TextToImagePipeline) -> dict[str, Any]:
     studio = Studio({"default": pipe}, Limits())
     try:
         ticket = Ticket(Visitor("example", ""), "default", "", REQUEST, lambda: None, id="example")
-        ticket.finish(pipe(REQUEST))
+        for step in pipe.stream([REQUEST]):
+            if step.result is None:
+                ticket.take(step)
+            else:
+                ticket.finish(step.result)
         picture = Frames(studio, "example", [ticket]).message()["pictures"][0]
     finally:
         studio.close()

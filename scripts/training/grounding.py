@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from limelight.attention.recording.recorder import probabilities
+from limelight.attention.recording.effective import probabilities
 from scripts.training.data import Batch
 from scripts.training.text import TextSide
 

@@ -81,12 +81,25 @@ def browser():
 
 
 @pytest.fixture
-def open_page(browser, request):
+def open_page(browser, served):
     """Opens the page; whatever it complains of, or fetches from elsewhere, fails the test."""
+    with _opening(browser, served.url) as open_it:
+        yield open_it
+
+
+@pytest.fixture(scope="module")
+def module_page(browser, served):
+    """A page that the tests of a file share."""
+    with _opening(browser, served.url) as open_it:
+        yield open_it()
+
+
+@contextlib.contextmanager
+def _opening(browser, home):
     faults, contexts = [], []
 
-    def open_it(context=None, url=None, **options):
-        url = url or request.getfixturevalue("served").url
+    def open_it(context=None, url=None, fragment="", **options):
+        url = url or home
         context = context or browser.new_context(**{"viewport": {"width": 1360, "height": 900}} | options)
         contexts.append(context)
         page = context.new_page()
@@ -95,7 +108,7 @@ def open_page(browser, request):
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("dialog", lambda dialog: (faults.append(dialog.message), dialog.dismiss()))
         page.on("request", lambda request: _note_request(faults, request.url, url))
-        page.goto(url)
+        page.goto(url + fragment)
         page.wait_for_function("window.limelight")
         return page
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from limelight.attention import AttentionSpec, attend, backends, get
-from limelight.attention.backends import onednn, tiled
+from limelight.attention.backends import onednn_operator, tiled
 from limelight.attention.backends.sdpa_kernels import aligned_bias
 
 HERE = [b.name for b in backends if not b.missing() and {"cpu", "any"} & set(b.capability.devices)]
@@ -153,7 +153,7 @@ def test_gradients_flow(name: str) -> None:
 
 @pytest.mark.parametrize("max_scores", [1, 7 * 90, 2**20])
 def test_blocks_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch, max_scores: int) -> None:
-    monkeypatch.setattr(onednn, "MAX_SCORES", max_scores)
+    monkeypatch.setattr(onednn_operator, "MAX_SCORES", max_scores)
     torch.manual_seed(0)
     q, k, v = (
         torch.randn(2, length, heads, 16).transpose(1, 2) for length, heads in ((70, 4), (90, 2), (90, 2))

@@ -1,5 +1,7 @@
 """A planned layer is one graph, and stays it."""
 
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -66,7 +68,7 @@ def test_recording_compiles_once_for_all_steps(level: Level, request: pytest.Fix
 
 
 @torch.inference_mode()
-def test_prompts_in_pages_compile_nothing_anew(request: pytest.FixtureRequest) -> None:
+def test_prompts_in_pages_cause_no_recompilation(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--jaxtyping-packages", default=None):
         pytest.skip("shape checks do not compile; run without --jaxtyping-packages")
     torch._dynamo.reset()
@@ -77,13 +79,28 @@ def test_prompts_in_pages_compile_nothing_anew(request: pytest.FixtureRequest) -
         weight = torch.zeros(1, 16)
         return attention.attend_cross("site", q, attention.context, scale=0.3, grid=(2, 3), out_weight=weight)
 
-    def piece(number: int) -> dict[str, tuple[Tensor, Tensor]]:
+    def chunk(number: int) -> dict[str, tuple[Tensor, Tensor]]:
         return {"site": (torch.full((1, 2, 5, 8), float(number)), torch.full((1, 2, 5, 8), float(number)))}
 
     compiled = torch.compile(attend, fullgraph=True, backend=counter)
     for first, second in ((1, 2), (3, 4), (2, 2), (4, 1)):
         q = torch.randn(2, 2, 6, 8)
-        with pages.rows([[(n, partial(piece, n))] for n in (first, second)]) as context:
+        with pages.rows([[(n, partial(chunk, n))] for n in (first, second)]) as context:
             attention = AttentionRuntime({"site": get("sdpa")}, context=context)
             torch.testing.assert_close(compiled(q, attention), attend(q, attention))
     assert counter.frame_count == 1
+
+
+def test_onednn_registers_its_operator_at_the_first_call(request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--jaxtyping-packages", default=None):
+        pytest.skip("shape checks do not compile; run without --jaxtyping-packages")
+    code = """
+import torch
+from limelight.attention import attend
+assert not torch._C._jit_get_schemas_for_operator("limelight::attend_by_onednn")
+with torch.no_grad():
+    q = torch.randn(1, 2, 6, 8)
+    run = torch.compile(lambda q: attend(q, q, q, backend="onednn"), fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(run(q), attend(q, q, q, backend="math"))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

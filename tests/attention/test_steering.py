@@ -239,5 +239,6 @@ def test_heads_of_self_attention_are_scaled_row_by_row() -> None:
     )  # rows 0 and 1 are alike
     assert torch.equal(out[0], plain[0])
     assert torch.equal(out[1], torch.stack((0 * plain[1, 0], 2 * plain[1, 1])))
-    assert attention.kinds == [0, 0, 2]
-    assert AttentionRuntime({}, steering=[None, PAINT]).kinds == []
+    assert attention.kinds("site") == [0, 0, 2]
+    assert AttentionRuntime({}, steering=[None, PAINT]).kinds("site") == []
+    assert attention.kinds("another site") == []

@@ -8,7 +8,7 @@ import pytest
 from limelight.attention.timings import Timings
 
 
-def ways():
+def candidates():
     return {"slow": lambda: sum(range(300_000)), "fast": lambda: time.thread_time()}
 
 
@@ -22,7 +22,7 @@ def refuse():
 def test_the_fastest_is_found_once(tmp_path):
     file = tmp_path / "new" / "timings.json"
     timings = Timings(file)
-    assert timings.fastest("case", ways) == "fast"
+    assert timings.fastest("case", candidates) == "fast"
     assert timings.fastest("case", refuse) == "fast"
     assert Timings(file).fastest("case", refuse) == "fast"
 
@@ -30,24 +30,24 @@ def test_the_fastest_is_found_once(tmp_path):
 def test_what_another_process_added_is_kept(tmp_path):
     file = tmp_path / "timings.json"
     one, other = Timings(file), Timings(file)
-    one.fastest("a", ways)
-    other.fastest("b", ways)
+    one.fastest("a", candidates)
+    other.fastest("b", candidates)
     assert Timings(file).fastest("a", refuse) == Timings(file).fastest("b", refuse) == "fast"
 
 
 def test_a_file_that_is_no_use_is_done_without(tmp_path):
     for content in ("{", "[]", '{"x": 3}'):
         (file := tmp_path / "timings.json").write_text(content)
-        assert Timings(file).fastest("case", ways) == "fast"
+        assert Timings(file).fastest("case", candidates) == "fast"
     (tmp_path / "file").write_text("")
-    assert Timings(tmp_path / "file" / "timings.json").fastest("case", ways) == "fast"
+    assert Timings(tmp_path / "file" / "timings.json").fastest("case", candidates) == "fast"
 
 
-def test_a_way_that_there_is_not_is_measured_anew(tmp_path):
+def test_an_unknown_candidate_is_measured_again(tmp_path):
     file = tmp_path / "timings.json"
-    Timings(file).fastest("case", ways)
+    Timings(file).fastest("case", candidates)
     file.write_text(file.read_text().replace('"fast"', '"of another version"'))
-    assert Timings(file).fastest("case", ways) == "fast"
+    assert Timings(file).fastest("case", candidates) == "fast"
     assert Timings(file).fastest("case", refuse) == "fast"
 
 
@@ -56,17 +56,17 @@ def test_a_way_that_there_is_not_is_measured_anew(tmp_path):
 )
 def test_a_file_that_is_spoilt_is_done_without(tmp_path, content):
     (file := tmp_path / "timings.json").write_text(content)
-    assert Timings(file).fastest("case", ways) == "fast"
+    assert Timings(file).fastest("case", candidates) == "fast"
 
 
 def test_a_fifo_is_done_without(tmp_path):
     os.mkfifo(file := tmp_path / "timings.json")
-    assert Timings(file).fastest("case", ways) == "fast"
+    assert Timings(file).fastest("case", candidates) == "fast"
 
 
 def test_once_settled_it_is_the_first_that_there_is_and_nothing_is_kept(tmp_path):
     file = tmp_path / "timings.json"
-    Timings(file).fastest("known", ways)
+    Timings(file).fastest("known", candidates)
     kept = file.read_text()
     timings = Timings(file)
     timings.settle()

@@ -126,7 +126,7 @@ def test_latents_in_and_out(sd_folder: Path, scheduler: str) -> None:
         **SIZE,
     ).images
     assert ours.latent is not None and ours.latent.shape == (1, 4, 8, 12)
-    if scheduler != "ddim":  # the scheduler of the pipe was made anew, and the others keep their steps
+    if scheduler != "ddim":  # the others' schedulers keep their steps from one call to the next
         return
     torch.testing.assert_close(ours.latent, last, atol=2e-4, rtol=1e-3)
 

@@ -1,1 +1,1 @@
-"""What a U-Net is made of, and how that is read from and written to files."""
+"""The configuration of a U-Net, and how it is read from and written to files."""

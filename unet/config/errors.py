@@ -1,4 +1,4 @@
-"""Configurations that are refused."""
+"""The error of configurations that are refused."""
 
 from limelight.errors import UsageError
 

@@ -1,4 +1,4 @@
-"""Reads a U-Net's config off the shapes of its weights, under their names in the original layout."""
+"""Derives a U-Net's config from the names and shapes of its weights in the original layout."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unshaped:
-    """What a U-Net's weights do not show.
+    """The values of a config that the shapes of weights do not show.
 
     Args:
-        sample_size: height and width of the latents it was trained on.
-        num_heads: of every attention layer, whatever its width; None where they share `head_dim` instead.
+        sample_size: height and width of the latents that the model was trained on.
+        num_heads: heads of every attention layer, whatever its width; None if all share `head_dim` instead.
         head_dim: features of a head.
-        size_embed_dim: features that each size becomes, where there is added conditioning.
-        norm_num_groups: of every group norm.
+        size_embed_dim: features of each embedded size, if there is added conditioning.
+        norm_num_groups: groups of every group norm.
     """
 
     sample_size: int
@@ -39,7 +39,7 @@ class Unshaped:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """A residual block with the depth of the attention layer behind it, None where there is none."""
+    """A residual block with the depth of the attention layer after it; None if there is none."""
 
     channels: int
     depth: int | None
@@ -57,7 +57,7 @@ def config_of(shapes: Mapping[str, Shape], unshaped: Unshaped) -> UNetConfig:
     temb = _shape(shapes, "input_blocks.1.0.emb_layers.1.weight", 2)
     added_dim = shapes.get("label_emb.0.0.weight", (0, 0))[-1]
     if added_dim and unshaped.size_embed_dim is None:
-        raise UNetConfigError("it takes added conditioning; supported only beside SDXL's text encoders")
+        raise UNetConfigError("it takes added conditioning; supported only with SDXL's text encoders")
     return UNetConfig(
         sample_size=(unshaped.sample_size, unshaped.sample_size),
         in_channels=conv_in[1],
@@ -113,7 +113,8 @@ def _up_levels(blocks: list[dict[str, Shape]]) -> list[list[_Layer]]:
 
 
 def _mid(shapes: Mapping[str, Shape], unshaped: Unshaped) -> LevelConfig | None:
-    """The middle: a residual block alone, or two with attention between; distilled models may have none."""
+    """The middle: one residual block, or two with attention in between. Distilled models may have no
+    middle."""
     if not any(name.startswith("middle_block.") for name in shapes):
         return None
     blocks = _blocks(shapes, "middle_block")
@@ -157,7 +158,7 @@ def _depth(attention: Mapping[str, Shape]) -> int:
 
 
 def _blocks(shapes: Mapping[str, Shape], stem: str) -> list[dict[str, Shape]]:
-    """What lies under `stem`.0, `stem`.1 and so on."""
+    """The weights under `stem`.0, under `stem`.1 and so on."""
     blocks: dict[int, dict[str, Shape]] = defaultdict(dict)
     for name, shape in shapes.items():
         parts = name.split(".", 2)

@@ -1,4 +1,4 @@
-"""Translates diffusers' `UNet2DConditionModel` configs, once, at the border."""
+"""Translates the configs of diffusers' `UNet2DConditionModel`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ from limelight.unet.config.values import (
     types_per_level,
 )
 
-# What diffusers takes for a key that a config leaves out. Older configs leave out most of them.
+# diffusers' defaults for keys that a config leaves out. Older configs leave out most of them.
 _DEFAULTS: dict[str, Any] = {
     "sample_size": None,
     "in_channels": 4,
@@ -53,7 +53,7 @@ _DEFAULTS: dict[str, Any] = {
     "conv_out_kernel": 3,
 }
 
-# Keys that would change the computation and that no supported family sets: only these values pass.
+# Keys that change the computation and that no supported family sets. Only these values are accepted.
 _FIXED: dict[str, tuple[Any, ...]] = {
     "center_input_sample": (False,),
     "downsample_padding": (1,),
@@ -73,9 +73,9 @@ _FIXED: dict[str, tuple[Any, ...]] = {
     "cross_attention_norm": (None,),
 }
 
-# Keys that change nothing in what is built here. `upcast_attention` asks for a float32 softmax, which every
-# attention backend has; the next two only matter to parts that are refused above; the last are left behind by
-# a training run's moving average.
+# Keys that have no effect here. `upcast_attention` asks for a softmax in float32, which every attention
+# backend has. The next two only concern parts that are refused above. The last come from a moving average in
+# training.
 _WITHOUT_EFFECT = {
     "upcast_attention",
     "addition_embed_type_num_heads",
@@ -93,7 +93,7 @@ def read_config(source: str | Path | Mapping[str, Any]) -> UNetConfig:
     """Reads diffusers' `config.json`, given as its path, its folder or its parsed content.
 
     Raises:
-        UNetConfigError: not a U-Net's config, or one with a part that this package does not have.
+        UNetConfigError: it is not a U-Net's config, or has a part that this package does not have.
     """
     if isinstance(source, Mapping):
         return translate(source)
@@ -126,7 +126,7 @@ def translate(content: Mapping[str, Any]) -> UNetConfig:
     resnets = per_level("layers_per_block", c["layers_per_block"], n)
     for num_resnets in resnets:
         require_size("layers_per_block", num_resnets, 64)
-    # Its name is a mistake that diffusers keeps: it holds the number of heads, not their size.
+    # diffusers keeps this misnomer: the key holds the number of heads, not their size.
     heads_key = "attention_head_dim" if c["num_attention_heads"] is None else "num_attention_heads"
     heads = per_level(heads_key, c[heads_key], n)
     only_cross = per_level("only_cross_attention", c["only_cross_attention"], n, kind=bool)
@@ -221,7 +221,7 @@ def _refuse_unsupported(content: Mapping[str, Any]) -> None:
 def _added(c: Mapping[str, Any]) -> AddedConfig | None:
     input_key, embed_key = "projection_class_embeddings_input_dim", "addition_time_embed_dim"
     if not choice("addition_embed_type", c["addition_embed_type"], {None: False, "text_time": True}):
-        return None  # both keys stay unused then, as in diffusers
+        return None  # diffusers ignores both keys then
     return AddedConfig(
         input_dim=integer(input_key, c[input_key]), size_embed_dim=integer(embed_key, c[embed_key])
     )

@@ -1,4 +1,4 @@
-"""What a U-Net of the Stable Diffusion family is made of."""
+"""The configuration of a U-Net of the Stable Diffusion family."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ ACTIVATIONS = ("silu", "gelu", "mish", "relu")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelConfig:
-    """One resolution of the U-Net, on its way down, in the middle or on its way up.
+    """One level (resolution) of the U-Net, on the way down, in the middle or on the way up.
 
     Args:
         channels: features of the level.
-        num_resnets: residual blocks; a level on its way up has one more than the same level on its way down.
+        num_resnets: residual blocks; a level has one more on the way up than on the way down.
         depths: transformer blocks in each attention layer, () for a level without attention. Down and up
             levels have an attention layer after every residual block, the middle between two.
         num_heads: attention heads (not their size).
-        only_cross_attention: attn1, elsewhere self-attention, looks at the context too.
+        only_cross_attention: whether attn1, usually self-attention, reads the context too.
     """
 
     channels: int
@@ -42,11 +42,11 @@ class LevelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedConfig:
-    """SDXL's added conditioning: pooled text and embedded sizes, concatenated, join the timestep embedding.
+    """SDXL's added conditioning: the pooled text and embedded sizes, added to the timestep embedding.
 
     Args:
-        input_dim: features of the concatenation (base: 1280 + 6 x 256, refiner: 1280 + 5 x 256).
-        size_embed_dim: features that each size becomes.
+        input_dim: features of pooled text and sizes together (base: 1280 + 6 x 256, refiner: 1280 + 5 x 256).
+        size_embed_dim: features of each embedded size.
     """
 
     input_dim: int
@@ -63,13 +63,14 @@ class UNetConfig:
     """A U-Net, level by level. `read_config` reads it from a diffusers `config.json`.
 
     Args:
-        sample_size: height and width of the latents it was trained on; None when its maker did not say.
+        sample_size: height and width of the latents that the model was trained on; None if unknown.
         context_dim: features of a text token.
-        down: highest resolution first.
-        mid: None where a distilled model has no middle.
-        up: lowest resolution first.
-        linear_projection: transformers begin and end with a linear layer, not a 1x1 convolution (SD2, SDXL).
-        time_scale_shift: the timestep scales and shifts the features, not only shifts them.
+        down: the levels down, highest resolution first.
+        mid: the middle; None for distilled models without one.
+        up: the levels up, lowest resolution first.
+        linear_projection: whether transformers begin and end with a linear layer (SD2, SDXL), not with a 1x1
+            convolution.
+        time_scale_shift: whether the timestep scales and shifts the features; otherwise it only shifts them.
         time_embed_dim: features of the timestep embedding.
         flip_sin_to_cos, freq_shift: layout and spacing of the sinusoids.
         time_cond_dim: features of the guidance embedding that LCM models take; None for all others.
@@ -147,7 +148,7 @@ class UNetConfig:
 
 
 def require_size(name: str, size: int, limit: int) -> None:
-    """No real model comes near the limits; a config that does would build for hours."""
+    """Refuses sizes beyond those of any real model, which would take hours to build."""
     _require(1 <= size <= limit, f"{name} is {size}; at least 1, at most {limit}")
 
 

@@ -1,4 +1,4 @@
-"""Values of a diffusers config: each as the kind that it must be, or an error that names its key."""
+"""Checks the types of values in a diffusers config; an error names the key."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

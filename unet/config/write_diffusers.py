@@ -1,4 +1,4 @@
-"""Writes diffusers' `UNet2DConditionModel` config: the way back from `unet.diffusers_config`."""
+"""Writes the config of diffusers' `UNet2DConditionModel`; the inverse of `read_diffusers`."""
 
 from typing import Any
 
@@ -48,11 +48,13 @@ def describe(config: UNetConfig) -> dict[str, Any]:
 
 
 def _depths(config: UNetConfig) -> dict[str, Any]:
-    """Transformer blocks: once per level where both ways agree, else for each way, per layer if need be."""
+    """Transformer blocks: one number per level, or lists for down and up if the two differ."""
     down = [_depth(level) for level in config.down]
     up = [_depth(level) for level in config.up]
     if config.mid is not None and config.mid.depths:
-        down[-1] = down[-1] or config.mid.depths[0]  # diffusers reads the middle's off the lowest level
+        down[-1] = (
+            down[-1] or config.mid.depths[0]
+        )  # diffusers takes the middle's depth from the lowest level
     joint = [a or b or 1 for a, b in zip(down, reversed(up), strict=True)]
     agree = all(d in (None, j) and u in (None, j) for d, j, u in zip(down, joint, up[::-1], strict=True))
     if agree and all(isinstance(depth, int) for depth in joint):

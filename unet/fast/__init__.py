@@ -1,4 +1,4 @@
-"""The U-Net's exact fast path on a CPU. The plain U-Net does not know it."""
+"""The fast form of the U-Net for a CPU, with the same predictions up to rounding."""
 
 from limelight.unet.fast.fast_unet import FastUNet, optimize
 

@@ -1,4 +1,4 @@
-"""What convolutions may keep in memory beside their weights."""
+"""Decides how much memory convolutions may use for transformed filters."""
 
 import logging
 
@@ -7,9 +7,9 @@ from torch import nn
 from limelight.unet.unet import UNet
 
 logger = logging.getLogger(__name__)
-_SMALL = 2**27  # bytes of filters that are no matter, whatever the model: all that the smallest has use for
-# Beside a model larger than Stable Diffusion 1: there convolutions take less of the time, and those of the
-# largest grids, for which this is enough, most of that.
+_SMALL = 2**27  # bytes of filters that any model may keep; the smallest model needs no more
+# For models larger than Stable Diffusion 1. There convolutions take less of the time, and most of that is
+# spent on the largest grids, for which this is enough.
 _LARGEST = 1200 * 2**20
 _SHARE_OF_FREE = 0.25
 
@@ -18,8 +18,8 @@ def allowance(unet: UNet, share: float, free: int | None) -> int:
     """Bytes that filters may take.
 
     Args:
-        share: of the size of the weights.
-        free: bytes of memory that may still be taken; None sets no limit.
+        share: the fraction of the weights' size.
+        free: bytes of memory that the process may still take; None sets no limit.
     """
     wanted = share * sum(p.nbytes for p in unet.parameters())
     wanted = min(max(wanted, _SMALL), _LARGEST) if share else 0
@@ -27,16 +27,16 @@ def allowance(unet: UNet, share: float, free: int | None) -> int:
         return int(wanted)
     allowed = int(_SHARE_OF_FREE * free)
     logger.warning(
-        "%.0f MiB of memory are free, so convolutions keep %.0f MiB of filters beside the weights, not %.0f; "
-        "the picture is the same but for rounding, and takes longer",
+        "%.0f MiB of memory are free, so convolutions keep %.0f MiB of transformed filters, not %.0f; "
+        "the picture is the same up to rounding, and takes longer",
         *(size / 2**20 for size in (free, allowed, wanted)),
     )
     return allowed
 
 
 def tiles_by_layer(unet: UNet, left: float) -> dict[int, tuple[int, ...]]:
-    """What each convolution may keep in the bytes that are `left`: largest grids first, where a byte of
-    filters saves most."""
+    """The tiles whose filters each convolution may keep, within `left` bytes. The largest grids come first,
+    because filters save most time there."""
     tiles: dict[int, tuple[int, ...]] = {}
     for conv in _by_grid(unet):
         for allowed in ((1, 2, 4), (1, 2), (1,)):
@@ -49,7 +49,7 @@ def tiles_by_layer(unet: UNet, left: float) -> dict[int, tuple[int, ...]]:
 
 
 def _by_grid(unet: UNet) -> list[nn.Conv2d]:
-    """Convolutions of 3x3 that keep the grid, those of the largest grid first."""
+    """3x3 convolutions that keep the size of their grid, those with the largest grid first."""
     n = len(unet.down_blocks)
     levels = [*enumerate(unet.down_blocks), (n - 1, unet.mid_block)]
     levels += [(n - 1 - i, block) for i, block in enumerate(unet.up_blocks)]

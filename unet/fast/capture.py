@@ -1,7 +1,8 @@
-"""Calls of a model, captured as graphs that repeat them without the Python between the operations.
+"""Captures calls of a model as graphs, which run again without the Python code between the operations.
 
-What CUDA graphs do for a GPU: in a small model Python takes a tenth of the time on one core. Attention is
-called by every repetition, so that prompts, backends and recorders are those of the call.
+It does on a CPU what CUDA graphs do on a GPU: in a small model Python takes a tenth of the time on one core.
+Each run of a graph calls attention through the runtime of its call, with that call's prompts, backends and
+recorder.
 """
 
 from collections import OrderedDict
@@ -19,16 +20,16 @@ from limelight.attention.context import ContextRows, KeysValues
 from limelight.unet.fast.graph import GraphMode, Inputs
 
 Compute = Callable[[Inputs, AttentionRuntime | None], tuple[Tensor, ...]]
-_MOST = 64  # kinds of calls that are kept
+_MOST = 64  # captured calls that are kept
 _version = attrgetter("_version")
 
 
 class CapturedCalls:
-    """Calls of one model, each kind captured when it comes for the second time: in the first call a layer may
-    still choose how to compute.
+    """The captured calls of one model.
 
-    When a parameter or a module is replaced or changed, all are dropped. A model with forward hooks is always
-    called.
+    A call is captured when it occurs for the second time, because in the first a layer may still choose how
+    to compute. When a parameter or a module is replaced or changed, all graphs are dropped. A model with
+    forward hooks is never captured.
     """
 
     def __init__(self) -> None:
@@ -36,7 +37,7 @@ class CapturedCalls:
         self._state: _State | None = None
 
     def __reduce__(self) -> tuple:
-        return CapturedCalls, ()  # of a copy other parameters are read
+        return CapturedCalls, ()  # a copy reads other parameters
 
     def call(
         self,
@@ -46,12 +47,12 @@ class CapturedCalls:
         attention: AttentionRuntime | None,
         kind: str = "",
     ) -> tuple[Tensor, ...]:
-        """What `compute` gives, by repeating a captured call where there is one.
+        """The result of `compute`, from a captured call if there is one.
 
         Args:
-            compute: reads its inputs, the parameters of `model` and what `attention` returns; the same
-                operations for inputs of the same shapes.
-            kind: what else decides which operations those are.
+            compute: depends only on its inputs, the parameters of `model` and the results of `attention`; it
+                makes the same operations for inputs of the same shapes.
+            kind: anything else that decides which operations it makes.
         """
         state = self._state
         if state is None or state.model is not model or state.has_changed():
@@ -74,7 +75,7 @@ class CapturedCalls:
 
 
 def _key(inputs: Inputs, attention: AttentionRuntime | None) -> tuple:
-    """What decides which operations a call makes."""
+    """Everything that decides which operations a call makes."""
     layouts = [None if x is None else (x.shape, x.stride(), x.dtype) for x in inputs.values()]
     has_context = attention is not None and attention.context is not None
     return *layouts, attention is None, has_context, torch.get_num_threads()
@@ -83,8 +84,8 @@ def _key(inputs: Inputs, attention: AttentionRuntime | None) -> tuple:
 class _State:
     """A model's modules, parameters and buffers at one time.
 
-    They are compared before each call, when none of them is in a cache any more: so there are no loops in
-    Python, which take half a millisecond of a small model's 14.
+    They are compared before each call. The comparison has no loops in Python, since those would take 0.5 of
+    the 14 ms of a small model's call.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -95,7 +96,7 @@ class _State:
         self._tables: list[dict[str, Any]] = [table for table in tables if table]
         self._values = list(chain.from_iterable(map(dict.values, self._tables)))
         self._tensors = [each for each in self._values if isinstance(each, Tensor)]
-        # Those made in inference mode count no versions.
+        # Tensors made in inference mode have no version counter.
         self._counted = [each for each in self._tensors if not each.is_inference()]
         self._addresses = list(map(Tensor.data_ptr, self._tensors))
         self._versions = list(map(_version, self._counted))
@@ -117,8 +118,8 @@ class _State:
 def capture(
     compute: Compute, inputs: Inputs, attention: AttentionRuntime | None
 ) -> tuple[tuple[Tensor, ...], Compute]:
-    """What `compute` gives, and what repeats it for inputs of the same shapes and strides: `compute` itself
-    if it hands numbers to Python, which may decide by them."""
+    """The result of `compute`, and a function that computes it again for inputs of the same shapes and
+    strides. The function is `compute` itself if that reads numbers into Python, which may branch on them."""
     mode = GraphMode(inputs, attention)
     through = None if attention is None else _Attention(mode, attention)
     with mode:
@@ -131,7 +132,7 @@ def capture(
 
 @dataclass(frozen=True, slots=True)
 class _Attention:
-    """Stands for the runtime in a capture; its calls are one operation each."""
+    """Replaces the runtime in a capture; each of its calls is one operation."""
 
     mode: GraphMode
     runtime: AttentionRuntime
@@ -161,6 +162,6 @@ def _attend_cross(
 
 
 def _in_order(out: Tensor) -> Tensor:
-    """With the heads of a position side by side, b n (h d), as what follows reads them. A backend may lay out
-    its result in another order in each call, and the graph has views of it."""
+    """`out` in memory as b n (h d), which the next operation reads. A backend may choose another layout in
+    each call, but the graph contains views that depend on it."""
     return out.transpose(1, 2).contiguous().transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Convolutions in channels-last order, each in the way that is fastest for its size."""
+"""Convolutions in channels-last order, each by the algorithm that is fastest for its size."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,19 +17,21 @@ _Run = Callable[[Tensor], Tensor]
 
 
 class FastConv2d(nn.Conv2d):
-    """A convolution that shares the parameters of the one whose place it takes; they lie channels last.
+    """A convolution that shares the parameters of the one that it replaces, in channels-last order.
 
     Attributes:
-        tiles: what it may keep beside its weights: 1 for a copy in oneDNN's own order, m = 2 and 4
-            for Winograd filters. It keeps those that are fastest for a size that it has met. Filters that it
-            may not keep it can make anew in each call.
+        tiles: the filters that it may keep: 1 for a copy in oneDNN's own order, m = 2 and 4 for Winograd
+            filters. It keeps those that are fastest for a size that has occurred. Filters that it may not
+            keep can be made in each call.
     """
 
     timings: Timings
     products: Products
     tiles: tuple[int, ...]
-    _kept: dict[int, tuple[object, Packings | winograd.Filters]]  # by m, with what it was made of
-    _ways: dict[tuple[int, ...], str]
+    _kept: dict[
+        int, tuple[object, Packings | winograd.Filters]
+    ]  # by m, with the state of the weights from which it was made
+    _chosen: dict[tuple[int, ...], str]
 
     @classmethod
     def of(
@@ -48,7 +50,7 @@ class FastConv2d(nn.Conv2d):
         fast.weight.data = fast.weight.data.contiguous(memory_format=torch.channels_last)
         fast.timings, fast.products, fast.tiles = timings, products, tiles
         fast._kept = {}
-        fast._ways = {}
+        fast._chosen = {}
         return fast.train(layer.training)
 
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
@@ -58,27 +60,27 @@ class FastConv2d(nn.Conv2d):
             return self._as_linear(x)
         b, _, h, w = x.shape
         size = (1 << (b - 1).bit_length(), h, w, torch.get_num_threads())
-        if size not in self._ways:
+        if size not in self._chosen:
             runs = self._runs()
             case = (
                 f"convolution {self.in_channels} {self.out_channels} {self.kernel_size[0]} {self.stride[0]}, "
                 f"{size[:3]}, by {' or '.join(runs)}"
             )
-            self._ways[size] = self.timings.fastest(
+            self._chosen[size] = self.timings.fastest(
                 case, lambda: {name: partial(run, x) for name, run in runs.items()}
             )
-            for m in [m for m in self._kept if f"tiles of {m}" not in self._ways.values()]:
+            for m in [m for m in self._kept if f"tiles of {m}" not in self._chosen.values()]:
                 del self._kept[m]
-        return self._runs()[self._ways[size]](x)
+        return self._runs()[self._chosen[size]](x)
 
     def _runs(self) -> dict[str, _Run]:
         runs: dict[str, _Run] = {"direct": super().forward, "columns": self._of_columns}
-        if 2 in self.tiles:  # then neither wins, and to measure them takes longer than all else
+        if 2 in self.tiles:  # then neither wins, and measuring them takes longer than everything else
             runs.clear()
         runs |= {f"tiles of {m}": partial(self._by_tiles, m=m) for m in self.tiles}
         if self.kernel_size == (3, 3) and self.stride == (1, 1) and self.padding == (1, 1):
-            anew = [m for m in (2, 4) if m not in self.tiles]
-            runs |= {f"tiles of {m}, anew": partial(self._by_tiles_anew, m=m) for m in anew}
+            uncached = [m for m in (2, 4) if m not in self.tiles]
+            runs |= {f"tiles of {m}, uncached": partial(self._by_tiles_uncached, m=m) for m in uncached}
         return runs
 
     def _as_linear(self, x: Tensor) -> Tensor:
@@ -86,7 +88,7 @@ class FastConv2d(nn.Conv2d):
         return y.permute(0, 3, 1, 2)
 
     def _of_columns(self, x: Tensor) -> Tensor:
-        """One product with the neighbourhoods of all positions laid side by side."""
+        """One matrix product with the neighbourhoods of all positions (im2col)."""
         (kh, kw), (sh, sw) = self.kernel_size, self.stride
         ph, pw = map(int, self.padding)
         x = F.pad(x.permute(0, 2, 3, 1), (0, 0, pw, pw, ph, ph)).contiguous()  # b h w i
@@ -94,7 +96,7 @@ class FastConv2d(nn.Conv2d):
         h, w = (height - kh) // sh + 1, (width - kw) // sw + 1
         s = x.stride()
         windows = x.as_strided((b, h, w, kh, kw, i), (s[0], sh * s[1], sw * s[2], s[1], s[2], 1))
-        weight = self.weight.permute(0, 2, 3, 1).flatten(1)  # a view, as the weights lie
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)  # a view, since weights are channels last
         y = self.products(windows.reshape(b, h, w, kh * kw * i), weight, self.bias)
         return y.permute(0, 3, 1, 2)
 
@@ -112,16 +114,16 @@ class FastConv2d(nn.Conv2d):
             x, packed, self.bias, self.padding, self.stride, self.dilation, 1, "none", [], ""
         )
 
-    def _by_tiles_anew(self, x: Tensor, m: int) -> Tensor:
-        return winograd.convolve_anew(x, self.weight, self.bias, m, self.products.prefers_onednn)
+    def _by_tiles_uncached(self, x: Tensor, m: int) -> Tensor:
+        return winograd.convolve_uncached(x, self.weight, self.bias, m, self.products.prefers_onednn)
 
     def _packings(self) -> Packings:
-        # Of the weight alone: what knew the layer would keep a model that nobody needs in memory.
+        # Refers to the weight only: a reference to the layer would keep an unused model in memory.
         weight, facts = self.weight.detach(), (self.padding, self.stride, self.dilation, 1)
         reorder = torch.ops.mkldnn._reorder_convolution_weight
         return Packings(lambda size: reorder(weight, *facts, list(size)))
 
 
 def _state(weight: Tensor) -> tuple[int, int]:
-    """Differs when the weight has changed; those made in inference mode cannot."""
+    """A value that differs once the weight has changed. Weights made in inference mode cannot change."""
     return weight.data_ptr(), 0 if weight.is_inference() else weight._version

@@ -1,4 +1,4 @@
-"""Linear layers and the gated feed-forward layer, from the weights as they are."""
+"""Faster linear and gated feed-forward layers that share the original weights."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,28 +11,28 @@ from torch import Tensor, nn
 from limelight.attention.timings import Timings
 from limelight.unet.transformer import FeedForward
 
-_MIN_ROWS = 16  # below, the call itself is what takes time
-_MANY_ROWS = 1024  # from there on each size is measured by itself
-_ROWS_AT_ONCE = 1024  # of a feed-forward layer: what is between its two products stays in the cache
+_MIN_ROWS = 16  # with fewer rows, the overhead of the call dominates
+_MANY_ROWS = 1024  # from here on, each size is measured separately
+_ROWS_AT_ONCE = 1024  # of a feed-forward layer, so that the values between its two products stay in the cache
 
 
 def is_usable(*tensors: Tensor | None) -> bool:
-    """Whether oneDNN's operations may be called: they know float32 on a CPU, and no gradients."""
+    """Whether oneDNN's operations support these tensors: float32, on a CPU, without gradients."""
     given = [tensor for tensor in tensors if tensor is not None]
     has_grad = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
     return not has_grad and all(t.dtype == torch.float32 and t.device.type == "cpu" for t in given)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "none") -> Tensor:
-    """x weightT + bias by oneDNN; `gelu` is the exact one."""
+    """x weightT + bias by oneDNN; `gelu` is the exact GELU."""
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")
 
 
 class Products:
-    """x weightT + bias by what torch calls, MKL mostly, or by oneDNN: by the faster here. MKL holds back on
-    other makers' CPUs, and its bias takes a pass of its own, which shows where rows are many.
+    """Computes x weightT + bias by torch's default (usually MKL) or by oneDNN, whichever is faster here.
 
-    One is shared by all layers of a model.
+    MKL is slower on CPUs that Intel did not make, and adds the bias in a separate pass, which shows with many
+    rows. All layers of a model share one object.
     """
 
     def __init__(self, timings: Timings) -> None:
@@ -51,16 +51,16 @@ class Products:
         if key not in self._fastest:
             of = _sample() if few else (x, weight, bias)
             case = "linear" if few else f"linear {weight.shape[1]} {weight.shape[0]}, {size[0]}"
-            self._fastest[key] = self._timings.fastest(case, partial(_ways, *of))
+            self._fastest[key] = self._timings.fastest(case, partial(_candidates, *of))
         return (linear if self._fastest[key] == "onednn" else F.linear)(x, weight, bias)
 
     @property
     def prefers_onednn(self) -> bool:
-        """Where rows are few."""
-        return self._timings.fastest("linear", lambda: _ways(*_sample())) == "onednn"
+        """Whether oneDNN is faster for few rows."""
+        return self._timings.fastest("linear", lambda: _candidates(*_sample())) == "onednn"
 
 
-def _ways(x: Tensor, weight: Tensor, bias: Tensor | None) -> Mapping[str, Callable[[], object]]:
+def _candidates(x: Tensor, weight: Tensor, bias: Tensor | None) -> Mapping[str, Callable[[], object]]:
     return {
         "torch": partial(F.linear, x, weight, bias),
         "onednn": partial(linear, x, weight, bias),
@@ -68,12 +68,12 @@ def _ways(x: Tensor, weight: Tensor, bias: Tensor | None) -> Mapping[str, Callab
 
 
 def _sample() -> tuple[Tensor, Tensor, Tensor]:
-    """For all products of few rows."""
+    """The product that is measured on behalf of all products with few rows."""
     return torch.ones(512, 320), torch.ones(320, 320), torch.ones(320)
 
 
 class FastLinear(nn.Linear):
-    """A linear layer that shares the parameters of the one it takes the place of."""
+    """A linear layer that shares the parameters of the one that it replaces."""
 
     products: Products
 
@@ -91,9 +91,12 @@ class FastLinear(nn.Linear):
 
 
 class FastFeedForward(FeedForward):
-    """The gated feed-forward layer, some rows at a time, in the way that is fastest for so many: by a product
-    for each of the halves that are multiplied, so that both lie whole in memory, or by oneDNN, where gelu and
-    gate join the products that they follow."""
+    """The gated feed-forward layer, computed some rows at a time by the algorithm that is fastest for their
+    number.
+
+    One algorithm makes a product for each of the two halves, so that both are contiguous. The other uses
+    oneDNN, which fuses GELU and the gate into the products before them.
+    """
 
     timings: Timings
     products: Products
@@ -136,7 +139,7 @@ def _in_halves(
     into: nn.Linear, out: nn.Linear, products: Products, rows: Float[Tensor, "r c"]
 ) -> Float[Tensor, "r c"]:
     (weight, gate_weight), (bias, gate_bias) = into.weight.chunk(2), into.bias.chunk(2)
-    # In place: what is written over lies in the cache, which fresh memory does not.
+    # In place: the memory that is overwritten is in the cache; fresh memory is not.
     y = torch.ops.aten.gelu_(products(rows, gate_weight, gate_bias))
     y *= products(rows, weight, bias)
     return out(y)

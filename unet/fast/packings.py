@@ -1,4 +1,4 @@
-"""A convolution's filters as oneDNN wants them to lie, which depends on the size they are used for."""
+"""A convolution's filters in oneDNN's memory layout, which depends on the size of the input."""
 
 from collections.abc import Callable
 
@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 class Packings:
-    """Filters packed for every size that is met; sizes whose order is the same, which are most, share one.
+    """Filters packed for every size that occurs. Most sizes have the same layout and share one copy.
 
-    Used for a size of another order, filters would be laid out anew in each call: for those of many groups
-    that takes ten to a thousand times as long as the convolution.
+    If the layout did not fit the size, oneDNN would convert the filters in each call. With many groups that
+    takes ten to a thousand times as long as the convolution.
 
     Args:
-        pack: the filters packed for a size, by torch.ops.mkldnn._reorder_convolution_weight.
+        pack: returns the filters packed for a size, from torch.ops.mkldnn._reorder_convolution_weight.
     """
 
     def __init__(self, pack: Callable[[tuple[int, ...]], Tensor]) -> None:

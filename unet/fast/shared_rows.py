@@ -1,9 +1,8 @@
-"""Rows of a call that are alike, computed once until they read their contexts."""
+"""Computes equal rows of a call once, up to the first layer that reads their contexts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from limelight.attention import AttentionRuntime
@@ -13,25 +12,15 @@ from limelight.unet.transformer import SpatialTransformer, TransformerBlock
 
 @dataclass(frozen=True, slots=True)
 class SharedRows:
-    """Which rows are alike: those of guidance, which ask about one latent.
+    """The equal rows of a call, such as those of guidance, which share a latent.
 
     Attributes:
         first: the distinct rows.
-        place: for every row, the number of its equal among them.
+        place: for every row, the index of its equal among the distinct rows.
     """
 
     first: Tensor
     place: Tensor
-
-    @classmethod
-    def of(cls, *inputs: Tensor | None) -> "SharedRows | None":
-        """The rows of these inputs; None where every row differs from the one before it."""
-        given = [each.reshape(len(each), -1) for each in inputs if each is not None]
-        alike = torch.stack([(each[1:] == each[:-1]).all(1) for each in given]).all(0)
-        if not alike.any():
-            return None
-        is_first = torch.cat((alike.new_ones(1), ~alike))
-        return cls(is_first.nonzero().flatten(), is_first.cumsum(0) - 1)
 
     def descend(
         self,
@@ -45,7 +34,7 @@ class SharedRows:
 
         Args:
             blocks: down blocks for which `can_share` holds.
-            x: what `conv_in` gives for the distinct rows.
+            x: the output of `conv_in` for the distinct rows.
         """
         skips, is_shared, own = [x[self.place]], True, temb[self.first]
         for block in blocks:
@@ -71,7 +60,7 @@ class SharedRows:
         attention: AttentionRuntime | None,
         skips: list[Tensor],
     ) -> Tensor:
-        """The first block with attention: distinct rows come in, all rows go out."""
+        """The first block with attention: it takes the distinct rows and returns all rows."""
         layer = block.attentions[0]
         assert isinstance(layer, SpatialTransformer)
         x = self._transform(layer, block.resnets[0](x, own), context, attention)
@@ -94,7 +83,7 @@ class SharedRows:
         grid = (x.shape[2], x.shape[3])
         y = layer.enter(x)
         first, *others = layer.transformer_blocks
-        assert isinstance(first, TransformerBlock)  # can_share has seen it
+        assert isinstance(first, TransformerBlock)  # can_share has checked it
         y = (y + first.attn1(first.norm1(y), None, attention, grid, self.place))[self.place]
         y = first.look_at_context(y, context, attention, grid)
         for block in others:
@@ -103,7 +92,7 @@ class SharedRows:
 
 
 def can_share(blocks: Iterable[nn.Module]) -> bool:
-    """Whether the first attention layer looks at the image before it reads the context."""
+    """Whether the first transformer block has self-attention before it reads the context."""
     for layer in (layer for block in blocks for layer in block.modules()):
         if isinstance(layer, SpatialTransformer):
             first = next(iter(layer.transformer_blocks), None)

@@ -1,9 +1,11 @@
 """3x3 convolutions with fewer products: Winograd's minimal filtering, in channels-last order.
 
-A tile of m x m outputs comes of (m + 2)^2 products per pair of channels, not 9 m^2: 2.25 times fewer for
-m = 2, 4 times for m = 4. In float32 m = 2 is as exact as the direct sum, m = 4 errs by 1e-5 of the maximum.
+A tile of m x m outputs takes (m + 2)^2 products per pair of channels instead of 9 m^2: 2.25 times fewer for
+m = 2, 4 times fewer for m = 4. In float32 m = 2 is as exact as the direct sum; m = 4 has an error of 1e-5 of
+the maximum.
 
-Source: Lavin & Gray 2015, arXiv:1509.09308, sections 4.1 to 4.3; letters as there: g filter, d input tile,
+Source: Lavin & Gray 2015, arXiv:1509.09308, sections 4.1 to 4.3. The letters are theirs: g filter, d input
+    tile,
 U = G g GT, V = BT d B, output AT (U * V) A.
 """
 
@@ -32,14 +34,16 @@ _G = {
 }
 _Run = Callable[[Tensor, Tensor], None]
 _Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-_MIN_TILES = 64  # of which products are made at a time: of fewer they are slower
+_MIN_TILES = 64  # in one product; with fewer it is slower
 _MAX_SCRATCH = 2**23  # bytes of V at a time, so that it is still in the cache when it is multiplied
-_MAX_FILTERS = 3 * 2**21  # bytes of U at a time, where it is made anew in each call; likewise
-_MAX_ANEW = 3 * 2**23  # bytes of V at a time there: each part takes filters of its own, all at once memory
+_MAX_FILTERS = 3 * 2**21  # bytes of U at a time if U is made in each call, for the same reason
+_MAX_UNCACHED = (
+    3 * 2**23
+)  # bytes of V at a time then: every part makes its filters, and one part takes memory
 
 
 def _both(m: int, dtype: torch.dtype) -> Tensor:
-    """G beside G, which makes U of g laid out: (x y) (u v)."""
+    """The Kronecker product of G with itself, (x y) (u v), which maps a flat g to a flat U."""
     g = torch.tensor(_G[m], dtype=dtype)
     return torch.kron(g, g)
 
@@ -48,8 +52,8 @@ _BOTH = {m: _both(m, torch.float32) for m in _G}
 
 
 class Filters:
-    """U of every pair of channels, 16 / 9 (m = 2) or 4 times (m = 4) the size of the filters, packed for
-    oneDNN.
+    """U of every pair of channels, packed for oneDNN. Its size is 16 / 9 (m = 2) or 4 times (m = 4) the
+    filters'.
 
     Args:
         m: outputs of a tile along one side.
@@ -92,11 +96,10 @@ def convolve(x: Float[Tensor, "b i h w"], filters: Filters) -> Float[Tensor, "b 
 def _in_parts(
     x: Float[Tensor, "b i h w"], m: int, out_channels: int, scratch: int, run: _Run
 ) -> Float[Tensor, "b o h w"]:
-    """Calls `run` for so many rows of tiles at a time that V takes no more than `scratch` bytes, but for
-    `_MIN_TILES` at least; x is padded for them.
+    """Calls `run` for parts of the rows of tiles, such that V takes at most `scratch` bytes in each.
 
-    Parts are alike, since filters are packed for a number of tiles; the last may do again what the one before
-    it has done.
+    A part has at least `_MIN_TILES` tiles; x is padded for them. All parts have one size, because filters are
+    packed for a number of tiles, so the last may compute some rows of the previous part again.
     """
     b, _, h, w = x.shape
     rows, columns = -(-h // m), -(-w // m)
@@ -111,7 +114,7 @@ def _in_parts(
 
 
 def _parts(whole: int, most: int) -> Iterator[slice]:
-    """Parts of one size, of `most` or fewer, at least 1; the last overlaps the one before where it has to."""
+    """Slices of one size, at most `most` and at least 1; the last may overlap the previous one."""
     size = -(-whole // -(-whole // max(1, most)))
     for start in range(0, whole, size):
         start = min(start, whole - size)
@@ -147,30 +150,30 @@ def _convolve_rows(x: Tensor, out: Tensor, filters: Filters) -> None:
     inverse(tall.unbind(4), out.view(b, rows, m, columns, m, o).unbind(4))
 
 
-def convolve_anew(
+def convolve_uncached(
     x: Float[Tensor, "b i h w"],
     weight: Float[Tensor, "o i 3 3"],
     bias: Float[Tensor, " o"] | None,
     m: int,
     by_onednn: bool = False,
 ) -> Float[Tensor, "b o h w"]:
-    """As `convolve`, by filters that are made for this call a part at a time and not kept.
+    """As `convolve`, with filters that are made for this call, one part at a time, and not kept.
 
-    It pays where a filter is wide: making U takes less than it saves, and no memory.
+    It pays for layers with many channels, where making U takes less time than it saves.
 
     Args:
-        by_onednn: have it multiply, not what torch multiplies by.
+        by_onednn: whether oneDNN multiplies; otherwise torch's default does.
     """
-    return as_one(_convolve_anew, x, weight, bias, m, by_onednn)  # it is thousands of operations
+    return as_one(_convolve_uncached, x, weight, bias, m, by_onednn)  # it is thousands of operations
 
 
-def _convolve_anew(x: Tensor, weight: Tensor, bias: Tensor | None, m: int, by_onednn: bool) -> Tensor:
+def _convolve_uncached(x: Tensor, weight: Tensor, bias: Tensor | None, m: int, by_onednn: bool) -> Tensor:
     product = linear if by_onednn else F.linear
-    run = partial(_convolve_rows_anew, weight=weight, bias=bias, m=m, product=product)
-    return _in_parts(x, m, len(weight), _MAX_ANEW, run)
+    run = partial(_convolve_rows_uncached, weight=weight, bias=bias, m=m, product=product)
+    return _in_parts(x, m, len(weight), _MAX_UNCACHED, run)
 
 
-def _convolve_rows_anew(
+def _convolve_rows_uncached(
     x: Tensor, out: Tensor, weight: Tensor, bias: Tensor | None, m: int, product: _Product
 ) -> None:
     """As `_convolve_rows`."""
@@ -185,7 +188,7 @@ def _convolve_rows_anew(
     del half
 
     v = v.view(a * a, b * rows * columns, i)
-    weight = weight.permute(0, 2, 3, 1).flatten(1, 2)  # o (u v) i, a view, as the weights lie
+    weight = weight.permute(0, 2, 3, 1).flatten(1, 2)  # o (u v) i, a view, since weights are channels last
     products = x.new_empty(a * a, b * rows * columns, o)
     step = max(16, _MAX_FILTERS // (a * a * i * weight.itemsize) // 16 * 16)
     for start in range(0, o, step):

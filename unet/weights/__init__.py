@@ -1,1 +1,1 @@
-"""Weight files: found, checked before they are opened, and loaded strictly."""
+"""Finds weight files, checks them before anything is read, and loads them strictly."""

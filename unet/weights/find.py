@@ -15,7 +15,7 @@ _SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 
 
 class WeightsNotFound(WeightsError):
-    """A folder without the weights that were asked for."""
+    """A folder does not hold the requested weights."""
 
 
 def find_weights(
@@ -25,11 +25,11 @@ def find_weights(
 
     Args:
         stem: the files' name without shard, variant and suffix; "model" for transformers' models.
-        variant: the word between stem and suffix, such as "fp16"; None takes the files without one, or of a
-            folder that has one variant alone, that.
+        variant: the word between stem and suffix, such as "fp16"; None takes the files without one, or the
+            only variant of the folder.
 
     Raises:
-        WeightsNotFound: there is none, or a shard is missing; says what there is instead.
+        WeightsNotFound: there are none, or a shard is missing; the message says what the folder has instead.
         PickledWeights: there are only pickles.
     """
     folder = Path(folder)
@@ -46,7 +46,7 @@ def find_weights(
 
 
 def _files_of_index(index: Path) -> tuple[Path, ...]:
-    """The files that an index names: plain names of files beside it."""
+    """The files that an index names; all must be in its own folder."""
     try:
         content = read_json(index, max_bytes=_MAX_INDEX_BYTES)
     except UnreadableFile as error:
@@ -66,7 +66,7 @@ def _files_of_index(index: Path) -> tuple[Path, ...]:
 
 
 def _shards(folder: Path, stem: str, variant: str | None) -> tuple[Path, ...]:
-    """Shards without an index, or the reason why there is nothing."""
+    """The shards of a folder without an index; raises the reason if there are none."""
     shards: dict[tuple[int, int], Path] = {}
     variants: set[str] = set()
     for path in folder.iterdir():

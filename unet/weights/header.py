@@ -17,8 +17,8 @@ import torch
 from limelight.errors import UsageError
 from limelight.files import UnreadableFile, open_regular
 
-# A header of a hundred thousand entries or of nested brackets must not cost more than a blink and some
-# dozen megabytes. The largest Stable Diffusion checkpoints have 2,500 tensors and 0.3 MB of header.
+# Limits, so that a hostile header costs little time and memory. The largest Stable Diffusion checkpoints have
+# 2,500 tensors and 0.3 MB of header.
 MAX_HEADER_BYTES = 8 * 1024 * 1024
 MAX_TENSORS = 50_000
 MAX_DIMENSIONS = 16
@@ -77,7 +77,7 @@ class DamagedWeights(WeightsError):
 
 
 class OtherFile(DamagedWeights):
-    """A file of another kind, such as a picture."""
+    """A file of another type, such as a picture."""
 
 
 class PickledWeights(WeightsError):
@@ -86,13 +86,13 @@ class PickledWeights(WeightsError):
 
 @dataclass(frozen=True, slots=True)
 class TensorEntry:
-    """Where one tensor lies in its file, and as what it is read.
+    """The location of one tensor in its file, and the shape in which it is read.
 
     Args:
-        shape: of what is read.
-        start: position in the file of its first byte.
-        num_bytes: how many follow.
-        is_transposed: the file holds the transpose of what is read.
+        shape: the shape after reading.
+        start: offset of its first byte in the file.
+        num_bytes: its length.
+        is_transposed: whether the file holds its transpose.
     """
 
     dtype: torch.dtype
@@ -109,7 +109,7 @@ class TensorEntry:
         """One of `count` equal parts along the first dimension.
 
         Raises:
-            DamagedWeights: it has no such parts.
+            DamagedWeights: the dimension cannot be divided so.
         """
         if not self.shape or self.shape[0] % count:
             raise DamagedWeights(f"a tensor of shape {list(self.shape)} cannot be {count} stacked ones")
@@ -118,7 +118,7 @@ class TensorEntry:
         return TensorEntry(self.dtype, shape, self.start + index * num_bytes, num_bytes)
 
     def without_trailing_ones(self) -> "TensorEntry":
-        """A 1x1 convolution as the linear layer that it is."""
+        """The weight of a 1x1 convolution as that of an equal linear layer."""
         shape = self.shape
         while len(shape) > 2 and shape[-1] == 1:
             shape = shape[:-1]
@@ -130,14 +130,14 @@ def read_header(path: str | Path) -> dict[str, TensorEntry]:
 
     Raises:
         TruncatedWeights: the file ends too early.
-        DamagedWeights: the header is no safetensors header, or the file is a FIFO or the like.
+        DamagedWeights: the header is no safetensors header, or the file is no regular file.
         PickledWeights: the file is a pickle or zip under another name.
     """
     return read_header_and_notes(path)[0]
 
 
 def read_header_and_notes(path: str | Path) -> tuple[dict[str, TensorEntry], dict[str, str]]:
-    """The header as `read_header` gives it, and what the file's maker wrote beside it (`__metadata__`)."""
+    """The header as from `read_header`, and the notes of the file's author (`__metadata__`)."""
     path = Path(path)
     with open_weights(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -165,7 +165,7 @@ def open_weights(path: Path, *, buffering: int = -1) -> io.BufferedReader | io.F
     """A weight file, open for reading.
 
     Raises:
-        DamagedWeights: it is a FIFO, a device or the like, or may not be read.
+        DamagedWeights: it is a FIFO, a device or similar, or may not be read.
     """
     try:
         return open_regular(path, buffering=buffering)
@@ -193,7 +193,7 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
     brackets = raw.count(b"{") + raw.count(b"[")  # each tensor has one of the first, two of the second
     if brackets > 3 * MAX_TENSORS:
         raise DamagedWeights(f"{path} has a header with {brackets:,} brackets; at most {3 * MAX_TENSORS:,}")
-    keys = raw.count(b'":')  # four for each tensor, and what its maker noted
+    keys = raw.count(b'":')  # four for each tensor, and the author's notes
     if keys > 5 * MAX_TENSORS:
         raise DamagedWeights(f"{path} has a header with {keys:,} keys; at most {5 * MAX_TENSORS:,}")
     try:

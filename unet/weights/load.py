@@ -1,4 +1,4 @@
-"""Loads weights strictly: all of them into a module that has a place for each, or none."""
+"""Loads weights strictly: the weights and the parameters of the module must match one to one."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,7 +22,7 @@ from limelight.unet.weights.tensors import (
 
 
 class WeightsMismatch(WeightsError):
-    """Weights of another model: names or shapes differ from what the module has."""
+    """Weights of another model: their names or shapes differ from those of the module."""
 
 
 class _ParametersOnMeta(TorchFunctionMode):
@@ -34,11 +34,12 @@ class _ParametersOnMeta(TorchFunctionMode):
 
 
 def parameters_on_meta() -> AbstractContextManager[Any]:
-    """Within it, new parameters take no memory and no time; buffers are real.
+    """Inside this context new parameters are on the meta device, without memory; buffers are real.
 
     `torch.device("meta")` would lose buffers that no weight file holds, such as the position numbers of a
-    CLIP text encoder. Parameters are allocated by `torch.empty`, `randn` or `rand`, buffers by `arange`,
-    `zeros` or `tensor`: that is how they are told apart. Concerns this thread only.
+    CLIP text encoder. Here the functions that allocate parameters (`torch.empty`, `randn`, `rand`) use the
+    meta device, and those that allocate buffers (`arange`, `zeros`, `tensor`) do not. Only this thread is
+    affected.
     """
     return _ParametersOnMeta()
 
@@ -52,18 +53,18 @@ def load_strict(
     rename: Callable[[str], str | None] | None = None,
     check_finite: bool = False,
 ) -> None:
-    """Gives `module` the weights of `files`; every weight must have its place and every place its weight.
+    """Loads the weights of `files` into `module`; weights and parameters must match one to one.
 
     Headers are checked and compared with the module before the first weight is read, so an error leaves the
-    module as it was. Tensors are read straight into their own memory: the peak is the weights and a few
-    megabytes, and the files may be moved or deleted afterwards.
+    module unchanged. Tensors are read directly into their final memory: the peak is the size of the weights
+    and a few megabytes. The files may be moved or deleted afterwards.
 
     Args:
-        module: best made within `parameters_on_meta()`; what it holds is replaced.
+        module: best made within `parameters_on_meta()`; its parameters are replaced.
         files: one file, several shards, or a folder in diffusers' layout.
-        dtype: of floating-point weights; None keeps each as it is in the file.
+        dtype: dtype of floating-point weights; None keeps that of the file.
         rename: a name in the files -> the module's name for it, or None to leave that weight out.
-        check_finite: look at every floating-point weight, as it will be used, for NaN and infinity.
+        check_finite: whether to refuse floating-point weights with NaN or infinity.
 
     Raises:
         WeightsError: nothing was loaded; see its subclasses for the causes.
@@ -80,12 +81,12 @@ def load_places(
     device: str | torch.device = "cpu",
     check_finite: bool = False,
 ) -> None:
-    """As `load_strict`, from where each weight lies: name in the module -> its file and its place there.
+    """As `load_strict`, from a location for each weight: name in the module -> its file and its entry there.
 
-    On a CPU filters of convolutions lie channels last.
+    On a CPU, filters of convolutions are stored channels last.
     """
     check_places(module, places)
-    is_cpu = torch.device(device).type == "cpu"  # where convolutions are the faster so
+    is_cpu = torch.device(device).type == "cpu"  # where convolutions are faster in this order
     state = read_places(places, dtype=dtype, device=device, channels_last=is_cpu)
     if check_finite:
         for name, tensor in state.items():
@@ -95,7 +96,7 @@ def load_places(
 
 
 def _places(paths: Sequence[Path], rename: Callable[[str], str | None] | None) -> dict[str, Place]:
-    """Name in the module -> its file and its place there."""
+    """Name in the module -> its file and its entry there."""
     places: dict[str, Place] = {}
     for path in paths:
         for source, entry in read_header(path).items():
@@ -109,8 +110,7 @@ def _places(paths: Sequence[Path], rename: Callable[[str], str | None] | None) -
 
 
 def check_places(module: nn.Module, places: Mapping[str, Place]) -> None:
-    """Raises WeightsMismatch unless there is a weight of the right shape for every place, and a place for
-    every weight."""
+    """Raises WeightsMismatch unless weights and parameters match one to one, in names and shapes."""
     entries = {name: entry for name, (_, entry) in places.items()}
     paths = list(dict.fromkeys(path for path, _ in places.values()))
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Changes that are added to a model's weights, and taken back bit for bit."""
+"""Merges changes into a model's weights, and undoes them bit for bit."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 Delta = Callable[
     [Tensor], Tensor
-]  # what is added to original weights in float32, which it leaves as they are
+]  # a change for an original weight, in float32; the function does not modify its argument
 
 
 class MergedWeights:
@@ -17,8 +17,8 @@ class MergedWeights:
     merge starts from the originals and rounds once.
 
     Attributes:
-        state: names what is merged, as the caller of `merge` does: equal states mean equal weights, unless
-            somebody else writes to them. () is nothing.
+        state: the name that the caller of `merge` gave to the merged changes. Equal states mean equal
+            weights, unless other code writes to them. () means that nothing is merged.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -28,11 +28,11 @@ class MergedWeights:
 
     @torch.no_grad()
     def merge(self, deltas: Mapping[str, Sequence[Delta]], state: Hashable) -> None:
-        """Adds changes to the original weights, in the place of those merged before.
+        """Adds changes to the original weights; changes merged before are removed.
 
         Args:
-            deltas: name of a parameter -> its changes; every other parameter gets its original back.
-            state: names these changes.
+            deltas: name of a parameter -> its changes; all other parameters get their originals back.
+            state: a name for these changes.
         """
         for name in sorted(deltas.keys() | self._originals.keys()):
             weight = self._model.get_parameter(name)

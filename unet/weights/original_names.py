@@ -39,7 +39,7 @@ def original_names(config: UNetConfig, names: Iterable[str]) -> dict[str, str]:
 
 
 def _original(name: str, originals: dict[str, str]) -> str:
-    """`name` with the longest part of it that is a module's name replaced."""
+    """`name` with its longest prefix that is a module's name replaced."""
     parts = name.split(".")
     for cut in range(len(parts) - 1, 0, -1):
         if original := originals.get(".".join(parts[:cut])):
@@ -48,8 +48,8 @@ def _original(name: str, originals: dict[str, str]) -> str:
 
 
 def _modules(config: UNetConfig) -> Iterator[tuple[str, str]]:
-    """Original name and ours of every module that holds weights, or of one around it that keeps its parts'
-    names."""
+    """The original name and ours of every module that holds weights. A module whose children keep their names
+    stands for all of them."""
     yield from _OUTER.items()
 
     index = 1  # input_blocks.0 is conv_in

@@ -1,4 +1,4 @@
-"""Tensors of safetensors files, read straight into the memory that they stay in."""
+"""Reads tensors of safetensors files directly into their final memory."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ from limelight.unet.weights.header import (
 
 Place = tuple[Path, TensorEntry]
 
-_PIECE = 4 * 2**20  # bytes read at once: what is converted is still in the processor's cache
+_PIECE = 4 * 2**20  # bytes read at once, so that they are still in the cache when they are converted
 
 
 class NonFiniteWeights(WeightsError):
@@ -34,20 +34,20 @@ def read_places(
     device: str | torch.device = "cpu",
     channels_last: bool = False,
 ) -> dict[str, Tensor]:
-    """The tensor at every place, by its name.
+    """Name -> the tensor at its location.
 
-    Files are read from their beginning to their end, by a few threads: to hand out fresh memory takes
-    longer than to fill it, and each does both. There is never more in memory than the tensors and a few
-    megabytes.
+    A few threads read the files from beginning to end. Allocating fresh memory takes longer than filling it,
+    and each thread does both. Memory never holds more than the tensors and a few megabytes.
 
     Args:
-        dtype: of floating-point tensors; None keeps each as it is in the file.
-        channels_last: how those of four dimensions, filters of convolutions, lie in memory.
+        dtype: dtype of floating-point tensors; None keeps that of the file.
+        channels_last: whether tensors with four dimensions (filters of convolutions) are stored channels
+            last.
 
     Raises:
         TruncatedWeights: a file ends too early.
     """
-    with torch.inference_mode(False):  # weights are ordinary tensors wherever they are loaded
+    with torch.inference_mode(False):  # weights are ordinary tensors, also if loaded in inference mode
         targets = {name: _target(entry, dtype, device, channels_last) for name, (_, entry) in places.items()}
     jobs = [(*place, targets[name]) for name, place in places.items()]
     jobs.sort(key=lambda job: (job[0], job[1].start))
@@ -60,12 +60,12 @@ def read_places(
 
 
 def read_tensor(path: str | Path, entry: TensorEntry) -> Tensor:
-    """One tensor, as it is in the file."""
+    """One tensor, as stored."""
     return read_places({"": (Path(path), entry)})[""]
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """Every tensor of a safetensors file by name, as stored; for adapters, which no module has a place for.
+    """Name -> tensor for a whole safetensors file, as stored; used for adapters, which belong to no module.
 
     Raises:
         WeightsError: the file cannot be used, or a tensor has NaN or infinity.
@@ -91,9 +91,9 @@ def require_finite(tensor: Tensor, name: str, path: Path) -> None:
 def content_hash(files: str | Path | Iterable[str | Path]) -> str:
     """SHA-256 of the weights, header and data, in hex.
 
-    Of one file it is what `sha256sum` prints and what model sites list. Of several it is the SHA-256 of
-    their digests in the given order, so names and folders do not matter. Reads everything, about 1 to 2 s
-    per GB, and remembers nothing.
+    For one file it equals the output of `sha256sum`, which model sites list. For several files it is the
+    SHA-256 of their digests in the given order, so names and folders do not matter. It reads everything, in
+    about 1 to 2 s per GB.
 
     Args:
         files: as in `load_strict`.
@@ -117,7 +117,7 @@ def paths_of(files: str | Path | Iterable[str | Path]) -> list[Path]:
 def _target(
     entry: TensorEntry, dtype: torch.dtype | None, device: str | torch.device, channels_last: bool
 ) -> Tensor:
-    """A tensor to fill, in the shape that the file holds."""
+    """A tensor to fill, in the shape of the file."""
     shape = entry.shape[::-1] if entry.is_transposed else entry.shape
     kind = dtype if dtype and entry.dtype.is_floating_point else entry.dtype
     order = torch.channels_last if channels_last and len(shape) == 4 else torch.contiguous_format
@@ -125,10 +125,10 @@ def _target(
 
 
 def _fill(path: Path, entry: TensorEntry, target: Tensor) -> None:
-    """Reads a tensor, piece by piece; into its own memory if it stays as it is, else by way of a buffer."""
+    """Reads a tensor piece by piece: directly, or through a buffer if it has to be converted."""
     stays = target.dtype == entry.dtype and target.device.type == "cpu" and target.is_contiguous()
     pieces = _pieces(target, _PIECE // entry.dtype.itemsize)
-    # One buffer, and of one size for all tensors: others would leave holes in memory.
+    # One buffer, of the same size for all tensors: other sizes would fragment memory.
     size = max(_PIECE, pieces[0].numel() * entry.dtype.itemsize)
     buffer = torch.empty(0 if stays else size, dtype=torch.uint8)
     with open_weights(path, buffering=0) as file:
@@ -137,7 +137,7 @@ def _fill(path: Path, entry: TensorEntry, target: Tensor) -> None:
             num_bytes = piece.numel() * entry.dtype.itemsize
             read = piece.view(torch.uint8) if stays else buffer[:num_bytes]
             view = read.numpy().data
-            while view:  # an unbuffered read may give less than asked for
+            while view:  # an unbuffered read may return less than requested
                 count = file.readinto(view)
                 if not count:
                     end = entry.start + entry.num_bytes
@@ -148,7 +148,7 @@ def _fill(path: Path, entry: TensorEntry, target: Tensor) -> None:
 
 
 def _pieces(target: Tensor, size: int) -> Sequence[Tensor]:
-    """Parts of so many numbers, in the order of the file."""
+    """Parts of `size` numbers, in the order of the file."""
     if target.is_contiguous():
         return target.reshape(-1).split(max(1, size))
     return target.split(max(1, size // target[0].numel()))

@@ -3,40 +3,42 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from limelight.app.ui.access.visitor import Visitor
+from limelight.app.ui.actions.answered import Change, answered, reported
 from limelight.app.ui.form import restore as restoring
 from limelight.app.ui.form.decode_upload import decoded
 from limelight.app.ui.form.settings import Settings, model_of, requests_of, seed_of
 from limelight.app.ui.form.start_image import size_for
 from limelight.app.ui.form.weights import reweigh
-from limelight.app.ui.output.frames import Frames, refusal
+from limelight.app.ui.output.frames import Frames
 from limelight.app.ui.output.unknown import unknown_words
-from limelight.app.ui.studio.fair_queue import QueueFull
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio, checked
 from limelight.pipeline.errors import UsageError
 
 
-async def draw(studio: Studio, visitor: Visitor, settings: Settings) -> AsyncIterator[dict[str, Any]]:
-    """Tells of a run until it is over; closing the iterator stops it.
+@reported
+async def draw(
+    studio: Studio, visitor: Visitor, settings: Settings, *, with_film: bool = True
+) -> AsyncIterator[dict[str, Any]]:
+    """Reports a run until it is over; closing the iterator stops it.
 
-    What cannot be drawn is told in a message, and nothing waits.
+    What cannot be drawn is said in a message, and nothing waits.
+
+    Args:
+        with_film: sends what was seen at each step with a finished picture.
     """
     changed, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def notify() -> None:
         loop.call_soon_threadsafe(changed.set)
 
-    try:
-        tickets = await asyncio.to_thread(_tickets, studio, visitor, settings, notify)
-        studio.submit(tickets)
-    except (ValueError, QueueFull) as error:  # every refusal is a ValueError that says what to change
-        yield refusal(str(error))
-        return
-    frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=said_of_words(studio, tickets[0]))
+    tickets = await asyncio.to_thread(_tickets, studio, visitor, settings, notify)
+    studio.submit(tickets)
+    note = said_of_words(studio, tickets[0])
+    frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=note, with_film=with_film)
     try:
         while True:
             changed.clear()
@@ -77,41 +79,27 @@ def said_of_words(studio: Studio, ticket: Ticket) -> str:
     return vocabulary.explain(unknown) if vocabulary is not None and unknown else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What an event does to the controls, and what is said of it."""
-
-    text: str
-    settings: Mapping[str, Any]
-    kind: str = ""
-
-
+@answered
 def expand(studio: Studio, visitor: Visitor, settings: Settings) -> Change:
     """Lets a language model go on with the prompt; the seed that it was drawn by is kept."""
-    try:
-        model = studio.pipelines[model_of(settings, list(studio.pipelines))].model
-        height, width = model.native_size
-        request = requests_of(settings, studio.limits, (width, height), record=False)[0]
-        expansion = studio.expansions.expand(
-            visitor, request.prompt, seed=request.seed, vocabulary=model.vocabulary
-        )
-    except ValueError as error:
-        return Change(str(error), {}, "error")
+    model = studio.pipelines[model_of(settings, list(studio.pipelines))].model
+    height, width = model.native_size
+    request = requests_of(settings, studio.limits, (width, height), record=False)[0]
+    expansion = studio.expansions.expand(
+        visitor, request.prompt, seed=request.seed, vocabulary=model.vocabulary
+    )
     if not expansion.added:
-        return Change("Nothing came to mind; another seed may do better.", {})
+        return Change("Nothing came to mind; another seed may do better.")
     return Change(
         f"Added: {expansion.added.strip(' ,')}", {"prompt": expansion.text, "seed": str(request.seed)}
     )
 
 
+@answered
 def restore(event: Any, studio: Studio) -> Change:
     """Brings back the settings of a PNG that was dropped on the page."""
-    try:
-        data = decoded(_field(event, "data"), studio.limits)
-        stored = restoring.request_of_png(data, studio.limits)
-        return _restored(stored, studio)
-    except ValueError as error:
-        return Change(str(error), {}, "error")
+    data = decoded(_field(event, "data"), studio.limits)
+    return _restored(restoring.request_of_png(data, studio.limits), studio)
 
 
 def _restored(stored: Mapping[str, Any], studio: Studio) -> Change:
@@ -124,37 +112,34 @@ def _restored(stored: Mapping[str, Any], studio: Studio) -> Change:
     return Change(f"The settings of that picture are back.{again}", found)
 
 
+@answered
 def recall(event: Any, studio: Studio) -> Change:
     """Brings back settings, or the seed alone, from the browser's history."""
     stored = _field(event, "settings")
-    try:
-        if not isinstance(stored, Mapping):
-            raise UsageError("there are no settings with it")
-        if _field(event, "kind") == "seed":
-            seed = str(seed_of(stored.get("seed")))
-            return Change(f"Seed {seed} is kept.", {"seed": seed})
-        return _restored(stored, studio)
-    except ValueError as error:
-        return Change(str(error), {}, "error")
+    if not isinstance(stored, Mapping):
+        raise UsageError("there are no settings with it")
+    if _field(event, "kind") == "seed":
+        seed = str(seed_of(stored.get("seed")))
+        return Change(f"Seed {seed} is kept.", {"seed": seed})
+    return _restored(stored, studio)
 
 
+@answered
 def choose(studio: Studio, model: Any) -> Change:
     """Gives the picture the size that a model draws best."""
-    try:
-        height, width = studio.pipelines[
-            model_of(Settings(prompt="", model=model), list(studio.pipelines))
-        ].model.native_size
-    except ValueError as error:
-        return Change(str(error), {}, "error")
+    name = model_of(Settings(prompt="", model=model), list(studio.pipelines))
+    height, width = studio.pipelines[name].model.native_size
     return Change("", {"width": width, "height": height})
 
 
+@answered
 def fit(event: Any, studio: Studio, model: Any) -> Change:
     """Gives the picture the shape of the image that it starts from."""
     wide, high = _field(event, "width"), _field(event, "height")
     if not (isinstance(wide, int) and isinstance(high, int) and min(wide, high) > 0):
-        return Change("The image has no size.", {}, "error")
-    native = studio.pipelines[model if model in studio.pipelines else next(iter(studio.pipelines))].model
+        raise UsageError("the image has no size; choose another")
+    names = list(studio.pipelines)
+    native = studio.pipelines[model if model in names else names[0]].model
     own_height, own_width = native.native_size
     width, height = size_for((wide, high), (own_width, own_height), studio.limits)
     text = (
@@ -163,30 +148,42 @@ def fit(event: Any, studio: Studio, model: Any) -> Change:
     return Change(text, {"width": width, "height": height})
 
 
-async def weigh(
+@reported
+async def again(
     studio: Studio, visitor: Visitor, event: Any, start: Any = None
 ) -> AsyncIterator[dict[str, Any]]:
-    """Draws a picture again with another weight of one word, as `draw` does.
+    """Draws a picture again with something changed, as `draw` does.
 
     Args:
+        event: {"settings", "model"} of the picture, and what changes: "seed", or "span" and
+            "weight" of a word.
         start: the image that is there to start from, for a picture that was made from one.
     """
-    try:
-        stored, span, weight = (_field(event, name) for name in ("settings", "span", "weight"))
-        if not isinstance(stored, Mapping):
-            raise UsageError("there are no settings with it")
-        first, after = (int(each) for each in span)
-        again = dict(stored) | {"prompt": reweigh(str(stored.get("prompt")), (first, after), float(weight))}
-        settings = Settings(
-            **restoring.settings_of_record(again, studio.limits),
-            model=_field(event, "model"),
-            start=restoring.start_of_record(stored, start, studio.limits),
-        )
-    except (ValueError, TypeError) as error:
-        yield refusal(str(error))
-        return
+    stored = _field(event, "settings")
+    if not isinstance(stored, Mapping):
+        raise UsageError("there are no settings with it")
+    settings = Settings(
+        **restoring.settings_of_record(dict(stored) | _changes(event, stored), studio.limits),
+        model=_field(event, "model"),
+        start=restoring.start_of_record(stored, start, studio.limits),
+    )
     async for message in draw(studio, visitor, settings):
         yield message
+
+
+def _changes(event: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event changes of the settings that a picture was made with."""
+    changes: dict[str, Any] = {}
+    if _field(event, "span") is not None:
+        try:
+            first, after = (int(each) for each in event["span"])
+            weight = float(_field(event, "weight"))
+        except (ValueError, TypeError, OverflowError):
+            raise UsageError("a word's span is two whole numbers, and its weight a number") from None
+        changes["prompt"] = reweigh(str(stored.get("prompt")), (first, after), weight)
+    if _field(event, "seed") is not None:
+        changes["seed"] = seed_of(event["seed"])
+    return changes
 
 
 def _field(event: Any, name: str) -> Any:

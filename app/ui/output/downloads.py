@@ -1,4 +1,4 @@
-"""Files of finished pictures that the browser cannot make: the maps as numbers, and the contact sheet."""
+"""What of finished pictures the browser cannot make: the maps as exact numbers."""
 
 import io
 import json
@@ -12,22 +12,17 @@ from limelight.app.ui.access.visitor import Visitor, browser_of
 from limelight.app.ui.output.pictures import plain_info
 from limelight.app.ui.studio.results import Results
 from limelight.pipeline.maps.heatmaps import HeatMaps
-from limelight.pipeline.results.maps_export import describe, draw_sheet, write_numbers
-from limelight.pipeline.results.png import png_bytes
+from limelight.pipeline.results.maps_export import describe, write_numbers
 from limelight.pipeline.results.result import Result
 
 
 def downloads(results: Results) -> APIRouter:
-    """Routes to them, for the browser that had the picture drawn, and no other."""
+    """The route to them, for the browser that had the picture drawn, and no other."""
     router = APIRouter(prefix="/made")
 
     @router.get("/{id}/maps.npz")
     def maps(request: Request, id: str) -> Response:
-        return _file(results, _reader(request), id, "maps.npz")
-
-    @router.get("/{id}/sheet.png")
-    def sheet(request: Request, id: str) -> Response:
-        return _file(results, _reader(request), id, "sheet.png")
+        return _file(results, _reader(request), id)
 
     return router
 
@@ -36,19 +31,18 @@ def _reader(request: Request) -> Visitor:
     return Visitor("", browser_of(request.headers.get("cookie", "")))
 
 
-def _file(results: Results, reader: Visitor, id: str, kind: str) -> Response:
+def _file(results: Results, reader: Visitor, id: str) -> Response:
     try:
         result = results.get(id, reader)
     except Forgotten as error:
         return PlainTextResponse(str(error), status_code=404)
     if result.maps is None:
         return PlainTextResponse("nothing was recorded of that picture", status_code=404)
-    data = _numbers(result, result.maps) if kind == "maps.npz" else _sheet(result, result.maps)
     name = result.file_name.removesuffix(".png")
     return Response(
-        data,
-        media_type="image/png" if kind == "sheet.png" else "application/octet-stream",
-        headers={"content-disposition": f'attachment; filename="{name}-{kind}"'},
+        _numbers(result, result.maps),
+        media_type="application/octet-stream",
+        headers={"content-disposition": f'attachment; filename="{name}-maps.npz"'},
     )
 
 
@@ -57,7 +51,3 @@ def _numbers(result: Result, maps: HeatMaps) -> bytes:
     buffer = io.BytesIO()
     write_numbers(buffer, maps, record)
     return buffer.getvalue()
-
-
-def _sheet(result: Result, maps: HeatMaps) -> bytes:
-    return png_bytes(draw_sheet(result, maps), plain_info(result) | {"maps": describe(maps)})

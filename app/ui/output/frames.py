@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from limelight.app.ui.output.payload import all_maps, live_maps
-from limelight.app.ui.output.pictures import plain_info, preview_url, result_url
+from limelight.app.ui.output.pictures import film_of, plain_info, preview_url, result_url
 from limelight.app.ui.output.unknown import unknown_words
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio
@@ -15,15 +15,24 @@ class Frames:
 
     Args:
         run: names the run.
-        kind: `draw`, or `weigh` where a word was given another weight, and the browser compares.
         note: something about the prompt that is not an error.
+        with_film: sends what was seen at each step with a finished picture.
     """
 
-    def __init__(self, studio: Studio, run: str, tickets: Sequence[Ticket], *, note: str = "") -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        run: str,
+        tickets: Sequence[Ticket],
+        *,
+        note: str = "",
+        with_film: bool = True,
+    ) -> None:
         self.studio = studio
         self.run = run
         self.tickets = tickets
         self.note = note
+        self.with_film = with_film
         self._made: dict[str, tuple[int, dict[str, Any]]] = {}
 
     def message(self) -> dict[str, Any]:
@@ -81,6 +90,7 @@ class Frames:
                 "image": result_url(result),
                 "size": list(result.image.size),
                 "maps": all_maps(result.maps, self.studio.limits.max_map_bytes) if result.maps else None,
+                "film": film_of(ticket.previews) if self.with_film else [],
                 "settings": info["request"] | {"seed": str(result.request.seed)},
                 "attention": info["attention"],
                 "sites": self.studio.timing.sites(self.studio.engine(ticket.model, ticket.attention), result),

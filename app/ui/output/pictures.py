@@ -2,13 +2,17 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
 
+from limelight.app.ui.studio.job import Preview
 from limelight.pipeline.results.png import png_bytes
 from limelight.pipeline.results.result import Result
 
+FILM_SIDE = 256  # pixels of the longer side of a film's image
+FILM_QUALITY = 80
 MAX_LOSSLESS_PIXELS = 2**16  # larger previews go as JPEG, which is ten times quicker to write
 
 
@@ -18,6 +22,18 @@ def preview_url(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG" if is_small else "JPEG", **({"compress_level": 1} if is_small else {}))
     return _url("png" if is_small else "jpeg", buffer.getvalue())
+
+
+def film_of(previews: Sequence[tuple[int, Preview]]) -> list[dict[str, Any]]:
+    """The rough pictures after each prediction: its number from 1, and a small image."""
+    return [{"index": index, "image": _frame_url(draw())} for index, draw in previews]
+
+
+def _frame_url(image: Image.Image) -> str:
+    image.thumbnail((FILM_SIDE, FILM_SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, format="WEBP", quality=FILM_QUALITY)
+    return _url("webp", buffer.getvalue())
 
 
 def result_url(result: Result) -> str:

@@ -80,8 +80,8 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
         async for message in handlers.draw(studio, Visitor.of(request), settings):
             yield message
 
-    async def weigh(event: gr.EventData, request: gr.Request, start: Any) -> AsyncIterator[dict[str, Any]]:
-        async for message in handlers.weigh(studio, Visitor.of(request), event._data, start):
+    async def again(event: gr.EventData, request: gr.Request, start: Any) -> AsyncIterator[dict[str, Any]]:
+        async for message in handlers.again(studio, Visitor.of(request), event._data, start):
             yield message
 
     def expand(request: gr.Request, *values: Any) -> list[Any]:
@@ -111,7 +111,7 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     live, quick = both | {"concurrency_limit": None}, both | {"queue": False}
     gr.on([page.draw.click, page.controls.prompt.submit], draw, inputs, page.viewer, **live)
     page.expand.click(expand, inputs, [page.notice, *inputs], **live)
-    page.viewer.weigh(weigh, page.controls.start, page.viewer, **live)
+    page.viewer.again(again, page.controls.start, page.viewer, **live)
     page.stop.click(stop, None, None, **quick)
     page.viewer.stop(stop, None, None, **quick)
     page.viewer.restore(restore, None, [page.notice, *inputs], **quick)

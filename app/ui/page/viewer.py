@@ -6,14 +6,14 @@ import gradio as gr
 
 STATIC = Path(__file__).parents[1] / "static"
 _LOAD = """
-// A module of the folder `static/scripts`. It triggers "weigh", "restore", "recall" and "stop".
+// A module of the folder `static/scripts`. It triggers "again", "restore", "recall" and "stop".
 import(new URL("limelight/scripts/viewer.js", document.baseURI))
     .then((viewer) => viewer.mount(element, {trigger, props, watch}));
 """
 
 
 def make_viewer() -> gr.HTML:
-    """Shows what `Frames` tells: its value is such a message.
+    """Shows what `Frames` reports: its value is such a message.
 
     No subclass: gradio writes a stub file beside the source of each.
     """

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from PIL import Image
+
 from limelight.app.ui.access.visitor import Visitor
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.result import Result, Step
 
+Preview = Callable[[], Image.Image]
 State = Literal["waiting", "drawing", "done", "failed", "stopped"]
 
 
@@ -25,6 +28,7 @@ class Ticket:
         id: not to be guessed: it opens the picture's maps.
         version: grows with every change.
         step: the newest; let go of at the end.
+        previews: of each prediction so far, its number and what draws the picture that it points at.
         began: seconds of the monotonic clock at the first step.
         error: why there is no picture.
         note: what about it is not as asked.
@@ -39,6 +43,7 @@ class Ticket:
     state: State = "waiting"
     version: int = 0
     step: Step | None = None
+    previews: list[tuple[int, Preview]] = field(default_factory=list)
     began: float | None = None
     result: Result | None = None
     error: str = ""
@@ -60,6 +65,8 @@ class Ticket:
         """Notes the newest step."""
         self.began = self.began or time.monotonic()
         self.step = step
+        if step.preview is not None:
+            self.previews.append((step.index, step.preview))
         self._changed("drawing")
 
     def finish(self, result: Result) -> None:

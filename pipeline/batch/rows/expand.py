@@ -9,6 +9,7 @@ from typing import Any
 
 from limelight.pipeline.batch.rows.alternatives import alternatives, num_alternatives, shown
 from limelight.pipeline.batch.rows.columns import MAX_EXPANSION, typed
+from limelight.pipeline.batch.rows.names import known
 from limelight.pipeline.errors import UnknownName, UsageError
 from limelight.pipeline.requests.fields import FIELDS
 
@@ -29,8 +30,9 @@ def parse_matrix(options: Sequence[str]) -> dict[str, list[Any]]:
         name, equals, text = option.partition("=")
         if not equals or not text:
             raise UsageError(f"matrix is {option!r}; must be FIELD=VALUE,VALUE,... such as seed=1,2,3")
+        typed_name, name = name, known(name) or name
         if name not in FIELDS:
-            raise UnknownName("field", name, FIELDS)
+            raise UnknownName("field", typed_name, FIELDS)
         if name in matrix:
             raise UsageError(f"matrix has {name} twice; give all of its values in one")
         matrix[name] = [_checked(name, value) for value in _values(name, text)]

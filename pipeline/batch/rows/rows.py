@@ -19,7 +19,6 @@ from limelight.pipeline.requests.request import GenerationRequest
 
 MAX_PICTURES = 1_000_000  # of a manifest
 RECORDED = ("record", "record_extras", "record_points", "record_queries")
-MAX_FLAT = 10_000  # pictures in one folder; of more, each goes into one of 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,7 @@ class Row:
         columns: the caller's own.
         parameters: digest of everything that the request says.
         twin: how many rows before this one ask for the same.
+        number: of the picture in the manifest, from 1.
     """
 
     line: int
@@ -41,6 +41,7 @@ class Row:
     columns: dict[str, Any]
     parameters: bytes
     twin: int
+    number: int
 
     def request(self) -> GenerationRequest:
         """What is asked for; its images are read when it is resolved."""
@@ -105,7 +106,8 @@ def read_rows(
             except UsageError as error:
                 faults.append(Fault(line, str(error)))
                 break  # the others of the row are as wrong
-            rows.append(Row(line, names[number], given, own_columns(each), parameters, seen[parameters]))
+            own, twin = own_columns(each), seen[parameters]
+            rows.append(Row(line, names[number], given, own, parameters, twin, len(rows) + 1))
             seen[parameters] += 1
     if not rows and not faults:
         faults.append(Fault(1, "there is no row; nothing is to be drawn"))
@@ -163,10 +165,3 @@ def _digest(request: GenerationRequest) -> bytes:
     stored = request.to_dict()
     said = {name: stored[name] for name, usual in defaults.items() if getattr(request, name) != usual}
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).digest()
-
-
-def file_name(row: Row, key: str, num_rows: int) -> str:
-    """Where the picture goes, from the folder of the run: made of id and key, and of nothing that was typed
-    into a prompt. Different pictures never have the same, so that none is ever overwritten by another."""
-    name = f"{row.id}-{key[:10]}.png" if row.id else f"{key}.png"
-    return name if num_rows <= MAX_FLAT else f"{key[:2]}/{name}"

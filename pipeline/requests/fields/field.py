@@ -1,4 +1,4 @@
-"""What is known of one field of a request, and the limits of fields."""
+"""An entry in the table of request fields, and the limits of fields."""
 
 from dataclasses import KW_ONLY, dataclass
 
@@ -15,12 +15,15 @@ MAX_CACHE_INTERVAL = 20  # the largest of the paper's own measurements
 MAX_PAINTED = 16  # each takes a head dim more at every cross-attention
 MAX_REGIONS = 16  # each takes a call more there
 MAX_HEADS = 1000
+MAX_PERTURBED = 20.0  # the papers stay below 6
+MAX_FREEU = 3.0
+MAX_PLADIS = 4.0
 RECORD_EXTRAS = ("negative", "steps", "values", "refined")
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What is known of one field of a request.
+    """One field of a request, as the command line, manifests, the page and records know it.
 
     Attributes:
         label: on the page.

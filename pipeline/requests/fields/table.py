@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 
-from limelight.pipeline.requests.edits import Edits
+from limelight.pipeline.requests.edits import Edits, Factors
 from limelight.pipeline.requests.fields.field import (
     MAX_CACHE_INTERVAL,
     MAX_CLIP_SKIP,
+    MAX_FREEU,
     MAX_GUIDANCE,
     MAX_HEADS,
     MAX_HIRES_SCALE,
     MAX_PAINTED,
+    MAX_PERTURBED,
+    MAX_PLADIS,
     MAX_REGIONS,
     MAX_SEED,
     MAX_SIDE,
@@ -184,6 +187,34 @@ TABLE: Mapping[str, Field] = {
         "Heads",
         "Attention heads to scale, or to switch off by 0",
         option="--head",
+    ),
+    "pag_scale": Field(
+        Number(0, MAX_PERTURBED),
+        "PAG",
+        "Guidance away from a picture whose parts do not see each other; 0 is none, 3 usual",
+        option="--pag",
+        is_offered=True,
+    ),
+    "seg_scale": Field(
+        Number(0, MAX_PERTURBED),
+        "SEG",
+        "Guidance away from a picture whose parts all see the same; 0 is none, 3 usual",
+        option="--seg",
+        is_offered=True,
+    ),
+    "freeu": Field(
+        Factors(("b1", "b2", "s1", "s2"), 0, MAX_FREEU),
+        "FreeU",
+        "How much the backbone of the U-Net counts, and its skips, at the two lowest levels",
+        option="--freeu",
+        is_offered=True,
+    ),
+    "pladis": Field(
+        Number(0, MAX_PLADIS),
+        "PLADIS",
+        "Experimental: how far words are seen more sharply than the model sees them; 0 is none, 2 usual",
+        option="--pladis",
+        is_offered=True,
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
     "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),

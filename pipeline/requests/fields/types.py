@@ -33,6 +33,10 @@ class RequestFields(TypedDict, total=False):
     paint: tuple[Painted, ...]
     regions: tuple[Region, ...]
     heads: tuple[HeadScale, ...]
+    pag_scale: float
+    seg_scale: float
+    freeu: tuple[float, float, float, float] | None
+    pladis: float
     record: Record
     record_extras: tuple[str, ...]
     record_points: tuple[tuple[int, int], ...]

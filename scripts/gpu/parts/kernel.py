@@ -10,7 +10,7 @@ from torch import Tensor
 
 from limelight.attention import AttentionSpec, Backend, attend, get
 from limelight.attention.context import Pages
-from limelight.attention.recording.recorder import probabilities
+from limelight.attention.recording.effective import probabilities
 from scripts.gpu.parts.backends import first_line
 from scripts.gpu.tools.card import Card, error, name_of, take_turns
 from scripts.gpu.tools.findings import Finding

@@ -65,6 +65,8 @@ def write(path: Path, lines: Sequence[str]) -> None:
         (["--matrix", "sead=1,2"], "unknown field 'sead' (did you mean 'seed'?)"),
         (["--matrix", "seed=1", "--matrix", "seed=2"], "matrix has seed twice"),
         (["--matrix", "num_steps=4,0"], "matrix: num_steps is 0; must be from 1 to 1000"),
+        (["--names", "promt"], "unknown names 'promt' (did you mean 'prompt'?); valid: key, prompt"),
+        (["--log", "/proc/none/l.log"], "cannot write the log /proc/none/l.log: "),
         (["--workers", "0"], "workers is 0; must be from 1 to 256"),
         (["--lora", "none.safetensors"], "none.safetensors does not exist"),
         (["-o", "m.csv"], "output is m.csv, a file; give a folder"),
@@ -110,6 +112,36 @@ def test_all_that_is_wrong_with_a_manifest_is_told_with_lines_before_a_model_is_
         "line 7: seed is -2; must be from 0 to 18446744073709551615",
     ]
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_wrong_with_every_row_is_told_once(tmp_path: Path, limelight: Limelight) -> None:
+    write(tmp_path / "m.csv", ["prompt", *["a cat"] * 200])
+    told = limelight("m.csv", "-o", "out", *NO_MODEL, "--matrix", "strength=0.5")
+    assert told.err.splitlines() == [
+        "limelight: m.csv has 200 faults; nothing was drawn",
+        "200 lines from 2 to 201: strength is given and image is not; give an image, or leave strength out",
+    ]
+    write(tmp_path / "m.csv", ["prompt,width", "a cat,60", "a cat,64", "a cat,60", "a cat,60"])
+    told = limelight("m.csv", "-o", "out", *NO_MODEL)
+    assert (
+        told.err.splitlines()[1]
+        == "lines 2, 4 and 5: width is 60; must be a multiple of 8 (64 is the nearest)"
+    )
+
+
+def test_files_are_named_after_prompts_and_the_log_tells_each(tmp_path: Path, limelight: Limelight) -> None:
+    write(tmp_path / "m.csv", ["prompt,num_steps", "a red apple,1", '"a (blue:1.2) star!",1'])
+    told = limelight("m.csv", "-o", "out", "--names", "prompt", "--log", "logs/out.log")
+    assert told.code == 0
+    names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
+    assert names == ["0001-a-red-apple.png", "0002-a-blue-1-2-star.png"]
+    log = (tmp_path / "logs" / "out.log").read_text()
+    for name in names:
+        assert f"INFO {name} drawn, line " in log
+    assert "INFO 2 of 2 pictures in out; 2 drawn in " in log
+    limelight("m.csv", "-o", "out", "--log", "logs/out.log", "--names", "prompt")
+    assert (tmp_path / "logs" / "out.log").read_text().startswith(log)
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2
 
 
 def test_a_preview_says_what_there_is_to_draw_and_the_same_command_goes_on(
@@ -203,7 +235,26 @@ def test_where_there_is_no_terminal_a_line_is_told_now_and_then(
     ]
 
 
+def test_a_bar_has_no_time_left_before_it_is_known() -> None:
+    from rich.progress import Progress
+
+    from limelight.app.progress import TimeLeft
+
+    now = [0.0]
+    bars = Progress(TimeLeft(), get_time=lambda: now[0], disable=True)
+    task = bars.add_task("drawing", total=100)
+    assert bars.tasks[0].time_remaining is None
+    assert TimeLeft().render(bars.tasks[0]).plain == ""
+    for second in range(1, 11):
+        now[0] = float(second)
+        bars.update(task, completed=second)
+    assert TimeLeft().render(bars.tasks[0]).plain == "01:30"
+
+
 def test_rates_are_of_this_run_and_told_when_there_is_one() -> None:
     assert facts_of(0, 10, 5) == []
+    assert facts_of(8, 10, 192) == []
+    assert facts_of(16, 10, 184) == ["1.6/s", "0:01:55 left"]
+    assert facts_of(15, 10, 999_985) == []
     assert facts_of(20, 10, 5) == ["2.0/s", "0:00:02 left"]
     assert facts_of(1, 10, 5) == ["10.0 s each", "0:00:50 left"]

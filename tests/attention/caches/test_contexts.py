@@ -79,7 +79,7 @@ def test_what_was_gathered_in_inference_mode_is_not_read_where_gradients_flow() 
 
 
 @torch.inference_mode()
-def test_much_is_gathered_anew_in_each_call(monkeypatch) -> None:
+def test_large_contexts_are_gathered_in_each_call(monkeypatch) -> None:
     monkeypatch.setattr(contexts, "MOST_GATHERED", 2 * PIECE_BYTES)
     pages, pieces = PagedContexts(max_bytes=2**20), Pieces()
     for rows, is_kept in (((1, 2), True), ((1, 2, 3), False)):

@@ -10,7 +10,8 @@ from torch import Tensor
 from limelight.attention import AttentionRuntime, KeysValues, RowGroup, get
 from limelight.attention.caches.contexts import PagedContexts
 from limelight.attention.context import Pages
-from limelight.attention.recording.recorder import RowRecorder, probabilities
+from limelight.attention.recording.effective import probabilities
+from limelight.attention.recording.recorder import RowRecorder
 from limelight.attention.recording.recording import Extras, Level, Recording
 
 GRID = (3, 4)

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from limelight.attention.recording.contributions import contribution_norms
-from limelight.attention.recording.recorder import RowRecorder, positions, probabilities
+from limelight.attention.recording.effective import probabilities
+from limelight.attention.recording.recorder import RowRecorder, positions
 from limelight.attention.recording.recording import Extras, Recording
 
 GRID = (3, 4)

@@ -1,5 +1,6 @@
 """Runs from begin to end on the model in the box: killed, stopped, edited, and hindered."""
 
+import json
 import os
 import signal
 import time
@@ -149,6 +150,8 @@ def test_a_picture_knows_its_row_and_can_be_made_again(
     assert record["request"]["seed"] == 5 and record["request"]["record"] == "grid"
     kinds = {each.name.removeprefix(path.stem) for each in (tmp_path / "out" / "maps").iterdir()}
     assert {"-maps.png", "-maps.npz", "-steps.webp", "-word00.png"} <= kinds
+    (image,) = json.loads((tmp_path / "out" / "coco.json").read_text())["images"]
+    assert image["file_name"] == path.name
     again = TextToImagePipeline.from_pretrained("default", device="cpu")(
         GenerationRequest.from_dict(record["request"])  # as `limelight replay` does
     )

@@ -30,7 +30,7 @@ def finished(key: str) -> Finished:
     request = GenerationRequest(prompt="a")
     result = Result(image=image, request=request, info={"is_constant": True, "request": {}}, maps=None)
     return Finished(
-        Row(line=1, id=None, values={}, columns={}, parameters="", twin=0),
+        Row(line=1, id=None, values={}, columns={}, parameters="", twin=0, number=1),
         key,
         f"{key}.png",
         lambda: result,

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from limelight.pipeline.errors import RequestError
-from limelight.pipeline.requests.denoised import denoise
 from limelight.pipeline.requests.schedulers import SCHEDULERS, Schedulers
+from limelight.pipeline.sampling.sampler import denoise
 
 PREDICTIONS, SPACINGS = ("epsilon", "v_prediction", "sample"), ("leading", "trailing", "linspace")
 SPREAD = 0.6

@@ -6,6 +6,7 @@ _MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a si
 _SIZE = (
     "pipeline/sampling/fits.py",  # latents have it
     _MASKED,
+    "pipeline/results/segmentation.py",  # keys of COCO
     "app/ui/studio/measure.py",  # of a picture that is timed
     "app/ui/studio/pace.py",  # the time of a step
     *_PAGE,
@@ -49,16 +50,19 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/expansions.py",
         "pipeline/batch/rows/csv_cells.py",  # tells a header
         "pipeline/batch/rows/expand.py",  # alternatives
+        "pipeline/batch/rows/file_names.py",
         "pipeline/batch/rows/manifest.py",
         "pipeline/batch/rows/rows.py",
         "pipeline/batch/run.py",
-        "pipeline/batch/summary.py",
+        "pipeline/batch/summary/gallery.py",
+        "pipeline/batch/summary/summary.py",
         "pipeline/batch/worker.py",
         "pipeline/maps/heatmaps.py",
         "pipeline/maps/request_maps.py",
         "pipeline/results/a1111.py",
         "pipeline/results/maps_export.py",
         "pipeline/sampling/engine.py",
+        "pipeline/sampling/sampler.py",  # whose row it is
         "pipeline/sampling/steering.py",  # which tokens a painted word has
         "pipeline/text_to_image.py",
     ),
@@ -90,7 +94,8 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/rows/rows.py",
         "pipeline/batch/rows/seeds.py",  # of rows that name none
         "pipeline/batch/run.py",
-        "pipeline/batch/summary.py",
+        "pipeline/batch/summary/gallery.py",
+        "pipeline/batch/summary/summary.py",
         "pipeline/results/maps_export.py",
         "pipeline/results/result.py",  # in the file's name
     ),
@@ -100,7 +105,7 @@ USED: dict[str, tuple[str, ...]] = {
         *_PASSES,
         _SETTINGS,
         "app/ui/output/frames.py",
-        "pipeline/sampling/engine.py",
+        "pipeline/results/result.py",
         "app/ui/studio/measure.py",
     ),
     "guidance_scale": (*_PAGE, *_PASSES, "pipeline/sampling/engine.py", "pipeline/sampling/predict.py"),
@@ -181,6 +186,10 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/maps/heatmaps.py",
         "pipeline/maps/layers.py",
     ),
+    "pag_scale": _PASSES,
+    "seg_scale": _PASSES,
+    "freeu": ("pipeline/sampling/predict.py",),
+    "pladis": ("pipeline/sampling/steering.py",),
     "record": (
         *_PAGE,
         *_MAPS,

@@ -9,7 +9,8 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 
 from limelight.attention import split_rows
-from limelight.attention.recording.recorder import RowRecorder, probabilities
+from limelight.attention.recording.effective import probabilities
+from limelight.attention.recording.recorder import RowRecorder
 from limelight.attention.recording.recording import Recording
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import UsageError

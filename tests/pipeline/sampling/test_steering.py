@@ -41,14 +41,12 @@ def difference(a: object, b: object) -> int:
 
 
 @torch.inference_mode()
-def steerings(
-    pipe: TextToImagePipeline, asked: GenerationRequest, progress: float, num_rows: int = 2
-) -> list[Steering | None]:
+def steerings(pipe: TextToImagePipeline, asked: GenerationRequest, progress: float) -> list[Steering | None]:
     resolved = pipe.engine.resolve(asked)
     prompt = pipe.model.text.prompt(resolved.prompt)
     steering = start_steering(resolved, pipe.model, prompt)
     assert steering is not None
-    return steering.rows(num_rows, progress)
+    return steering.rows(["negative", "prompt"], progress)
 
 
 @pytest.mark.parametrize("field", STEERED)

@@ -1,4 +1,4 @@
-"""The fast U-Net predicts what the plain one does, whichever way its convolutions take."""
+"""The fast U-Net predicts what the plain one does, whatever algorithm its convolutions use."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,26 +14,26 @@ from limelight.unet import UNet, optimize
 from limelight.unet.fast import FastUNet, fast_unet
 
 KEPT = ("tiles of 1", "tiles of 2", "tiles of 4", "halves")
-ANEW = ("direct", "columns", "tiles of 2, anew", "tiles of 4, anew")  # where no memory is to keep filters
+UNCACHED = ("direct", "columns", "tiles of 2, uncached", "tiles of 4, uncached")  # without memory for filters
 EXTRAS = Extras(steps=True, values=True, refined=True, points=((0.2, 0.7),))
 
 
 class Favour(Timings):
-    """Finds the favoured way the fastest wherever there is it, and oneDNN's products."""
+    """Takes the favourite, or oneDNN's products, for the fastest wherever it is a candidate."""
 
     favourite = ""
 
-    def fastest(self, case: str, ways: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
-        names = list(ways())
+    def fastest(self, case: str, candidates: Callable[[], Mapping[str, Callable[[], object]]]) -> str:
+        names = list(candidates())
         return next((name for name in (self.favourite, "onednn") if name in names), names[0])
 
 
-@pytest.fixture(params=[*KEPT, *ANEW])
+@pytest.fixture(params=[*KEPT, *UNCACHED])
 def fast(request: pytest.FixtureRequest, saved: Callable, monkeypatch: pytest.MonkeyPatch) -> UNet:
-    """An optimized U-Net that computes in one of the ways wherever it can."""
+    """An optimized U-Net that uses one of the algorithms wherever it can."""
     monkeypatch.setattr(Favour, "favourite", request.param)
     monkeypatch.setattr(fast_unet, "Timings", Favour)
-    memory = 0 if request.param in ANEW else fast_unet.EXTRA_MEMORY
+    memory = 0 if request.param in UNCACHED else fast_unet.EXTRA_MEMORY
     return optimize(UNet.from_pretrained(saved("sd1")), extra_memory=memory)
 
 
@@ -59,7 +59,7 @@ def test_it_predicts_what_the_plain_one_does(alike, variant, saved, inputs, tmp_
 
 
 @torch.inference_mode()
-def test_every_way_of_convolving_is_exact(fast, saved, inputs):
+def test_every_algorithm_of_convolution_is_exact(fast, saved, inputs):
     plain = UNet.from_pretrained(saved("sd1"))
     arguments, _ = inputs(plain.config)
     expected = plain(**arguments)
@@ -67,7 +67,7 @@ def test_every_way_of_convolving_is_exact(fast, saved, inputs):
         assert difference(fast(**arguments), expected) <= 2e-5
 
 
-def test_changed_weights_are_heeded(fast, saved, inputs):
+def test_changed_weights_take_effect(fast, saved, inputs):
     plain = UNet.from_pretrained(saved("sd1"))
     arguments, _ = inputs(plain.config)
     with torch.inference_mode():
@@ -87,7 +87,7 @@ def test_changed_weights_are_heeded(fast, saved, inputs):
 
 
 @torch.inference_mode()
-def test_recording_changes_no_bit_and_hears_what_the_plain_one_says(saved, inputs, tmp_path):
+def test_recording_changes_no_bit_and_equals_that_of_the_plain_one(saved, inputs, tmp_path):
     plain = UNet.from_pretrained(saved("sd1"))
     fast = optimize(UNet.from_pretrained(saved("sd1")), timings_file=tmp_path / "timings.json")
     arguments, _ = inputs(plain.config)
@@ -120,9 +120,9 @@ def test_gradients_flow_as_in_the_plain_one(saved, inputs):
         torch.testing.assert_close(one.grad, other.grad, atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("way", [*KEPT, *ANEW])
-def test_without_extra_memory_no_convolution_keeps_filters(way, saved, inputs, monkeypatch):
-    monkeypatch.setattr(Favour, "favourite", way)
+@pytest.mark.parametrize("algorithm", [*KEPT, *UNCACHED])
+def test_without_extra_memory_no_convolution_keeps_filters(algorithm, saved, inputs, monkeypatch):
+    monkeypatch.setattr(Favour, "favourite", algorithm)
     monkeypatch.setattr(fast_unet, "Timings", Favour)
     fast = optimize(UNet.from_pretrained(saved("sd1")), extra_memory=0)
     with torch.inference_mode():
@@ -156,7 +156,7 @@ def test_exact_measures_nothing_and_heeds_no_file_and_no_free_memory(
 def test_filters_take_a_quarter_of_what_is_free(free, kept, saved, caplog):
     fast = optimize(UNet.from_pretrained(saved("sd1")), free_memory=free)
     assert fast.filter_bytes == kept
-    said = "1 MiB of memory are free, so convolutions keep 0 MiB of filters beside the weights, not 128;"
+    said = "1 MiB of memory are free, so convolutions keep 0 MiB of transformed filters, not 128;"
     assert (said in caplog.text) == (kept < 2**27)
 
 

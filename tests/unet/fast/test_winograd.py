@@ -25,7 +25,7 @@ def test_it_is_the_convolution(m, size, scratch, monkeypatch):
     monkeypatch.setattr(winograd, "_MIN_TILES", 1)
     monkeypatch.setattr(winograd, "_MAX_SCRATCH", scratch)
     monkeypatch.setattr(winograd, "_MAX_FILTERS", scratch)
-    monkeypatch.setattr(winograd, "_MAX_ANEW", scratch)
+    monkeypatch.setattr(winograd, "_MAX_UNCACHED", scratch)
     b, h, w = size
     random = torch.Generator().manual_seed(0)
     x = torch.randn(b, 24, h, w, generator=random).contiguous(memory_format=torch.channels_last)
@@ -33,7 +33,7 @@ def test_it_is_the_convolution(m, size, scratch, monkeypatch):
     expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
     for found in (
         winograd.convolve(x, winograd.Filters(weight, bias, m)),
-        winograd.convolve_anew(x, weight.contiguous(memory_format=torch.channels_last), bias, m),
+        winograd.convolve_uncached(x, weight.contiguous(memory_format=torch.channels_last), bias, m),
     ):
         assert found.shape == expected.shape
         assert (found - expected).abs().max() / expected.abs().max() <= {2: 1e-6, 4: 1e-5}[m]

@@ -95,7 +95,7 @@ export class Chips {
     this.lens.place = null;
     this.mark();
     this.lens.paint();
-    this.viewer.attention.refresh();
+    this.viewer.tabs.refresh();
   }
 
   mark() {

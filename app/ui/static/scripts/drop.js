@@ -23,12 +23,21 @@ export function listenForDrops(viewer) {
   });
 }
 
-// A closed part of the page is built when it is first opened, and until then loses the values that it is sent.
-async function buildClosedParts() {
-  const closed = [...document.querySelectorAll(".accordion button.label-wrap:not(.open)")];
+/** Builds the parts of the form that have never been open: until then they lose the values that they are sent. */
+export async function buildClosedParts() {
+  const desk = document.querySelector("#desk");
+  const closed = [...desk.querySelectorAll(".accordion button.label-wrap:not(.open)")].filter(
+    (part) => !part.dataset.built,
+  );
+  if (!closed.length) return;
+  desk.dataset.building = "true";
   for (const part of closed) part.click();
   await new Promise((done) => setTimeout(done, BUILDING_MS));
-  for (const part of closed) part.click();
+  for (const part of closed) {
+    part.dataset.built = "true";
+    part.click();
+  }
+  desk.dataset.building = "false";
 }
 
 export async function restore(viewer, file) {

@@ -26,7 +26,9 @@ export class History {
     this.element = element;
     this.viewer = viewer;
     this.entries = [];
-    element.querySelector(".clear-history").addEventListener("click", () => this.clear());
+    this.gone = []; // what was deleted last, until the page is left
+    element.querySelector(".clear-history").addEventListener("click", () => this.remove(this.entries));
+    element.querySelector(".undo-history").addEventListener("click", () => this.undo());
     this.ready = open().then((database) => {
       this.database = database;
       return this.load();
@@ -48,25 +50,54 @@ export class History {
     await this.ready;
     const entry = { id: picture.id, at: Date.now(), picture };
     await done(this.store("readwrite").put(entry));
+    this.gone = [];
     this.entries = [entry, ...this.entries.filter((each) => each.id !== entry.id)];
     for (const old of this.entries.splice(MOST)) await done(this.store("readwrite").delete(old.id));
     this.render();
   }
 
-  async clear() {
-    await done(this.store("readwrite").clear());
-    this.entries = [];
+  /** A picture with some settings; null where there is none. */
+  find({ prompt, seed, num_steps: steps }) {
+    const isIt = ({ picture }) =>
+      picture.prompt === prompt && picture.seed === seed && picture.settings.num_steps === steps;
+    return this.entries.find(isIt)?.picture ?? null;
+  }
+
+  /** Deletes entries; `undo` brings them back. */
+  async remove(entries) {
+    this.gone = [...entries];
+    this.entries = this.entries.filter((each) => !this.gone.includes(each));
+    const focused = this.element.contains(document.activeElement);
     this.render();
+    if (focused) this.element.querySelector(".undo-history").focus();
+    const store = this.store("readwrite");
+    await Promise.all(this.gone.map(({ id }) => done(store.delete(id))));
+  }
+
+  async undo() {
+    const back = this.gone;
+    this.gone = [];
+    this.entries = [...this.entries, ...back].sort((a, b) => b.at - a.at).slice(0, MOST);
+    this.render();
+    this.element.querySelector(".history-list button")?.focus();
+    const store = this.store("readwrite");
+    await Promise.all(back.map((entry) => done(store.put(entry))));
   }
 
   render() {
-    this.element.hidden = !this.entries.length;
-    this.element
-      .querySelector(".history-list")
-      .replaceChildren(...this.entries.map((entry) => this.item(entry)));
+    const { gone, entries } = this;
+    this.element.hidden = !entries.length && !gone.length;
+    const many = gone.length === 1 ? "1 picture is deleted" : `${gone.length} pictures are deleted`;
+    this.element.querySelector(".history-note").textContent = gone.length
+      ? many
+      : "kept in this browser alone";
+    this.element.querySelector(".undo-history").hidden = !gone.length;
+    this.element.querySelector(".clear-history").hidden = !entries.length;
+    this.element.querySelector(".history-list").replaceChildren(...entries.map((entry) => this.item(entry)));
   }
 
-  item({ picture }) {
+  item(entry) {
+    const { picture } = entry;
     const item = document.createElement("div");
     item.setAttribute("role", "listitem");
     const button = document.createElement("button");
@@ -75,10 +106,24 @@ export class History {
     button.setAttribute("aria-label", `${picture.prompt || "no prompt"}, seed ${picture.seed}`);
     button.style.backgroundImage = `url("${picture.image}")`;
     button.addEventListener("click", () => {
-      if (this.viewer.compare.isShown) this.viewer.compare.put(picture);
-      else this.viewer.recall(picture);
+      if (this.viewer.tabs.isShown("compare")) this.viewer.tabs.put(picture);
+      else this.show(picture);
     });
-    item.append(button);
+    const bin = document.createElement("button");
+    bin.type = "button";
+    bin.className = "delete";
+    bin.textContent = "×";
+    bin.setAttribute("aria-label", `Delete: ${picture.prompt || "no prompt"}, seed ${picture.seed}`);
+    bin.addEventListener("click", () => this.remove([entry]));
+    item.append(button, bin);
     return item;
+  }
+
+  /** Shows a picture with its maps, and brings its settings back. */
+  show(picture) {
+    this.viewer.tour.end();
+    this.viewer.show("picture");
+    this.viewer.recall(picture);
+    this.viewer.bringBack(picture);
   }
 }

@@ -1,10 +1,13 @@
 // The picture with the light over it, and what the inspector says of it.
 
+import { Film } from "./film/film.js";
+import { chipsOf, lightOf, percent, shortSite, whereabouts } from "./light.js";
 import { field, MEAN, placeField, rangeOf, valueAt } from "./maps.js";
 import { legend, Painter } from "./paint.js";
 
+const BARS = 7; // words at a point that are shown
+
 const $ = (root, selector) => root.querySelector(selector);
-export const percent = (value) => `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)} %`;
 
 export class Lens {
   constructor(element, viewer) {
@@ -16,38 +19,50 @@ export class Lens {
     this.hovered = null;
     this.place = null; // a clicked place: where it looks
     this.view = "attention";
-    this.image = null;
+    this.image = null; // the one that is seen
+    this.finished = null; // the picture itself
+    this.film = new Film(element, viewer);
     this.listen();
   }
 
+  /** Leaves what was lit; a word that the next picture has too is lit there again. */
   reset() {
+    const view = this.maps?.views.get(this.view);
+    const chips = [...this.selected].map((i) => view?.chips[i]?.text).filter(Boolean);
+    this.wanted = chips.length ? chips : (this.wanted ?? []);
     this.selected.clear();
     this.hovered = null;
     this.place = null;
-    this.view = "attention";
-    $(this.element, ".step").value = 0;
+    this.pointed = null;
   }
 
   /** Takes what is shown for nothing, until another picture is there; it stays to be seen. */
   forget() {
     this.reset();
+    this.film.end();
     this.image = null;
     this.maps = null;
     this.picture = null;
     this.paint();
   }
 
-  get frame() {
-    const step = Number($(this.element, ".step").value);
-    return step === 0 ? MEAN : step - 1;
+  /** What is looked at, and how. */
+  get look() {
+    return {
+      view: this.view,
+      source: $(this.element, ".source").value || "best",
+      head: Number($(this.element, ".head").value || MEAN),
+      scale: $(this.element, ".scale").value,
+      frame: this.film.frame,
+    };
   }
 
-  get head() {
-    return Number($(this.element, ".head").value || MEAN);
-  }
-
-  get source() {
-    return $(this.element, ".source").value || "best";
+  /** Colours of the light, and how much of it is seen, 0 to 1. */
+  get colours() {
+    return {
+      table: $(this.element, ".table").value,
+      opacity: Number($(this.element, ".opacity").value) / 100,
+    };
   }
 
   get lit() {
@@ -55,15 +70,36 @@ export class Lens {
   }
 
   async show(picture, maps) {
+    const isOther = this.picture?.id !== picture.id;
     this.picture = picture;
     this.maps = maps;
     $(this.element, ".frame").dataset.empty = !picture.image;
+    const loading = this.film.load(picture, maps);
     const image = await this.viewer.image(picture.image);
     if (this.picture !== picture) return; // another came meanwhile
-    if (image !== this.image) this.painter.draw(image);
+    this.finished = image;
     if (image) $(this.element, ".frame").style.aspectRatio = `${image.width} / ${image.height}`;
-    this.image = image;
+    if (!maps?.views.has(this.view)) this.view = "attention";
     this.controls();
+    if (maps && !this.selected.size && (isOther || this.wanted?.length)) this.selectAgain();
+    if (!this.film.isWhole) await loading;
+    if (this.picture === picture) this.turn();
+  }
+
+  /** Lights the words that were lit in the picture before. */
+  selectAgain() {
+    const found = chipsOf(this.maps, this.view, this.wanted ?? []);
+    this.wanted = [];
+    if (!found.length) return;
+    this.selected = new Set(found);
+    this.viewer.chips.mark();
+  }
+
+  /** Shows the step that the film is at. */
+  turn() {
+    const image = this.film.image ?? this.finished ?? null;
+    if (image !== this.image) this.painter.draw(image);
+    this.image = image;
     this.paint();
   }
 
@@ -75,82 +111,59 @@ export class Lens {
       const there = placeField(maps.points, ...this.place);
       return { field: there, low: 0, high: rangeOf(there.values)[1], what: "where this place looks" };
     }
-    const view = maps.views.get(this.view);
-    if (!view || !chips.length) return null;
-    const one = field(view, this.source, this.frame, chips, this.head);
-    if (!one) return null;
-    const [low, high] = rangeOf(one.values);
-    const scale = $(this.element, ".scale").value;
-    const names = chips.map((i) => view.chips[i].text).join(" + ");
-    if (scale === "stretched") return { field: one, low, high, what: names };
-    return { field: one, low: 0, high: scale === "shared" ? this.shared(view) : high, what: names };
-  }
-
-  /** The most that any word has here. */
-  shared(view) {
-    const words = view.chips.map((chip, i) => [chip, i]).filter(([chip]) => chip.part === "word");
-    const tops = words.map(([, i]) => field(view, this.source, this.frame, [i], this.head));
-    return Math.max(...tops.map((each) => (each ? rangeOf(each.values)[1] : 0)));
+    return lightOf(maps, this.look, chips);
   }
 
   paint() {
     const light = this.light();
-    const table = $(this.element, ".table").value;
-    const opacity = light ? Number($(this.element, ".opacity").value) / 100 : 0;
+    const { table, opacity } = this.colours;
     // Where nothing is lit, the first word shines unseen: the browser has compiled all that a click needs.
     const shown = light ?? this.light([0]);
     if (shown) this.painter.shine(shown, table);
-    this.painter.show(opacity, table);
+    this.painter.show(light ? opacity : 0, table);
     this.describe(light, table);
     this.element.dispatchEvent(new CustomEvent("painted"));
   }
 
   describe(light, table) {
     const card = $(this.element, ".legend");
-    card.hidden = !light;
     const prompt = this.picture?.prompt ?? "";
-    if (!light) {
-      this.canvas.setAttribute("aria-label", prompt ? `Picture: ${prompt}` : "No picture yet");
-      return;
-    }
+    card.classList.toggle("faded", !light);
+    $(this.element, ".crosshair").hidden = !this.place && !this.pointed;
     legend($(card, ".legend-bar"), table);
-    $(card, ".legend-title").textContent = light.what;
-    $(card, ".legend-top").textContent = percent(light.high);
-    const how = this.source === "best" && !this.place && this.view === "attention" ? this.maps?.best : "";
-    $(card, ".legend-how").textContent = how ? `${how[0].toUpperCase()}${how.slice(1)}` : "";
-    const where = whereabouts(light.field);
-    this.canvas.setAttribute(
-      "aria-label",
-      `Picture: ${prompt}. Lit: ${light.what}, most in the ${where}, where it has ${percent(light.high)} of the attention.`,
-    );
-    $(this.element, ".crosshair").hidden = !this.place;
+    $(card, ".legend-title").textContent = light?.what ?? "Nothing is lit";
+    $(card, ".legend-top").textContent = light ? percent(light.high) : "";
+    $(card, ".legend-low").textContent = light ? percent(light.low).replace("0.0 %", "0") : "";
+    const isBest = this.look.source === "best" && !this.place && this.view === "attention";
+    const how = light && isBest ? (this.maps?.best ?? "") : "";
+    $(card, ".legend-how").textContent = how && `${how[0].toUpperCase()}${how.slice(1)}`;
+    const most = light && `most in the ${whereabouts(light.field)}, where it has ${percent(light.high)}`;
+    const lit = light ? ` Lit: ${light.what}, ${most} of the attention.` : "";
+    const label = `Picture: ${prompt}${lit && "."}${lit}`;
+    this.canvas.setAttribute("aria-label", prompt || light ? label : "No picture yet");
   }
 
   /** Fits the controls to what was recorded. */
   controls() {
     const { maps, picture } = this;
-    $(this.element, ".controls").hidden = !maps;
+    for (const card of [".controls", ".legend", ".bars"]) $(this.element, card).hidden = !maps;
     $(this.element, ".hint").hidden = !maps || picture.state !== "done";
     if (!maps) return;
     const view = maps.views.get(this.view) ?? [...maps.views.values()][0];
     const grids = view.layers.filter((layer) => layer.kind === "grid");
     const heads = view.layers.filter((layer) => layer.kind === "heads");
-    const last = Math.max(...(grids[0]?.frames ?? [MEAN])) + 1;
-    const step = $(this.element, ".step");
-    step.max = last;
-    $(this.element, ".step-value").textContent = step.value === "0" ? "all" : `${step.value} of ${last}`;
     options($(this.element, ".source"), [
       ["best", "The best heads"],
       ...grids.map((layer) => [layer.name, `Grid ${layer.name.replace("x", "×")}`]),
       ...heads.map((layer) => [layer.name, shortSite(layer.name)]),
     ]);
-    const site = heads.find((layer) => layer.name === this.source);
-    $(this.element, ".head-row").hidden = !site || site.frames.length < 2;
+    const site = heads.find((layer) => layer.name === this.look.source);
+    $(this.element, ".head").disabled = !site || site.frames.length < 2;
     options(
       $(this.element, ".head"),
       (site?.frames ?? [MEAN]).map((head) => [
         String(head),
-        head === MEAN ? "All heads" : `Head ${head + 1}`,
+        head === MEAN ? "all heads" : `head ${head + 1}`,
       ]),
     );
     const names = {
@@ -160,7 +173,7 @@ export class Lens {
       negative: "Negative prompt",
     };
     const views = [...maps.views.keys()];
-    $(this.element, ".view-row").hidden = views.length < 2;
+    $(this.element, ".view").disabled = views.length < 2;
     options(
       $(this.element, ".view"),
       views.map((name) => [name, names[name]]),
@@ -169,7 +182,7 @@ export class Lens {
   }
 
   listen() {
-    for (const selector of [".step", ".opacity", ".source", ".head", ".table", ".scale"])
+    for (const selector of [".opacity", ".source", ".head", ".table", ".scale"])
       $(this.element, selector).addEventListener("input", () => {
         $(this.element, ".opacity-value").textContent = `${$(this.element, ".opacity").value} %`;
         this.controls();
@@ -182,9 +195,9 @@ export class Lens {
     });
     this.canvas.addEventListener("pointermove", (event) => this.bars(this.at(event)));
     this.canvas.addEventListener("pointerleave", () => this.bars(null));
-    this.canvas.addEventListener("click", (event) => this.look(this.at(event)));
+    this.canvas.addEventListener("click", (event) => this.lookFrom(this.at(event)));
     this.canvas.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.place) this.look(null);
+      if (event.key === "Escape" && this.place) this.lookFrom(null);
     });
   }
 
@@ -194,7 +207,7 @@ export class Lens {
   }
 
   /** Lights up where a place looks; the same place again, or none, puts that light out. */
-  look(point) {
+  lookFrom(point) {
     if (!this.maps?.points) return;
     const there = point && placeField(this.maps.points, ...point).place;
     const again = there && this.place && there[0] === this.place[0] && there[1] === this.place[1];
@@ -208,22 +221,34 @@ export class Lens {
     this.paint();
   }
 
-  /** Which words act at a point. */
-  bars(point) {
-    const view = this.maps?.views.get(this.view);
-    const card = $(this.element, ".bars");
-    if (!point || !view) {
-      card.classList.add("faded");
-      return;
-    }
-    card.hidden = false;
-    card.classList.remove("faded");
-    const shares = view.chips
-      .map((chip, i) => ({ chip, field: field(view, this.source, this.frame, [i], this.head) }))
+  /** Marks a point, and says which words act there. */
+  pointAt(point) {
+    const mark = $(this.element, ".crosshair");
+    this.pointed = point;
+    mark.style.left = `${100 * point[0]}%`;
+    mark.style.top = `${100 * point[1]}%`;
+    this.bars(point);
+  }
+
+  /** The words that act at a point, most first: {text, value}. */
+  shares(point) {
+    const view = this.maps.views.get(this.view);
+    const { source, frame, head } = this.look;
+    return view.chips
+      .map((chip, i) => ({ chip, field: field(view, source, frame, [i], head) }))
       .filter(({ chip, field: one }) => chip.part === "word" && one)
       .map(({ chip, field: one }) => ({ text: chip.text, value: valueAt(one, ...point) }))
-      .sort((a, b) => b.value - a.value)
-      .slice(0, 7);
+      .sort((a, b) => b.value - a.value);
+  }
+
+  /** Shows which words act at a point. */
+  bars(point) {
+    const card = $(this.element, ".bars");
+    card.classList.toggle("faded", !point);
+    if (!point || !this.maps?.views.has(this.view)) return;
+    if (this.pointed && point !== this.pointed) this.pointed = null;
+    $(this.element, ".crosshair").hidden = !this.place && !this.pointed;
+    const shares = this.shares(point).slice(0, BARS);
     const most = Math.max(...shares.map((share) => share.value), 1e-9);
     $(card, ".bar-list").replaceChildren(
       ...shares.map(({ text, value }) => {
@@ -249,24 +274,4 @@ function options(select, pairs) {
   select.dataset.keys = wanted;
   select.replaceChildren(...pairs.map(([key, text]) => new Option(text, key)));
   if (pairs.some(([key]) => key === value)) select.value = value;
-}
-
-/** A site's name for people: "down 1 · block 1". */
-export function shortSite(name) {
-  const part = /^(down|up)_blocks\.(\d+)\.attentions\.(\d+)\.transformer_blocks\.(\d+)/.exec(name);
-  if (part)
-    return `${part[1] === "down" ? "Down" : "Up"} ${part[2]} · layer ${part[3]}${part[4] === "0" ? "" : `.${part[4]}`}`;
-  return name.startsWith("mid_block") ? "Middle" : name;
-}
-
-/** Where most of a field lies, in words. */
-function whereabouts({ values, height, width }) {
-  let best = 0;
-  values.forEach((value, i) => {
-    if (value > values[best]) best = i;
-  });
-  const third = (value, size, names) => names[Math.min(2, Math.floor((3 * value) / size))];
-  const down = third(Math.floor(best / width), height, ["upper", "middle", "lower"]);
-  const across = third(best % width, width, ["left", "middle", "right"]);
-  return down === "middle" && across === "middle" ? "middle" : down === across ? down : `${down} ${across}`;
 }

@@ -5,9 +5,14 @@ const EACH = 1400; // for each word
 const TIMES = 3; // over all words; then the noun stays lit
 const NOUN = "apple"; // of the example that is shipped
 
-/** The picture that is shipped with the page. */
-export async function example() {
-  const answer = await fetch(new URL("limelight/example.json", document.baseURI));
+/** The picture that is shipped with the page, with what its first light needs. */
+export const example = () => shipped("example.json");
+
+/** The same with all its maps and the film of its steps. */
+export const wholeExample = () => shipped("example-whole.json");
+
+async function shipped(name) {
+  const answer = await fetch(new URL(`limelight/${name}`, document.baseURI));
   return answer.ok ? answer.json() : null;
 }
 
@@ -65,5 +70,6 @@ export class Tour {
   end() {
     clearTimeout(this.timer);
     this.timer = null;
+    this.viewer.complete();
   }
 }

@@ -1,13 +1,16 @@
 // The viewer: takes the server's messages, and draws everything after that by itself.
 
-import { Attention } from "./attention.js";
+import { Actions } from "./actions.js";
 import { Chips } from "./chips.js";
-import { Compare } from "./compare.js";
-import { listenForDrops } from "./drop.js";
+import { buildClosedParts, listenForDrops } from "./drop.js";
+import { Projector } from "./film/projector.js";
 import { History } from "./history.js";
 import { Lens } from "./lens.js";
+import { linked } from "./link.js";
+import { Looks } from "./looks.js";
 import { unpack } from "./maps.js";
-import { example, Tour } from "./tour.js";
+import { Tabs } from "./panes/tabs.js";
+import { example, Tour, wholeExample } from "./tour.js";
 
 export function mount(element, gradio) {
   if (element.dataset.mounted) return;
@@ -27,38 +30,67 @@ class Viewer {
     this.liveFrames = 0;
     this.lens = new Lens(element, this);
     this.chips = new Chips(element, this);
-    this.attention = new Attention($(element, "#pane-attention"), this);
-    this.compare = new Compare($(element, "#pane-compare"));
+    this.tabs = new Tabs(element, this);
     this.history = new History($(element, ".history"), this);
     this.images = new Map(); // url -> loaded image
     this.unpacked = new WeakMap(); // a picture's maps, unpacked
     this.before = null; // the picture that a word is weighed in
     this.kept = new Set(); // pictures whose maps the server still has
     this.tour = new Tour(this);
-    this.tabs();
-    this.buttons();
+    this.actions = new Actions(element, this);
+    this.projector = new Projector(element);
+    this.looks = new Looks(element, this);
+    this.keys();
     listenForDrops(this);
     watch("value", () => this.take(props.value));
     if (props.value) this.take(props.value);
     else this.open();
   }
 
-  /** Shows the picture that is shipped with the page, unless another comes first. */
+  /** Shows what the address asks for, or the picture that is shipped with the page, unless another comes. */
   async open() {
+    const link = linked();
+    if (link) this.follow(link);
     const picture = await example();
     if (!picture || this.message) return;
     this.recall(picture);
     await this.rendered;
-    if (this.picture === picture) this.tour.begin();
+    if (this.picture === picture && !link) this.tour.begin();
+  }
+
+  /** Brings back what a link holds: its picture from the history, or its settings, to be drawn. */
+  async follow({ settings, word }) {
+    this.lens.wanted = word ? [word] : [];
+    await this.history.ready.catch(() => null);
+    const known = this.history.find(settings);
+    if (known) this.recall(known);
+    await buildClosedParts();
+    this.send("recall", { settings, kind: "all" });
+    if (known) return;
+    await this.rendered;
+    this.lens.wanted = word ? [word] : [];
+    this.say("A link brought you here. Press Draw to see its picture.");
+  }
+
+  /** Loads all maps of the example, for somebody who looks closer. */
+  async complete() {
+    const shown = this.picture;
+    if (shown?.is_whole !== false || shown === this.completing) return;
+    this.completing = shown;
+    const whole = await wholeExample();
+    if (!whole || this.picture !== shown) return;
+    this.message = { ...this.message, pictures: [{ ...whole, is_whole: true }] };
+    await this.render();
   }
 
   /** Leaves the run that is shown, for another has been asked for; a refusal brings it back. */
   leave() {
     this.tour.end();
+    if (this.tour.isLit) this.tour.giveUp();
     this.left = this.message ?? this.left;
     this.message = null;
     this.lens.forget();
-    $(this.element, ".actions").hidden = true;
+    this.actions.hide();
   }
 
   get picture() {
@@ -84,6 +116,7 @@ class Viewer {
       this.liveFrames = 0;
       this.saved = new Set();
       this.lens.reset();
+      this.lens.film.end();
       this.show("picture");
     }
     this.message = message;
@@ -101,11 +134,16 @@ class Viewer {
       this.kept.add(picture.id);
       this.history.add(picture);
       if (this.before) {
-        this.compare.set(this.before, picture);
+        this.tabs.between(this.before, picture);
         this.before = null;
-        this.show("compare");
       }
     }
+  }
+
+  /** Brings a picture's settings back into the form. */
+  async bringBack(picture) {
+    await buildClosedParts();
+    this.send("recall", { settings: picture.settings, kind: "all" });
   }
 
   /** Shows a finished picture from the history. */
@@ -130,9 +168,9 @@ class Viewer {
     this.status(picture);
     this.strip();
     this.chips.render(picture, this.maps());
-    this.facts(picture);
+    this.actions.show(picture);
     await this.lens.show(picture, this.maps());
-    if (!$(this.element, "#pane-attention").hidden) this.attention.render(picture, this.maps());
+    if (this.tabs.isShown("attention")) this.tabs.refresh();
   }
 
   status(picture) {
@@ -183,47 +221,7 @@ class Viewer {
     );
   }
 
-  facts(picture) {
-    const actions = $(this.element, ".actions");
-    actions.hidden = picture.state !== "done";
-    if (actions.hidden) return;
-    const { settings } = picture;
-    const [width, height] = picture.size ?? [settings.width, settings.height];
-    $(actions, ".facts").textContent = [
-      `${width}×${height}`,
-      `${settings.num_steps} steps`,
-      `guidance ${settings.guidance_scale}`,
-      `seed ${picture.seed}`,
-      ...(settings.lossy_cache_interval > 1 ? [`lossy cache ${settings.lossy_cache_interval}`] : []),
-    ]
-      .map((fact) => fact.replace(" ", "\u00a0"))
-      .join(" · ");
-    const save = $(actions, ".save");
-    save.href = picture.image;
-    save.download = picture.file_name;
-    for (const [selector, kind] of [
-      [".save-maps", "maps.npz"],
-      [".save-sheet", "sheet.png"],
-    ]) {
-      const link = $(actions, selector);
-      link.hidden = !picture.maps || !this.kept.has(picture.id);
-      link.href = new URL(`made/${picture.id}/${kind}`, document.baseURI);
-    }
-  }
-
-  buttons() {
-    $(this.element, ".keep-seed").addEventListener("click", () =>
-      this.send("recall", { settings: { seed: this.picture.seed }, kind: "seed" }),
-    );
-    $(this.element, ".use-settings").addEventListener("click", () =>
-      this.send("recall", { settings: this.picture.settings, kind: "all" }),
-    );
-    $(this.element, ".redraw").addEventListener("click", () => {
-      const start = document.querySelector("#start");
-      if (!start.querySelector(".painter")?.offsetParent) start.querySelector("button.label-wrap").click();
-      this.startFrom = this.picture.image; // the painter takes it once it is there
-      document.dispatchEvent(new Event("start-from"));
-    });
+  keys() {
     document.querySelector("#draw")?.addEventListener("click", () => this.leave(), { capture: true });
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && document.querySelector("#desk").dataset.busy === "true")
@@ -239,35 +237,19 @@ class Viewer {
 
   /** Asks for the same picture with another weight of a word. */
   weigh(chip, weight) {
-    const { picture } = this;
-    if (picture.state !== "done") return;
-    this.before = picture;
-    this.send("weigh", { span: chip.span, weight, settings: picture.settings, model: picture.model });
+    this.again({ span: chip.span, weight });
   }
 
-  tabs() {
-    const tabs = [...this.element.querySelectorAll("[role=tab]")];
-    for (const tab of tabs) {
-      tab.addEventListener("click", () => this.show(tab.id.slice(4)));
-      tab.addEventListener("keydown", (event) => {
-        const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-        if (!by) return;
-        const next = tabs[(tabs.indexOf(tab) + by + tabs.length) % tabs.length];
-        next.focus();
-        next.click();
-      });
-    }
+  /** Asks for the picture that is shown with something changed, and compares them. */
+  again(change) {
+    const { picture } = this;
+    if (picture?.state !== "done") return;
+    this.before = picture;
+    this.send("again", { ...change, settings: picture.settings, model: picture.model });
   }
 
   show(name) {
-    for (const tab of this.element.querySelectorAll("[role=tab]")) {
-      const is = tab.id === `tab-${name}`;
-      tab.setAttribute("aria-selected", is);
-      tab.tabIndex = is ? 0 : -1;
-      $(this.element, `#${tab.getAttribute("aria-controls")}`).hidden = !is;
-    }
-    if (name === "attention" && this.picture) this.attention.render(this.picture, this.maps());
-    if (name === "compare") this.compare.render();
+    this.tabs.show(name);
   }
 
   /** A loaded image of a url. */

@@ -109,7 +109,7 @@ def test_a_word_is_weighed_in_a_picture_of_an_image_only_with_that_image(studio)
     event = {"settings": request.to_dict(), "span": [2, 5], "weight": 1.5, "model": "default"}
 
     async def last(start):
-        return [message async for message in handlers.weigh(studio, Visitor("a"), event, start)][-1]
+        return [message async for message in handlers.again(studio, Visitor("a"), event, start)][-1]
 
     def run(start):
         with ThreadPoolExecutor(1) as thread:

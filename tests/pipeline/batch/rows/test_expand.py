@@ -56,6 +56,12 @@ def test_values_of_a_matrix(option: str, values: list[object]) -> None:
     assert parse_matrix([option]) == {option.partition("=")[0]: values}
 
 
+def test_a_matrix_takes_the_names_that_columns_take() -> None:
+    assert parse_matrix(["steps=4,8", "cfg_scale=2"]) == {"num_steps": [4, 8], "guidance_scale": [2.0]}
+    with pytest.raises(UsageError, match="matrix has num_steps twice"):
+        parse_matrix(["steps=4", "num_steps=8"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,8 +1,8 @@
 // For the curious: one word at every site and step, the heads of a site, and what computed them.
 
-import { percent, shortSite } from "./lens.js";
-import { concentration, field, MEAN, rangeOf } from "./maps.js";
-import { tile } from "./paint.js";
+import { nounOf, percent, shortSite } from "../light.js";
+import { concentration, field, MEAN, rangeOf } from "../maps.js";
+import { tile } from "../paint.js";
 
 const COLUMNS = 9;
 const NOTHING = 0.001; // of the attention of a place: a row whose most is less stays dark
@@ -29,19 +29,13 @@ export class Attention {
     }
     const words = view.chips.map((chip, i) => ({ ...chip, i })).filter((chip) => chip.part === "word");
     const chosen = [...this.viewer.lens.selected].filter((i) => i < view.chips.length);
-    const chips = chosen.length ? chosen : [this.longest(words)];
+    const chips = chosen.length ? chosen : [nounOf(view)];
     if (!sites.some((layer) => layer.name === this.site)) this.site = sites.at(-1).name;
     this.element.replaceChildren(
       this.choose(words, chips),
       this.steps(view, sites, chips),
       this.heads(view, sites, chips),
       this.plan(picture),
-    );
-  }
-
-  longest(words) {
-    return (
-      words.reduce((best, word) => (word.text.length > best.text.length ? word : best), words[0])?.i ?? 0
     );
   }
 
@@ -72,14 +66,14 @@ export class Attention {
   steps(view, sites, chips) {
     const section = part(
       "Sites and steps",
-      "Every row is a cross-attention site in the order in which they run, every column a step. Each row goes from 0 to its most.",
+      "Every row is a cross-attention site, in the order in which they run; every column is a step. In each row, black is no attention, and the brightest colour is the row's highest value.",
     );
     const count = Math.max(...view.layers.find((layer) => layer.kind === "grid").frames) + 1;
     const shown = columns(count);
     const table = document.createElement("div");
     table.className = "multiples";
     table.style.setProperty("--columns", shown.length + 1);
-    table.append(label(""), ...shown.map((step) => label(`step ${step + 1}`)), label("all"));
+    table.append(label("step"), ...shown.map((step) => label(step + 1)), label("all"));
     for (const { name } of sites) {
       const row = document.createElement("button");
       row.type = "button";
@@ -106,7 +100,7 @@ export class Attention {
     const layer = sites.find((each) => each.name === this.site);
     const section = part(
       `Heads of ${shortSite(this.site)}`,
-      "How concentrated each head is on the word: 0 is even, 1 is a single position (1 minus the entropy over that of an even map).",
+      "Where each head looks for the word. The number says how concentrated it is: 0.00 is the same everywhere, 1.00 is a single position.",
     );
     const row = document.createElement("div");
     row.className = "head-tiles";
@@ -172,7 +166,7 @@ function columns(count) {
 
 function part(title, text) {
   const section = document.createElement("section");
-  const heading = document.createElement("h3");
+  const heading = document.createElement("h2");
   heading.textContent = title;
   section.append(heading, note(text));
   return section;

@@ -1,7 +1,6 @@
 """What a run leaves for people and for other programs: an index, pages and a contact sheet."""
 
 import csv
-import html
 import io
 import json
 import logging
@@ -17,13 +16,13 @@ from limelight.pipeline.atomic import write_whole
 from limelight.pipeline.batch.journal import Ledger
 from limelight.pipeline.batch.rows.columns import FIELDS
 from limelight.pipeline.batch.rows.rows import Row
+from limelight.pipeline.batch.summary.gallery import Entry, pages_of
+from limelight.pipeline.results.segmentation import merge_coco
 
 logger = logging.getLogger(__name__)
 
 _TILE, _GAP, _LABEL, _COLUMNS = 160, 12, 34, 6
 _PAPER, _INK, _FAINT = "#faf9f6", "#1c1b1a", "#8a8680"
-
-Entry = dict[str, Any]  # a row of the index
 
 
 def contact_sheet(output: Path, entries: Sequence[Entry]) -> Image.Image:
@@ -66,88 +65,15 @@ def _cut(text: str, font: Any) -> str:
     return text + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def page_name(number: int) -> str:
-    return "index.html" if number == 0 else f"index-{number + 1}.html"
-
-
-def page(entries: Sequence[Entry], number: int, num_pages: int, total: int, drawn: int) -> str:
-    failed = [entry for entry in entries if entry["status"] == "failed"]
-    """One page of the gallery; what was typed is shown as text."""
-    tiles = "\n".join(_tile(entry) for entry in entries if entry["status"] == "done")
-    missing = "".join(
-        f"<li>line {entry['line']}, <q>{html.escape(_brief(entry))}</q>: {html.escape(entry['error'])}</li>"
-        for entry in failed
-    )
-    links = " ".join(
-        f"<b>{i + 1}</b>" if i == number else f'<a href="{page_name(i)}">{i + 1}</a>'
-        for i in range(num_pages)
-    )
-    return _HTML.format(
-        title=f"{drawn:,} of {total:,} pictures",
-        pages=f"<nav>{links}</nav>" if num_pages > 1 else "",
-        failed=f"<details open><summary>{len(failed)} failed</summary><ul>{missing}</ul></details>"
-        if failed
-        else "",
-        tiles=tiles,
-    )
-
-
-def _brief(entry: Entry) -> str:
-    return str(entry["prompt"])[:300]
-
-
-def _tile(entry: Entry) -> str:
-    file, prompt = html.escape(entry["file"]), html.escape(_brief(entry))
-    note = f"{entry['id'] or entry['key'][:8]} · seed {entry.get('seed', 0)}"
-    if entry["is_constant"]:
-        note += " · <em>of one colour</em>"
-    return (
-        f'<figure><a href="{file}"><img loading="lazy" src="{file}" alt="{prompt}"></a>'
-        f"<figcaption>{prompt or '<i>an empty prompt</i>'}<small>{note}</small></figcaption></figure>"
-    )
-
-
-_HTML = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --paper: #faf9f6; --ink: #1c1b1a; --faint: #8a8680; --line: #e5e2dc; }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --paper: #161514; --ink: #eceae6; --faint: #8f8b85; --line: #33302d; }}
-}}
-body {{ margin: 0 auto; max-width: 90rem; padding: 2rem clamp(1rem, 4vw, 3rem) 4rem; background: var(--paper);
-  color: var(--ink); font: 15px/1.4 system-ui, sans-serif; }}
-h1 {{ font-size: 1.5rem; font-weight: 600; margin: 0 0 1.5rem; }}
-main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: 1.5rem 1rem; }}
-figure {{ margin: 0; }}
-img {{ display: block; width: 100%; aspect-ratio: 1; object-fit: contain;
-  border-radius: 6px; background: var(--line); }}
-figcaption {{ margin-top: .5rem; overflow-wrap: anywhere; }}
-small {{ display: block; color: var(--faint); font-variant-numeric: tabular-nums; }}
-nav {{ display: flex; flex-wrap: wrap; gap: .75rem; margin: 0 0 1.5rem; }}
-a {{ color: inherit; }}
-details {{ border: 1px solid var(--line); border-radius: 6px; padding: .75rem 1rem; margin: 0 0 1.5rem; }}
-summary {{ font-weight: 600; cursor: pointer; }}
-em {{ font-style: normal; color: #c2410c; }}
-</style>
-<h1>{title}</h1>
-{pages}{failed}
-<main>
-{tiles}
-</main>
-</html>
-"""
-
-
-PAGE = 1000  # pictures
 SHEET = 60  # pictures
 # Columns of the index that are not the caller's; one of the same name is kept as `own_...`.
-_RESERVED = {"key", "line", "status", "file", "error", "is_constant", "seconds"}
+_RESERVED = {"key", "line", "status", "file", "error", "is_constant", "seconds", "maps"}
 
 
 def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list[Path]:
     """Writes `index.parquet` (`index.csv` where there is no pyarrow), `index.html` with more pages if there
-    are many pictures, and `contact-sheet.jpg` of the first; each is there whole or not at all.
+    are many pictures, `contact-sheet.jpg` of the first, and `coco.json`, the words' masks, where there are
+    maps; each is there whole or not at all.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -158,10 +84,12 @@ def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list
     drawn = [entry for entry in entries if entry["status"] == "done"]
     removed = [_removed(key, line) for key, line in ledger.done.items() if key not in rows]
     written = [_write_index(output, [*entries, *removed])]
-    pages = [entries[i : i + PAGE] for i in range(0, len(entries), PAGE)]
-    for number, some in enumerate(pages):
-        text = page(some, number, len(pages), len(entries), len(drawn)).encode()
-        written.append(write_whole(output / page_name(number), partial(_write, data=text)))
+    for name, text in pages_of(entries):
+        data = text.encode(errors="replace")
+        written.append(write_whole(output / name, partial(_write, data=data)))
+    annotations = [output / "maps" / f"{Path(each['file']).stem}-coco.json" for each in drawn]
+    if found := [path for path in annotations if path.is_file()]:
+        written.append(merge_coco(found, output / "coco.json"))
     if drawn:
         sheet = contact_sheet(output, drawn[:SHEET])
         written.append(
@@ -189,6 +117,7 @@ def _entry(key: str, row: Row, ledger: Ledger) -> Entry:
         "error": ledger.failed.get(key),
         "is_constant": bool(line.get("is_constant")),
         "seconds": line.get("seconds"),
+        "maps": f"maps/{Path(line['file']).stem}-maps.png" if line.get("maps") else None,
         **{name: row.values.get(name) for name in FIELDS if name in row.values},
         **own,
     }

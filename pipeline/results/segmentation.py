@@ -1,0 +1,123 @@
+"""Maps as a data set for segmentation: an indexed PNG of words, and annotations as COCO has them."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+from PIL import Image
+
+from limelight.files import read_json
+from limelight.pipeline.atomic import write_whole
+from limelight.pipeline.maps.labels import Labels
+from limelight.pipeline.results.overlay import from_oklab
+
+MAX_COCO_BYTES = 64 * 2**20  # of one picture
+_LIGHTNESS, _CHROMA = (0.72, 0.58, 0.84), 0.13  # of OKLab; neighbours in the prompt differ in both
+_GOLDEN = 0.381966  # of a turn: hues that follow each other lie far apart
+
+
+def indexed_picture(labels: Labels) -> Image.Image:
+    """A picture whose pixels are `labels.values`, each shown in its word's colour; no word is black."""
+    picture = Image.fromarray(labels.values)
+    picture.putpalette(colours(len(labels.words)).flatten().tolist())
+    return picture
+
+
+def colours(count: int) -> Any:
+    """sRGB of no word, and of `count` words."""
+    hues = 2 * np.pi * (0.08 + _GOLDEN * np.arange(count))
+    lab: Float[np.ndarray, "n 3"] = np.stack(
+        [np.resize(_LIGHTNESS, count), _CHROMA * np.cos(hues), _CHROMA * np.sin(hues)], axis=1
+    )
+    return np.concatenate([np.zeros((1, 3), np.uint8), from_oklab(lab)])
+
+
+def coco_of(labels: Labels, file_name: str) -> dict[str, Any]:
+    """One picture in COCO's format for object detection: a category for each word, and an annotation for each
+    that has pixels.
+
+    Its mask is run lengths down the columns, which `pycocotools` reads; `score` is the word's mean
+    probability over it.
+
+    Source: Lin et al. 2014, arXiv:1405.0312; the format at cocodataset.org/#format-data.
+    """
+    height, width = labels.values.shape
+    annotations: list[dict[str, Any]] = []
+    for index, (word, score) in enumerate(zip(labels.words, labels.scores, strict=True)):
+        mask = labels.mask(word)
+        if mask.any():
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": 1,
+                    "category_id": index + 1,
+                    "segmentation": {"size": [height, width], "counts": run_lengths(mask)},
+                    "area": int(mask.sum()),
+                    "bbox": box_of(mask),
+                    "iscrowd": 0,
+                    "score": round(score, 4),
+                }
+            )
+    return {
+        "images": [{"id": 1, "file_name": file_name, "width": width, "height": height}],
+        "categories": [{"id": i + 1, "name": word} for i, word in enumerate(labels.words)],
+        "annotations": annotations,
+    }
+
+
+def run_lengths(mask: Bool[np.ndarray, "h w"]) -> list[int]:
+    """Lengths of the runs of False and True in turn, down the columns, the first of False."""
+    flat = mask.T.flatten()
+    bounds = [0, *(np.flatnonzero(flat[1:] != flat[:-1]) + 1).tolist(), flat.size]
+    lengths = np.diff(bounds).tolist()
+    return [0, *lengths] if flat[0] else lengths
+
+
+def box_of(mask: Bool[np.ndarray, "h w"]) -> list[int]:
+    """Left, top, width and height of what a mask with a True in it covers, in pixels."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return [int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1]
+
+
+def merge_coco(files: Iterable[Path], to: Path) -> Path:
+    """Writes the annotations of many pictures, each a file made by `coco_of`, as one data set, without
+    holding them all at once. Categories are merged by name.
+
+    Raises:
+        OutputError: `to` cannot be written.
+        UnreadableFile, OSError: one of `files` cannot be read.
+    """
+    paths, names = list(files), dict[str, int]()
+
+    def write(file: IO[bytes]) -> None:
+        for key, entries in (("images", _images(paths)), ("annotations", _annotations(paths, names))):
+            file.write(b'{"images": [\n' if key == "images" else b'\n],\n"annotations": [\n')
+            for number, entry in enumerate(entries):
+                file.write((",\n" if number else "").encode() + json.dumps(entry).encode())
+        categories = [{"id": id, "name": name} for name, id in names.items()]
+        file.write(b'\n],\n"categories": ' + json.dumps(categories, ensure_ascii=False).encode() + b"}\n")
+
+    return write_whole(to, write)
+
+
+def _images(paths: list[Path]) -> Iterator[Mapping[str, Any]]:
+    for number, path in enumerate(paths, 1):
+        (image,) = read_json(path, max_bytes=MAX_COCO_BYTES)["images"]
+        yield image | {"id": number}
+
+
+def _annotations(paths: list[Path], names: dict[str, int]) -> Iterator[Mapping[str, Any]]:
+    """Numbered through; adds categories to `names` as they are met."""
+    ids = count(1)
+    for number, path in enumerate(paths, 1):
+        one = read_json(path, max_bytes=MAX_COCO_BYTES)
+        renumbered = {
+            each["id"]: names.setdefault(each["name"], len(names) + 1) for each in one["categories"]
+        }
+        for each in one["annotations"]:
+            category = renumbered[each["category_id"]]
+            yield each | {"id": next(ids), "image_id": number, "category_id": category}

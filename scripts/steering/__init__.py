@@ -1,0 +1,1 @@
+"""What steering does, measured; and a model that is trained to follow it."""

@@ -1,0 +1,122 @@
+"""Exceptions of handlers: refusals in their own words, anything else in ours, and in one place."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.access.visitor import Visitor
+from limelight.app.ui.actions import handlers
+from limelight.app.ui.actions.answered import Change, answered, reported
+from limelight.app.ui.form.settings import Settings
+from limelight.app.ui.studio.studio import BUG, Studio
+from limelight.errors import UsageError
+from limelight.pipeline import TextToImagePipeline
+
+SECRET = "what a visitor wrote"
+
+
+def messages_of(stream: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    async def collect() -> list[dict[str, Any]]:
+        return [message async for message in stream]
+
+    return asyncio.run(collect())
+
+
+def test_a_refusal_is_answered_in_its_own_words() -> None:
+    @answered
+    def handler() -> Change:
+        raise UsageError("the seed is x; must be a number")
+
+    assert handler() == Change("the seed is x; must be a number", kind="error")
+
+
+@pytest.mark.parametrize("error", [KeyError, ValueError, RuntimeError, ZeroDivisionError, RecursionError])
+def test_anything_else_is_answered_in_ours_and_logged_without_what_was_written(
+    error: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    @answered
+    def handler() -> Change:
+        raise error(SECRET)
+
+    @reported
+    async def stream() -> AsyncIterator[dict[str, Any]]:
+        yield {"is_over": False}
+        raise error(SECRET)
+
+    with caplog.at_level(logging.ERROR):
+        assert handler() == Change(BUG, kind="error")
+        first, last = messages_of(stream())
+    assert first == {"is_over": False}
+    assert (last["is_over"], last["error"]) == (True, BUG)
+    assert caplog.text.count(f"a handler broke: {error.__name__} at test_answered.py:") == 2
+    assert SECRET not in caplog.text
+
+
+def test_a_visitor_who_leaves_ends_what_the_handler_does() -> None:
+    ended = []
+
+    @reported
+    async def stream() -> AsyncIterator[dict[str, Any]]:
+        try:
+            while True:
+                yield {}
+        finally:
+            ended.append(True)
+
+    async def leave() -> None:
+        messages = stream()
+        await anext(messages)
+        await messages.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(leave())
+    assert ended == [True]
+
+
+@pytest.fixture(scope="module")
+def studio() -> Any:
+    made = Studio({"default": TextToImagePipeline.from_pretrained("default", device="cpu")}, Limits())
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"settings": 5},
+        {"settings": {"prompt": []}},
+        {"data": 7},
+        {"width": "a"},
+        {"seed": {}},
+    ],
+)
+def test_every_handler_answers_whatever_it_is_sent(studio: Studio, event: Any) -> None:
+    visitor = Visitor(session="s", address="127.0.0.1")
+    for change in (
+        handlers.restore(event, studio),
+        handlers.recall(event, studio),
+        handlers.fit(event, studio, event),
+        handlers.choose(studio, [event]),
+        handlers.expand(studio, visitor, Settings(prompt=event)),
+    ):
+        assert change.kind == "error" and change.text not in ("", BUG)
+    (message,) = messages_of(handlers.again(studio, visitor, event))
+    assert message["is_over"] and message["error"] not in ("", BUG)
+    (message,) = messages_of(handlers.draw(studio, visitor, Settings(prompt=event)))
+    assert message["is_over"] and message["error"] not in ("", BUG)
+
+
+@pytest.mark.parametrize(
+    "change", [{"span": 5}, {"span": [1]}, {"span": [0, 1]}, {"span": [0, 1], "weight": {}}]
+)
+def test_a_word_that_is_weighed_wrongly_is_refused(studio: Studio, change: dict[str, Any]) -> None:
+    event = {"settings": {"prompt": "a cat"}, "model": "default", **change}
+    (message,) = messages_of(handlers.again(studio, Visitor(session="s", address="127.0.0.1"), event))
+    assert message["error"] == "a word's span is two whole numbers, and its weight a number"
