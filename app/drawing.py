@@ -1,6 +1,6 @@
 """Requests become results, with a bar; what is done with each result is the command's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,22 @@ from limelight.pipeline.requests.request import GenerationRequest
 
 if TYPE_CHECKING:  # the module loads torch
     from limelight.pipeline.results.result import Result
+    from limelight.pipeline.text_to_image import TextToImagePipeline
 
 
 def drawn(
-    requests: Sequence[GenerationRequest], load: LoadOptions, *, expected_hash: str | None = None
+    requests: Sequence[GenerationRequest],
+    load: LoadOptions,
+    *,
+    expected_hash: str | None = None,
+    completed: Callable[["TextToImagePipeline", Sequence[GenerationRequest]], list[GenerationRequest]]
+    | None = None,
 ) -> Iterator["Result"]:
     """Each picture as soon as it is done; of one that fails the reason is printed instead.
 
     Args:
         expected_hash: of the model's content; another one is refused before sampling.
+        completed: the requests with what only the loaded model can add to them.
 
     Raises:
         UsageError: something that was given cannot be used.
@@ -35,6 +42,8 @@ def drawn(
                 f"{load.model!r} has {pipe.model.hash.result()[:12]}"
             )
         with refusals():
+            if completed is not None:
+                requests = completed(pipe, requests)
             for request in requests:
                 pipe.engine.plan(request)
         for step in pipe.stream(requests):

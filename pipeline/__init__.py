@@ -1,6 +1,6 @@
-"""From prompts to pictures, with the way each word took.
+"""Draws pictures from prompts, and records where each word acted.
 
-Names are loaded when they are first used: checking a request needs neither torch nor diffusers.
+Public names are loaded on first use, so checking a request needs neither torch nor diffusers.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Writes files atomically: a file is complete or does not exist."""
 
 import os
 import re
@@ -14,10 +14,11 @@ TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> Path:
-    """Has `write` fill a temporary file beside `path`, flushes it to disk, renames it; returns the full path.
+    """Writes a temporary file in the folder of `path`, flushes it to disk and renames it; returns the full
+    path.
 
     Raises:
-        OutputError: the place cannot be written to, or is full.
+        OutputError: the folder cannot be written to, or the disk is full.
     """
     temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
     try:
@@ -35,8 +36,8 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> Path:
 
 
 def remove_torn(folder: Path) -> None:
-    """Removes the temporary files, in `folder` and below, of processes that were killed in the middle of one;
-    for when nobody writes there."""
+    """Removes temporary files that killed processes have left in `folder` and below. No process may be
+    writing there."""
     for parent, _, names in os.walk(folder):
         for name in filter(TEMPORARY.fullmatch, names):
             with suppress(OSError):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Unpack, overload
 
 import torch
+from PIL import Image
 
 from limelight.attention import AttentionOrder
 from limelight.pipeline.adapters.files import AdapterFile
@@ -20,10 +21,12 @@ from limelight.pipeline.models.single_file.load import load_single_file
 from limelight.pipeline.requests.fields import RequestFields
 from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result, Step
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.sampling.sampler import ChangeOf
+from limelight.pipeline.sampling.word_mask import word_mask
 
 
 class TextToImagePipeline:
@@ -56,6 +59,11 @@ class TextToImagePipeline:
         graphs = Graphs(model.unet, max_rows, mode=mode) if compile else None
         self.engine = Engine(model, order, max_rows=max_rows, exact=exact, graphs=graphs)
         self._streams = 0  # being drawn with the weights as they are
+
+    def __repr__(self) -> str:
+        model, unet = self.model, self.model.unet
+        dtype = str(unet.dtype).removeprefix("torch.")
+        return f"TextToImagePipeline({model.name!r}, {model.family.name}, {unet.device.type}, {dtype})"
 
     @classmethod
     def from_pretrained(
@@ -169,6 +177,23 @@ class TextToImagePipeline:
             yield from self.engine.run(requests, change)
         finally:
             self._streams -= 1
+
+    def word_mask(
+        self, image: Source, words: str, *, prompt: str | None = None, grow: int = 1
+    ) -> Image.Image:
+        """White where an image shows what words name, black elsewhere: a mask to draw that part again.
+
+        Args:
+            image: as a request takes it.
+            prompt: describes the image and contains `words`; None is the words alone.
+            grow: how many positions of the finest attention grid the mask is made wider on each side.
+
+        Raises:
+            RequestError: the image cannot be read.
+            NoSuchMap: the prompt does not contain the words.
+        """
+        request = GenerationRequest(prompt=words if prompt is None else prompt, image=image).opened()
+        return word_mask(self.engine, request, words, grow=grow)
 
     def load_lora(
         self, path: str | os.PathLike[str], weight: float = 1.0, *, name: str | None = None

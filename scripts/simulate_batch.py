@@ -11,11 +11,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from limelight.pipeline.batch.claims import MAX_BLOCK, Share
+from limelight.pipeline.batch.claims import MAX_BLOCK, Claims
 from limelight.pipeline.batch.journal import Journal, Ledger
-from limelight.pipeline.batch.lock import Seat
+from limelight.pipeline.batch.lock import WorkerLock
 from limelight.pipeline.batch.rows.rows import read_rows
-from limelight.pipeline.batch.world import Team
+from limelight.pipeline.batch.world import World
 
 
 def main() -> int:
@@ -73,18 +73,18 @@ def time_of_claim(folder: Path, workers: int) -> float:
     for worker in range(1, workers):
         with Journal(folder / f"{worker:04}.jsonl") as journal:
             journal.append({"begin": "run"})
-    team = Team(place=0, size=1, run="run")
-    seat, ledger = Seat(folder, team.worker, team.run), Ledger(folder, team.run)
+    world = World(rank=0, size=1, run="run")
+    lock, ledger = WorkerLock(folder, world.worker, world.run), Ledger(folder, world.run)
     keys = [f"{i:024x}" for i in range(MAX_BLOCK * 400)]
     with Journal(folder / "0000.jsonl") as journal:
         journal.append({"begin": "run"})
-        share = Share(ledger, journal, seat, team, keys)
+        claims = Claims(ledger, journal, lock, world, keys)
         times = []
         for _ in range(50):
             begun = time.perf_counter()
-            share.claim(MAX_BLOCK)
+            claims.claim(MAX_BLOCK)
             times.append(time.perf_counter() - begun)
-    seat.leave()
+    lock.leave()
     return sorted(times)[len(times) // 2]
 
 

@@ -21,7 +21,7 @@ from limelight.pipeline.batch.rows.expand import parse_matrix
 from limelight.pipeline.batch.rows.file_names import Naming, naming_of
 from limelight.pipeline.batch.rows.rows import Manifest, read_rows
 from limelight.pipeline.batch.stop import Stop, Stopped
-from limelight.pipeline.batch.world import Team, device_of, join, place_of_process
+from limelight.pipeline.batch.world import World, device_of, join, rank_of_process
 from limelight.pipeline.errors import UnknownName, UsageError
 from limelight.pipeline.requests.fields import FIELDS
 
@@ -145,7 +145,7 @@ def draw_manifest(options: BatchOptions) -> None:
 
 def _run(options: BatchOptions, stop: Stop) -> None:
     manifest = _read(options)
-    is_first = place_of_process() == 0
+    is_first = rank_of_process() == 0
     if is_first and manifest.num_twins:
         report.complain(
             f"{manifest.num_twins} rows ask for what another does, seed and all; their pictures are equal"
@@ -154,10 +154,10 @@ def _run(options: BatchOptions, stop: Stop) -> None:
     # What does not draw itself must not refuse a backend that others have.
     plain = replace(options.load, attention=None, device="cpu", dtype=None)
     here = replace(options, load=plain) if on_cluster else options
-    team = Team(run=token_hex(8), worker="driver") if on_cluster else join(options.workers)
+    world = World(run=token_hex(8), worker="driver") if on_cluster else join(options.workers)
     with (
         BatchProgress(len(manifest.rows), is_shown=is_first) as progress,
-        _begun(here, manifest, team) as run,
+        _begun(here, manifest, world) as run,
     ):
         if is_first:
             _tell_beginning(run)
@@ -201,44 +201,44 @@ def _read(options: BatchOptions) -> Manifest:
 
 
 @contextmanager
-def _begun(options: BatchOptions, manifest: Manifest, team: Team) -> Iterator["Run"]:
+def _begun(options: BatchOptions, manifest: Manifest, world: World) -> Iterator["Run"]:
     """A place in the folder, and a model that can draw the manifest."""
     from limelight.pipeline.batch.capacity import find_max_rows
     from limelight.pipeline.batch.run import Run, open_output
 
-    seat = open_output(options.output, team)
+    lock = open_output(options.output, world)
     try:
-        if seat.recovered is not None:
-            report.complain(f"process {seat.recovered.pid} left without finishing; going on from there")
-        device = device_of(options.load.device, team)
+        if lock.recovered is not None:
+            report.complain(f"process {lock.recovered.pid} left without finishing; going on from there")
+        device = device_of(options.load.device, world)
         pipe = replace(options.load, device=device, max_rows=2 * (options.max_batch or 1)).load()
         with refusals():
-            run = Run.begin(manifest, options.output, team, seat, pipe.engine, options.naming)
+            run = Run.begin(manifest, options.output, world, lock, pipe.engine, options.naming)
         if options.max_batch is None and not options.dry_run and run.num_done < len(run.rows):
             pipe.engine.max_rows = find_max_rows(pipe.engine, next(iter(run.rows.values())).request())
         yield run
     finally:
-        seat.leave()
+        lock.leave()
 
 
 def _draw_here(options: BatchOptions, run: "Run", stop: Stop, show: Callable[[int], None]) -> None:
     """Draws with as many processes of this machine as pay or were asked for."""
     is_fixed = options.load.device not in (None, "cpu")
     size = options.workers or (1 if options.load.offload else run.find_workers(is_device_named=is_fixed))
-    for place in run.draw_with_others(partial(_draw_beside, options), stop, show, size=size):
-        report.complain(f"process {place + 1} of {size} died; what it had begun was drawn by others")
+    for rank in run.draw_with_others(partial(_draw_as_worker, options), stop, show, size=size):
+        report.complain(f"process {rank + 1} of {size} died; what it had begun was drawn by others")
 
 
-def draw_part(options: BatchOptions, team: Team, stop: Stop | None = None) -> None:
+def draw_part(options: BatchOptions, world: World, stop: Stop | None = None) -> None:
     """One worker's part of a run of several."""
-    with logged(options.log), _begun(options, _read(options), team) as run:
+    with logged(options.log), _begun(options, _read(options), world) as run:
         run.draw(stop or Stop(), lambda left: None)
 
 
-def _draw_beside(options: BatchOptions, team: Team, stop: Stop) -> None:
+def _draw_as_worker(options: BatchOptions, world: World, stop: Stop) -> None:
     lifetime.begin()
     report.set_up()
-    draw_part(options, team, stop)
+    draw_part(options, world, stop)
 
 
 def _stopped(what: str = "nothing was drawn") -> NoReturn:

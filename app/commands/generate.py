@@ -12,6 +12,7 @@ import typer
 
 from limelight.app import report
 from limelight.app.commands.options import grouped, load_options, request_options
+from limelight.app.commands.word_mask import WordMask
 from limelight.app.default_command import one_prompt
 from limelight.app.drawing import drawn, stopping
 from limelight.app.load import LoadOptions
@@ -45,6 +46,10 @@ def generate(
     fields: Annotated[Mapping[str, Any], _ASKED],
     load: Annotated[LoadOptions, _LOAD],
     count: Annotated[int, typer.Option(help="Pictures, with seeds SEED, SEED+1, ...")] = 1,
+    mask_word: Annotated[
+        str | None,
+        typer.Option(help="Find what this word names in --image, and draw that part again; saves the mask."),
+    ] = None,
     maps: Annotated[
         Path | None, typer.Option(help="A folder for where each word acted: sheet, words, numbers, steps.")
     ] = None,
@@ -73,7 +78,8 @@ def generate(
     if expand:
         expansion = _expanded(text, seed, expander, load.model)
         requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
-    draw(requests, output, load, maps=maps, native=native)
+    found = None if mask_word is None else WordMask.of(mask_word, fields, output, count)
+    draw(requests, output, load, maps=maps, native=native, mask=found)
 
 
 def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
@@ -106,6 +112,7 @@ def draw(
     *,
     maps: Path | None = None,
     native: bool = False,
+    mask: WordMask | None = None,
 ) -> None:
     """Draws every request and saves each picture as soon as it is done.
 
@@ -113,6 +120,7 @@ def draw(
         output: a .png file, for a single request, or a folder.
         maps: a folder for where each word acted; the requests record.
         native: save small pictures as they are.
+        mask: of a word, to be found in the requests' image.
 
     Raises:
         UsageError: something that was given cannot be used.
@@ -127,13 +135,15 @@ def draw(
         check_writable(maps)
     started, num_drawn = time.monotonic(), 0
     with stopping():
-        for result in drawn(requests, load):
+        for result in drawn(requests, load, completed=mask):
             num_drawn += 1
             shown = result if native else enlarge_to_view(result)
             path = shown.save(output if one_file else output / shown.file_name)
             report.say(f"{path}  ({_about(shown)})")
             if maps is not None:
                 report.say(f"{export_maps(result, maps)[0]}  (where each word acted)")
+            for why in result.info.get("pick", {}).get("why", ()):
+                report.say(f"  {why}")
             if result.info["is_constant"]:
                 report.complain(f"seed {result.request.seed}: the picture is of one colour")
     report.say(f"{num_drawn} of {len(requests)} pictures in {time.monotonic() - started:.1f} s")

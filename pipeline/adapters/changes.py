@@ -1,6 +1,6 @@
-"""What an adapter does to one weight of a model: low-rank, Hadamard or Kronecker products, or a new length.
+"""The changes that an adapter makes to one weight: low-rank, Hadamard or Kronecker products, or a new length.
 
-Every change knows the shape of the weights it is for, and gives what is added to them.
+Every change knows the shape of its weight, and computes what is added to it.
 """
 
 import math
@@ -15,10 +15,10 @@ from torch import Tensor
 class Change(Protocol):
     @property
     def shape(self) -> tuple[int, ...] | None:
-        """Of the weights that it changes, without a 1x1 kernel; None if its factors do not fit together."""
+        """The shape of its weight, without a 1x1 kernel; None if its factors do not fit together."""
 
     def delta(self, original: Tensor) -> Tensor:
-        """The change to add to `original`, the model's own weights in float32, on their device."""
+        """The change that is added to `original`, the model's own weight in float32, on the same device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class LowRank:
     """LoRA: (alpha / r) B A.
 
     Attributes:
-        down: A, of the shape of a layer with `rank` outputs.
-        up: B, from there to the layer's outputs.
-        mid: between both, in convolutions whose kernel is decomposed too (LoCon's Tucker form).
+        down: A, the weight of a layer with `rank` outputs.
+        up: B, which maps these to the outputs of the changed layer.
+        mid: the kernel between both, for convolutions in Tucker form (LoCon).
         scale: alpha / rank.
 
     Source: Hu et al. 2021, arXiv:2106.09685, section 4.1.
@@ -60,11 +60,11 @@ class LowRank:
 
 @dataclass(frozen=True, slots=True)
 class Hadamard:
-    """LoHa: the product, number by number, of two low-rank matrices.
+    """LoHa: the elementwise product of two low-rank matrices.
 
     Attributes:
-        factors: (a, b) of each of both; a b, or with `cores` the kernel's Tucker form.
-        cores: rank rank h w of each; none for other layers.
+        factors: (a, b) for each matrix a b; with `cores`, the outer factors of the kernel's Tucker form.
+        cores: rank rank h w for each matrix; empty for layers other than convolutions.
 
     Source: Hyeon-Woo et al. 2022, arXiv:2108.06098, proposition 1 and section 2.2; LyCORIS for the names.
     """
@@ -102,11 +102,11 @@ class Hadamard:
 
 @dataclass(frozen=True, slots=True)
 class Kronecker:
-    """LoKr: the Kronecker product of two matrices, each whole or the product of two.
+    """LoKr: the Kronecker product of two matrices, each of which may be a product of two.
 
     Attributes:
-        first, second: (whole,), or (a, b) for a b.
-        core: rank rank h w, of the second in a kernel's Tucker form.
+        first, second: (matrix,), or (a, b) for a b.
+        core: rank rank h w, if the second is a kernel in Tucker form.
 
     Source: Yeh et al. 2024, arXiv:2309.14859, section 3.3.
     """
@@ -152,12 +152,12 @@ def _product(factors: Sequence[Tensor], core: Tensor | None, original: Tensor) -
 
 @dataclass(frozen=True, slots=True)
 class Decomposed:
-    """DoRA: the changed weights, brought to lengths that were learned too.
+    """DoRA: the changed weights, rescaled to learned lengths.
 
     Attributes:
-        magnitude: of each output, or of each input.
-        of_inputs: the lengths are of what each input has, over all outputs, as the paper's; else of what each
-            output has, as PEFT's.
+        magnitude: the length for each output, or for each input.
+        of_inputs: whether there is a length for each input, as in the paper; otherwise there is one for each
+            output, as in PEFT.
 
     Source: Liu et al. 2024, arXiv:2402.09353, equation 5.
     """
@@ -185,12 +185,12 @@ class Decomposed:
 
 @dataclass(frozen=True, slots=True)
 class BiasShift:
-    """What a LoRA whose factors have biases adds to the layer's own: (alpha / r) (B a + b).
+    """The change to a layer's bias by a LoRA whose factors have biases: (alpha / r) (B a + b).
 
     Attributes:
         up: B.
-        down_bias: a; None for none.
-        up_bias: b; None for none.
+        down_bias: a, or None.
+        up_bias: b, or None.
     """
 
     up: Tensor
@@ -216,13 +216,13 @@ class BiasShift:
 
 
 def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Of a 1x1 convolution, the shape of the linear layer that it is."""
+    """The shape of a weight; a 1x1 convolution has that of the equal linear layer."""
     return shape[:2] if all(size == 1 for size in shape[2:]) else shape
 
 
 def fits(change: Change, weight: Sequence[int]) -> bool:
-    """Whether a change is for weights of this shape. A Hadamard or Kronecker product may have
-    inputs and kernel as one dimension."""
+    """Whether a change fits a weight of this shape. A Hadamard or Kronecker product may join inputs and
+    kernel in one dimension."""
     shape, expected = change.shape, without_ones(tuple(weight))
     if shape == expected:
         return True

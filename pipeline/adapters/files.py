@@ -1,4 +1,4 @@
-"""Which LoRA and textual inversion files to draw with, as the command line and a record name them."""
+"""The files of LoRAs and textual inversions, as the command line and a picture's record name them."""
 
 import hashlib
 import math
@@ -19,11 +19,11 @@ _OPTIONS = {"lora": "--lora", "embedding": "--embedding"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterFile:
-    """A file to draw with.
+    """The file of a LoRA or of an embedding.
 
     Attributes:
-        weight: of a LoRA; an embedding has none.
-        name: of a LoRA, or the word of an embedding; None takes the file's own.
+        weight: the weight of a LoRA; an embedding has none.
+        name: the name of a LoRA, or the word of an embedding; None takes the file's own.
     """
 
     kind: Kind
@@ -36,7 +36,7 @@ class AdapterFile:
 
 
 def check_weight(weight: float) -> None:
-    """Raises AdapterError unless `weight` is one that a LoRA can have."""
+    """Raises AdapterError unless `weight` is in the range for LoRAs."""
     if not math.isfinite(weight) or abs(weight) > MAX_WEIGHT:
         raise AdapterError(
             f"the weight of a LoRA is {weight}; must be from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g}"
@@ -44,10 +44,10 @@ def check_weight(weight: float) -> None:
 
 
 def lora_file(path: Path) -> Path:
-    """The file that `path` is or holds.
+    """The LoRA file at `path`, which may be a folder with one file.
 
     Raises:
-        AdapterError: neither.
+        AdapterError: there is no such file.
     """
     if is_file(path):
         return path
@@ -62,19 +62,19 @@ def lora_file(path: Path) -> Path:
 
 
 def parse_lora(text: str) -> AdapterFile:
-    """`FILE` or `FILE:WEIGHT`, where FILE may be a folder with one.
+    """Parses `FILE` or `FILE:WEIGHT`, where FILE may be a folder with one file.
 
     Raises:
         AdapterError: there is no such file, or the weight is out of range.
     """
     head, _, tail = text.rpartition(":")
     weight = None if is_file(Path(text)) or os.path.isdir(text) else _number(tail)
-    path = text if weight is None else head  # a colon may belong to the name
+    path = text if weight is None else head  # a colon may be part of the name
     return AdapterFile(kind="lora", path=lora_file(Path(path)), weight=1.0 if weight is None else weight)
 
 
 def parse_embedding(text: str) -> AdapterFile:
-    """`FILE`, being there.
+    """Parses `FILE`, which must exist.
 
     Raises:
         AdapterError: there is no such file.
@@ -86,10 +86,10 @@ def parse_embedding(text: str) -> AdapterFile:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a regular file.
+    """Whether `path` is a regular file.
 
     Raises:
-        AdapterError: no file can have such a name, or something else has it.
+        AdapterError: the name is invalid, or belongs to something other than a file.
     """
     try:
         open_regular(path).close()
@@ -110,14 +110,14 @@ def _number(text: object) -> float | None:
 
 
 def recorded_files(recorded: object, given: Iterable[AdapterFile]) -> tuple[AdapterFile, ...]:
-    """The files that a picture was drawn with, found by content among those given, in the record's order.
+    """The files that a picture was drawn with, in the order of its record; they are matched by content.
 
     Args:
-        recorded: `adapters` of a picture's record, as it was found there.
-        given: in any order, under any names; weights and names are the record's.
+        recorded: `adapters` in the picture's record, not yet checked.
+        given: the user's files, in any order and under any names; weights and names come from the record.
 
     Raises:
-        AdapterError: one is missing, is another file, or was not used.
+        AdapterError: a file is missing, has other content, or was not used for the picture.
     """
     if not isinstance(recorded, list) or not all(isinstance(one, dict) for one in recorded):
         raise AdapterError("the adapters in the record are not a list of objects; it cannot be drawn again")

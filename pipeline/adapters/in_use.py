@@ -1,4 +1,4 @@
-"""The LoRAs and textual inversions in use with a model: put into its weights, and undone exactly."""
+"""The LoRAs and textual inversions in use with a model. Their changes can be undone exactly."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class LoraInUse:
     weight: float
 
     def record(self) -> dict[str, Any]:
-        """What has to be the same for the same picture, and what the file was called."""
+        """What identifies the adapter in a picture's record, and the name of its file."""
         return {
             "kind": "lora",
             "name": self.name,
@@ -38,9 +38,9 @@ class LoraInUse:
 
 
 class Adapters:
-    """What a model draws with beside its own weights.
+    """The adapters that a model draws with.
 
-    LoRAs are merged into the weights, see `MergedWeights`: the originals of all attention blocks take 0.5 GB
+    LoRAs are merged into the weights, see `MergedWeights`. The originals of all attention blocks take 0.5 GB
     for SD1.5 and 4.4 GB for SDXL, in float16.
     """
 
@@ -54,7 +54,7 @@ class Adapters:
         self.embeddings: tuple[Embedding, ...] = ()
 
     def add(self, file: AdapterFile) -> None:
-        """Draws with a file from now on.
+        """Adds the adapter in a file.
 
         Raises:
             AdapterError, WeightsError: it cannot be used.
@@ -65,11 +65,11 @@ class Adapters:
             self.add_embedding(file.path, word=file.name)
 
     def add_lora(self, path: Path, *, weight: float = 1.0, name: str | None = None) -> None:
-        """Puts a LoRA to work beside those in use.
+        """Adds a LoRA to those in use.
 
         Args:
-            weight: multiplies its effect; -10 to 10, 0 for none.
-            name: to remove it by; the file's own without suffix if not given.
+            weight: multiplies its effect; -10 to 10, where 0 has no effect.
+            name: used to remove it; by default the name of the file without suffix.
 
         Raises:
             AdapterError: the file, the weight or the name cannot be used.
@@ -90,10 +90,10 @@ class Adapters:
         self._use((*self.loras, LoraInUse(name=name, lora=lora, weight=float(weight))))
 
     def remove_lora(self, name: str | None = None) -> None:
-        """Takes one LoRA away, or all; without any, every weight is again what it was, bit for bit.
+        """Removes one LoRA, or all. Without LoRAs every weight is the original one, bit for bit.
 
         Raises:
-            AdapterError: there is none of that name.
+            AdapterError: no LoRA has that name.
         """
         names = [used.name for used in self.loras]
         if name is not None and name not in names:
@@ -101,10 +101,10 @@ class Adapters:
         self._use(tuple(used for used in self.loras if name is not None and used.name != name))
 
     def add_embedding(self, path: Path, *, word: str | None = None) -> str:
-        """Makes a textual inversion's word known, and returns the word.
+        """Teaches the model the word of a textual inversion, and returns the word.
 
         Raises:
-            AdapterError: the file cannot be used, or the word is known.
+            AdapterError: the file cannot be used, or the word is taught already.
             WeightsError: the file is damaged.
         """
         widths = [encoder.model.config.hidden_size for encoder in self._text.encoders]
@@ -117,10 +117,10 @@ class Adapters:
         return new.word
 
     def remove_embedding(self, word: str | None = None) -> None:
-        """Forgets one word, or all.
+        """Removes one taught word, or all.
 
         Raises:
-            AdapterError: it is not known.
+            AdapterError: the word is not taught.
         """
         words = [known.word for known in self.embeddings]
         if word is not None and word not in words:
@@ -152,6 +152,6 @@ def _weighted(change: Change, weight: float, original: Tensor) -> Tensor:
 
 
 def _free_name(stem: str, taken: Collection[str]) -> str:
-    """`stem`, or with the first number behind it that makes it a new name."""
+    """`stem`, with the first number appended that makes it a new name, if it is taken."""
     numbered = (f"{stem}-{number}" for number in count(2))
     return next(name for name in chain([stem], numbered) if name not in taken)

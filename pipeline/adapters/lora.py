@@ -1,4 +1,4 @@
-"""A LoRA, or an adapter of its kin: changes to weights, from a file that is checked against the model."""
+"""Reads LoRAs and related adapters from files, and checks them against the model."""
 
 import math
 import warnings
@@ -37,20 +37,20 @@ from limelight.unet.weights.tensors import content_hash, read_places, require_fi
 _MAX_GROWTH = (
     64  # numbers in a change for each of the weights it is for; a LoRA of rank 128 of a small one has 4
 )
-_SMALL = 2**20  # numbers that are no matter
+_SMALL = 2**20  # numbers that are always allowed
 
 
 class WordsLeftOut(UserWarning):
-    """A LoRA brings learned words along, which have no effect; the message names them."""
+    """A LoRA file also contains learned words, which have no effect; the message names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lora:
-    """What a file changes.
+    """The changes in one file.
 
     Attributes:
-        sha256: of the file, as `sha256sum` prints it and model sites list it.
-        layers: by the weight that is changed.
+        sha256: hash of the file, as `sha256sum` prints it and model sites list it.
+        layers: weight -> its change.
     """
 
     path: Path
@@ -63,21 +63,21 @@ class Lora:
 
 
 def read_lora(path: Path, parts: Mapping[str, nn.Module]) -> Lora:
-    """The LoRA in a file or folder, every one of whose weights has its place in the model.
+    """Reads the LoRA in a file or folder; every weight in it must belong to a layer of the model.
 
-    The file's header is checked in full, against the model, before its weights are read.
+    The header is checked against the model before any weight is read.
 
     Args:
         path: a .safetensors file in the layout of PEFT, diffusers, LyCORIS or kohya's scripts, or a folder
             with one.
-        parts: `unet`, `text_encoder`, `text_encoder_2`, as far as the model has them.
+        parts: the parts of the model: `unet`, `text_encoder`, `text_encoder_2`, if present.
 
     Raises:
-        AdapterError: there is no such file, it is no LoRA, or it is one for another model.
+        AdapterError: there is no such file, it is no LoRA, or it is for another model.
         WeightsError: the file is truncated, damaged, or not safetensors.
 
     Warns:
-        WordsLeftOut: it brings learned words along.
+        WordsLeftOut: it also contains learned words.
     """
     path = lora_file(path)
     entries, notes = read_header_and_notes(path)
@@ -119,10 +119,10 @@ def _without_words(path: Path, entries: Mapping[str, TensorEntry]) -> dict[str, 
 def _keys(
     path: Path, entries: Mapping[str, TensorEntry], parts: Mapping[str, nn.Module]
 ) -> dict[Place, dict[Role, str]]:
-    """The key of every tensor, by the weight that it changes and what it is for that.
+    """Weight -> role -> the key of the tensor with that role.
 
     Raises:
-        AdapterError: a key means nothing in this model.
+        AdapterError: a key does not belong to this model.
     """
     places = spellings(parts)
     found: dict[Place, dict[Role, str]] = {}
@@ -201,7 +201,7 @@ _ROLES_OF: Mapping[str, set[str]] = {
 
 
 def _factors(path: Path, place: Place, roles: Mapping[Role, Tensor], stem: str) -> tuple[Tensor, ...]:
-    """A whole matrix, or the two that it is the product of."""
+    """A matrix, or its two factors."""
     named: dict[str, Tensor] = {str(role): tensor for role, tensor in roles.items()}
     if stem in named and not named.keys() & {f"{stem}_a", f"{stem}_b"}:
         return (named[stem],)
@@ -210,7 +210,7 @@ def _factors(path: Path, place: Place, roles: Mapping[Role, Tensor], stem: str) 
 
 
 def need(path: Path, place: Place, roles: Mapping[str, Tensor], *names: str) -> None:
-    """Raises AdapterError unless all of a change's factors are there."""
+    """Raises AdapterError unless all factors of a change are present."""
     if missing := [name for name in names if name not in roles]:
         raise AdapterError(
             f"{path} has no {' and '.join(missing)} weights for {place}; a LoRA has both, and this is not "
@@ -228,7 +228,7 @@ def _check(
     layers: Mapping[Place, Change],
     parts: Mapping[str, nn.Module],
 ) -> None:
-    """Raises AdapterError unless every change fits its weight, and is not out of all proportion."""
+    """Raises AdapterError unless every change fits its weight and has a reasonable size."""
     clashes = [message for place, layer in layers.items() if (message := _clash(place, layer, parts))]
     if clashes:
         raise AdapterError(_mismatch(path, entries, parts, [], clashes))
@@ -273,7 +273,7 @@ def _mismatch(
 
 
 def _family_in_file(tensors: Mapping[str, TensorEntry]) -> str | None:
-    """The family that a LoRA was made for, by the width of the context that it reads."""
+    """The family that a LoRA was made for, derived from the width of the context that it reads."""
     for key, tensor in tensors.items():
         name, role = split_key(key) or ("", None)
         if role == "down" and name.endswith(("attn2.to_k", "attn2_to_k")) and len(tensor.shape) >= 2:

@@ -1,4 +1,4 @@
-"""The names that the weights of a LoRA go by, and the layers of a model that they mean.
+"""Maps the names of a LoRA's weights to the layers of a model.
 
 PEFT and diffusers write dotted module names; kohya's scripts write them with underscores, and for SDXL they
 write the names of the original `sgm` code. All spellings of a model's layers are derived from its modules,
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from limelight.unet import UNet
 from limelight.unet.weights.original_names import original_names
 
-Role = str  # what a tensor is for its layer: `down`, `up`, `alpha`, `hada_w1_a` and so on
+Role = str  # the role of a tensor in its layer: `down`, `up`, `alpha`, `hada_w1_a` and so on
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A weight of a model: `unet`, `text_encoder` or `text_encoder_2`, the module's name in it, and which."""
+    """A weight of a model: its part (`unet`, `text_encoder` or `text_encoder_2`), module and parameter."""
 
     part: str
     module: str
@@ -31,7 +31,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """Of the weight in its part."""
+        """The weight's name in its part."""
         return f"{self.module}.{self.parameter}"
 
     @property
@@ -77,17 +77,17 @@ _OLD_ATTENTION = {"to_q": "q_proj", "to_k": "k_proj", "to_v": "v_proj", "to_out"
 
 
 def word_of_bundle(key: str) -> str | None:
-    """The learned word that a tensor is of, None where it is of a layer."""
+    """The learned word that a tensor belongs to; None if it belongs to a layer."""
     return key.removeprefix(_BUNDLE).rpartition(".")[0] or key if key.startswith(_BUNDLE) else None
 
 
 def other_kind(key: str) -> str | None:
-    """What a key belongs to that is no plain LoRA, None if it may be one."""
+    """The type of adapter that a key shows, other than LoRA; None if it may be a LoRA's."""
     return next((kind for pattern, kind in _OTHER_KINDS if pattern.search(key)), None)
 
 
 def split_key(key: str) -> tuple[str, Role] | None:
-    """The name of the layer as the file spells it, without its dress, and what the tensor is for it."""
+    """The name of the layer in the file, without prefixes and suffixes, and the role of the tensor."""
     for pattern, role in _ROLES:
         if match := pattern.search(key):
             return _undress(key[: match.start()]), role
@@ -95,7 +95,7 @@ def split_key(key: str) -> tuple[str, Role] | None:
 
 
 def _undress(name: str) -> str:
-    """Takes off what PEFT and old versions of diffusers put around a module's name."""
+    """Removes what PEFT and old versions of diffusers add to a module's name."""
     name = name.removeprefix("base_model.model.")
     if "." not in name:
         return name
@@ -110,7 +110,7 @@ def spellings(parts: Mapping[str, nn.Module]) -> dict[str, Place]:
     """Every name that a LoRA may have for a linear layer or convolution -> the layer.
 
     Args:
-        parts: `unet`, `text_encoder`, `text_encoder_2`, as far as the model has them.
+        parts: the parts of the model: `unet`, `text_encoder`, `text_encoder_2`, if present.
     """
     found: dict[str, Place] = {}
     for part, root in parts.items():
@@ -131,7 +131,7 @@ def spellings(parts: Mapping[str, nn.Module]) -> dict[str, Place]:
 
 def _unet_spellings(module: str) -> Iterator[str]:
     yield f"unet.{module}"
-    yield module  # PEFT's own files hold one model and do not say which
+    yield module  # PEFT's own files hold one model and do not name it
     yield f"lora_unet.{module}"
     yield f"diffusion_model.{module}"  # ComfyUI
     yield f"model.diffusion_model.{module}"

@@ -1,4 +1,4 @@
-"""The scale of an adapter's factors, as the file or PEFT's configuration in its folder states it."""
+"""The scale of an adapter's factors, from the file or from PEFT's configuration in its folder."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _PARTS = ("text_encoder_2", "text_encoder", "unet")
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """PEFT's configurations, by part; empty where the file has none, and alpha is then the rank.
+    """PEFT's configurations by part. Without a configuration, alpha equals the rank.
 
     Source: Hu et al. 2021, arXiv:2106.09685, section 4.1; Kalajdzievski 2023, arXiv:2312.03732, for rsLoRA.
     """
@@ -29,11 +29,11 @@ class Scales:
         return any(config.get("use_dora") for config in self.configs.values())
 
     def of(self, place: Place, rank: int | None, alpha: float | None) -> float:
-        """What the product of the factors is multiplied with.
+        """The factor of the product.
 
         Args:
-            rank: None for a product of whole matrices.
-            alpha: as stored with the factors, which goes before every configuration.
+            rank: None if the matrices have no factors.
+            alpha: the value stored with the factors, which takes precedence over configurations.
         """
         config = self.configs.get(place.part) or self.configs.get("", {})
         if rank is None:  # PEFT scales these too, others do not
@@ -50,13 +50,13 @@ class Scales:
 
 
 def read_scales(path: Path, notes: Mapping[str, str]) -> Scales:
-    """The scales that the file, or an `adapter_config.json` in its folder, states.
+    """The scales that the file, or an `adapter_config.json` in its folder, defines.
 
     Args:
         notes: the file's metadata.
 
     Raises:
-        AdapterError: it cannot be read, or makes no sense.
+        AdapterError: the configuration cannot be read, or is invalid.
     """
     config_file = path.parent / "adapter_config.json"
     content, source = notes.get(_METADATA, "").encode("utf-8", "replace"), path
@@ -84,7 +84,7 @@ def read_scales(path: Path, notes: Mapping[str, str]) -> Scales:
 
 
 def _matches(pattern: str, module: str) -> bool:
-    """Whether a name in `alpha_pattern` means a module: its last parts, or after `^` all of it."""
+    """Whether a name in `alpha_pattern` means a module: the end of its name, or after `^` the whole name."""
     name = pattern.replace("\\.", ".").removesuffix("$")
     if name.startswith("^"):
         return module == name[1:]
@@ -105,7 +105,7 @@ def _check(source: Path, config: Mapping[str, Any]) -> None:
 
 
 def _is_name(pattern: str) -> bool:
-    """Whether a pattern is the name of a module: PEFT takes regular expressions, and files have names."""
+    """Whether a pattern is a module's name. PEFT accepts regular expressions, but files contain names."""
     name = pattern.removeprefix("^").removesuffix("$").replace("\\.", ".")
     return bool(name) and all(c.isalnum() or c in "._" for c in name)
 
@@ -113,7 +113,7 @@ def _is_name(pattern: str) -> bool:
 def _is_finite(value: Any) -> bool:
     try:
         return isinstance(value, int | float) and math.isfinite(value)
-    except OverflowError:  # a whole number that no float holds
+    except OverflowError:  # a whole number too large for a float
         return False
 
 

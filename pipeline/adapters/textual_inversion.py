@@ -13,24 +13,24 @@ from limelight.pipeline.text.learned import Embedding
 from limelight.unet.weights.header import PickledWeights, TensorEntry, read_header
 from limelight.unet.weights.tensors import content_hash, read_places, require_finite
 
-_NAMELESS = {"emb_params", "*", "string_to_param.*"}  # keys that say nothing of the word
-_BY_ENCODER = (("clip_l", "clip_g"), ("text_encoders_0", "text_encoders_1"))  # the latter: pivotal tuning's
+_NAMELESS = {"emb_params", "*", "string_to_param.*"}  # keys that do not name the word
+_BY_ENCODER = (("clip_l", "clip_g"), ("text_encoders_0", "text_encoders_1"))  # the latter from pivotal tuning
 _OF_TRAINING = {"step", "global_step", "epoch", "sd_checkpoint", "sd_checkpoint_name", "name"}
 MAX_VECTORS = 75  # as many as one chunk holds
 MAX_NAME_CHARACTERS = 200
 
 
 def read_embedding(path: Path, widths: Sequence[int], *, word: str | None = None) -> Embedding:
-    """The textual inversion in a file, for text encoders of the given widths.
+    """Reads the textual inversion in a file, for text encoders of the given widths.
 
     Args:
         path: a .safetensors file as diffusers (the word is the key), A1111 (`emb_params`) or trainers for
-            SDXL (`clip_l` and `clip_g`, or `text_encoders_0` and `text_encoders_1`) write it; what they note
-            of the training is left out.
-        word: to type in prompts; the file's key if it has one, else the file's name without suffix.
+            SDXL (`clip_l` and `clip_g`, or `text_encoders_0` and `text_encoders_1`) write it. Notes about the
+            training are ignored.
+        word: the word to type in prompts; by default the file's key, or else the file's name without suffix.
 
     Raises:
-        AdapterError: it is none, a pickle, or one for another model.
+        AdapterError: it is no textual inversion, a pickle, or for another model.
         WeightsError: the file is truncated, damaged, or not safetensors.
     """
     if not is_file(path):
@@ -66,7 +66,7 @@ def read_embedding(path: Path, widths: Sequence[int], *, word: str | None = None
 def _keys(
     path: Path, entries: Mapping[str, TensorEntry], widths: Sequence[int]
 ) -> tuple[str | None, list[str]]:
-    """The word that the file names, if it names one, and the tensor for each encoder."""
+    """The word that the file names, if any, and the key of the tensor for each encoder."""
     held = [key for key in entries if key not in _OF_TRAINING and math.prod(entries[key].shape) != 1]
     by_encoder = next((names for names in _BY_ENCODER if set(held) == set(names)), None)
     nameless = {*_NAMELESS, *(name for names in _BY_ENCODER for name in names)}
@@ -91,5 +91,5 @@ def _keys(
 
 
 def _matrix(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Vectors and their width."""
+    """The number of vectors and their width."""
     return (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])

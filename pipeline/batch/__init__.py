@@ -1,1 +1,1 @@
-"""Many pictures from one manifest, each drawn once whatever happens on the way."""
+"""Draws many pictures from one manifest, each exactly once, also after crashes."""

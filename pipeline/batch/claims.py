@@ -1,40 +1,43 @@
-"""Which rows a worker draws: its own part first, then what others have not begun, then what the dead left."""
+"""Decides which rows a worker draws: first its own, then those that others have not begun, then those that
+dead workers left."""
 
 from collections import deque
 from collections.abc import Sequence
 
 from limelight.pipeline.batch.journal import Journal, Ledger
-from limelight.pipeline.batch.lock import Seat, mutex
-from limelight.pipeline.batch.world import Team
+from limelight.pipeline.batch.lock import WorkerLock, mutex
+from limelight.pipeline.batch.world import World
 
 MAX_BLOCK = 64  # rows claimed at a time
 
 
-class Share:
+class Claims:
     """Claims rows for a worker, so that no row is claimed by two.
 
-    Every row has a part by its key, whatever else is in the manifest. Blocks become smaller as the work comes
-    to its end, and a worker that has nothing left takes from the end of the part that has most.
+    The key of a row decides its part. Blocks become smaller towards the end of the work. A worker that has
+    finished its part takes rows from the end of the largest remaining part.
     """
 
-    def __init__(self, ledger: Ledger, journal: Journal, seat: Seat, team: Team, keys: Sequence[str]) -> None:
-        self._ledger, self._journal, self._seat, self._team = ledger, journal, seat, team
-        self._parts: list[deque[str]] = [deque() for _ in range(team.size)]
+    def __init__(
+        self, ledger: Ledger, journal: Journal, lock: WorkerLock, world: World, keys: Sequence[str]
+    ) -> None:
+        self._ledger, self._journal, self._lock, self._world = ledger, journal, lock, world
+        self._parts: list[deque[str]] = [deque() for _ in range(world.size)]
         for key in keys:
             if not ledger.is_settled(key):
-                self._parts[int(key[:8], 16) % team.size].append(key)
+                self._parts[int(key[:8], 16) % world.size].append(key)
         self._open = {key for part in self._parts for key in part}
 
     def claim(self, least: int) -> list[str]:
-        """The rows to draw next; none if there are none that nobody draws.
+        """The rows to draw next; empty if all rows are taken.
 
         Args:
-            least: how many are drawn at a time.
+            least: how many rows are drawn at a time.
         """
-        self._ledger.read()  # most of it before others have to wait
-        with mutex(self._seat.journal):
+        self._ledger.read()  # most of the reading happens before others have to wait
+        with mutex(self._lock.journal):
             self._ledger.read()
-            keys = self._choose(max(least, min(MAX_BLOCK, self._num_free() // (4 * self._team.size))))
+            keys = self._choose(max(least, min(MAX_BLOCK, self._num_free() // (4 * self._world.size))))
             if keys:
                 self._journal.append({"claim": keys}, flush=True)
         return keys
@@ -49,7 +52,7 @@ class Share:
         return sum(len(part) for part in self._parts)
 
     def _choose(self, most: int) -> list[str]:
-        own = self._parts[self._team.place]
+        own = self._parts[self._world.rank]
         keys = self._take(own, most, from_end=False)
         if not keys:
             for part in sorted(self._parts, key=len, reverse=True):
@@ -66,12 +69,12 @@ class Share:
         return keys
 
     def _orphans(self) -> list[str]:
-        """Rows that a worker claimed and will not draw."""
+        """Rows that dead workers claimed and will not draw."""
         keys: set[str] = set()
         for worker, claimed in list(self._ledger.claims.items()):
             left = {key for key in claimed & self._open if not self._ledger.is_settled(key)}
-            if left and worker != self._team.worker and self._seat.is_dead(worker):
-                self._journal.append({"dead": worker, "run": self._team.run})
+            if left and worker != self._world.worker and self._lock.is_dead(worker):
+                self._journal.append({"dead": worker, "run": self._world.run})
                 keys |= left
                 del self._ledger.claims[worker]
                 self._ledger.dead.add(worker)

@@ -1,4 +1,4 @@
-"""What can be wrong with a run of many pictures before it begins, and what can stop it."""
+"""The errors of a batch: faults of a manifest, and causes that stop a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from limelight.errors import LimelightError, UsageError
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """One thing that is wrong with a manifest.
+    """One fault of a manifest.
 
     Attributes:
-        line: from 1, where the row begins; of parquet, the row.
+        line: the line on which the row begins, from 1; in parquet, the number of the row.
     """
 
     line: int
@@ -25,7 +25,7 @@ SHOWN = 6  # lines that are named one by one
 
 
 class ManifestError(UsageError):
-    """A manifest cannot be drawn; `faults` are all that were found."""
+    """A manifest cannot be drawn; `faults` holds all its faults."""
 
     def __init__(self, name: str, faults: Sequence[Fault]) -> None:
         self.faults = sorted(faults)
@@ -51,12 +51,12 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 class OutputInUse(UsageError):
-    """Another run draws into the folder."""
+    """Another run is using the output folder."""
 
 
 class WorldError(UsageError):
-    """Not as many processes take part as were asked for."""
+    """The number of processes differs from the number that the user gave."""
 
 
 class OutputLost(LimelightError, RuntimeError):
-    """The folder is full, or gone, in the middle of a run; what is in it is whole."""
+    """The output folder became full, or disappeared, during a run. All pictures in it are complete."""

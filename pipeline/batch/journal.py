@@ -1,14 +1,14 @@
-"""What has happened in a folder: append-only files of JSON lines, one for each worker.
+"""The journal of an output folder: append-only files of JSON lines, one for each worker.
 
     {"begin": run, ...}    a worker of a run begins; claims and failures before it no longer count
     {"claim": [key, ...]}  it will draw these
-    {"done": key, "file": ..., "bytes": ..., ...}    the picture is there, whole and on disk; "maps" too
+    {"done": key, "file": ..., "bytes": ..., ...}    the picture is complete and on disk; "maps" too
     {"failed": key, "error": ...}    there is no picture; the next run tries again
     {"summary": run}       index and gallery of the run are written
     {"dead": worker, "run": run}    its claims in that run no longer count
 
-A process may die, or a disk be full, in the middle of a line. Such a line is no JSON and stands for nothing;
-whoever appends next begins a new one.
+A process may die, or the disk become full, in the middle of a line. Such a line is not valid JSON and is
+ignored; the next entry begins on a new line.
 """
 
 import json
@@ -27,7 +27,7 @@ from limelight.pipeline.results.whole_png import is_whole_png
 
 
 class Journal:
-    """One worker's own file, to append to from any thread."""
+    """The file of one worker; any thread may append to it."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -44,8 +44,8 @@ class Journal:
             self._write(b"\n")
 
     def append(self, line: Mapping[str, Any], *, flush: bool = False) -> None:
-        """Adds a line; the death of this process cannot take it away, and with `flush` that of the machine
-        cannot.
+        """Appends a line, which survives the death of this process; with `flush`, also a crash of the
+        machine.
 
         Raises:
             OutputLost: the disk is full, or the folder is gone.
@@ -82,15 +82,15 @@ class Journal:
 
 @dataclass(slots=True)
 class Ledger:
-    """All journals of a folder, added up, and again whenever they have grown.
+    """The combined content of all journals of a folder, which follows their growth.
 
     Attributes:
-        run: whose claims and failures count.
-        done: key -> line, of all runs.
-        files: key -> the file of its picture, even where that is gone.
-        failed: key -> why.
-        claims: worker -> keys, settled ones too; of none that is known to be dead.
-        num_torn: lines that stand for nothing.
+        run: the run whose claims and failures count.
+        done: key -> line, for all runs.
+        files: key -> the file of its picture, even if that is missing.
+        failed: key -> reason.
+        claims: worker -> keys, settled ones included; without workers that are known to be dead.
+        num_torn: number of invalid lines.
     """
 
     folder: Path
@@ -106,7 +106,7 @@ class Ledger:
     _runs: dict[str, str] = field(default_factory=dict)  # worker -> run
 
     def read(self) -> None:
-        """Takes in what was added since the last time. A last line without its end is left for later."""
+        """Reads what was added since the last call. An incomplete last line is left for the next call."""
         for path in sorted(self.folder.glob("*.jsonl")):
             for line in self._new_lines(path):
                 self._take(path.stem, line)
@@ -115,7 +115,7 @@ class Ledger:
         return key in self.done or key in self.failed
 
     def is_taken(self, key: str) -> bool:
-        """Whether there is nothing to be done about it, or somebody is doing it."""
+        """Whether a row is settled, or claimed by a worker."""
         return self.is_settled(key) or any(key in keys for keys in self.claims.values())
 
     def _new_lines(self, path: Path) -> Iterator[dict[str, Any]]:
@@ -161,14 +161,14 @@ class Ledger:
             self.claims.pop(line["dead"], None)
 
     def forget(self, keys: Iterable[str], *, without: str) -> int:
-        """Drops those of the pictures whose lines do not have a value, and returns how many."""
+        """Drops those of the pictures whose lines lack the value `without`, and returns how many."""
         dropped = [key for key in keys if key in self.done and not self.done[key].get(without)]
         for key in dropped:
             del self.done[key]
         return len(dropped)
 
     def forget_missing(self, output: Path) -> int:
-        """Drops pictures that are no longer there as they were written, and returns how many."""
+        """Drops pictures whose files are missing or have changed, and returns how many."""
         missing = [key for key, line in self.done.items() if not _is_there(output, line)]
         for key in missing:
             del self.done[key]
@@ -185,7 +185,7 @@ def _is_there(output: Path, line: Mapping[str, Any]) -> bool:
 
 
 def _is_sound(line: Mapping[str, Any]) -> bool:
-    """Whether every value is of the type that this program writes; journals are files, which can rot."""
+    """Whether every value has the type that this program writes, since files can be damaged."""
     return all(check(line[name]) for name, check in _TYPES.items() if name in line) and (
         "done" not in line or ("file" in line and "bytes" in line)
     )
@@ -196,7 +196,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_inside(value: Any) -> bool:
-    """Whether it is the name of a file in the folder."""
+    """Whether `value` is the name of a file inside the folder."""
     path = Path(value) if isinstance(value, str) and "\0" not in value else None
     return path is not None and not path.is_absolute() and ".." not in path.parts and path.name != ""
 

@@ -1,4 +1,4 @@
-"""Who draws into a folder: one run at a time, each of its workers at a place of its own."""
+"""Locks an output folder for one run, and a rank in it for each worker."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from limelight.pipeline.atomic import remove_torn
 from limelight.pipeline.batch.errors import OutputInUse, OutputLost
 from limelight.pipeline.errors import OutputError
 
-PATIENCE = 120.0  # seconds in which a worker is done with what only one may do at a time
+PATIENCE = 120.0  # seconds to wait for the lock that one worker holds at a time
 
 
 def boot_id() -> str:
-    """The running system's, by which processes on it know that they see the same locks."""
+    """Identifies the running system. Processes with the same identifier see the same locks."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -50,14 +50,16 @@ class Owner:
         return self.host == me.host or (self.boot == me.boot != "")
 
 
-class Seat:
-    """A worker's place. The system itself lets go of it when the process ends, however it ends.
+class WorkerLock:
+    """The lock of one worker in the output folder. The system releases it when the process ends, however it
+    ends.
 
-    Beside the lock lies a note of who holds it. A lock that nobody holds is stale, and is taken over, if its
-    note is of this machine; locks of another machine may not be seen here, and so its note is believed.
+    A file next to the lock names its owner. If no process holds a lock whose owner is on this machine, it is
+    stale and is taken over. Locks of other machines may not be visible here, so their owner files are
+    believed.
 
     Raises:
-        OutputInUse: another run draws into the folder.
+        OutputInUse: another run uses the folder.
         OutputError: the folder cannot be written to.
     """
 
@@ -72,7 +74,8 @@ class Seat:
             raise OutputError(f"cannot write to {journal}: {error.strerror or error}") from None
 
     def _take(self, run: str) -> Owner | None:
-        """Sits down; returns one of those who left without a word, and clears away what they left."""
+        """Takes the lock; returns an owner that ended without releasing its lock, after removing its
+        leftovers."""
         left: dict[Path, Owner] = {}
         for note in sorted(self.journal.glob("*.owner")):
             owner, is_held = Owner.read(note), self.is_held(note.stem)
@@ -90,14 +93,14 @@ class Seat:
         except Timeout:
             raise OutputInUse(f"{self.journal.parent} has a worker {self.worker} already") from None
         self._note.write_text(json.dumps({slot: getattr(Owner.me(run), slot) for slot in Owner.__slots__}))
-        if left:  # so nobody draws here yet: the first of a run finds it, and the others wait for the mutex
+        if left:  # then no other worker draws here yet: the first finds this, the others wait for the mutex
             remove_torn(self.journal.parent)
             for note in left.keys() - {self._note}:
                 note.unlink(missing_ok=True)
         return next(iter(left.values()), None)
 
     def is_held(self, worker: str) -> bool:
-        """Whether the process that sits there lives, as far as this machine can tell."""
+        """Whether the process of a worker is alive, as far as this machine can tell."""
         if worker == self.worker and self._lock.is_locked:
             return True
         lock = FileLock(self.journal / f"{worker}.lock", blocking=False)
@@ -109,7 +112,7 @@ class Seat:
         return False
 
     def is_dead(self, worker: str) -> bool:
-        """Whether the process that sat there is known to be gone."""
+        """Whether the process of a worker is known to have ended."""
         if self.is_held(worker):
             return False
         owner = Owner.read(self.journal / f"{worker}.owner")
@@ -122,7 +125,7 @@ class Seat:
 
 
 def mutex(journal: Path, *, patience: float = PATIENCE) -> FileLock:
-    """What only one worker may hold at a time; a context manager."""
+    """A lock for critical sections, which one worker holds at a time; a context manager."""
     return FileLock(journal / "all.lock", timeout=patience)
 
 

@@ -1,6 +1,6 @@
-"""Workers on a Ray cluster: actors that load the model once each, and draw into one shared folder.
+"""Workers on a Ray cluster: actors that each load the model once, and draw into one shared folder.
 
-The journal in that folder is the truth about what is done; Ray starts workers, and tells which have died.
+The journal in that folder decides what is done. Ray starts workers and reports which have died.
 """
 
 import logging
@@ -13,42 +13,43 @@ from typing import Any
 from limelight.pipeline.batch.errors import OutputLost, WorldError
 from limelight.pipeline.batch.journal import Journal, Ledger
 from limelight.pipeline.batch.stop import Stop
-from limelight.pipeline.batch.world import Team
+from limelight.pipeline.batch.world import World
 from limelight.pipeline.errors import UsageError
 
 DRIVER = "driver"
-MAX_DEATHS = 3  # in a row, without a picture between them
+MAX_DEATHS = 3  # in a row, without a picture in between
 PAUSE = 0.5  # seconds
 
 
 @dataclass(slots=True)
 class Cluster:
-    """Starts workers, and others in the place of those that die.
+    """Starts workers, and replaces those that die.
 
     Args:
-        address: `ray://HOST:PORT`, `auto`, or None for this machine alone.
-        size: workers; None is one for each GPU of the cluster, or one where it has none.
+        address: `ray://HOST:PORT`, `auto`, or None for this machine only.
+        size: number of workers; None means one for each GPU of the cluster, or one if it has none.
         run: names the run.
-        draw: what a worker does with its team, until all rows are settled; runs in an actor.
-        ledger, journal: the folder's, and the driver's own part of it.
+        draw: what a worker runs until all rows are settled; it runs in an actor.
+        ledger, journal: the ledger of the folder, and the journal of the driver.
     """
 
     address: str | None
     size: int | None
     run: str
-    draw: Callable[[Team], None]
+    draw: Callable[[World], None]
     ledger: Ledger
     journal: Journal
     _started: int = 0
-    _alive: dict[Any, tuple[Any, Team]] = field(default_factory=dict)  # what it returns -> actor, team
+    # future of an actor's result -> actor, world
+    _alive: dict[Any, tuple[Any, World]] = field(default_factory=dict)
 
     def work(self, stop: Stop, report: Callable[[], None]) -> None:
-        """Returns when all workers are done, or when it is asked to stop.
+        """Waits until all workers are done, or until `stop` is requested.
 
         Raises:
             OutputLost: the folder is full, or gone.
             WorldError: workers die as soon as they begin.
-            UsageError: Ray is not installed, or no cluster is at the address.
+            UsageError: Ray is not installed, or there is no cluster at the address.
         """
         ray = _ray()
         try:
@@ -56,7 +57,7 @@ class Cluster:
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise UsageError(f"no Ray cluster can be used at {self.address!r}: {error}") from None
         try:
-            with stop.listening(), stop.deferred():  # Ray has put its own handlers in place of ours
+            with stop.listening(), stop.deferred():  # Ray has replaced our signal handlers
                 self._work(ray, stop, report)
         finally:
             for actor, _ in self._alive.values():
@@ -68,8 +69,8 @@ class Cluster:
         num_gpus = int(ray.cluster_resources().get("GPU", 0))
         size = self.size or num_gpus or 1
         start = partial(self._start, ray, size, 1 if num_gpus >= size else 0)
-        for place in range(size):
-            start(place)
+        for rank in range(size):
+            start(rank)
         while self._alive and not stop.is_asked:
             ended, _ = ray.wait(list(self._alive), timeout=PAUSE)
             self.ledger.read()
@@ -77,15 +78,15 @@ class Cluster:
             if self._num_settled() > settled:
                 deaths, settled = 0, self._num_settled()
             for one in ended:
-                _, team = self._alive.pop(one)
+                _, world = self._alive.pop(one)
                 try:
                     ray.get(one)
                 except ray.exceptions.RayActorError as error:
                     deaths += 1
-                    self.journal.append({"dead": team.worker, "run": self.run}, flush=True)
+                    self.journal.append({"dead": world.worker, "run": self.run}, flush=True)
                     if deaths > MAX_DEATHS:
                         raise WorldError(f"{deaths} workers died, one after another: {error}") from None
-                    start(team.place)
+                    start(world.rank)
                 except ray.exceptions.RayTaskError as error:
                     cause = error.as_instanceof_cause()
                     raise cause if isinstance(cause, OutputLost | UsageError) else error from None
@@ -93,17 +94,17 @@ class Cluster:
     def _num_settled(self) -> int:
         return len(self.ledger.done) + len(self.ledger.failed)
 
-    def _start(self, ray: Any, size: int, num_gpus: int, place: int) -> None:
+    def _start(self, ray: Any, size: int, num_gpus: int, rank: int) -> None:
         name = f"ray{self._started:04}-{secrets.token_hex(2)}"
         self._started += 1
-        team = Team(place=place, size=size, run=self.run, worker=name)
+        world = World(rank=rank, size=size, run=self.run, worker=name)
         actor = ray.remote(num_cpus=1, num_gpus=num_gpus, max_restarts=0)(_Actor).remote()
-        self._alive[actor.draw.remote(self.draw, team)] = actor, team
+        self._alive[actor.draw.remote(self.draw, world)] = actor, world
 
 
 class _Actor:
-    def draw(self, draw: Callable[[Team], None], team: Team) -> None:
-        draw(team)
+    def draw(self, draw: Callable[[World], None], world: World) -> None:
+        draw(world)
 
 
 def _ray() -> Any:

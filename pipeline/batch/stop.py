@@ -1,4 +1,4 @@
-"""Being asked to stop: once in order, twice at once."""
+"""Handles signals: the first stops a run in order, the second at once."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -7,17 +7,17 @@ from types import FrameType
 
 
 class Stopped(BaseException):
-    """A signal came at a time when there is nothing to put in order."""
+    """A signal came while there was nothing to finish."""
 
 
 class Stop:
-    """Whether somebody asked; in the main thread of a process.
+    """Whether a stop has been requested; used in the main thread of a process.
 
-    Within `deferred` a signal is noted in `is_asked`; outside it raises Stopped. The second ends the process
-    as if nobody listened.
+    Inside `deferred` a signal sets `is_asked`; outside it raises Stopped. A second signal ends the process,
+    as without a handler.
 
     Args:
-        signals: that are listened to.
+        signals: the signals that are handled.
     """
 
     def __init__(self, *signals: signal.Signals) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from limelight.pipeline.batch.claims import Share
+from limelight.pipeline.batch.claims import Claims
 from limelight.pipeline.batch.errors import OutputLost
 from limelight.pipeline.batch.journal import Ledger
 from limelight.pipeline.batch.rows.file_names import FileNames
@@ -27,7 +27,7 @@ from limelight.pipeline.text.encoder import TextEncoder
 logger = logging.getLogger(__name__)
 
 
-class Ahead:
+class Prefetch:
     """A thread that fills the text encoder's cache.
 
     An error in a prompt is reported when the row is drawn, which then encodes it again.
@@ -35,24 +35,23 @@ class Ahead:
 
     def __init__(self, text: TextEncoder) -> None:
         self._text = text
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._given: dict[tuple[str, int, SyntaxName], Future[None]] = {}
 
     def encode(self, request: GenerationRequest) -> None:
-        """Takes the prompt up when those given before are done."""
+        """Encodes a prompt after those given before."""
         key = _key(request)
         if key not in self._given:
             self._given[key] = self._thread.submit(self._encode, *key)
 
     def leave(self, request: GenerationRequest) -> None:
-        """Leaves a prompt that is needed now to the caller; where it has been taken up, waits until it is
-        encoded."""
+        """Gives up a prompt that the caller needs now. If its encoding has begun, waits for it to end."""
         given = self._given.pop(_key(request), None)
         if given is not None and not given.cancel():
             wait((given,))
 
     def stop(self) -> None:
-        """Lets go of what has not been begun."""
+        """Drops the prompts whose encoding has not begun."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     @torch.inference_mode()
@@ -61,7 +60,7 @@ class Ahead:
 
 
 def _key(request: GenerationRequest) -> tuple[str, int, SyntaxName]:
-    """Equal for requests whose prompts are encoded alike."""
+    """A key that is equal for requests with the same encoded prompts."""
     return request.prompt, request.clip_skip, request.prompt_syntax
 
 
@@ -71,16 +70,16 @@ REPORT = 0.5  # seconds between reports
 
 @dataclass(slots=True)
 class Worker:
-    """Draws what its share gives it, until nothing is left in any share.
+    """Draws the rows that it claims, until none is left for any worker.
 
     Attributes:
-        rows: of the manifest, by key.
-        report: is called with the number of rows that are still to be drawn, by anybody.
+        rows: the rows of the manifest by key.
+        report: is called with the number of rows that no worker has drawn yet.
     """
 
     engine: Engine
     rows: Mapping[str, Row]
-    share: Share
+    claims: Claims
     ledger: Ledger
     writer: Writer
     stop: Stop
@@ -92,24 +91,24 @@ class Worker:
     _flying: dict[int, tuple[str, float]] = field(default_factory=dict)  # id -> key, when it was begun
 
     def run(self) -> None:
-        """Returns when all rows are settled, or when it is asked to stop.
+        """Draws until all rows are settled, or until a stop is requested.
 
         Raises:
             OutputLost: the folder is full, or gone.
         """
-        ahead = Ahead(self.engine.model.text)
+        prefetch = Prefetch(self.engine.model.text)
         with self.stop.deferred():
             try:
-                self._draw(ahead)
+                self._draw(prefetch)
                 if not self.stop.is_asked:
                     self.writer.drain()
             finally:
-                ahead.stop()
+                prefetch.stop()
                 self.writer.stop()
         if self.writer.error is not None:
             raise self.writer.error
 
-    def _draw(self, ahead: Ahead) -> None:
+    def _draw(self, prefetch: Prefetch) -> None:
         session = self.engine.session(later=True)
         takes_turns = self.engine.model.unet.execution_device is not None
         decodes_here = takes_turns or any(map(_needs_vae_to_begin, self.rows.values()))
@@ -117,15 +116,15 @@ class Worker:
         while not self.stop.is_asked and self.writer.error is None:
             self._tell()
             if not self._waiting and session.free_rows > 0 and not (is_exhausted and session.is_busy):
-                claimed = self.share.claim(max(1, self.engine.max_rows // 2))
+                claimed = self.claims.claim(max(1, self.engine.max_rows // 2))
                 is_exhausted = not claimed
                 self._waiting += claimed
                 for key in claimed if not takes_turns else ():
                     with suppress(Exception):  # reported when the row is drawn
-                        ahead.encode(self.rows[key].request())
-            self._begin_waiting(session, ahead)
+                        prefetch.encode(self.rows[key].request())
+            self._begin_waiting(session, prefetch)
             if not session.is_busy:
-                if not self._waiting and self.writer.is_idle and not self.share.num_unsettled():
+                if not self._waiting and self.writer.is_idle and not self.claims.num_unsettled():
                     return
                 if not self._waiting and is_exhausted:
                     self._wait()
@@ -135,8 +134,8 @@ class Worker:
                     self._settle(step, *self._flying.pop(step.id), decode_here=decodes_here)
 
     def _step(self, session: Session) -> list[Step]:
-        """The session's step. Where it breaks off, every row in it is drawn again by itself, and that which
-        breaks it off then has failed."""
+        """The session's step. If it raises, every row in it is drawn again alone; a row that raises alone has
+        failed."""
         try:
             return session.step()
         except OutputLost:
@@ -157,23 +156,23 @@ class Worker:
             return []
 
     def _wait(self) -> None:
-        """A little: for own pictures to be written, else for what others do."""
+        """Waits a moment, for its own pictures to be written or for other workers."""
         if self.writer.is_idle:
             time.sleep(PAUSE)
         else:
             self.writer.drain(PAUSE)
 
-    def _begin_waiting(self, session: Session, ahead: Ahead) -> None:
+    def _begin_waiting(self, session: Session, prefetch: Prefetch) -> None:
         while self._waiting and session.free_rows > 0:
             if session.is_busy and (self._waiting[0] in self._alone or self._flying_alone()):
                 return
             key = self._waiting.popleft()
             try:
                 request = self.rows[key].request()
-                ahead.leave(request)
+                prefetch.leave(request)
                 self._flying[session.add(request)] = key, time.monotonic()
             except (torch.OutOfMemoryError, OutOfMemory) as error:
-                if session.is_busy:  # there may be room when others are finished
+                if session.is_busy:  # there may be memory when other requests are finished
                     self._waiting.appendleft(key)
                     return
                 self.writer.fail(key, error)
@@ -204,11 +203,11 @@ class Worker:
     def _tell(self) -> None:
         if (now := time.monotonic()) - self._reported >= REPORT:
             self._reported = now
-            self.report(self.share.num_unsettled())
+            self.report(self.claims.num_unsettled())
 
 
 def _needs_vae_to_begin(row: Row) -> bool:
-    """Or to continue; it is one thread's at a time."""
+    """Whether a row needs the VAE before its last step, which only one thread may use at a time."""
     return bool(row.values.get("image") or row.values.get("hires_scale"))
 
 

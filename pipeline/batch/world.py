@@ -1,4 +1,4 @@
-"""The processes of one run, as accelerate or torchrun started them."""
+"""The processes of one run that accelerate or torchrun has started."""
 
 import os
 import secrets
@@ -8,38 +8,38 @@ from limelight.pipeline.batch.errors import WorldError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Team:
-    """One process among those of a run.
+class World:
+    """The position of this process among the processes of a run.
 
     Attributes:
-        place: from 0.
-        size: processes of the run.
-        run: names it, the same for all.
-        worker: names the process in the run's journal.
-        local_place: among the processes on this machine; the number of its GPU.
+        rank: number of the process, from 0.
+        size: number of processes.
+        run: name of the run, equal in all processes.
+        worker: name of the process in the journal.
+        local_rank: number among the processes on this machine, which selects its GPU.
     """
 
-    place: int = 0
+    rank: int = 0
     size: int = 1
     run: str
     worker: str = "0000"
-    local_place: int = 0
+    local_rank: int = 0
 
 
-def place_of_process() -> int:
-    """This process's place as its launcher set it, before anything is loaded."""
+def rank_of_process() -> int:
+    """The rank that a launcher has set for this process. It needs no import of accelerate."""
     return int(os.environ.get("RANK", 0))
 
 
-def join(asked: int | None) -> Team:
-    """Meets the other processes once, to agree on the run's name; later the death of one hinders nobody.
+def join(asked: int | None) -> World:
+    """Joins the other processes once, to agree on the name of the run.
 
     Args:
-        asked: how many processes there should be; None takes those that there are. One process alone, as
-            accelerate starts where it is not told --multi_gpu, is no fault: it starts the others itself.
+        asked: the number of processes that the user wants; None accepts any. A single process is no error, as
+            accelerate starts one without --multi_gpu: it then starts the others itself.
 
     Raises:
-        WorldError: there are several, but more or fewer.
+        WorldError: a launcher started several processes, but not as many.
     """
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size > 1 and asked is not None and asked != size:
@@ -48,21 +48,21 @@ def join(asked: int | None) -> Team:
             "do without it: limelight batch starts the processes of one machine itself"
         )
     if size == 1:
-        return Team(run=secrets.token_hex(8))
+        return World(run=secrets.token_hex(8))
     from accelerate import PartialState
     from accelerate.utils import broadcast_object_list
 
     state = PartialState(cpu=True)
     (run,) = broadcast_object_list([secrets.token_hex(8)])
-    place, local = state.process_index, state.local_process_index
+    rank, local = state.process_index, state.local_process_index
     state.destroy_process_group()
-    return Team(place=place, size=size, run=run, worker=f"{place:04}", local_place=local)
+    return World(rank=rank, size=size, run=run, worker=f"{rank:04}", local_rank=local)
 
 
-def device_of(device: str | None, team: Team) -> str | None:
-    """Each process on a machine takes a GPU of its own, where there are any."""
+def device_of(device: str | None, world: World) -> str | None:
+    """The device of a worker: each on a machine takes its own GPU, if there are GPUs."""
     import torch
 
-    if device is None and team.size > 1 and torch.cuda.is_available():
-        return f"cuda:{team.local_place % torch.cuda.device_count()}"
+    if device is None and world.size > 1 and torch.cuda.is_available():
+        return f"cuda:{world.local_rank % torch.cuda.device_count()}"
     return device

@@ -1,4 +1,4 @@
-"""Decodes finished pictures in a thread of its own, and saves them in others, while the next are sampled."""
+"""Decodes finished pictures in one thread and saves them in others, while the next are sampled."""
 
 import logging
 import time
@@ -24,12 +24,12 @@ logger = logging.getLogger(__name__)
 MAX_WAITING = 16  # pictures
 SAVERS = 4  # threads: a GPU samples 512 px faster than one of them encodes PNGs, which takes 0.1 s
 MAX_ERROR_CHARACTERS = 2000
-GRACE = 1.5  # seconds for what is being decoded when the run is stopped
+GRACE = 1.5  # seconds for the picture that is being decoded when the run is stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A picture that is sampled."""
+    """A picture whose latent is sampled."""
 
     row: Row
     key: str
@@ -39,10 +39,10 @@ class Finished:
 
 
 class Writer:
-    """Takes pictures to disk and then into the journal: decodes one after another, and saves several at once.
+    """Writes pictures to disk and then to the journal. It decodes one at a time and saves several at once.
 
     Attributes:
-        error: what stopped it: `OutputLost`, or a bug.
+        error: the error that stopped it: `OutputLost`, or a bug.
     """
 
     def __init__(self, output: Path, journal: Journal) -> None:
@@ -57,7 +57,7 @@ class Writer:
         self._thread.start()
 
     def put(self, finished: Finished) -> None:
-        """Waits while `MAX_WAITING` others do."""
+        """Queues a picture; waits while `MAX_WAITING` others are queued."""
         while self.error is None and self._queue.unfinished_tasks >= MAX_WAITING:
             time.sleep(0.002)
         self._queue.put(finished)
@@ -67,14 +67,14 @@ class Writer:
         return self._queue.unfinished_tasks == 0
 
     def drain(self, patience: float = float("inf")) -> None:
-        """Waits until everything is written, or cannot be, or for so many seconds."""
+        """Waits until every picture is written or has failed, or for `patience` seconds."""
         end = time.monotonic() + patience
         while not self.is_idle and self.error is None and time.monotonic() < end:
             time.sleep(0.002)
 
     def stop(self) -> None:
-        """Lets go of what has not been begun, waits a little for what is being decoded, and until the end of
-        what is being written: when it returns, nothing more is."""
+        """Drops pictures that have not been begun, and waits briefly for the one that is being decoded. After
+        it returns, nothing more is written."""
         self._is_stopped = True
         self._thread.join(GRACE)
         with self._handing_on:
@@ -82,7 +82,7 @@ class Writer:
         self._savers.shutdown(cancel_futures=True)
 
     def fail(self, key: str, error: Exception) -> None:
-        """Notes that a row has no picture."""
+        """Records that a row has failed."""
         is_expected = isinstance(error, PictureError | UsageError | OSError)
         text = str(error) if is_expected else f"{type(error).__name__}: {error}"
         if not is_expected:
@@ -106,7 +106,7 @@ class Writer:
                 saving.add_done_callback(self._saved)
 
     def _decode(self, finished: Finished) -> Future[None] | None:
-        """What saves the picture; None where there is nothing to save."""
+        """Decodes a picture, and returns the future of saving it; None if there is nothing to save."""
         try:
             result = finished.finish()
         except Exception as error:  # whatever it is, it is this row's

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field, replace
 from textwrap import shorten
 
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from limelight.attention.recording.recording import Grid, Point, Recording
 from limelight.pipeline.maps import numbers
-from limelight.pipeline.maps.drawer import Drawer, Scale
+from limelight.pipeline.maps.drawer import Drawer, Drawn
 from limelight.pipeline.maps.layers import Layer, LayerKind, grid_layers, head_layers, step_layers
 from limelight.pipeline.maps.lookup import tokens_of
 from limelight.pipeline.maps.measures import SiteMeasures
@@ -22,7 +21,7 @@ from limelight.pipeline.text.words import Part, Word, parts_of, words_of
 
 
 @dataclass(frozen=True, slots=True)
-class HeatMaps(SiteMeasures):
+class HeatMaps(SiteMeasures, Drawn):
     """Cross-attention probabilities of one prompt over one picture.
 
     Every position of the picture divides its attention among all tokens, start, end and padding among them,
@@ -140,21 +139,6 @@ class HeatMaps(SiteMeasures):
             NoSuchMap: the prompt does not have it, or not so often.
         """
         return self._scaled(self._words(tokens_of(self.words(), text, occurrence)))
-
-    def overlay(self, word: str, *, scale: Scale = "shared") -> Image.Image:
-        """The picture with the light of a word, or of several, over it; `scale` as of `maps.drawer`. Raises
-        NoSuchMap where the prompt does not have the word, or the picture is not finished."""
-        return self._drawer.overlay(self, word, scale)
-
-    def sheet(self, *, scale: Scale = "shared") -> Image.Image:
-        """The picture, and the light of every word over it; otherwise as `overlay`."""
-        return self._drawer.sheet(self, scale)
-
-    @property
-    def _drawer(self) -> Drawer:
-        if self.drawer is None:
-            raise NoSuchMap("the picture is not finished; its result's maps can be drawn")
-        return self.drawer
 
     def token(self, index: int) -> Float[Tensor, "h w"]:
         """The probability that a pixel attends to one position of the context; 0 is the start token. Raises

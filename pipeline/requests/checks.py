@@ -4,18 +4,24 @@ import math
 from typing import TYPE_CHECKING
 
 from limelight.pipeline.errors import RequestError
-from limelight.pipeline.memory import physical_memory
-from limelight.pipeline.requests.input_image import SIZE_MULTIPLE
+from limelight.pipeline.requests.fields import MAX_SEED
 from limelight.pipeline.requests.values import Whole
 
 if TYPE_CHECKING:
     from limelight.pipeline.requests.request import GenerationRequest
 
-BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
-
 
 def check_passes(request: "GenerationRequest") -> None:
-    """Raises RequestError for a pass without a step, or a second pass of a masked picture."""
+    """Raises RequestError for a pass without a step, a second pass of a masked picture, or starts to pick
+    from where a picture begins from something else."""
+    if request.pick > 1:
+        Whole(0, MAX_SEED).check("seed + pick - 1", request.seed + request.pick - 1)
+        for name in ("image", "latents"):
+            if getattr(request, name) is not None:
+                raise RequestError(
+                    f"pick is {request.pick} and {name} given; a start is tried where a picture begins from "
+                    "noise: leave one out"
+                )
     if request.strength is not None:
         _check_one_step("strength", request.strength, request.num_steps)
     if request.hires_strength is None:
@@ -31,20 +37,6 @@ def _check_one_step(name: str, strength: float, num_steps: int) -> None:
         raise RequestError(
             f"{name} is {strength}, less than one step of {num_steps}; must be at least {least:g}, or 0 for "
             "none"
-        )
-
-
-def check_memory(size: tuple[int | None, int | None]) -> None:
-    """Raises RequestError for a picture that is too large for this machine."""
-    width, height = size
-    if width is None or height is None:
-        return
-    need, have = width * height * BYTES_PER_PIXEL, physical_memory()
-    if need > have:
-        side = int((have / BYTES_PER_PIXEL) ** 0.5) // SIZE_MULTIPLE * SIZE_MULTIPLE
-        raise RequestError(
-            f"{width}x{height} needs at least {need / 2**30:,.0f} GiB; "
-            f"this machine has {have / 2**30:,.0f} GiB (a square of {side} is the largest to try)"
         )
 
 

@@ -12,10 +12,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from limelight.files import UnreadableFile, open_regular
 from limelight.pipeline.errors import RequestError
-from limelight.pipeline.requests.pixels import as_mask, as_rgb
+from limelight.pipeline.requests.pixels import SIZE_MULTIPLE, as_mask, as_rgb
 
 MAX_PIXELS = 2**26  # 8192 x 8192, 192 MiB once unpacked
-SIZE_MULTIPLE = 8
 _STRIP = 256  # rows of pixels
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # none that runs a program or follows a link
 

@@ -1,4 +1,5 @@
-"""Pixels of all kinds of images as 8 bits of red, green and blue, or of a mask; what is lost is said."""
+"""Pixels of all kinds of images as 8 bits of red, green and blue, or of a mask: what is lost is said. And how
+many of them fit into memory."""
 
 import warnings
 
@@ -6,7 +7,10 @@ import numpy as np
 from PIL import Image
 
 from limelight.pipeline.errors import RequestError
+from limelight.pipeline.memory import physical_memory
 
+BYTES_PER_PIXEL = 1024  # two float32 activations of 128 channels, which the last stage of a VAE decoder holds
+SIZE_MULTIPLE = 8
 WHITE = (255, 255, 255)
 _OPAQUE = 255
 _DEPTHS = (255.0, 65535.0)  # what white is in whole numbers of 8 and 16 bits
@@ -89,3 +93,16 @@ def _in_8_bits(name: str, image: Image.Image) -> Image.Image:
     else:
         white = _DEPTHS[1] if image.mode.startswith("I;16") or high > _DEPTHS[0] else _DEPTHS[0]
     return Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
+
+
+def check_memory(width: int | None, height: int | None) -> None:
+    """Raises RequestError for a picture that does not fit into this machine's memory."""
+    if width is None or height is None:
+        return
+    need, have = width * height * BYTES_PER_PIXEL, physical_memory()
+    if need > have:
+        side = int((have / BYTES_PER_PIXEL) ** 0.5) // SIZE_MULTIPLE * SIZE_MULTIPLE
+        raise RequestError(
+            f"{width}x{height} needs at least {need / 2**30:,.0f} GiB; "
+            f"this machine has {have / 2**30:,.0f} GiB (a square of {side} is the largest to try)"
+        )

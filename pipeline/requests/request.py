@@ -8,8 +8,9 @@ from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests import checks
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS, MAX_SEED
-from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage, check_mask, fit
+from limelight.pipeline.requests.input_image import InputImage, check_mask, fit
 from limelight.pipeline.requests.input_latents import LatentSource
+from limelight.pipeline.requests.pixels import SIZE_MULTIPLE, check_memory
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import Record, Source, SyntaxName, Whole, as_json
 
@@ -60,6 +61,8 @@ class GenerationRequest:
         freeu: b1, b2, s1, s2 of Si et al., arXiv:2309.11497; SD1 1.5, 1.6, 0.9, 0.2; SDXL 1.3, 1.4, 0.9, 0.2.
         pladis: experimental; from softmax (0) towards 1.5-entmax (1) and beyond it in the prompt's
             cross-attention (Kim & Sim, arXiv:2503.07677).
+        pick: how many starts, from `seed` on, are tried by a prediction each; the best is drawn, and what
+            comes back has its seed. 1 tries none.
         record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
             A prediction that takes another's deep feature has its maps too.
         record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
@@ -117,6 +120,7 @@ class GenerationRequest:
     seg_scale: float = 0.0
     freeu: tuple[float, float, float, float] | None = None
     pladis: float = 0.0
+    pick: int = 1
     record: Record = False
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
@@ -141,7 +145,7 @@ class GenerationRequest:
         self._check_size()
         self._follow()
         checks.check_passes(self)
-        checks.check_memory(self.final_size)
+        check_memory(*self.final_size)
         checks.check_guidance(self)
         checks.check_recorded(self)
         checks.check_schedule(self)
@@ -150,6 +154,12 @@ class GenerationRequest:
             painted.check_prompt(self.prompt)
         if self.expansion is not None:
             self.expansion.check(self.prompt)
+
+    def __repr__(self) -> str:
+        given = {
+            each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default
+        }
+        return f"GenerationRequest({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
     def _check(self, name: str, default: Any) -> None:
         """Holds one field to its entry in the table."""
@@ -247,10 +257,11 @@ class GenerationRequest:
         )
 
     def repeated(self, count: int) -> "list[GenerationRequest]":
-        """`count` requests that differ in their seeds: seed, seed + 1, ..."""
+        """`count` requests that differ in their seeds: seed, seed + 1, ..., or where starts are picked, with
+        none in common."""
         Whole(1, MAX_COUNT).check("count", count)
-        Whole(0, MAX_SEED).check("seed + count - 1", self.seed + count - 1)
-        return [replace(self, seed=self.seed + i) for i in range(count)]
+        Whole(0, MAX_SEED).check("seed + count - 1", self.seed + (count - 1) * self.pick)
+        return [replace(self, seed=self.seed + i * self.pick) for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON gives them back; of images, which are read for it, and of latents, size and

@@ -1,29 +1,54 @@
 """Draws the maps of one finished picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.results.figure import light_figure
 from limelight.pipeline.results.overlay import overlay
-from limelight.pipeline.results.sheet import contact_sheet, enlarge, lit_words
+from limelight.pipeline.results.sheet import LitWord, contact_sheet, enlarge, lit_words
+from limelight.pipeline.results.widget import light_widget
+from limelight.pipeline.text.words import Word
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
 class PictureDrawer:
-    """What `HeatMaps.overlay` and `HeatMaps.sheet` draw with."""
+    """Draws what `HeatMaps` shows of itself."""
 
     picture: Image.Image
     seed: int
 
     def overlay(self, maps: HeatMaps, word: str, scale: Scale) -> Image.Image:
-        values = maps.word(word)
-        most = float(values.max())
-        if scale == "shared":
-            most = max([most, *(lit.top for lit in lit_words(maps))])
-        return overlay(enlarge(self.picture), values, most)
+        (lit,) = _lit(maps, [word], scale)
+        return overlay(enlarge(self.picture), lit.values, lit.top)
 
     def sheet(self, maps: HeatMaps, scale: Scale) -> Image.Image:
         note = f"seed {self.seed}; {maps.selection.in_words()}; colours are on {scale} scale"
         return contact_sheet(self.picture, lit_words(maps, scale=scale), maps.prompt, note)
+
+    def plot(self, maps: HeatMaps, words: Sequence[str], scale: Scale) -> "Figure":
+        lit = _lit(maps, words, scale) if words else lit_words(maps, scale=scale)
+        return light_figure(enlarge(self.picture), lit)
+
+    def html(self, maps: HeatMaps) -> str:
+        return light_widget(self.picture, lit_words(maps), id=f"limelight{token_hex(6)}")
+
+
+def _lit(maps: HeatMaps, texts: Sequence[str], scale: Scale) -> list[LitWord]:
+    """Words that a caller names, each of which may be several of the prompt's."""
+    found = [(text, maps.word(text)) for text in texts]
+    tops = [float(values.max()) for _, values in found]
+    if scale == "shared":
+        most = max([*tops, *(lit.top for lit in lit_words(maps))])
+        tops = [most] * len(tops)
+    return [
+        LitWord(Word(text, (0, 0), ()), values, top) for (text, values), top in zip(found, tops, strict=True)
+    ]

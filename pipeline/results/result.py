@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from PIL import Image
@@ -19,6 +20,7 @@ from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.png import save_png
+from limelight.pipeline.results.sheet import enlarge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +47,19 @@ class Result:
         made_by = json.dumps([self.request.to_dict(), self.info["model"]["hash"], adapters], sort_keys=True)
         return f"{hashlib.sha256(made_by.encode()).hexdigest()[:10]}-seed{self.request.seed}.png"
 
+    def __repr__(self) -> str:
+        kept = ", maps" if self.maps is not None else ""
+        size = f"{self.image.width}x{self.image.height}"
+        return f"Result({shorten(self.request.prompt, 60)!r}, seed {self.request.seed}, {size}{kept})"
+
+    def _repr_html_(self) -> str | None:
+        """Shown by a notebook where there are maps: the picture, and its words to light up."""
+        return None if self.maps is None else self.maps._repr_html_()
+
     def _repr_png_(self) -> bytes:
-        """The picture as a notebook shows it."""
+        """The picture as a notebook shows it: a small one enlarged, to be looked at."""
         file = BytesIO()
-        self.image.save(file, "PNG")
+        enlarge(self.image).save(file, "PNG")
         return file.getvalue()
 
     def save(self, path: str | Path) -> Path:

@@ -1,7 +1,7 @@
 """Maps as a data set for segmentation: an indexed PNG of words, and annotations as COCO has them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
@@ -83,20 +83,25 @@ def box_of(mask: Bool[np.ndarray, "h w"]) -> list[int]:
     return [int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1]
 
 
-def merge_coco(files: Iterable[Path], to: Path) -> Path:
-    """Writes the annotations of many pictures, each a file made by `coco_of`, as one data set, without
-    holding them all at once. Categories are merged by name.
+def merge_coco(files: Mapping[str, Path], to: Path) -> Path:
+    """Writes the annotations of many pictures as one data set, without holding them all at once. Categories
+    are merged by name.
+
+    Args:
+        files: the name of each picture in the data set, and the file with what `coco_of` gave for it.
 
     Raises:
         OutputError: `to` cannot be written.
         UnreadableFile, OSError: one of `files` cannot be read.
     """
-    paths, names = list(files), dict[str, int]()
+    names: dict[str, int] = {}
+
+    entries = {"images": _images(files), "annotations": _annotations(files, names)}
 
     def write(file: IO[bytes]) -> None:
-        for key, entries in (("images", _images(paths)), ("annotations", _annotations(paths, names))):
+        for key, some in entries.items():
             file.write(b'{"images": [\n' if key == "images" else b'\n],\n"annotations": [\n')
-            for number, entry in enumerate(entries):
+            for number, entry in enumerate(some):
                 file.write((",\n" if number else "").encode() + json.dumps(entry).encode())
         categories = [{"id": id, "name": name} for name, id in names.items()]
         file.write(b'\n],\n"categories": ' + json.dumps(categories, ensure_ascii=False).encode() + b"}\n")
@@ -104,16 +109,16 @@ def merge_coco(files: Iterable[Path], to: Path) -> Path:
     return write_whole(to, write)
 
 
-def _images(paths: list[Path]) -> Iterator[Mapping[str, Any]]:
-    for number, path in enumerate(paths, 1):
+def _images(files: Mapping[str, Path]) -> Iterator[Mapping[str, Any]]:
+    for number, (name, path) in enumerate(files.items(), 1):
         (image,) = read_json(path, max_bytes=MAX_COCO_BYTES)["images"]
-        yield image | {"id": number}
+        yield image | {"id": number, "file_name": name}
 
 
-def _annotations(paths: list[Path], names: dict[str, int]) -> Iterator[Mapping[str, Any]]:
+def _annotations(files: Mapping[str, Path], names: dict[str, int]) -> Iterator[Mapping[str, Any]]:
     """Numbered through; adds categories to `names` as they are met."""
     ids = count(1)
-    for number, path in enumerate(paths, 1):
+    for number, path in enumerate(files.values(), 1):
         one = read_json(path, max_bytes=MAX_COCO_BYTES)
         renumbered = {
             each["id"]: names.setdefault(each["name"], len(names) + 1) for each in one["categories"]

@@ -13,21 +13,19 @@ from torch import Tensor
 from limelight.attention import AttentionOrder, AttentionRuntime, Choice, plan
 from limelight.pipeline.errors import NonFinitePrediction, OutOfMemory, PictureError, RequestError
 from limelight.pipeline.latents.vae import decode_with_notes
-from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.out_of_memory import memory_errors
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.drawer import PictureDrawer
 from limelight.pipeline.results.result import Result, Step, make_record
+from limelight.pipeline.sampling.begin import begin
 from limelight.pipeline.sampling.compiled import Graphs, check_compiled
-from limelight.pipeline.sampling.job import Job, RowLimit, begun, pack
+from limelight.pipeline.sampling.job import Job, RowLimit, pack
 from limelight.pipeline.sampling.masked_part import put_back
-from limelight.pipeline.sampling.passes import fitted, make_passes, make_trajectory
+from limelight.pipeline.sampling.passes import fitted
 from limelight.pipeline.sampling.predict import predict
 from limelight.pipeline.sampling.sampler import ChangeOf
-from limelight.pipeline.sampling.steering import check_steering, start_steering
-from limelight.pipeline.text.encoder import Reading
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.sampling.steering import check_steering
 
 logger = logging.getLogger(__name__)
 Plan = Mapping[str, Choice]  # site -> choice
@@ -71,36 +69,16 @@ class Session:
 
         Raises:
             RequestError: the model cannot do what is asked for.
-            PictureError: there is no beginning: the VAE overflowed on the request's image.
+            PictureError: there is no beginning: the VAE overflowed on its image, or memory is short.
         """
         id, self._num_added = self._num_added, self._num_added + 1
         model, request = self.engine.model, self.engine.resolve(request)
         if request.is_steered:
             check_steering(request, model.unet, self.engine.plans_of(request))
         attention = self.engine.attention(request.width, request.height)
-        passes = make_passes(request, model)
-        num_predictions, num_recorded = sum(map(len, passes)), len(passes[0])
         change = None if self.change is None else partial(self.change, id)
-        trajectory = make_trajectory(request, model, passes, change)
-        read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}
-        prompt = model.text.prompt(request.prompt, **read)
-        if model.vocabulary is not None:
-            model.vocabulary.warn_of_unknown(words_of(request.prompt, prompt.tokens))
-        negative = model.text.negative(request.negative_prompt, **read) if request.is_guided else prompt
-        asked, latent = begun(trajectory)
-        job = Job(
-            id=id,
-            request=request,
-            negative=negative,
-            prompt=prompt,
-            trajectory=trajectory,
-            asked=asked,
-            attention=attention,
-            maps=start_maps(request, model, negative, prompt, num_recorded),
-            steering=start_steering(request, model, prompt) if request.is_steered else None,
-            num_predictions=max(1, num_predictions),
-            num_recorded=num_recorded,
-        )
+        max_rows = 1 if self.engine.exact else self.max_rows
+        job, latent = begin(id, request, model, attention, max_rows, change)
         if latent is None:
             self._jobs.append(job)
         else:
@@ -172,8 +150,8 @@ class Session:
         model = self.engine.model
         image, notes = decode_with_notes(model.vae, latent)
         image = put_back(job.request, image)
-        info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries) | notes
-        info |= {"changed": "by a function of the caller's"} if self.change else {}
+        info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries)
+        info |= {**job.notes, **notes} | ({"changed": "by a function of the caller's"} if self.change else {})
         if (maps := job.heatmaps) is not None:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))
         return Result(image=image, request=job.request, info=info, maps=maps, latent=latent)

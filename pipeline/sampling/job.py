@@ -1,8 +1,9 @@
 """A request in flight, and which of them can share a call."""
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,7 @@ class Job:
         num_predictions: of all passes.
         num_recorded: of the first pass; a second, larger one has no maps.
         index: predictions made so far.
+        notes: of how it began, for the record.
         deep: r c h w, the deep feature of the last prediction that was computed whole; None where there is
             none in this pass, or the request computes all of them whole.
         deep_index: which prediction that was.
@@ -49,6 +51,7 @@ class Job:
     num_predictions: int
     num_recorded: int
     index: int = 0
+    notes: Mapping[str, Any] = field(default_factory=dict)
     retries: list[str] = field(default_factory=list)
     deep: Tensor | None = None
     deep_index: int = 0

@@ -19,7 +19,7 @@ from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.batch.rows.rows import read_rows
 from limelight.pipeline.batch.run import Run, open_output
 from limelight.pipeline.batch.stop import Stop
-from limelight.pipeline.batch.world import Team
+from limelight.pipeline.batch.world import World
 from scripts.benchmarks.picture import PROMPTS, stock_pipeline
 from scripts.benchmarks.tools.report import Section
 from scripts.benchmarks.tools.shares import Places, shares
@@ -32,7 +32,7 @@ PLACES: Places = {
     ("pipeline/sampling/predict.py", "predict"): "U-Net",
     ("pipeline/sampling/engine.py", "add"): "prompts and noise",
     ("pipeline/sampling/engine.py", "_advance"): "schedulers",
-    ("batch/share.py", "claim"): "claims",
+    ("batch/claims.py", "claim"): "claims",
     ("batch/writer.py", "drain"): "waiting for the last to be saved",
     ("batch/run.py", "_sum_up"): "index and gallery",
 }
@@ -113,9 +113,9 @@ def loop(stock: Any, prompts: list[str], batch: int, steps: int, scale: float, f
 
 
 def run(pipe: TextToImagePipeline, manifest: Path, output: Path) -> None:
-    team = Team(run="benchmark")
-    seat = open_output(output, team)
+    world = World(run="benchmark")
+    lock = open_output(output, world)
     try:
-        Run.begin(read_rows(manifest), output, team, seat, pipe.engine).draw(Stop(), lambda left: None)
+        Run.begin(read_rows(manifest), output, world, lock, pipe.engine).draw(Stop(), lambda left: None)
     finally:
-        seat.leave()
+        lock.leave()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from limelight import Result
@@ -72,3 +73,6 @@ def test_a_notebook_runs_and_shows_its_result(path: Path) -> None:
     pictures = [value for value in shown if isinstance(value, Result)]
     assert len(pictures) == 2
     assert all(picture._repr_png_().startswith(b"\x89PNG") for picture in pictures)
+    assert [picture._repr_html_() is not None for picture in pictures] == [True, False]
+    drawings = [value for value in shown if isinstance(value, Image.Image | Figure)]
+    assert [type(value) for value in drawings] == [Image.Image, Image.Image, Figure]

@@ -8,15 +8,12 @@ import gradio as gr
 
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.actions import handlers
-from limelight.app.ui.actions.answered import words_of
+from limelight.app.ui.actions.unbroken import messages
 from limelight.app.ui.form.settings import AUTO, DEFAULTS, Settings
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.requests.fields import IMAGES, offered
-from limelight.pipeline.requests.fields.field import MAX_SIDE
-from limelight.pipeline.requests.values import Whole
 
-_COUNTED = Whole(0, MAX_SIDE)
 STEP_FIELDS = ("id", "state", "position", "index", "count", "seed", "error", "image")
 
 
@@ -32,7 +29,8 @@ def add_endpoints(studio: Studio) -> None:
         for record = "grid", "site" or "head". lossy_cache_interval above 1 is faster and changes the picture.
         """
         settings = Settings(**dict(zip(map(_setting, names), values, strict=True)))
-        async for message in handlers.draw(studio, Visitor.of(request), settings, with_film=False):
+        run = handlers.draw(studio, Visitor.of(request), settings, with_film=False)
+        async for message in messages(run):
             pictures = [{name: each[name] for name in STEP_FIELDS} for each in message["pictures"]]
             yield {"error": message["error"], "note": message["note"], "pictures": pictures}
 
@@ -60,11 +58,11 @@ def add_endpoints(studio: Studio) -> None:
             found = studio.results.get(id, Visitor.of(request)).maps
             if found is None:
                 raise UsageError('nothing was recorded; ask /generate for record = "grid"')
-            found = found if step is None else found.step(_COUNTED.check("step", step))
-            found = found if grid is None else found.grid(_COUNTED.check("grid", grid))
-            tokens, words = found.probabilities(), found.words()
-        except Exception as error:
-            return {"error": words_of(error), "words": [], "spans": [], "maps": []}
+            found = found if step is None else found.step(int(step))
+            found = found if grid is None else found.grid(int(grid))
+        except (ValueError, TypeError) as error:
+            return {"error": str(error), "words": [], "spans": [], "maps": []}
+        tokens, words = found.probabilities(), found.words()
         return {
             "error": "",
             "words": [word.text for word in words],

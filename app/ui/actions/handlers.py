@@ -3,23 +3,23 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from limelight.app.ui.access.visitor import Visitor
-from limelight.app.ui.actions.answered import Change, answered, reported
 from limelight.app.ui.form import restore as restoring
 from limelight.app.ui.form.decode_upload import decoded
 from limelight.app.ui.form.settings import Settings, model_of, requests_of, seed_of
 from limelight.app.ui.form.start_image import size_for
 from limelight.app.ui.form.weights import reweigh
-from limelight.app.ui.output.frames import Frames
+from limelight.app.ui.output.frames import Frames, refusal
 from limelight.app.ui.output.unknown import unknown_words
+from limelight.app.ui.studio.fair_queue import QueueFull
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio, checked
 from limelight.pipeline.errors import UsageError
 
 
-@reported
 async def draw(
     studio: Studio, visitor: Visitor, settings: Settings, *, with_film: bool = True
 ) -> AsyncIterator[dict[str, Any]]:
@@ -35,9 +35,13 @@ async def draw(
     def notify() -> None:
         loop.call_soon_threadsafe(changed.set)
 
-    tickets = await asyncio.to_thread(_tickets, studio, visitor, settings, notify)
-    studio.submit(tickets)
-    note = said_of_words(studio, tickets[0])
+    try:
+        tickets, said = await asyncio.to_thread(_tickets, studio, visitor, settings, notify)
+        studio.submit(tickets)
+    except (ValueError, QueueFull) as error:  # every refusal is a ValueError that says what to change
+        yield refusal(str(error))
+        return
+    note = " ".join(filter(None, (said, said_of_words(studio, tickets[0]))))
     frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=note, with_film=with_film)
     try:
         while True:
@@ -62,15 +66,19 @@ async def _changed_or_queued(changed: asyncio.Event, tickets: list[Ticket]) -> N
         return
 
 
-def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) -> list[Ticket]:
-    model = model_of(settings, list(studio.pipelines))
-    height, width = studio.pipelines[model].model.native_size
+def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) -> tuple[list[Ticket], str]:
+    """The pictures of a run, and what is said of the prompt's emoji."""
+    name = model_of(settings, list(studio.pipelines))
+    model = studio.pipelines[name].model
+    height, width = model.native_size
+    nouns = model.vocabulary.groups.get("nouns", ()) if model.vocabulary is not None else ()
+    stand_ins = settings.spell_out(nouns)
     requests = requests_of(settings, studio.limits, (width, height))
-    checked(studio, requests[0], model, settings.attention)
+    checked(studio, requests[0], name, settings.attention)
     requests = studio.expansions.noted(visitor, requests)
-    tickets = [Ticket(visitor, model, settings.attention, request, notify) for request in requests]
+    tickets = [Ticket(visitor, name, settings.attention, request, notify) for request in requests]
     studio.results.forget(visitor)
-    return tickets
+    return tickets, " ".join(f"{emoji} stands for {noun}." for emoji, noun in stand_ins.items())
 
 
 def said_of_words(studio: Studio, ticket: Ticket) -> str:
@@ -79,27 +87,41 @@ def said_of_words(studio: Studio, ticket: Ticket) -> str:
     return vocabulary.explain(unknown) if vocabulary is not None and unknown else ""
 
 
-@answered
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an event does to the controls, and what is said of it."""
+
+    text: str
+    settings: Mapping[str, Any]
+    kind: str = ""
+
+
 def expand(studio: Studio, visitor: Visitor, settings: Settings) -> Change:
     """Lets a language model go on with the prompt; the seed that it was drawn by is kept."""
-    model = studio.pipelines[model_of(settings, list(studio.pipelines))].model
-    height, width = model.native_size
-    request = requests_of(settings, studio.limits, (width, height), record=False)[0]
-    expansion = studio.expansions.expand(
-        visitor, request.prompt, seed=request.seed, vocabulary=model.vocabulary
-    )
+    try:
+        model = studio.pipelines[model_of(settings, list(studio.pipelines))].model
+        height, width = model.native_size
+        request = requests_of(settings, studio.limits, (width, height), record=False)[0]
+        expansion = studio.expansions.expand(
+            visitor, request.prompt, seed=request.seed, vocabulary=model.vocabulary
+        )
+    except ValueError as error:
+        return Change(str(error), {}, "error")
     if not expansion.added:
-        return Change("Nothing came to mind; another seed may do better.")
+        return Change("Nothing came to mind; another seed may do better.", {})
     return Change(
         f"Added: {expansion.added.strip(' ,')}", {"prompt": expansion.text, "seed": str(request.seed)}
     )
 
 
-@answered
 def restore(event: Any, studio: Studio) -> Change:
     """Brings back the settings of a PNG that was dropped on the page."""
-    data = decoded(_field(event, "data"), studio.limits)
-    return _restored(restoring.request_of_png(data, studio.limits), studio)
+    try:
+        data = decoded(_field(event, "data"), studio.limits)
+        stored = restoring.request_of_png(data, studio.limits)
+        return _restored(stored, studio)
+    except ValueError as error:
+        return Change(str(error), {}, "error")
 
 
 def _restored(stored: Mapping[str, Any], studio: Studio) -> Change:
@@ -112,32 +134,36 @@ def _restored(stored: Mapping[str, Any], studio: Studio) -> Change:
     return Change(f"The settings of that picture are back.{again}", found)
 
 
-@answered
 def recall(event: Any, studio: Studio) -> Change:
     """Brings back settings, or the seed alone, from the browser's history."""
     stored = _field(event, "settings")
-    if not isinstance(stored, Mapping):
-        raise UsageError("there are no settings with it")
-    if _field(event, "kind") == "seed":
-        seed = str(seed_of(stored.get("seed")))
-        return Change(f"Seed {seed} is kept.", {"seed": seed})
-    return _restored(stored, studio)
+    try:
+        if not isinstance(stored, Mapping):
+            raise UsageError("there are no settings with it")
+        if _field(event, "kind") == "seed":
+            seed = str(seed_of(stored.get("seed")))
+            return Change(f"Seed {seed} is kept.", {"seed": seed})
+        return _restored(stored, studio)
+    except ValueError as error:
+        return Change(str(error), {}, "error")
 
 
-@answered
 def choose(studio: Studio, model: Any) -> Change:
     """Gives the picture the size that a model draws best."""
-    name = model_of(Settings(prompt="", model=model), list(studio.pipelines))
-    height, width = studio.pipelines[name].model.native_size
+    try:
+        height, width = studio.pipelines[
+            model_of(Settings(prompt="", model=model), list(studio.pipelines))
+        ].model.native_size
+    except ValueError as error:
+        return Change(str(error), {}, "error")
     return Change("", {"width": width, "height": height})
 
 
-@answered
 def fit(event: Any, studio: Studio, model: Any) -> Change:
     """Gives the picture the shape of the image that it starts from."""
     wide, high = _field(event, "width"), _field(event, "height")
     if not (isinstance(wide, int) and isinstance(high, int) and min(wide, high) > 0):
-        raise UsageError("the image has no size; choose another")
+        return Change("The image has no size.", {}, "error")
     names = list(studio.pipelines)
     native = studio.pipelines[model if model in names else names[0]].model
     own_height, own_width = native.native_size
@@ -148,7 +174,6 @@ def fit(event: Any, studio: Studio, model: Any) -> Change:
     return Change(text, {"width": width, "height": height})
 
 
-@reported
 async def again(
     studio: Studio, visitor: Visitor, event: Any, start: Any = None
 ) -> AsyncIterator[dict[str, Any]]:
@@ -159,14 +184,18 @@ async def again(
             "weight" of a word.
         start: the image that is there to start from, for a picture that was made from one.
     """
-    stored = _field(event, "settings")
-    if not isinstance(stored, Mapping):
-        raise UsageError("there are no settings with it")
-    settings = Settings(
-        **restoring.settings_of_record(dict(stored) | _changes(event, stored), studio.limits),
-        model=_field(event, "model"),
-        start=restoring.start_of_record(stored, start, studio.limits),
-    )
+    try:
+        stored = _field(event, "settings")
+        if not isinstance(stored, Mapping):
+            raise UsageError("there are no settings with it")
+        settings = Settings(
+            **restoring.settings_of_record(dict(stored) | _changes(event, stored), studio.limits),
+            model=_field(event, "model"),
+            start=restoring.start_of_record(stored, start, studio.limits),
+        )
+    except (ValueError, TypeError) as error:
+        yield refusal(str(error))
+        return
     async for message in draw(studio, visitor, settings):
         yield message
 

@@ -1,12 +1,13 @@
 """What the page's controls hold, as requests: checked like everything that comes from outside."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from limelight.app.ui.access.errors import NotOffered
 from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.form.emoji import spelled_out
 from limelight.app.ui.form.start_image import images_of
 from limelight.pipeline.errors import RequestError, UnknownName, UsageError
 from limelight.pipeline.requests.fields import FIELDS, MAX_SEED, OPEN_SEED
@@ -17,6 +18,7 @@ from limelight.pipeline.requests.values import Whole
 AUTO = "automatic"
 RANDOM_SEEDS = 2**32
 RECORDS = ("head", "site", "grid", "off")
+MAX_SPELLED = 20_000  # characters that are looked through for emoji
 LATTICE = 16  # places a side whose self-attention is recorded
 OWN: Mapping[str, Any] = {  # settings that are no fields of a request, or say less than those
     "count": 1,
@@ -58,6 +60,16 @@ class Settings:
         self.record: Any = own["record"]
         self.record_extras: Any = own["record_extras"]
         self._orders = {"self": own["self_attention"], "cross": own["cross_attention"]}
+
+    def spell_out(self, nouns: Collection[str]) -> dict[str, str]:
+        """Writes nouns for the emoji of both prompts; returns what stood for what."""
+        found: dict[str, str] = {}
+        for name in ("prompt", "negative_prompt"):
+            text = self.fields[name]
+            if isinstance(text, str) and len(text) <= MAX_SPELLED:
+                self.fields[name], stand_ins = spelled_out(text, nouns)
+                found |= stand_ins
+        return found
 
     @property
     def attention(self) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.form.decode_upload import checked_pixels, decoded
 from limelight.pipeline.errors import UsageError
-from limelight.pipeline.requests.input_image import SIZE_MULTIPLE, InputImage
+from limelight.pipeline.requests.input_image import InputImage
+from limelight.pipeline.requests.pixels import SIZE_MULTIPLE
 
 _PREFIXES = tuple(f"data:image/{kind};base64," for kind in ("png", "jpeg", "webp"))
 

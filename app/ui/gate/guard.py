@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs
 
+from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from limelight.app.ui.access.address import network_of
@@ -20,6 +21,7 @@ from limelight.app.ui.gate.hosts import Hosts
 from limelight.app.ui.gate.logins import Logins
 from limelight.app.ui.gate.refused import Refused
 from limelight.app.ui.gate.routes import Route, route_of
+from limelight.app.ui.page.viewer import STATIC
 from limelight.app.ui.studio.studio import Studio
 
 log = logging.getLogger("uvicorn.error")
@@ -98,6 +100,9 @@ class Guard:
             receive = replay(body, receive)
         if route.kind == "stream":
             await self._stream(scope, receive, sender, address)
+            return
+        if scope["path"] == "/" and not self.queue.is_logged_in(_header(scope, b"cookie")):
+            await FileResponse(STATIC / "login.html")(scope, receive, sender)
             return
         await self.app(scope, receive, sender)
         if route.kind == "login":

@@ -9,7 +9,7 @@ import gradio as gr
 from limelight.app.ui.form.settings import AUTO, NAMES
 from limelight.app.ui.page.painter import make_painter
 from limelight.app.ui.studio.studio import Studio
-from limelight.pipeline.requests.fields import FIELDS, MAX_CACHE_INTERVAL, RECORD_EXTRAS
+from limelight.pipeline.requests.fields import FIELDS, MAX_CACHE_INTERVAL, RECORD_EXTRAS, offered
 from limelight.pipeline.requests.schedulers import OWN, SCHEDULERS, scheduler_label
 
 DETAILS = [
@@ -24,6 +24,7 @@ EXTRAS = [
     ("Refined by self-attention", "refined"),
     ("Negative prompt", "negative"),
 ]
+LATER = ("strength", "hires_scale", "hires_strength")  # below
 assert {name for _, name in EXTRAS} <= set(RECORD_EXTRAS)
 
 
@@ -120,6 +121,12 @@ class Controls:
                 info=FIELDS["lossy_cache_interval"].help,
                 elem_id="lossy-cache",
             )
+        with gr.Accordion("Guidance by attention", open=False, elem_classes="accordion"):
+            for name, field in offered().items():
+                if name not in found and name not in LATER:  # of what the page has no better control for
+                    found[name] = gr.Textbox(
+                        label=field.label, info=field.help, placeholder="none", max_lines=1
+                    )
         with gr.Accordion("Start from an image", open=False, elem_classes="accordion", elem_id="start"):
             found["start"] = make_painter()
             found["strength"] = gr.Textbox(

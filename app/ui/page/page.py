@@ -1,6 +1,6 @@
 """The page of `limelight ui`: its layout, and what is wired to what."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,8 @@ import gradio as gr
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.actions import handlers
 from limelight.app.ui.actions.api import add_endpoints
+from limelight.app.ui.actions.handlers import Change
+from limelight.app.ui.actions.unbroken import changed, messages
 from limelight.app.ui.form.settings import NAMES, Settings
 from limelight.app.ui.page.backends import backend_choices, refusals_html
 from limelight.app.ui.page.controls import Controls
@@ -75,33 +77,34 @@ def _desk(studio: Studio) -> Page:
 def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     inputs = page.controls.inputs
 
+    def settings_of(values: tuple[Any, ...]) -> Settings:
+        return Settings(**dict(zip(NAMES, values, strict=True)))
+
     async def draw(request: gr.Request, *values: Any) -> AsyncIterator[dict[str, Any]]:
-        settings = Settings(**dict(zip(NAMES, values, strict=True)))
-        async for message in handlers.draw(studio, Visitor.of(request), settings):
+        async for message in messages(handlers.draw(studio, Visitor.of(request), settings_of(values))):
             yield message
 
     async def again(event: gr.EventData, request: gr.Request, start: Any) -> AsyncIterator[dict[str, Any]]:
-        async for message in handlers.again(studio, Visitor.of(request), event._data, start):
+        async for message in messages(handlers.again(studio, Visitor.of(request), event._data, start)):
             yield message
 
     def expand(request: gr.Request, *values: Any) -> list[Any]:
-        settings = Settings(**dict(zip(NAMES, values, strict=True)))
-        return _updates(handlers.expand(studio, Visitor.of(request), settings))
+        return _updates(lambda: handlers.expand(studio, Visitor.of(request), settings_of(values)))
 
     def stop(request: gr.Request) -> None:
         studio.stop(Visitor.of(request))
 
     def restore(event: gr.EventData) -> list[Any]:
-        return _updates(handlers.restore(event._data, studio))
+        return _updates(lambda: handlers.restore(event._data, studio))
 
     def recall(event: gr.EventData) -> list[Any]:
-        return _updates(handlers.recall(event._data, studio))
+        return _updates(lambda: handlers.recall(event._data, studio))
 
     def fit(event: gr.EventData, model: Any) -> list[Any]:
-        return _updates(handlers.fit(event._data, studio, model))
+        return _updates(lambda: handlers.fit(event._data, studio, model))
 
     def choose(model: Any) -> list[Any]:
-        return _updates(handlers.choose(studio, model))
+        return _updates(lambda: handlers.choose(studio, model))
 
     def leave(request: gr.Request) -> None:
         studio.leave(Visitor.of(request))
@@ -121,9 +124,19 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     blocks.unload(leave)
 
 
-def _updates(change: handlers.Change) -> list[Any]:
-    """What a handler changes of the controls, in their order, after what it says."""
-    changed = [
-        gr.update(value=change.settings[name]) if name in change.settings else gr.skip() for name in NAMES
+def _updates(act: Callable[[], Change]) -> list[Any]:
+    """What an action changes of the controls, in their order, after what it says."""
+    change = changed(act)
+    updates = [
+        gr.update(value=_shown(change.settings[name])) if name in change.settings else gr.skip()
+        for name in NAMES
     ]
-    return [{"text": change.text, "kind": change.kind}, *changed]
+    return [{"text": change.text, "kind": change.kind}, *updates]
+
+
+def _shown(value: Any) -> Any:
+    """As a text field has several numbers."""
+    is_list = (
+        isinstance(value, list | tuple) and value and all(isinstance(each, int | float) for each in value)
+    )
+    return ",".join(f"{each:g}" for each in value) if is_list else value

@@ -8,7 +8,7 @@ from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.studio.desk import Key
 from limelight.app.ui.studio.measure import measure
 from limelight.app.ui.studio.step_times import StepTimes
-from limelight.pipeline.requests.input_image import SIZE_MULTIPLE
+from limelight.pipeline.requests.pixels import SIZE_MULTIPLE
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.result import Step
 from limelight.pipeline.text_to_image import TextToImagePipeline

@@ -1,4 +1,4 @@
-"""`a {red|blue} car` as a red car and a blue car; read in one pass, and counted before it is written out."""
+"""Expands `a {red|blue} car` into a red car and a blue car. The results are counted before they are made."""
 
 from dataclasses import dataclass, field
 from itertools import product
@@ -13,7 +13,7 @@ _MARKS = "{|}"
 
 @dataclass(slots=True)
 class _Group:
-    """Options, of which each is a sequence of texts and groups."""
+    """The options of a group; each is a sequence of texts and groups."""
 
     options: list[list["str | _Group"]] = field(default_factory=lambda: [[]])
 
@@ -23,13 +23,13 @@ class _Group:
 
 
 def alternatives(text: str) -> list[str]:
-    r"""All that a text stands for; groups multiply, and may hold groups.
+    r"""All texts that a text with alternatives stands for. Groups multiply, and may contain groups.
 
-    Equal ones count once. Braces without a bar between them are what they are; so is a brace or a bar after a
-    backslash, which goes.
+    Equal texts are returned once. Braces without a bar between them are literal. So is a brace or a bar after
+    a backslash, which is removed.
 
     Raises:
-        ValueError: there are more than `MAX_EXPANSION`, or too many characters in them.
+        ValueError: there are more than `MAX_EXPANSION` texts, or they are too long together.
     """
     if "{" not in text and "\\" not in text:
         return [text]
@@ -44,12 +44,12 @@ def alternatives(text: str) -> list[str]:
 
 
 def num_alternatives(text: str) -> int:
-    """How many there are, equal ones counted."""
+    """How many alternatives there are, including equal ones."""
     return _count(_parsed(text)) if "{" in text else 1
 
 
 def shown(count: int) -> str:
-    """A number that may have thousands of digits."""
+    """A number for a message; it may have thousands of digits."""
     return f"{count:,}" if count < 10**15 else "more than 1,000,000,000,000,000"
 
 
@@ -69,10 +69,10 @@ def _parsed(text: str) -> list[str | _Group]:
     """Texts and groups, in order.
 
     Raises:
-        ValueError: groups are within each other more than `MAX_DEPTH` deep.
+        ValueError: groups are nested more than `MAX_DEPTH` deep.
     """
     open_groups = [_Group()]
-    plain: list[str] = []  # characters since the last mark
+    plain: list[str] = []  # characters since the last brace or bar
 
     def take() -> None:
         if plain:
@@ -101,7 +101,7 @@ def _parsed(text: str) -> list[str | _Group]:
             plain.append(character)
         i += 1
     take()
-    while len(open_groups) > 1:  # those that are not closed are what they are
+    while len(open_groups) > 1:  # groups that are not closed are literal
         group = open_groups.pop()
         open_groups[-1].options[-1] += ["{", *_joined(group)]
     return open_groups[0].options[0]
@@ -112,6 +112,6 @@ def _closed(group: _Group) -> list[str | _Group]:
 
 
 def _joined(group: _Group) -> list[str | _Group]:
-    """The options with their bars as characters."""
+    """The options joined by literal bars."""
     first, *others = group.options
     return [*first, *(part for option in others for part in ("|", *option))]

@@ -13,17 +13,17 @@ COLUMNS: Mapping[str, Value] = {name: field.value for name, field in FIELDS.item
     "count": Whole(1, MAX_EXPANSION),
 }
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # no file of Windows has such a name
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")  # reserved names of Windows
 
 
 def typed(name: str, value: object) -> Any:
-    """The value of a cell; None where there is none.
+    """The value of a cell in the type of its column; None if the cell is empty.
 
     Args:
-        value: text, as in a csv file, or what JSON or parquet gave.
+        value: text, as in a csv file, or a value from JSON or parquet.
 
     Raises:
-        ValueError: it is not of the column's type; the message says so.
+        ValueError: the value does not have the column's type.
     """
     if name == "id" and isinstance(value, int):
         return str(value)
@@ -31,10 +31,10 @@ def typed(name: str, value: object) -> Any:
 
 
 def check_id(id: object) -> str:
-    """The id, being one that a file can be named after on every system.
+    """The id, if it can be part of a file name on every system.
 
     Raises:
-        ValueError: it is not.
+        ValueError: it cannot.
     """
     if not isinstance(id, str) or not _ID.fullmatch(id):
         raise ValueError(
@@ -47,5 +47,5 @@ def check_id(id: object) -> str:
 
 
 def own_columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that are the caller's."""
+    """The columns that are the caller's own."""
     return {name: value for name, value in values.items() if name not in COLUMNS}

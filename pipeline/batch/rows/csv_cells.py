@@ -1,4 +1,4 @@
-"""Tables of text: csv and tsv, as spreadsheets of all countries write them."""
+"""Reads csv and tsv as spreadsheets of all countries write them."""
 
 import csv
 import re
@@ -16,10 +16,11 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,30},\d{1,30}")
 
 
 def read_csv(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yields line and cells by column; empty ones are left out. Arguments as of `manifest.read_manifest`.
+    """Yields the line and the cells by column, without empty ones. The arguments are those of
+    `read_manifest`.
 
-    The delimiter is that of a line `sep=;`, which Excel writes, or the one by which the first line has a
-    column for the prompt. Where it is no comma, a number may have a comma.
+    A line `sep=;`, which Excel writes, names the delimiter. Otherwise it is the one that gives the first line
+    a column for the prompt. If it is not a comma, numbers may have a decimal comma.
     """
     last = 0
 
@@ -43,7 +44,7 @@ def read_csv(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Mapping[str
         except csv.Error as error:
             faults.append(Fault(begin, f"is not valid csv: {error}"))
             continue
-        # A faulty line before this row is no part of it; a row over several lines begins at its first.
+        # A faulty line before this row does not belong to it. A row over several lines begins on the first.
         begin = max(begin, last - sum(cell.count("\n") for cell in cells))
         if not any(cell.strip() for cell in cells):
             continue
@@ -74,7 +75,7 @@ def _delimiter(path: Path) -> str:
 
 
 def _without_empty_end(cells: list[str], least: int = 0) -> list[str]:
-    """Spreadsheets leave empty cells behind a table."""
+    """The cells without the empty ones that spreadsheets add at the end of a row."""
     end = len(cells)
     while end > least and not cells[end - 1].strip():
         end -= 1
@@ -97,7 +98,7 @@ def _by_column(
 
 
 def _with_points(cells: Mapping[str, str]) -> dict[str, str]:
-    """Numbers with a decimal point where they have a comma."""
+    """The cells, with decimal commas replaced by points."""
     return {
         name: cell.replace(",", ".") if _is_number(name) and _DECIMAL_COMMA.fullmatch(cell.strip()) else cell
         for name, cell in cells.items()

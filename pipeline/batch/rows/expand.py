@@ -1,4 +1,4 @@
-"""One row of a manifest as the many that it stands for, in an order that never changes."""
+"""Expands one row of a manifest into all its pictures, in a fixed order."""
 
 import json
 import re
@@ -20,10 +20,10 @@ Matrix = Mapping[str, Sequence[Any]]  # field -> values
 
 
 def parse_matrix(options: Sequence[str]) -> dict[str, list[Any]]:
-    """`FIELD=V1,V2,...` or `FIELD=[...]` in JSON, or `FIELD=1..9` for whole numbers, both ends among them.
+    """Parses `FIELD=V1,V2,...`, `FIELD=[...]` in JSON, or `FIELD=1..9` for a range that includes both ends.
 
     Raises:
-        UsageError: it is none of these, or a field comes twice.
+        UsageError: an option has another form, or a field is given twice.
     """
     matrix: dict[str, list[Any]] = {}
     for option in options:
@@ -43,7 +43,7 @@ def _checked(name: str, value: Any) -> Any:
     """A value of the matrix, checked once for all rows.
 
     Raises:
-        UsageError: it is out of its range.
+        UsageError: the value is out of range.
     """
     try:
         if value is not None:
@@ -76,12 +76,13 @@ def _values(name: str, text: str) -> list[Any]:
 
 
 def expand(values: Mapping[str, Any], matrix: Matrix) -> Iterator[dict[str, Any]]:
-    """All that a row stands for: alternatives from left to right, then the matrix, then the seeds of `count`.
+    """The values of each picture: all alternatives from left to right, all of the matrix, all seeds of
+    `count`.
 
-    What comes last changes fastest. A row that names a field of the matrix itself keeps its own value.
+    The last of these changes fastest. A row that has a value for a field of the matrix keeps its own.
 
     Raises:
-        ValueError: they are more than `MAX_EXPANSION`, or `count` is no number for them.
+        ValueError: there are more than `MAX_EXPANSION`, or `count` is invalid.
     """
     given = {name: value for name, value in values.items() if name != "count"}
     texts = [name for name in _TEXTS if isinstance(given.get(name), str)]
@@ -97,10 +98,10 @@ def expand(values: Mapping[str, Any], matrix: Matrix) -> Iterator[dict[str, Any]
 
 
 def num_pictures(values: Mapping[str, Any], matrix: Matrix) -> int:
-    """How many pictures a row stands for at most: equal alternatives are counted.
+    """How many pictures a row stands for at most, since equal alternatives are counted too.
 
     Raises:
-        ValueError: they are more than `MAX_EXPANSION`, or `count` is no number for them.
+        ValueError: there are more than `MAX_EXPANSION`, or `count` is invalid.
     """
     count = values.get("count", 1)
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:

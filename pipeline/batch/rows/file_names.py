@@ -1,4 +1,4 @@
-"""Where a picture goes, from the folder of the run: by the key of its row, or by its number and prompt."""
+"""Names the files of pictures: by the key of the row, or by its number and prompt."""
 
 import re
 import unicodedata
@@ -13,14 +13,14 @@ from limelight.pipeline.results.png import NoRecord, read_record
 
 Naming = Literal["key", "prompt"]
 NAMINGS: tuple[Naming, ...] = get_args(Naming)
-MAX_FLAT = 10_000  # pictures in one folder; of more, each goes into one of many
+MAX_FLAT = 10_000  # pictures in one folder; more are spread over many folders
 MAX_WORDS = 60  # characters of a prompt
 _DIGITS = 4  # at least
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 
 
 def naming_of(name: str) -> Naming:
-    """Raises UnknownName if there is none of this name."""
+    """The naming with this name. Raises UnknownName if there is none."""
     for naming in NAMINGS:
         if name == naming:
             return naming
@@ -29,10 +29,10 @@ def naming_of(name: str) -> Naming:
 
 @dataclass(slots=True)
 class FileNames:
-    """Gives every picture of a run a file of its own.
+    """Gives every picture of a run its own file.
 
     Args:
-        used: key of a row -> the file that its picture has or had; it keeps that whenever it is drawn.
+        used: key of a row -> the file that its picture has or had; the picture keeps that file.
     """
 
     output: Path
@@ -45,7 +45,7 @@ class FileNames:
         self._taken = {file.casefold() for file in self.used.values()}
 
     def of(self, row: Row, key: str) -> str:
-        """A file that no other picture has, so that none is ever overwritten by another."""
+        """A file for the picture that belongs to no other, so that no picture overwrites another."""
         if (file := self.used.get(key)) is not None:
             return file
         if self.naming == "key":
@@ -57,7 +57,7 @@ class FileNames:
         return file
 
     def _is_free(self, file: str, key: str) -> bool:
-        """Whether there is no such file, or one that a process wrote for this row before it died."""
+        """Whether the file does not exist, or was written for this row by a process that died."""
         path = self.output / file
         if not path.exists():
             return True
@@ -69,7 +69,7 @@ class FileNames:
 
 
 def by_key(row: Row, key: str, num_rows: int) -> str:
-    """Made of id and key, and of nothing that was typed into a prompt."""
+    """A name from id and key, which contains nothing of the prompt."""
     name = f"{row.id}-{key[:10]}.png" if row.id else f"{key}.png"
     return name if num_rows <= MAX_FLAT else f"{key[:2]}/{name}"
 
@@ -84,8 +84,8 @@ def by_prompt(row: Row, num_rows: int) -> str:
 
 
 def words_of(prompt: str) -> str:
-    """The Latin letters and digits of a prompt, whole words of it, with dashes between them."""
-    # Only as much as can matter is read of a long prompt; accents are marks of their own in this form.
+    """Whole words of a prompt in Latin letters and digits, joined by dashes."""
+    # Only the beginning of a long prompt is read. In this form, accents are separate characters.
     plain = unicodedata.normalize("NFKD", prompt[: 20 * MAX_WORDS]).encode("ascii", "ignore").decode().lower()
     words = _NO_WORD.sub("-", plain).strip("-")
     if len(words) <= MAX_WORDS:

@@ -1,4 +1,4 @@
-"""Lines of a text file, as they can be trusted: UTF-8, and none too long."""
+"""Reads the lines of a text file, with checks of encoding and length."""
 
 import codecs
 from collections.abc import Iterator
@@ -7,16 +7,16 @@ from pathlib import Path
 from limelight.files import open_regular
 from limelight.pipeline.batch.errors import Fault
 
-MAX_LINE = 2**20  # bytes; a prompt of the greatest length takes 80,000 at most
+MAX_LINE = 2**20  # bytes; the longest prompt takes at most 80,000
 
 
 def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, str]]:
-    """Yields number, from 1, and text of each line that is valid UTF-8, without its end.
+    """Yields the number, from 1, and the text of each line that is valid UTF-8, without its line break.
 
-    A byte order mark is dropped; lines end in LF or CRLF. No more than `MAX_LINE` is held at a time.
+    A byte order mark is dropped; lines end in LF or CRLF. At most `MAX_LINE` is in memory at a time.
 
     Args:
-        faults: is added to.
+        faults: faults are appended to it.
     """
     with open_regular(path) as file:
         number, offset = 0, 0
@@ -46,7 +46,7 @@ def _decoded(raw: bytes, number: int, offset: int, faults: list[Fault]) -> str |
     try:
         text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        # utf-8-sig counts from behind the mark
+        # utf-8-sig counts from the end of the byte order mark
         start = offset + error.start + (3 if number == 1 and raw.startswith(codecs.BOM_UTF8) else 0)
         value = raw[start - offset]
         faults.append(

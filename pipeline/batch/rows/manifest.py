@@ -1,4 +1,4 @@
-"""Manifests as they are on disk: csv, tsv, jsonl, parquet, and txt with a prompt on each line."""
+"""Reads manifests: csv, tsv, jsonl, parquet, and txt with a prompt on each line."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -14,18 +14,18 @@ from limelight.pipeline.batch.rows.names import SIZE, faults_of_header, faults_o
 from limelight.pipeline.batch.rows.txt_cells import read_txt
 from limelight.pipeline.errors import UnknownName, UsageError
 
-Record = tuple[int, dict[str, Any]]  # line, value of each field and column that has one
-Cells = Iterator[tuple[int, Mapping[str, Any]]]  # the same by the manifest's own names, as it has them
+Record = tuple[int, dict[str, Any]]  # line, values of fields and columns
+Cells = Iterator[tuple[int, Mapping[str, Any]]]  # line, values under the manifest's own names, not yet typed
 
 
 def read_manifest(path: Path, faults: list[Fault]) -> Iterator[Record]:
     """Yields the rows that can be read.
 
     Args:
-        faults: is added to; what is wrong with a row keeps it out.
+        faults: faults are appended to it; rows with faults are left out.
 
     Raises:
-        UsageError: there is no such file, or it is of no known kind.
+        UsageError: there is no such file, or its format is unknown.
     """
     kinds: dict[str, Callable[[Path, list[Fault]], Cells]] = {
         ".csv": read_csv,
@@ -110,7 +110,7 @@ def _typed(line: int, cells: Mapping[str, Any], faults: list[Fault]) -> dict[str
 
 
 def _both_sides(size: Any) -> dict[str, int]:
-    """`512x768` as width and height."""
+    """Parses `512x768` as width and height."""
     width, _, height = str(size)[:40].lower().partition("x")
     if not (width.strip().isdecimal() and height.strip().isdecimal()):
         raise ValueError(f"size is {str(size)[:40]!r}; must be WIDTHxHEIGHT such as 512x768")

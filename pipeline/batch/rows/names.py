@@ -1,11 +1,11 @@
-"""Columns and flags under the names of the command line, of AUTOMATIC1111 and of diffusers."""
+"""Knows columns and flags by the names of the command line, of AUTOMATIC1111 and of diffusers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from limelight.pipeline.requests.fields import FIELDS
 
-SIZE = "size"  # of which width and height are made
+SIZE = "size"  # width and height in one column
 MAX_NAME = 200  # characters
 OWN = (*FIELDS, "id", "count")
 _FURTHER: Mapping[str, str] = {
@@ -21,8 +21,8 @@ _FURTHER: Mapping[str, str] = {
     "batch_size": "count",
     "num_images_per_prompt": "count",
 }
-_SHARED = (SIZE, "denoising_strength")  # names that are those of several fields
-# Names that mean a picture elsewhere and cannot be meant here, with what to do.
+_SHARED = (SIZE, "denoising_strength")  # names that belong to several fields
+# Names that other programs use and that cannot be set in a row, with the remedy.
 REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("model", "checkpoint", "model_hash"), "a run has one model: give --model"),
     **dict.fromkeys(
@@ -40,7 +40,7 @@ REFUSED: Mapping[str, str] = {
             *("hr_second_pass_steps", "hires_steps", "hires_upscaler", "hires_resize", "refiner"),
             *("sampler_index", "generator", "guidance_interval"),
         ),
-        "it is nothing that can be set here",
+        "it cannot be set here",
     ),
 }
 
@@ -64,7 +64,7 @@ _NAMES: Mapping[str, str] = _table()
 
 
 def known(name: str) -> str | None:
-    """The column or field that a name means, `size` for both sides; None where it is the caller's own."""
+    """The column or field that a name means, `size` for both sides; None if it is the caller's own."""
     if name in OWN or name == SIZE:
         return name
     if name.startswith("_") or len(name) > MAX_NAME:
@@ -74,8 +74,8 @@ def known(name: str) -> str | None:
 
 
 def wrong(name: str) -> str | None:
-    """What is wrong with a name that `known` does not know: one that is nearly a field's is a mistake, and so
-    is one that means a picture elsewhere."""
+    """The fault of a name that `known` does not know. A name similar to a field's is taken for a mistake, and
+    so is a name with a meaning in other programs."""
     if name.startswith("_"):
         return None
     if len(name) > MAX_NAME:
@@ -89,7 +89,7 @@ def wrong(name: str) -> str | None:
 
 
 def faults_of_names(names: Iterable[str]) -> list[str]:
-    """What is wrong with the names of a row: those that `wrong` knows, and two that mean the same."""
+    """The faults of the names in a row: those found by `wrong`, and two names with one meaning."""
     reasons: list[str] = []
     first: dict[str, str] = {}
     for name in names:
@@ -105,7 +105,7 @@ def faults_of_names(names: Iterable[str]) -> list[str]:
 
 
 def faults_of_header(names: Sequence[str]) -> list[str]:
-    """The same of a table's columns, which may be there twice, and of which one must be the prompt."""
+    """The faults of a table's header, which must have a prompt and no column twice."""
     reasons = faults_of_names(names)
     reasons += [
         f"column {n!r} is there {names.count(n)} times" for n in dict.fromkeys(names) if names.count(n) > 1

@@ -1,4 +1,4 @@
-"""The pictures of a manifest: each with what is asked for and what it is known by."""
+"""The rows of a manifest: each with its request and its key."""
 
 import hashlib
 import json
@@ -26,13 +26,13 @@ class Row:
     """One picture.
 
     Attributes:
-        line: of the manifest, where it comes from.
-        id: the caller's name for it; of a row that stands for several, with a number.
-        values: fields that were given.
-        columns: the caller's own.
-        parameters: digest of everything that the request says.
-        twin: how many rows before this one ask for the same.
-        number: of the picture in the manifest, from 1.
+        line: its line in the manifest.
+        id: the caller's name for it, with a number if a manifest row stands for several pictures.
+        values: the fields that were given.
+        columns: the caller's own columns.
+        parameters: digest of the request.
+        twin: how many equal requests come before this one.
+        number: the number of the picture in the manifest, from 1.
     """
 
     line: int
@@ -44,11 +44,11 @@ class Row:
     number: int
 
     def request(self) -> GenerationRequest:
-        """What is asked for; its images are read when it is resolved."""
+        """The request; its images are read when it is resolved."""
         return GenerationRequest(**self.values)
 
     def key(self, made_by: str) -> str:
-        """What the row is known by in all runs: changed by whatever changes its picture, and by that alone.
+        """The key of the row in all runs. It changes if and only if its picture does.
 
         Args:
             made_by: the content hash of model and adapters.
@@ -60,10 +60,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything that is to be drawn, in order.
+    """All rows, in order.
 
     Attributes:
-        num_twins: rows that ask for the same as one before.
+        num_twins: rows that repeat the request of an earlier row.
     """
 
     path: Path
@@ -77,12 +77,12 @@ def read_rows(
     """Reads and checks a whole manifest.
 
     Args:
-        matrix: values of fields, of which every row gets every combination.
-        defaults: values of fields, for rows that have none of their own.
+        matrix: values of fields; every row is drawn with every combination.
+        defaults: values of fields for rows without their own.
 
     Raises:
-        ManifestError: with all faults that there are.
-        UsageError: it is no file that can be read.
+        ManifestError: the manifest has faults; the message lists all.
+        UsageError: the file cannot be read.
     """
     faults: list[Fault] = []
     rows: list[Row] = []
@@ -105,7 +105,7 @@ def read_rows(
                 parameters = _digest(GenerationRequest(**given).opened())
             except UsageError as error:
                 faults.append(Fault(line, str(error)))
-                break  # the others of the row are as wrong
+                break  # the other pictures of the row have the same fault
             own, twin = own_columns(each), seen[parameters]
             rows.append(Row(line, names[number], given, own, parameters, twin, len(rows) + 1))
             seen[parameters] += 1
@@ -138,29 +138,29 @@ def _bounded(path: Path, matrix: Matrix, faults: list[Fault]) -> list[Record]:
 
 
 def _names(id: Any, count: int) -> list[str | None]:
-    """The id of each picture that a row stands for."""
+    """The id of each picture of a manifest row."""
     if id is None or count == 1:
         return [None if id is None else check_id(id)] * count
     return [f"{check_id(id)}-{number:0{len(str(count - 1))}}" for number in range(count)]
 
 
 def _check_new(names: Sequence[str | None], line: int, ids: dict[str, int]) -> None:
-    """Raises ValueError if a name is taken; file systems may not tell capitals from small letters."""
+    """Raises ValueError if a name is taken, ignoring case, since file systems may ignore it."""
     for name in names:
         if name is not None and (other := ids.setdefault(name.casefold(), line)) != line:
             raise ValueError(f"id {name!r} is that of line {other}; give each row one of its own")
 
 
 def _given(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The fields of a row; its images and masks lie beside the manifest."""
+    """The fields of a row; its images and masks lie in the manifest's folder."""
     return {
         name: FIELDS[name].value.within(folder, value) for name, value in values.items() if name in FIELDS
     }
 
 
 def _digest(request: GenerationRequest) -> bytes:
-    """Of the fields that make the picture and are not at their defaults, so that a field which is new one day
-    changes nothing. What is recorded while it is drawn does not change it."""
+    """The digest of the fields that affect the picture and differ from their defaults. So a field that is
+    added later changes no digest, and neither does what is recorded."""
     defaults = {field.name: field.default for field in fields(request) if field.name not in RECORDED}
     stored = request.to_dict()
     said = {name: stored[name] for name, usual in defaults.items() if getattr(request, name) != usual}

@@ -1,4 +1,4 @@
-"""Seeds of rows that name none: random, and the same in every run, so that a run can be continued."""
+"""Chooses seeds for rows without one: random, but equal in every run, so that a run can be continued."""
 
 import hashlib
 import json
@@ -12,19 +12,19 @@ SEEDS = 2**32
 
 
 def is_seed_open(values: Mapping[str, Any], matrix: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:
-    """Whether neither the row nor the run says which seed to take."""
+    """Whether neither the row nor the run gives a seed."""
     if "seed" in values:
         return bool(values["seed"] == OPEN_SEED)
     return "seed" not in matrix and defaults.get("seed", OPEN_SEED) == OPEN_SEED
 
 
 def open_seed(values: Mapping[str, Any], drawn: Counter[bytes]) -> int:
-    """A seed that follows from what the row asks for and from how many rows before it ask for the same.
+    """A seed derived from the values of the row and from how many earlier rows have the same values.
 
-    All pictures that a row stands for begin from it, so that those of a matrix can be compared.
+    All pictures of a row begin with it, so that those of a matrix can be compared.
 
     Args:
-        drawn: of each question, how often it was asked; is added to.
+        drawn: counts how often each combination of values has occurred; it is updated.
     """
     asked = {name: value for name, value in values.items() if name in FIELDS and name != "seed"}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=repr).encode()).digest()

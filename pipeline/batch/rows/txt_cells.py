@@ -1,4 +1,4 @@
-"""Prompts line by line, with the flags and comments that AUTOMATIC1111's and kohya's scripts have in them."""
+"""Reads prompts line by line, with the flags and comments of AUTOMATIC1111's and kohya's scripts."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,8 +21,8 @@ _LETTERS: Mapping[str, str] = {  # kohya's
 
 
 def read_txt(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yields line and values; a line that begins with # is a comment. Arguments as of
-    `manifest.read_manifest`."""
+    """Yields the line and its values; a line that begins with # is a comment. The arguments are those of
+    `read_manifest`."""
     for line, text in read_lines(path, faults):
         text = text.strip()
         if not text or text.startswith("#"):
@@ -34,10 +34,10 @@ def read_txt(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Mapping[str
 
 
 def values_of(text: str) -> dict[str, str]:
-    """`a red apple --steps 3 --n blurry`, or `--prompt "a red apple" --steps 3`, by columns.
+    """Parses `a red apple --steps 3 --n blurry`, or `--prompt "a red apple" --steps 3`, into columns.
 
     Raises:
-        ValueError: a flag is unknown, there twice, or has no value.
+        ValueError: a flag is unknown, given twice, or has no value.
     """
     flags = list(_FLAG.finditer(text))
     prompt = text[: flags[0].start()].strip() if flags else text
@@ -47,7 +47,7 @@ def values_of(text: str) -> dict[str, str]:
         name = _LETTERS.get(flag[1], flag[1])
         if known(name) is None:
             reasons = faults_of_names([name])
-            why = reasons[0].partition("; to keep")[0] if reasons else "it is nothing that can be set here"
+            why = reasons[0].partition("; to keep")[0] if reasons else "it cannot be set here"
             raise ValueError(
                 f"has the flag --{flag[1]}: {why}; to draw it as words, write the line into a .csv"
             )

@@ -1,1 +1,1 @@
-"""What a run leaves for people: index, gallery, contact sheet."""
+"""The summary of a run: index, gallery, contact sheet."""

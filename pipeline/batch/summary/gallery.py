@@ -1,5 +1,4 @@
-"""The gallery of a run: pages that work from a folder, without a server, with words to find and columns to
-filter by."""
+"""The gallery of a run: pages that need no server, with a search for words and filters by column."""
 
 import html
 import json
@@ -17,7 +16,7 @@ PAGE = 1000  # pictures
 MAX_CHOICES = 40  # values of a column that can be filtered by
 MAX_VALUE = 60  # characters of such a value
 MAX_PROMPT = 300  # characters that are shown
-# Columns of the index that are neither the caller's nor worth filtering by.
+# Columns of the index that are neither the caller's nor useful as filters.
 _NO_FILTER = {
     *("key", "id", "line", "status", "file", "error", "is_constant", "seconds", "maps"),
     *("prompt", "seed", *RECORDED),
@@ -25,7 +24,7 @@ _NO_FILTER = {
 
 
 def pages_of(entries: Sequence[Entry]) -> Iterator[tuple[str, str]]:
-    """File name and text of each page. What was typed is shown as text."""
+    """File name and HTML of each page. All text of the user is escaped."""
     filters = filters_of(entries)
     num_drawn = sum(entry["status"] == "done" for entry in entries)
     title = f"{num_drawn:,} of {len(entries):,} pictures"
@@ -47,7 +46,7 @@ def page_name(number: int) -> str:
 
 
 def filters_of(entries: Sequence[Entry]) -> dict[str, list[str]]:
-    """The columns with a few values that pictures share, and these in their order."""
+    """Column -> its sorted values, for columns with few values that pictures share."""
     found: dict[str, Counter[str]] = {}
     for entry in entries:
         for name, value in entry.items():
@@ -63,7 +62,7 @@ def filters_of(entries: Sequence[Entry]) -> dict[str, list[str]]:
 
 
 def _sorted(values: Collection[str]) -> list[str]:
-    """Numbers by size, and before words."""
+    """The values with numbers first, in numerical order."""
 
     def rank(text: str) -> tuple[bool, float, str]:
         try:
@@ -81,7 +80,7 @@ def _shown(value: object) -> str:
 
 
 def _filled(page: str, values: Mapping[str, str]) -> str:
-    """The page with `<!--name-->` replaced, in one pass, so that no value is taken for another's mark."""
+    """The page with every `<!--name-->` replaced, in one pass, so that no value can contain a placeholder."""
     first, *rest = page.split("<!--")
     parts = [first]
     for part in rest:

@@ -1,4 +1,4 @@
-"""What a run leaves for people and for other programs: an index, pages and a contact sheet."""
+"""Writes the summary of a run: an index, pages of a gallery and a contact sheet."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ _PAPER, _INK, _FAINT = "#faf9f6", "#1c1b1a", "#8a8680"
 
 
 def contact_sheet(output: Path, entries: Sequence[Entry]) -> Image.Image:
-    """Small pictures with what was asked for below each."""
+    """Thumbnails with their prompts."""
     columns = min(_COLUMNS, len(entries))
     count = -(-len(entries) // columns)
     font = ImageFont.load_default(size=12)
@@ -45,7 +45,7 @@ def contact_sheet(output: Path, entries: Sequence[Entry]) -> Image.Image:
 
 
 def _small(path: Path) -> Image.Image:
-    """A picture as large as a tile; an empty one for a file that has rotted since it was written."""
+    """A thumbnail of a picture; an empty one if the file has been damaged since it was written."""
     try:
         with open_regular(path) as file, Image.open(file) as image:
             scale = _TILE / max(image.size)
@@ -66,19 +66,20 @@ def _cut(text: str, font: Any) -> str:
 
 
 SHEET = 60  # pictures
-# Columns of the index that are not the caller's; one of the same name is kept as `own_...`.
+# Columns of the index that are not the caller's. A column of the caller with such a name becomes `own_...`.
 _RESERVED = {"key", "line", "status", "file", "error", "is_constant", "seconds", "maps"}
 
 
 def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list[Path]:
-    """Writes `index.parquet` (`index.csv` where there is no pyarrow), `index.html` with more pages if there
-    are many pictures, `contact-sheet.jpg` of the first, and `coco.json`, the words' masks, where there are
-    maps; each is there whole or not at all.
+    """Writes the index, the gallery and a contact sheet, each atomically.
+
+    They are `index.parquet` (`index.csv` without pyarrow), `index.html` with further pages for many pictures,
+    `contact-sheet.jpg` of the first pictures, and, if there are maps, `coco.json` with the words' masks.
 
     Raises:
         OutputError: the folder cannot be written to.
     """
-    # In the manifest's order, whatever order they were drawn in.
+    # In the manifest's order, not in the order of drawing.
     ordered = sorted(rows.items(), key=lambda pair: pair[1].line)
     entries = [_entry(key, row, ledger) for key, row in ordered]
     drawn = [entry for entry in entries if entry["status"] == "done"]
@@ -87,8 +88,8 @@ def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list
     for name, text in pages_of(entries):
         data = text.encode(errors="replace")
         written.append(write_whole(output / name, partial(_write, data=data)))
-    annotations = [output / "maps" / f"{Path(each['file']).stem}-coco.json" for each in drawn]
-    if found := [path for path in annotations if path.is_file()]:
+    annotations = {each["file"]: output / "maps" / f"{Path(each['file']).stem}-coco.json" for each in drawn}
+    if found := {file: path for file, path in annotations.items() if path.is_file()}:
         written.append(merge_coco(found, output / "coco.json"))
     if drawn:
         sheet = contact_sheet(output, drawn[:SHEET])
@@ -145,7 +146,7 @@ def _write_index(output: Path, entries: Sequence[Entry]) -> Path:
 
 
 def _of_one_type(values: list[Any]) -> list[Any]:
-    """The values; as text, if they are of several types or of one that is no column's."""
+    """The values; as text if they have several types, or one that no column can have."""
     types = {type(value) for value in values if value is not None}
     if types == {int} and any(not -(2**63) <= value < 2**63 for value in values if value is not None):
         types = {object}  # seeds go to 2^64 - 1, and a column of integers to 2^63 - 1

@@ -18,6 +18,7 @@ MAX_HEADS = 1000
 MAX_PERTURBED = 20.0  # the papers stay below 6
 MAX_FREEU = 3.0
 MAX_PLADIS = 4.0
+MAX_PICK = 64
 RECORD_EXTRAS = ("negative", "steps", "values", "refined")
 
 

@@ -12,6 +12,7 @@ from limelight.pipeline.requests.fields.field import (
     MAX_HIRES_SCALE,
     MAX_PAINTED,
     MAX_PERTURBED,
+    MAX_PICK,
     MAX_PLADIS,
     MAX_REGIONS,
     MAX_SEED,
@@ -21,7 +22,7 @@ from limelight.pipeline.requests.fields.field import (
     Field,
 )
 from limelight.pipeline.requests.fields.numbers import Point
-from limelight.pipeline.requests.input_image import SIZE_MULTIPLE
+from limelight.pipeline.requests.pixels import SIZE_MULTIPLE
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import (
     Detail,
@@ -214,6 +215,13 @@ TABLE: Mapping[str, Field] = {
         "PLADIS",
         "Experimental: how far words are seen more sharply than the model sees them; 0 is none, 2 usual",
         option="--pladis",
+        is_offered=True,
+    ),
+    "pick": Field(
+        Whole(1, MAX_PICK),
+        "Starts",
+        "Try so many starts, from the seed on, and draw the one in which each word has a place of its own",
+        option="--pick",
         is_offered=True,
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),

@@ -37,6 +37,7 @@ class RequestFields(TypedDict, total=False):
     seg_scale: float
     freeu: tuple[float, float, float, float] | None
     pladis: float
+    pick: int
     record: Record
     record_extras: tuple[str, ...]
     record_points: tuple[tuple[int, int], ...]

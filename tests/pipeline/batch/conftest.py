@@ -20,8 +20,8 @@ Draw = Callable[..., BaseProcess]
 @pytest.fixture(scope="session")
 def start() -> Draw:
     """start(manifest, output, hold=(at, seconds), **options) -> a process that draws; its exit code is the
-    command's, except that a usage error is 1. What it tells goes into `told` beside the output."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other cost more than they do
+    command's, except that a usage error is 1. What it prints goes into `printed`, next to the output."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other cost more than they save
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.pipeline.batch.warm"])
 
@@ -36,7 +36,7 @@ def start() -> Draw:
         from tests.pipeline.batch import warm
 
         given = BatchOptions(manifest=manifest, output=output, load=load, **options)
-        process = context.Process(target=warm.run, args=(given, output.parent / "told", hold), daemon=True)
+        process = context.Process(target=warm.run, args=(given, output.parent / "printed", hold), daemon=True)
         process.start()
         return process
 
@@ -45,15 +45,15 @@ def start() -> Draw:
 
 @pytest.fixture(scope="session")
 def draw(start: Draw) -> Callable[..., tuple[int, str]]:
-    """draw(manifest, output, patience=seconds, **options) -> exit code, and what it told."""
+    """draw(manifest, output, patience=seconds, **options) -> exit code and printed text."""
 
     def run(manifest: Path, output: Path, *, patience: float = 120, **options: Any) -> tuple[int, str]:
-        (output.parent / "told").unlink(missing_ok=True)
+        (output.parent / "printed").unlink(missing_ok=True)
         process = start(manifest, output, **options)
         process.join(patience)
         code = process.exitcode
         assert code is not None, "did not end"
-        return code, (output.parent / "told").read_text()
+        return code, (output.parent / "printed").read_text()
 
     return run
 

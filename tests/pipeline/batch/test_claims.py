@@ -7,26 +7,26 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from limelight.pipeline.batch.claims import Share
+from limelight.pipeline.batch.claims import Claims
 from limelight.pipeline.batch.journal import Journal, Ledger
-from limelight.pipeline.batch.lock import Seat
-from limelight.pipeline.batch.world import Team
+from limelight.pipeline.batch.lock import WorkerLock
+from limelight.pipeline.batch.world import World
 
 
 @dataclass
 class Member:
-    share: Share
+    claims: Claims
     journal: Journal
-    seat: Seat
+    lock: WorkerLock
 
     @classmethod
-    def join(cls, folder: Path, place: int, size: int, keys: list[str]) -> "Member":
-        team = Team(place=place, size=size, run="run", worker=f"{place:04}")
-        seat, ledger = Seat(folder, team.worker, team.run), Ledger(folder, team.run)
-        journal = Journal(folder / f"{team.worker}.jsonl")
+    def join(cls, folder: Path, rank: int, size: int, keys: list[str]) -> "Member":
+        world = World(rank=rank, size=size, run="run", worker=f"{rank:04}")
+        lock, ledger = WorkerLock(folder, world.worker, world.run), Ledger(folder, world.run)
+        journal = Journal(folder / f"{world.worker}.jsonl")
         journal.append({"begin": "run"})
         ledger.read()
-        return cls(Share(ledger, journal, seat, team, keys), journal, seat)
+        return cls(Claims(ledger, journal, lock, world, keys), journal, lock)
 
     def draw(self, keys: list[str]) -> None:
         for key in keys:
@@ -43,37 +43,37 @@ def test_in_whatever_order_they_come_all_rows_are_claimed_once(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], count: int
 ) -> None:
     folder, keys = tmp_path_factory.mktemp("share"), keys_of(count)
-    members = [Member.join(folder, place, 3, keys) for place in range(3)]
+    members = [Member.join(folder, rank, 3, keys) for rank in range(3)]
     claimed: list[str] = []
-    for place in [*order, *[0, 1, 2] * count]:
-        some = members[place].share.claim(1)
+    for rank in [*order, *[0, 1, 2] * count]:
+        some = members[rank].claims.claim(1)
         claimed += some
-        members[place].draw(some)
+        members[rank].draw(some)
     assert sorted(claimed) == sorted(keys)
-    assert all(member.share.num_unsettled() == 0 for member in members)
+    assert all(member.claims.num_unsettled() == 0 for member in members)
     for member in members:
-        member.seat.leave()
+        member.lock.leave()
 
 
 def test_who_has_nothing_left_takes_from_the_end_of_the_largest_part(tmp_path: Path) -> None:
     keys = [key for key in keys_of(200) if int(key[:8], 16) % 2]  # all of them the second worker's
-    idle, busy = (Member.join(tmp_path, place, 2, keys) for place in (0, 1))
-    first = busy.share.claim(1)
+    idle, busy = (Member.join(tmp_path, rank, 2, keys) for rank in (0, 1))
+    first = busy.claims.claim(1)
     assert first == keys[: len(first)]
-    stolen = idle.share.claim(1)
+    stolen = idle.claims.claim(1)
     assert stolen and stolen == keys[-1 : -len(stolen) - 1 : -1]
     for member in (idle, busy):
-        member.seat.leave()
+        member.lock.leave()
 
 
 def test_what_the_dead_claimed_is_drawn_by_others_and_what_the_living_did_is_not(tmp_path: Path) -> None:
     keys = keys_of(20)
-    first, second = (Member.join(tmp_path, place, 2, keys) for place in (0, 1))
-    taken = first.share.claim(20)
+    first, second = (Member.join(tmp_path, rank, 2, keys) for rank in (0, 1))
+    taken = first.claims.claim(20)
     first.draw(taken[:1])
-    while some := second.share.claim(1):
+    while some := second.claims.claim(1):
         second.draw(some)
-    assert second.share.num_unsettled() == len(taken) - 1
-    first.seat.leave()  # as the system does when a process dies
-    assert sorted(second.share.claim(20)) == sorted(taken[1:])
-    second.seat.leave()
+    assert second.claims.num_unsettled() == len(taken) - 1
+    first.lock.leave()  # as the system does when a process dies
+    assert sorted(second.claims.claim(20)) == sorted(taken[1:])
+    second.lock.leave()

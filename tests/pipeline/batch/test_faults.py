@@ -17,7 +17,7 @@ from limelight.pipeline.batch.errors import OutputLost, WorldError
 from limelight.pipeline.batch.rows.rows import read_rows
 from limelight.pipeline.batch.run import Run, open_output
 from limelight.pipeline.batch.stop import Stop
-from limelight.pipeline.batch.world import Team, join
+from limelight.pipeline.batch.world import World, join
 from limelight.pipeline.errors import OutputError, UsageError
 from tests.pipeline.batch.conftest import pictures, write_rows
 
@@ -32,14 +32,14 @@ def pipe(sd_folder: Path) -> TextToImagePipeline:
 def run_here(
     pipe: TextToImagePipeline, manifest: Path, output: Path, report: Callable[[int], None] = lambda left: None
 ) -> Run:
-    team = Team(run=f"{np.random.default_rng().integers(2**60):x}")
-    seat = open_output(output, team)
+    world = World(run=f"{np.random.default_rng().integers(2**60):x}")
+    lock = open_output(output, world)
     try:
-        run = Run.begin(read_rows(manifest), output, team, seat, pipe.engine)
+        run = Run.begin(read_rows(manifest), output, world, lock, pipe.engine)
         run.draw(Stop(), report)
         return run
     finally:
-        seat.leave()
+        lock.leave()
 
 
 def test_a_row_of_nan_fails_alone_and_is_tried_again(
@@ -135,7 +135,7 @@ def test_a_folder_that_goes_away_stops_the_run(tmp_path: Path, pipe: TextToImage
     manifest = write_rows(tmp_path / "m.csv", ROWS)
     with pytest.raises(OutputLost, match=r"is gone; somebody removed"):
         run_here(pipe, manifest, output, lambda left: shutil.rmtree(output, ignore_errors=True))
-    assert not pictures(output)  # it is not made anew and filled
+    assert not pictures(output)  # it is not made again and filled
 
 
 def test_where_nothing_can_be_written_no_model_is_loaded(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Journals that were cut anywhere, and folders that two want."""
+"""Journals that were cut anywhere, and folders that two runs want."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from PIL import Image
 
 from limelight.pipeline.batch.errors import OutputInUse, OutputLost
 from limelight.pipeline.batch.journal import Journal, Ledger
-from limelight.pipeline.batch.lock import Owner, Seat
+from limelight.pipeline.batch.lock import Owner, WorkerLock
 
 
 def ledger(folder: Path, run: str = "r") -> Ledger:
@@ -127,18 +127,18 @@ def test_a_journal_whose_folder_is_gone_says_so(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_one_runs_at_a_time(tmp_path: Path) -> None:
-    first = Seat(tmp_path, "0000", "one")
+    first = WorkerLock(tmp_path, "0000", "one")
     for worker in ("0000", "0001"):
         with pytest.raises(
             OutputInUse, match=r"is being drawn into by process \d+ on .*; wait until it is done"
         ):
-            Seat(tmp_path, worker, "two")
-    beside = Seat(tmp_path, "0001", "one")
+            WorkerLock(tmp_path, worker, "two")
+    beside = WorkerLock(tmp_path, "0001", "one")
     assert beside.is_held("0000") and not beside.is_dead("0000")
     first.leave()
     assert beside.is_dead("0000")
     beside.leave()
-    Seat(tmp_path, "0000", "two").leave()
+    WorkerLock(tmp_path, "0000", "two").leave()
 
 
 def test_a_lock_that_nobody_holds_is_stale_if_its_owner_was_here(tmp_path: Path) -> None:
@@ -150,16 +150,16 @@ def test_a_lock_that_nobody_holds_is_stale_if_its_owner_was_here(tmp_path: Path)
 
     for changes in ({}, {"boot": "another"}, {"host": "another"}):
         left_by(**changes)
-        seat = Seat(tmp_path, "0000", "now")
-        assert seat.recovered is not None and seat.recovered.run == "before"
-        seat.leave()
+        lock = WorkerLock(tmp_path, "0000", "now")
+        assert lock.recovered is not None and lock.recovered.run == "before"
+        lock.leave()
     left_by(host="another", boot="another", pid=77)
     with pytest.raises(
         OutputInUse, match=r"process 77 on another; if it is gone for good, remove .*0000.owner"
     ):
-        Seat(tmp_path, "0000", "now")
+        WorkerLock(tmp_path, "0000", "now")
     (tmp_path / "0000.owner").write_text("{torn")
-    Seat(tmp_path, "0000", "now").leave()
+    WorkerLock(tmp_path, "0000", "now").leave()
 
 
 def test_the_first_of_a_new_run_clears_away_what_the_killed_left_half_written(tmp_path: Path) -> None:
@@ -169,15 +169,15 @@ def test_the_first_of_a_new_run_clears_away_what_the_killed_left_half_written(tm
     mine = tmp_path / "notes.tmp"
     torn.touch()
     mine.touch()
-    killed = [Seat(journal, worker, "one") for worker in ("0000", "0001")]
-    assert torn.exists()  # nobody left without a word
-    for seat in killed:
-        seat._lock.release()  # as the system does when a process dies
-    first = Seat(journal, "0000", "two")
+    killed = [WorkerLock(journal, worker, "one") for worker in ("0000", "0001")]
+    assert torn.exists()  # no process has died
+    for lock in killed:
+        lock._lock.release()  # as the system does when a process dies
+    first = WorkerLock(journal, "0000", "two")
     assert first.recovered is not None and first.recovered.run == "one"
     assert not torn.exists() and mine.exists()
     torn.touch()  # what the new run is writing
-    second = Seat(journal, "0001", "two")
+    second = WorkerLock(journal, "0001", "two")
     assert second.recovered is None and torn.exists()
-    for seat in (first, second):
-        seat.leave()
+    for lock in (first, second):
+        lock.leave()

@@ -52,8 +52,8 @@ def test_two_workers_draw_each_row_once(tmp_path: Path, command: list[str], whol
     if command is RAY:
         pytest.importorskip("ray")
     manifest = write_rows(tmp_path / "m.csv", ROWS)
-    process = launch(command, manifest, tmp_path / "out", tmp_path / "told")
-    assert process.wait(PATIENCE) == 0, (tmp_path / "told").read_text()
+    process = launch(command, manifest, tmp_path / "out", tmp_path / "printed")
+    assert process.wait(PATIENCE) == 0, (tmp_path / "printed").read_text()
     done = lines(tmp_path / "out", "done")
     assert sorted(done) == sorted(set(done)) and len(done) == len(ROWS)
     parts = [lines_of(path) for path in (tmp_path / "out" / "journal").glob("*.jsonl")]
@@ -72,13 +72,13 @@ def test_the_death_of_a_helper_loses_nothing(tmp_path: Path, draw: Callable[...,
         row.removesuffix(",2") + ",12" for row in ROWS
     ]  # or one alone would be done before the other began
     manifest, out = write_rows(tmp_path / "m.csv", rows), tmp_path / "out"
-    process = launch(HELPED, manifest, out, tmp_path / "told")
+    process = launch(HELPED, manifest, out, tmp_path / "printed")
     journal = out / "journal" / "0001.jsonl"
     while process.poll() is None and not (journal.exists() and lines_of(journal) >= 2):
         time.sleep(0.02)
     os.kill(json.loads(journal.read_text().split("\n")[0])["pid"], 9)
-    assert process.wait(PATIENCE) == 0, (tmp_path / "told").read_text()
-    assert "process 2 of 2 died; what it had begun was drawn by others" in (tmp_path / "told").read_text()
+    assert process.wait(PATIENCE) == 0, (tmp_path / "printed").read_text()
+    assert "process 2 of 2 died; what it had begun was drawn by others" in (tmp_path / "printed").read_text()
     done = lines(out, "done")
     assert len(done) == len(set(done)) == len(ROWS)
     assert draw(manifest, tmp_path / "whole", patience=PATIENCE)[0] == 0
@@ -90,14 +90,14 @@ def test_the_death_of_a_ray_worker_loses_nothing(tmp_path: Path, whole: Path) ->
     import json
 
     manifest, out = write_rows(tmp_path / "m.csv", ROWS), tmp_path / "out"
-    process = launch(RAY, manifest, out, tmp_path / "told")
+    process = launch(RAY, manifest, out, tmp_path / "printed")
     while process.poll() is None and len(lines(out, "done")) < 3:
         time.sleep(0.02)
     for journal in (out / "journal").glob("ray*.jsonl"):
         if lines_of(journal):
             os.kill(json.loads(journal.read_text().split("\n")[0])["pid"], 9)
             break
-    assert process.wait(PATIENCE) == 0, (tmp_path / "told").read_text()
+    assert process.wait(PATIENCE) == 0, (tmp_path / "printed").read_text()
     assert lines(out, "dead")
     done = lines(out, "done")
     assert len(done) == len(set(done)) == len(ROWS)

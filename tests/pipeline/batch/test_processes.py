@@ -1,4 +1,4 @@
-"""Processes that help: they stop when they are asked to, and end with the process that they help."""
+"""Local workers stop when a stop is requested, and end with the process that started them."""
 
 import os
 import signal
@@ -14,9 +14,9 @@ import torch
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.batch import capacity
 from limelight.pipeline.batch.capacity import find_workers
-from limelight.pipeline.batch.processes import Helpers
+from limelight.pipeline.batch.processes import LocalWorkers
 from limelight.pipeline.batch.stop import Stop
-from limelight.pipeline.batch.world import Team
+from limelight.pipeline.batch.world import World
 
 GIB = 2**30
 
@@ -26,12 +26,12 @@ def pipe() -> TextToImagePipeline:
     return TextToImagePipeline.from_pretrained("default", device="cpu")
 
 
-def work(folder: Path, team: Team, stop: Stop) -> None:
-    """At place 2 dies; elsewhere notes where it is, and waits to be told to stop."""
-    note = folder / f"{team.worker}-{team.local_place}-of-{team.size}"
+def work(folder: Path, world: World, stop: Stop) -> None:
+    """Dies at rank 2; other ranks write a note and wait for a stop."""
+    note = folder / f"{world.worker}-{world.local_rank}-of-{world.size}"
     with stop.deferred():
         note.write_text(f"{os.getpid()} {torch.get_num_threads()}")
-        if team.place == 2:
+        if world.rank == 2:
             os._exit(3)
         while not stop.is_asked:
             time.sleep(0.01)
@@ -49,27 +49,27 @@ def wait_for(path: Path) -> str:
 def test_helpers_stop_when_they_are_asked_to_and_the_dead_are_told(tmp_path: Path) -> None:
     stop = Stop()
     with stop.listening(), stop.deferred():
-        with Helpers(partial(work, tmp_path), Team(size=3, run="r"), stop, num_threads=1) as helpers:
-            told = wait_for(tmp_path / "0001-1-of-3")
-            wait_for(tmp_path / "0002-2-of-3")  # who has not begun is stopped, which is no death
+        with LocalWorkers(partial(work, tmp_path), World(size=3, run="r"), stop, num_threads=1) as workers:
+            printed = wait_for(tmp_path / "0001-1-of-3")
+            wait_for(tmp_path / "0002-2-of-3")  # stopping a process that has not begun is no death
             os.kill(os.getpid(), signal.SIGINT)
             assert stop.is_asked
-    assert told.split()[1] == "1"
+    assert printed.split()[1] == "1"
     assert (tmp_path / "0001-1-of-3.stopped").exists()
-    assert helpers.died == [2]
+    assert workers.died == [2]
 
 
 ALONE = """
 import sys, time
 from functools import partial
 from pathlib import Path
-from limelight.pipeline.batch.processes import Helpers
+from limelight.pipeline.batch.processes import LocalWorkers
 from limelight.pipeline.batch.stop import Stop
-from limelight.pipeline.batch.world import Team
+from limelight.pipeline.batch.world import World
 from tests.pipeline.batch.test_processes import work
 
 if __name__ == "__main__":
-    with Helpers(partial(work, Path(sys.argv[1])), Team(size=2, run="r"), Stop()):
+    with LocalWorkers(partial(work, Path(sys.argv[1])), World(size=2, run="r"), Stop()):
         time.sleep(600)
 """
 
@@ -94,7 +94,7 @@ def test_who_helps_ends_with_the_process_that_it_helps(tmp_path: Path) -> None:
 
 def is_alive(pid: int) -> bool:
     status = Path(f"/proc/{pid}/stat")
-    if Path("/proc/self").exists():  # who has ended but was not waited for is dead
+    if Path("/proc/self").exists():  # a zombie counts as dead
         return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
     try:
         os.kill(pid, 0)
@@ -107,7 +107,7 @@ def is_alive(pid: int) -> bool:
     ("rows", "threads", "free", "workers"),
     [
         (1000, 8, 64 * GIB, 8),  # one on each core
-        (100, 8, 64 * GIB, 3),  # so many rows are no more work
+        (100, 8, 64 * GIB, 3),  # more processes would not be faster for so few rows
         (10, 8, 64 * GIB, 1),
         (1000, 8, 4 * GIB, 2),  # there is memory for one more
         (1000, 8, 1 * GIB, 1),

@@ -98,10 +98,10 @@ def test_an_edited_manifest_draws_what_changed_alone(
     assert draw(write_rows(tmp_path / "m.csv", ROWS[:3]), out)[0] == 0
     before = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
     edited = write_rows(tmp_path / "m.csv", [ROWS[2], ROWS[0], "a yellow fish,1,2"])
-    code, told = draw(edited, out)
+    code, printed = draw(edited, out)
     assert code == 0
-    assert "3 of 3 pictures in" in told and "; 1 drawn in" in told
-    assert "pictures of rows that the manifest no longer has, kept:" in told
+    assert "3 of 3 pictures in" in printed and "; 1 drawn in" in printed
+    assert "pictures of rows that the manifest no longer has, kept:" in printed
     after = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
     assert before.items() <= after.items() and len(after) == 4
 
@@ -114,16 +114,16 @@ def test_what_somebody_took_away_is_drawn_again(tmp_path: Path, draw: Callable[.
     gone, cut, _ = sorted(out.glob("*.png"))
     gone.unlink()
     cut.write_bytes(cut.read_bytes()[:-10])
-    code, told = draw(manifest, out)
-    assert code == 0 and "pictures that are gone or were changed, drawn again: 2" in told
+    code, printed = draw(manifest, out)
+    assert code == 0 and "pictures that are gone or were changed, drawn again: 2" in printed
     found = pictures(out)
     assert found.keys() == expected.keys()
     assert all(np.abs(found[name] - expected[name]).max() <= 1 for name in found)
 
 
 def test_identical_rows_get_a_picture_each(tmp_path: Path, draw: Callable[..., tuple[int, str]]) -> None:
-    code, told = draw(write_rows(tmp_path / "m.csv", [ROWS[0]] * 3), tmp_path / "out")
-    assert code == 0 and "2 rows ask for what another does, seed and all; their pictures are equal" in told
+    code, printed = draw(write_rows(tmp_path / "m.csv", [ROWS[0]] * 3), tmp_path / "out")
+    assert code == 0 and "2 rows ask for what another does, seed and all; their pictures are equal" in printed
     assert len(pictures(tmp_path / "out")) == 3
 
 
@@ -172,7 +172,7 @@ def test_a_second_run_on_the_folder_is_refused_while_the_first_draws(
     finally:
         os.kill(first.pid or 0, signal.SIGCONT)
     assert second.exitcode not in (0, None)
-    assert f"is being drawn into by process {first.pid} on" in (tmp_path / "told").read_text()
+    assert f"is being drawn into by process {first.pid} on" in (tmp_path / "printed").read_text()
     first.join(60)
     assert first.exitcode == 0
     assert_same(tmp_path / "out", whole)
@@ -201,14 +201,14 @@ def test_maps_that_a_finished_run_does_not_have_are_drawn_and_nothing_else_is(
     assert draw(manifest, out)[0] == 0
     before = pictures(out)
     maps = {"defaults": {"record": "grid"}}
-    code, told = draw(manifest, out, **maps)
-    assert code == 0 and "no longer has" not in told
-    assert "pictures of an earlier run without maps, drawn again for them: 2" in told
+    code, printed = draw(manifest, out, **maps)
+    assert code == 0 and "no longer has" not in printed
+    assert "pictures of an earlier run without maps, drawn again for them: 2" in printed
     assert pictures(out).keys() >= before.keys()
     assert {name for name in pictures(out) if not name.startswith("maps/")} == before.keys()
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
     assert any("maps" in path.parts for path in made)
     for again in (maps, {}):  # maps that are there are not drawn again, nor is their picture without them
-        code, told = draw(manifest, out, **again)
-        assert code == 0 and "2 of 2 pictures" in told and "0 drawn" in told
+        code, printed = draw(manifest, out, **again)
+        assert code == 0 and "2 of 2 pictures" in printed and "0 drawn" in printed
     assert {path: path.stat().st_mtime_ns for path in made} == made

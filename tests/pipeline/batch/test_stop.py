@@ -1,4 +1,4 @@
-"""Being told to stop, whatever is being done just then."""
+"""A run can be stopped at any time."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tests.pipeline.batch.conftest import Draw, pictures, write_rows
 from tests.pipeline.batch.test_run import assert_same, lines
 
 ROWS = [f"a red {thing},{seed},2" for seed, thing in enumerate(("apple", "star", "frog", "fish"))]
-LONG = 60.0  # seconds; nobody waits for so long
+LONG = 60.0  # seconds; no test waits so long
 SHORT = 1.0  # what a step, or a file, takes
 
 
@@ -50,9 +50,9 @@ def test_a_signal_stops_in_order_at_any_time(
     process.join(30)
     assert process.exitcode == 4
     assert time.monotonic() - begun < 4
-    told = (tmp_path / "told").read_text()
-    assert "limelight: stopped; " in told and "run the same again to go on" in told
-    assert "Traceback" not in told
+    printed = (tmp_path / "printed").read_text()
+    assert "limelight: stopped; " in printed and "run the same again to go on" in printed
+    assert "Traceback" not in printed
     assert not list(out.rglob("*.tmp"))
     assert len(pictures(out)) == len(lines(out, "done")) == (1 if at == "save" else 0)
     assert draw(manifest, out)[0] == 0
@@ -74,7 +74,7 @@ def test_a_second_signal_ends_it_at_once_and_what_was_half_written_is_cleared_aw
     assert process.exitcode == -signal.SIGINT
     assert time.monotonic() - begun < 1
     assert len(list(out.rglob("*.tmp"))) == 1 and not pictures(out)
-    code, told = draw(manifest, out)
-    assert code == 0 and f"process {pid} left without finishing; going on from there" in told
+    code, printed = draw(manifest, out)
+    assert code == 0 and f"process {pid} left without finishing; going on from there" in printed
     assert not list(out.rglob("*.tmp"))
     assert_same(out, whole)

@@ -1,4 +1,4 @@
-"""What a worker does beside sampling: how many at a time, prompts ahead, memory that is too small, turns."""
+"""The work of a worker around sampling: batch sizes, prefetched prompts, lack of memory, offload."""
 
 import threading
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def test_prompts_are_encoded_once_and_those_drawn_later_in_a_thread_of_their_own
 ) -> None:
     asked = threads_of(ClipEncoder, "encode", monkeypatch)
     run_here(pipe, write_rows(tmp_path / "m.csv", ROWS), tmp_path / "out")
-    encoded = [(str(text), thread.startswith("ahead")) for thread, (_, text) in asked]
+    encoded = [(str(text), thread.startswith("prefetch")) for thread, (_, text) in asked]
     assert sorted(text for text, _ in encoded) == ["", *(f"a cat {seed}" for seed in range(8))]
     assert any(is_ahead for text, is_ahead in encoded if text)
 
@@ -159,13 +159,13 @@ def test_on_a_gpu_as_many_at_a_time_as_its_own_memory_holds(
     device = torch.device("cuda", 3)
     asked: list[object] = []
 
-    def told(value: Any) -> Callable[[object], Any]:
+    def printed(value: Any) -> Callable[[object], Any]:
         return lambda device: (asked.append(device), value)[1]
 
     pipe.model.unet.execution_device = device
     monkeypatch.setattr(capacity, "_peak", lambda engine, request, pictures: peaks[pictures])
-    monkeypatch.setattr(torch.cuda, "mem_get_info", told((free - 50, 0)))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", told(250))
-    monkeypatch.setattr(torch.cuda, "memory_allocated", told(200))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", printed((free - 50, 0)))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", printed(250))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", printed(200))
     assert find_max_rows(pipe.engine, GenerationRequest(prompt="a cat")) == 2 * most
     assert asked == [device] * 3  # and not of whichever GPU is the process's usual one

@@ -1,4 +1,4 @@
-"""Imported once, before processes are forked from it: what every run imports, and how it is started."""
+"""Is imported once before processes are forked: the imports of every run, and a function that starts it."""
 
 import os
 import threading
@@ -19,17 +19,18 @@ from limelight.pipeline.text.encoder import TextEncoder
 TextToImagePipeline.from_pretrained("default", device="cpu")("a cat", num_steps=1, record="grid")
 
 
-def run(options: BatchOptions, told: Path, hold: tuple[str, float] | None) -> None:
-    """Draws, and puts what it tells into a file.
+def run(options: BatchOptions, printed: Path, hold: tuple[str, float] | None) -> None:
+    """Draws, and writes what it prints into a file.
 
     Args:
-        hold: at what to stay for so many seconds, once; `held`, beside the output, tells that it does.
+        hold: a function to pause in, once, and for how many seconds; meanwhile the file `held` exists next to
+            the output.
     """
-    file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    file = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
     if hold is not None:
-        _hold(hold[0], _Once(told.parent / "held", hold[1]))
+        _hold(hold[0], _Once(printed.parent / "held", hold[1]))
     draw_manifest(options)
 
 

@@ -30,11 +30,19 @@ _STEERING = (
     "pipeline/sampling/steering.py",
 )
 _SIZES = ("pipeline/sampling/fits.py", "pipeline/sampling/predict.py")  # SDXL's conditioning
+_WORD_MASK = "pipeline/sampling/word_mask.py"  # draws the picture that a mask is read from
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
+        "app/commands/word_mask.py",
+        "pipeline/results/result.py",
+        "pipeline/sampling/guidance.py",
+        "pipeline/sampling/job.py",
+        "pipeline/sampling/begin.py",
+        "pipeline/sampling/firm.py",
+        "pipeline/sampling/pick.py",
         "app/ui/output/unknown.py",  # words that the model does not know
         "app/ui/studio/measure.py",  # of a picture that is timed
         "app/ui/studio/studio.py",  # what is said of a prompt
@@ -67,6 +75,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/text_to_image.py",
     ),
     "negative_prompt": (
+        "pipeline/sampling/begin.py",
         "app/ui/studio/studio.py",  # what is said of a prompt
         *_PAGE,
         _SETTINGS,
@@ -78,10 +87,13 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/engine.py",
     ),
     "seed": (
+        _WORD_MASK,
         "app/commands/replay.py",  # in the file's name
         "app/drawing.py",  # printed
         "app/ui/studio/measure.py",  # of a picture that is timed
         "pipeline/sampling/engine.py",  # of a sheet
+        "pipeline/sampling/begin.py",
+        "pipeline/sampling/pick.py",
         *_PAGE,
         *_PASSES,
         _SETTINGS,  # random if empty
@@ -100,6 +112,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/result.py",  # in the file's name
     ),
     "num_steps": (
+        _WORD_MASK,
         "pipeline/sampling/job.py",  # of a request that failed before the first
         *_PAGE,
         *_PASSES,
@@ -108,7 +121,13 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/result.py",
         "app/ui/studio/measure.py",
     ),
-    "guidance_scale": (*_PAGE, *_PASSES, "pipeline/sampling/engine.py", "pipeline/sampling/predict.py"),
+    "guidance_scale": (
+        _WORD_MASK,
+        *_PAGE,
+        *_PASSES,
+        "pipeline/sampling/engine.py",
+        "pipeline/sampling/predict.py",
+    ),
     "scheduler": (
         "pipeline/sampling/fits.py",  # takes eta or not
         "pipeline/models/configs/index.py",  # the part of a model
@@ -123,6 +142,9 @@ USED: dict[str, tuple[str, ...]] = {
     "width": _SIZE,
     "height": _SIZE,
     "image": (
+        "app/commands/word_mask.py",
+        "app/ui/output/pictures.py",
+        "pipeline/text_to_image.py",
         _MASKED,
         "pipeline/results/enlarged.py",  # as it was drawn
         *_PASSES,
@@ -135,18 +157,28 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/worker.py",  # the VAE encodes it
         "pipeline/results/png.py",  # which a file does not hold
     ),
-    "mask": (_MASKED, *_PASSES, _SETTINGS, "app/ui/form/restore.py", "app/ui/form/start_image.py"),
-    "strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py", "pipeline/results/png.py"),
+    "mask": (
+        _WORD_MASK,
+        "app/commands/word_mask.py",
+        _MASKED,
+        *_PASSES,
+        _SETTINGS,
+        "app/ui/form/restore.py",
+        "app/ui/form/start_image.py",
+    ),
+    "strength": (_WORD_MASK, *_PAGE, *_PASSES, "pipeline/results/a1111.py", "pipeline/results/png.py"),
     "image_guidance_scale": _PASSES,
     "hires_scale": (
+        _WORD_MASK,
         *_PAGE,
         *_PASSES,
         "pipeline/batch/worker.py",
         "pipeline/results/a1111.py",
         "app/ui/studio/pace.py",
     ),
-    "hires_strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py"),
+    "hires_strength": (_WORD_MASK, *_PAGE, *_PASSES, "pipeline/results/a1111.py"),
     "clip_skip": (
+        "pipeline/sampling/begin.py",
         *_PAGE,
         "pipeline/sampling/steering.py",  # of regions' prompts
         "pipeline/batch/worker.py",
@@ -154,6 +186,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/engine.py",
     ),
     "prompt_syntax": (
+        "pipeline/sampling/begin.py",
         *_PAGE,
         "app/ui/studio/studio.py",  # what is said of a prompt
         "pipeline/batch/worker.py",
@@ -166,6 +199,8 @@ USED: dict[str, tuple[str, ...]] = {
     "guidance_start": _PASSES,
     "guidance_end": _PASSES,
     "lossy_cache_interval": (
+        _WORD_MASK,
+        "pipeline/sampling/pick.py",
         "app/ui/studio/pace.py",  # the time of a step
         "pipeline/sampling/compiled.py",  # refuses it
         "pipeline/sampling/job.py",  # which prediction is computed whole
@@ -174,7 +209,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/engine.py",
         "pipeline/sampling/predict.py",
     ),
-    "paint": _STEERING,
+    "paint": (*_STEERING, "pipeline/sampling/firm.py", "pipeline/sampling/passes.py"),
     "regions": _STEERING,
     "heads": (
         "pipeline/maps/request_maps.py",  # of maps
@@ -190,7 +225,10 @@ USED: dict[str, tuple[str, ...]] = {
     "seg_scale": _PASSES,
     "freeu": ("pipeline/sampling/predict.py",),
     "pladis": ("pipeline/sampling/steering.py",),
+    "pick": ("app/commands/generate.py", "pipeline/sampling/begin.py", "pipeline/sampling/pick.py"),
     "record": (
+        _WORD_MASK,
+        "pipeline/sampling/pick.py",
         *_PAGE,
         *_MAPS,
         _FALLBACK,
@@ -201,11 +239,15 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/api.py",
         "pipeline/results/maps_export.py",
     ),
-    "record_extras": (*_PAGE, *_MAPS, _FALLBACK, _SETTINGS),
-    "record_points": (*_MAPS, _FALLBACK, _SETTINGS),
-    "record_queries": _MAPS,
+    "record_extras": (_WORD_MASK, *_PAGE, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
+    "record_points": (_WORD_MASK, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
+    "record_queries": (_WORD_MASK, *_MAPS, "pipeline/sampling/pick.py"),
     "expansion": ("app/commands/generate.py", "app/ui/studio/expansions.py"),
-    "timesteps": _PASSES,
+    "timesteps": (
+        "pipeline/sampling/firm.py",
+        "pipeline/sampling/predict.py",
+        *_PASSES,
+    ),
     "sigmas": _PASSES,
     "eta": (*_PASSES, "pipeline/sampling/fits.py", "pipeline/sampling/sampler.py"),
     "latents": (*_PASSES, "pipeline/sampling/fits.py"),

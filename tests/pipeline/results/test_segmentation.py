@@ -56,10 +56,9 @@ def test_runs_are_those_of_pycocotools(mask: np.ndarray) -> None:
 @pytest.fixture
 def merged(tmp_path: Path) -> tuple[Path, list[Labels]]:
     some = [labels_of("cat", "dog"), labels_of("dog", "éclair", seed=1), labels_of()]
-    files = []
-    for number, labels in enumerate(some):
-        files.append(tmp_path / f"{number}-coco.json")
-        files[-1].write_text(json.dumps(coco_of(labels, f"{number}.png")))
+    files = {f"ab/{number}.png": tmp_path / f"{number}-coco.json" for number in range(len(some))}
+    for labels, (name, file) in zip(some, files.items(), strict=True):
+        file.write_text(json.dumps(coco_of(labels, name)))
     return merge_coco(files, tmp_path / "coco.json"), some
 
 
@@ -68,7 +67,7 @@ def test_pycocotools_reads_a_batch(
 ) -> None:
     path, some = merged
     coco = COCO(str(path))
-    assert [each["file_name"] for each in coco.loadImgs([1, 2, 3])] == ["0.png", "1.png", "2.png"]
+    assert [each["file_name"] for each in coco.loadImgs([1, 2, 3])] == ["ab/0.png", "ab/1.png", "ab/2.png"]
     assert [each["name"] for each in coco.loadCats([1, 2, 3])] == ["cat", "dog", "éclair"]
     for image, labels in enumerate(some, 1):
         for index, word in enumerate(labels.words):
@@ -82,5 +81,5 @@ def test_pycocotools_reads_a_batch(
 
 
 def test_nothing_to_merge_is_an_empty_data_set(tmp_path: Path) -> None:
-    read = json.loads(merge_coco([], tmp_path / "coco.json").read_text())
+    read = json.loads(merge_coco({}, tmp_path / "coco.json").read_text())
     assert read == {"images": [], "annotations": [], "categories": []}

@@ -196,6 +196,7 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "seg_scale": 0.0,
         "freeu": None,
         "pladis": 0.0,
+        "pick": 1,
         "guidance_start": 0.0,
         "guidance_end": 1.0,
         "image": None,
@@ -212,6 +213,18 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "record_points": [],
         "record_queries": [],
         "expansion": None,
+        "timesteps": [],
+        "sigmas": [],
+        "eta": 0.0,
+        "latents": None,
+        "denoising_start": None,
+        "denoising_end": None,
+        "original_size": None,
+        "crops_coords_top_left": None,
+        "target_size": None,
+        "aesthetic_score": None,
+        "negative_aesthetic_score": None,
+        "padding_mask_crop": None,
     }
     assert info["adapters"] == []
     assert info["model"]["name"] == str(sd_folder)

@@ -56,9 +56,7 @@ export function nounOf(view) {
   return words[found < 0 ? 0 : found] ?? 0;
 }
 
-const PREPOSITIONS = new Set(
-  "on in at of with and near under over behind beside above below next".split(" "),
-);
+const PREPOSITIONS = new Set("on in at of with and near under over behind above below next".split(" "));
 
 /** Steps that were recorded one by one. */
 export function stepsOf(maps) {

@@ -24,6 +24,7 @@ export class Looks {
       return;
     }
     const picture = await wholeExample();
+    if (!picture) return;
     viewer.show("picture");
     viewer.lens.selected.clear();
     viewer.lens.wanted = [];

@@ -11,6 +11,7 @@ import { Looks } from "./looks.js";
 import { unpack } from "./maps.js";
 import { Tabs } from "./panes/tabs.js";
 import { example, Tour, wholeExample } from "./tour.js";
+import { listenForTroubles } from "./troubles.js";
 
 export function mount(element, gradio) {
   if (element.dataset.mounted) return;
@@ -42,6 +43,7 @@ class Viewer {
     this.looks = new Looks(element, this);
     this.keys();
     listenForDrops(this);
+    listenForTroubles(this);
     watch("value", () => this.take(props.value));
     if (props.value) this.take(props.value);
     else this.open();
@@ -105,7 +107,8 @@ class Viewer {
       this.busy(false);
       if (!this.message && this.left) {
         this.message = this.left;
-        this.render().then(() => this.say(message.error, "error"));
+        this.reported = this.picture.id;
+        this.render();
       }
       this.say(message.error, "error");
       return;
@@ -174,6 +177,8 @@ class Viewer {
   }
 
   status(picture) {
+    if (picture.state === "done" && this.reported === picture.id) return; // what was said since stays
+    this.reported = picture.state === "done" ? picture.id : null;
     const { state, index, count, position, seconds_left: left } = picture;
     const bar = $(this.element, ".progress");
     bar.dataset.state = state;

@@ -75,15 +75,18 @@ def test_a_client_of_the_api_logs_in_too(closed_url):
 
 
 @pytest.mark.browser
-def test_in_a_browser_the_page_comes_after_the_password(closed_url, browser):
-    context = browser.new_context()
+def test_the_login_is_ours_and_opens_the_page(browser, closed_url):
+    context = browser.new_context(color_scheme="dark")
     page = context.new_page()
-    try:
-        page.goto(closed_url)
-        page.get_by_label("username").fill("ada")
-        page.get_by_label("password").fill("secret")
-        page.get_by_role("button", name="Login").click()
-        page.wait_for_function("window.limelight")
-        assert page.locator("#prompt textarea").is_visible()
-    finally:
-        context.close()
+    page.goto(closed_url)
+    assert page.title() == "Limelight: log in"
+    assert "radio" not in page.locator("body").inner_text()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 16, 20)"
+    page.fill("[name=username]", "ada")
+    page.fill("[name=password]", "wrong")
+    page.keyboard.press("Enter")
+    page.get_by_text("Name and password do not fit together.").wait_for()
+    page.fill("[name=password]", "secret")
+    page.keyboard.press("Enter")
+    page.wait_for_function("window.limelight?.lens.image")
+    context.close()

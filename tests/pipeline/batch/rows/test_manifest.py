@@ -1,4 +1,4 @@
-"""What manifests may hold, and how each fault of one is told with its line."""
+"""The contents of manifests; each fault is reported with its line."""
 
 import hashlib
 import json

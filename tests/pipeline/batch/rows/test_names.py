@@ -155,7 +155,7 @@ def test_flags_in_a_line_are_read(tmp_path: Path, line: str) -> None:
     [
         (
             "a cat --ar 16:9",
-            "has the flag --ar: it is nothing that can be set here; to draw it as words, write the",
+            "has the flag --ar: it cannot be set here; to draw it as words, write the",
         ),
         ("a cat --stpes 3", "has the flag --stpes: unknown column 'stpes' (did you mean 'num_steps'?)"),
         ("a cat --model x", "has the flag --model: column 'model': a run has one model: give --model"),

@@ -151,6 +151,9 @@ export class Attention {
     }
     const scroll = document.createElement("div");
     scroll.className = "scroll";
+    scroll.tabIndex = 0; // wider than a phone: the arrow keys move it
+    scroll.setAttribute("role", "region");
+    scroll.setAttribute("aria-label", "Table of backends");
     scroll.append(table);
     section.append(scroll);
     return section;

@@ -4,12 +4,12 @@ import threading
 from dataclasses import dataclass, field
 
 from limelight.pipeline import GenerationRequest
-from limelight.pipeline.batch.worker import Ahead
+from limelight.pipeline.batch.worker import Prefetch
 
 
 @dataclass
 class Text:
-    """Encodes one prompt at a time, when it is let."""
+    """Encodes one prompt at a time, when the test allows it."""
 
     go: threading.Event = field(default_factory=threading.Event)
     taken_up: threading.Event = field(default_factory=threading.Event)
@@ -27,18 +27,18 @@ def request(prompt: str) -> GenerationRequest:
 
 def test_what_is_left_to_the_caller_is_waited_for_or_not_begun() -> None:
     text = Text()
-    ahead = Ahead(text)  # type: ignore[arg-type]
+    prefetch = Prefetch(text)  # type: ignore[arg-type]
     for prompt in ("first", "second", "first", "third"):
-        ahead.encode(request(prompt))
+        prefetch.encode(request(prompt))
     assert text.taken_up.wait(10)
-    ahead.leave(request("second"))  # which nobody has begun
-    ahead.leave(request("never given"))
+    prefetch.leave(request("second"))  # which nobody has begun
+    prefetch.leave(request("never given"))
     threading.Timer(0.05, text.go.set).start()
-    ahead.leave(request("first"))
+    prefetch.leave(request("first"))
     assert text.encoded[0] == "first"
-    ahead.leave(request("first"))
-    ahead.encode(request("fourth"))
-    ahead.leave(request("third"))
-    ahead.stop()
+    prefetch.leave(request("first"))
+    prefetch.encode(request("fourth"))
+    prefetch.leave(request("third"))
+    prefetch.stop()
     assert "second" not in text.encoded
     assert text.encoded.count("first") == 1

@@ -1,0 +1,46 @@
+"""An emoji of a thing that the model knows stands for the thing's noun."""
+
+import unicodedata
+from collections.abc import Collection
+
+OTHER_NAMES = {  # where Unicode's name has not the noun
+    "JACK-O-LANTERN": "pumpkin",
+    "HAMBURGER": "burger",
+    "DOUGHNUT": "donut",
+    "HONEYBEE": "bee",
+    "AUTOMOBILE": "car",
+    "SAILBOAT": "boat",
+    "WRAPPED PRESENT": "gift",
+}
+VARIATIONS = "\ufe0e\ufe0f"  # ask for a picture, or for text
+
+
+def spelled_out(prompt: str, nouns: Collection[str]) -> tuple[str, dict[str, str]]:
+    """The prompt with nouns for the emoji that show one of them.
+
+    Returns:
+        It, and each emoji's noun, in their order.
+    """
+    found: dict[str, str] = {}
+    parts: list[str] = []
+    for letter in prompt:
+        noun = noun_of(letter, nouns)
+        if noun is None:
+            is_left_over = letter in VARIATIONS and parts and parts[-1] in found.values()
+            parts.append("" if is_left_over else letter)
+            continue
+        found[letter] = noun
+        if parts and (parts[-1] in found.values() or parts[-1].isalnum()):
+            parts.append(" ")
+        parts.append(noun)
+    return "".join(parts), found
+
+
+def noun_of(letter: str, nouns: Collection[str]) -> str | None:
+    """The noun of one character, by its name in Unicode; None where it is no symbol of one of them."""
+    if unicodedata.category(letter) != "So":
+        return None
+    name = unicodedata.name(letter, "")
+    if name in OTHER_NAMES:
+        return OTHER_NAMES[name] if OTHER_NAMES[name] in nouns else None
+    return next((word for word in reversed(name.lower().split()) if word in nouns), None)

@@ -1,0 +1,93 @@
+"""Where a word is in an image: a mask, found by the model's own cross-attention."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from PIL import Image
+from torch import Tensor
+
+from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.sampling.engine import Engine
+
+MIDDLE = 0.5  # of the noise, where nothing else is known of a model (Couairon et al. 2022, arXiv:2210.11427)
+STEPS = 50
+SEEDS = 4  # noises whose maps are averaged
+STRONG, WEAK = 0.6, 0.4  # of the map's largest value: where a word is, and how far around that it reaches
+
+
+def word_mask(engine: Engine, request: GenerationRequest, words: str, *, grow: int = 1) -> Image.Image:
+    """White where an image shows what words name.
+
+    The image is noised, as far as the model's maps are best, and one prediction is recorded from each of
+    several noises. Where the
+    mean map of the words reaches `STRONG` of its largest value it is the thing; from there the mask spreads
+    to whatever reaches `WEAK` (hysteresis: Canny 1986, section VII).
+
+    Args:
+        request: its image, with a prompt that describes it and contains the words.
+        grow: how many positions of the finest grid the mask is made wider on each side, so that edges are
+            drawn again too.
+
+    Raises:
+        NoSuchMap: the prompt does not contain the words.
+        RequestError: the request has no image, or the model cannot do what is asked for.
+    """
+    seen = look(engine, request)
+    map = torch.stack([maps.raw.word(words) for maps in seen]).mean(0)
+    mask = hysteresis(map)
+    if grow:
+        height, width = mask.shape
+        grid = max(seen[0].taken_grids())
+        mask = dilated(mask, grow * -(-height // grid[0]), grow * -(-width // grid[1]))
+    return Image.fromarray(mask.numpy().astype(np.uint8) * 255)
+
+
+def look(engine: Engine, request: GenerationRequest) -> list[HeatMaps]:
+    """The maps of one prediction from each of several noises over the request's image."""
+    asked = replace(
+        request,
+        mask=None,
+        hires_scale=None,
+        hires_strength=None,
+        strength=min(MIDDLE, engine.model.best_maps.last),
+        num_steps=STEPS,
+        guidance_scale=1.0,
+        lossy_cache_interval=1,
+        record="head",
+        record_extras=(),
+        record_points=(),
+        record_queries=(),
+    )
+    session = engine.session()
+    waiting = {session.add(replace(asked, seed=seed)) for seed in range(SEEDS)}
+    found: list[HeatMaps] = []
+    while waiting:
+        for step in session.step():
+            if step.error is not None:
+                raise step.error
+            assert step.maps is not None, "the request records"
+            found.append(step.maps)
+            waiting.discard(step.id)
+            session.abort(step.id)
+    return found
+
+
+def hysteresis(map: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+    """The pixels of at least `WEAK` of the largest value that are joined to one of at least `STRONG`."""
+    weak = (map >= WEAK * map.max()) & (map > 0)
+    reached = map >= STRONG * map.max()
+    while True:
+        spread = dilated(reached, 1, 1) & weak
+        if torch.equal(spread, reached):
+            return reached & weak
+        reached = spread
+
+
+def dilated(mask: Bool[Tensor, "h w"], rows: int, columns: int) -> Bool[Tensor, "h w"]:
+    """The mask with everything within so many rows and columns of it."""
+    size = 2 * rows + 1, 2 * columns + 1
+    return F.max_pool2d(mask[None, None].float(), size, 1, (rows, columns))[0, 0] > 0

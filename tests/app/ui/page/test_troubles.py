@@ -1,0 +1,44 @@
+"""Errors, in a browser."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(browser, served):
+    """A page that may complain: its browser reports every answer that is an error."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(served.url)
+    page.wait_for_function("window.limelight?.lens.image")
+    yield page
+    context.close()
+
+
+def _answers(status: int, detail: str):
+    return lambda route: route.fulfill(
+        status=status, body=json.dumps({"detail": detail}), content_type="application/json"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda route: route.abort(), "The server does not answer."),
+        (
+            _answers(503, "too much is asked for at the moment; try again in a minute"),
+            "Too much is asked for",
+        ),
+        (_answers(500, "Traceback (most recent call last)"), "That did not work; try it again"),
+    ],
+)
+def test_errors_are_in_our_words_where_all_else_is_said(page, answer, words):
+    page.route("**/queue/join*", answer)
+    page.click("#draw")
+    page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")
+    assert page.locator(".status").inner_text().startswith(words)
+    assert not page.locator(".toast-wrap").is_visible()
+    assert page.evaluate("limelight.picture.id") == "example"  # it is still there
