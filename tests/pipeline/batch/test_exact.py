@@ -14,7 +14,7 @@ from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.batch.rows.rows import read_rows
 from limelight.pipeline.batch.run import Run, open_output
 from limelight.pipeline.batch.stop import Stop
-from limelight.pipeline.batch.world import Team
+from limelight.pipeline.batch.world import World
 from tests.pipeline.batch.conftest import Draw, write_rows
 
 ROWS = [f"a cat,{seed},{2 + seed % 3}" for seed in range(6)]
@@ -29,13 +29,13 @@ def run_here(folder: Path, model: Path, *, exact: bool, max_rows: int = 2) -> Pa
     """Draws `ROWS` into a folder with a pipeline of its own."""
     manifest = write_rows(folder.parent / "m.csv", ROWS)
     pipe = TextToImagePipeline.from_pretrained(model, device="cpu", exact=exact, max_rows=max_rows)
-    team = Team(run=f"{exact}-{max_rows}")
-    seat = open_output(folder, team)
+    world = World(run=f"{exact}-{max_rows}")
+    lock = open_output(folder, world)
     try:
-        run = Run.begin(read_rows(manifest), folder, team, seat, pipe.engine)
+        run = Run.begin(read_rows(manifest), folder, world, lock, pipe.engine)
         run.draw(Stop(), lambda left: None)
     finally:
-        seat.leave()
+        lock.leave()
     return folder
 
 
