@@ -2,7 +2,12 @@
 PYTHON ?= python3
 PROMPT ?= a red apple on a blue background
 BIN := .venv/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+
+# PyPI's torch for Linux brings CUDA, 4 GB of it. Where there is no GPU it is taken from PyTorch's own index, without.
+# TORCH_INDEX= takes PyPI's all the same; TORCH_INDEX=https://download.pytorch.org/whl/rocm6.4 is for AMD's GPUs.
+GPUS := $(wildcard /dev/nvidiactl /dev/dxg /dev/kfd)
+TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),$(if $(GPUS),,https://download.pytorch.org/whl/cpu))
 
 QUICK := not gpu and not weights and not slow
 CHECKER := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
@@ -63,6 +68,11 @@ wheel: .venv/installed-dev ## the wheel, into dist/
 clean:
 	rm -rf .venv build dist *.egg-info
 
+define TORCH
+@test -z "$(TORCH_INDEX)" || $(PIP) --retries 1 --timeout 15 --index-url $(TORCH_INDEX) torch 2>/dev/null || \
+	echo "torch cannot be had from $(TORCH_INDEX); taking PyPI's, which is larger" >&2
+endef
+
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Limelight needs Python 3.11 or newer; set PYTHON=... (found $$($(PYTHON) --version))" >&2; exit 1; }
@@ -70,10 +80,12 @@ clean:
 
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "Installing Limelight into .venv (once; a few minutes)" >&2
+	$(TORCH)
 	@$(PIP) -e .
 	@touch $@
 
 .venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/pip
 	@echo "Installing Limelight with its development tools into .venv (once; a few minutes)" >&2
+	$(TORCH)
 	@$(PIP) -e '.[dev]'
 	@touch $@ .venv/installed

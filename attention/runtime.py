@@ -11,7 +11,7 @@ from torch import Tensor
 from limelight.attention.backend import Backend
 from limelight.attention.context import ContextRows, KeysValues, Pages, one_row, parted, split_rows
 from limelight.attention.spec import AttentionSpec
-from limelight.attention.steering import Lent, Steerings
+from limelight.attention.steering import Lent, Steerings, attend_biased, calls_of
 
 RowByRow = Float[Tensor, "b hk m d"] | Sequence[Float[Tensor, "hk _ d"]]  # rows may differ in length
 
@@ -208,12 +208,21 @@ class AttentionRuntime:
             out = out.clone() if out.requires_grad else out  # a backward pass needs it as it was
         else:
             out = q.new_empty(b, n, h, d).transpose(1, 2)
-        for row, at in steered:
-            steering, (k, v) = self.steering[row], at(site)
-            assert steering is not None  # `parted` has asked
-            one = slice(row, row + 1)
-            lent = self._lent(site, row, q, groups)
-            out[one] = steering.attend_cross(backend, site, q[one], k, v, lent, scale=scale, grid=grid)
+        for rows in calls_of(self.steering, steered, site):
+            some = [row for row, _ in rows]
+            chosen = [s for row in some if (s := self.steering[row]) is not None]
+            k, v = (
+                torch.cat(x) if len(rows) > 1 else x[0] for x in zip(*(kv for _, kv in rows), strict=True)
+            )
+            if len(rows) > 1:
+                biases = [s.bias for s in chosen if s.bias is not None]
+                found = attend_biased(biases, backend, q[some], k, v, scale=scale, grid=grid)
+                parts = [s.scaled(site, each) for s, each in zip(chosen, found.split(1), strict=True)]
+                out[some] = torch.cat(parts)
+                continue
+            (row,) = some
+            one, lent = slice(row, row + 1), self._lent(site, row, q, groups)
+            out[one] = chosen[0].attend_cross(backend, site, q[one], k, v, lent, scale=scale, grid=grid)
         return out
 
     def _lent(self, site: str, row: int, q: Tensor, groups: ContextRows) -> Lent | None:

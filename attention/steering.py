@@ -14,7 +14,7 @@ Symbols: P the probabilities, n m; V the values, m d.
 | sparse | ((1 - s) P + s entmax(scores)) V | a call, and the sparse part some queries at a time |
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -108,6 +108,12 @@ class Steering:
     skip: Mapping[str, Skip] = field(default_factory=dict)
     sparse: float = 0.0
 
+    @property
+    def is_paint(self) -> bool:
+        """Whether a bias is all that it changes of cross-attention, but for the scale of heads."""
+        others = (self.lend, self.tokens, self.weight, self.groups or None, self.sparse or None)
+        return self.bias is not None and all(each is None for each in others)
+
     def acts_at(self, site: str) -> bool:
         """Whether it changes the self-attention of a site."""
         return site in self.heads or site in self.skip or self.lends(site)
@@ -148,6 +154,10 @@ class Steering:
             out = out * self.weight(grid).to(out)[:, None]
         for group in self.groups:
             out = out + backend.attend(q, *group.at(site), scale=scale) * group.weight(grid).to(out)[:, None]
+        return self.scaled(site, out)
+
+    def scaled(self, site: str, out: Float[Tensor, "1 h n d"]) -> Float[Tensor, "1 h n d"]:
+        """An output with its heads scaled."""
         return out * self.heads[site].to(out)[:, None, None] if site in self.heads else out
 
 
@@ -165,6 +175,18 @@ class Lent:
 
 
 Steerings = Sequence[Steering | None]  # for each row of a call; an empty sequence steers no row
+
+
+def calls_of(
+    steering: Steerings, steered: Sequence[tuple[int, Callable[[str], KeysValues]]], site: str
+) -> Iterable[list[tuple[int, KeysValues]]]:
+    """Steered rows by calls: those that are painted and have equally many keys share one."""
+    calls: dict[Hashable, list[tuple[int, KeysValues]]] = {}
+    for row, at in steered:
+        kv, own = at(site), steering[row]
+        key = kv[0].shape if own is not None and own.is_paint else row
+        calls.setdefault(key, []).append((row, kv))
+    return calls.values()
 
 
 def check_bias(backend: Backend, spec: AttentionSpec, rank: int) -> None:
@@ -196,27 +218,43 @@ def _attend(
     if bias is None:
         out = backend.attend(q, k, v, scale=scale)
     else:
-        out = _attend_biased(bias, backend, q, k, v, scale=scale, grid=grid)
+        out = attend_biased([bias], backend, q, k, v, scale=scale, grid=grid)
     if not sparse:
         return out
     scores = None if bias is None else bias.scores(grid)
     return out + sparse * (attend_entmax(q, k, v, scale=scale, bias=scores) - out)
 
 
-def _attend_biased(
-    bias: Bias, backend: Backend, q: Tensor, k: Tensor, v: Tensor, *, scale: float, grid: Grid
-) -> Tensor:
-    spec, rank = AttentionSpec.of(q, k, v), bias.strength.shape[1]
+def attend_biased(
+    biases: Sequence[Bias],
+    backend: Backend,
+    q: Float[Tensor, "b h n d"],
+    k: Float[Tensor, "b hk m d"],
+    v: Float[Tensor, "b hk m d"],
+    *,
+    scale: float,
+    grid: Grid,
+) -> Float[Tensor, "b h n d"]:
+    """One call for rows with a bias each.
+
+    Raises:
+        BackendRefused: the backend takes them neither in more head dims nor as a mask.
+    """
+    spec, rank = AttentionSpec.of(q, k, v), max(bias.strength.shape[1] for bias in biases)
     wide, masked = replace(spec, head_dim=wide_dim(spec.head_dim, rank)), replace(spec, mask="additive")
     if not _takes_wide(backend, wide, masked):
-        mask = bias.scores(grid)[None, None]
+        mask = torch.stack([bias.scores(grid) for bias in biases])[:, None]
         return backend.attend_checked(q, k, v, mask=mask, causal=False, scale=scale)
     more = wide.head_dim - spec.head_dim
     q_more, k_more = (
-        F.pad(x.float(), (0, more - rank)).to(like).expand(*like.shape[:2], -1, -1)
-        for x, like in ((bias.region(grid) / scale, q), (bias.strength, k))
+        torch.stack([F.pad(x.float(), (0, more - x.shape[1])) for x in found])[:, None].to(like)
+        for found, like in (
+            ([bias.region(grid) / scale for bias in biases], q),
+            ([bias.strength for bias in biases], k),
+        )
     )
-    q, k, v = torch.cat((q, q_more), -1), torch.cat((k, k_more), -1), F.pad(v, (0, more))
+    q, k = (torch.cat((x, y.expand(-1, x.shape[1], -1, -1)), -1) for x, y in ((q, q_more), (k, k_more)))
+    v = F.pad(v, (0, more))
     return backend.attend_checked(q, k, v, mask=None, causal=False, scale=scale)[..., : spec.head_dim]
 
 

@@ -23,6 +23,7 @@ from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result, Step
+from limelight.pipeline.sampling.change_mask import change_mask
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.sampling.sampler import ChangeOf
@@ -194,6 +195,23 @@ class TextToImagePipeline:
         """
         request = GenerationRequest(prompt=words if prompt is None else prompt, image=image).opened()
         return word_mask(self.engine, request, words, grow=grow)
+
+    def change_mask(self, image: Source, prompt: str, other: str, *, grow: int = 1) -> Image.Image:
+        """White where an image would be another if it were described by other words (DiffEdit).
+
+        Args:
+            image: as a request takes it.
+            prompt: describes the image.
+            other: describes what it shall become.
+            grow: how many positions of the latent the mask is made wider on each side.
+
+        Raises:
+            RequestError: the image cannot be read.
+            PictureError: the model overflowed.
+        """
+        return change_mask(
+            self.engine, GenerationRequest(prompt=prompt, image=image).opened(), other, grow=grow
+        )
 
     def load_lora(
         self, path: str | os.PathLike[str], weight: float = 1.0, *, name: str | None = None

@@ -50,6 +50,13 @@ def generate(
         str | None,
         typer.Option(help="Find what this word names in --image, and draw that part again; saves the mask."),
     ] = None,
+    mask_change: Annotated[
+        str | None,
+        typer.Option(
+            help='"apple->pear": find what that would change in --image, and draw it again.',
+            metavar="OLD->NEW",
+        ),
+    ] = None,
     maps: Annotated[
         Path | None, typer.Option(help="A folder for where each word acted: sheet, words, numbers, steps.")
     ] = None,
@@ -78,7 +85,7 @@ def generate(
     if expand:
         expansion = _expanded(text, seed, expander, load.model)
         requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
-    found = None if mask_word is None else WordMask.of(mask_word, fields, output, count)
+    found = WordMask.of(mask_word, mask_change, fields, output, count)
     draw(requests, output, load, maps=maps, native=native, mask=found)
 
 

@@ -1,4 +1,4 @@
-"""`--mask-word`: the part of an image that a word names, drawn again."""
+"""`--mask-word` and `--mask-change`: the part of an image that words name, drawn again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,41 +21,62 @@ class WordMask:
     Attributes:
         prompt: describes the image.
         path: where the mask is saved.
+        other: takes the word's place in the prompt; the mask is then where that changes the image.
     """
 
     word: str
     prompt: str
     path: Path
+    other: str | None = None
 
     @classmethod
-    def of(cls, word: str, asked: Mapping[str, Any], output: Path, count: int) -> "WordMask":
-        """
+    def of(
+        cls, word: str | None, change: str | None, given: Mapping[str, Any], output: Path, count: int
+    ) -> "WordMask | None":
+        """The mask that the options ask for; None where they ask for none.
+
         Args:
-            asked: the fields that were given; the image is the path of a file.
+            word: of --mask-word.
+            change: of --mask-change, as "apple->pear".
+            given: the fields that were given; the image is the path of a file.
             output: where the pictures go, and `count` is their number.
 
         Raises:
-            UsageError: there is no image to find the word in, or a mask is given too.
+            UsageError: a word is missing, there is no image to find it in, or a mask is given too.
         """
-        if not word.strip():
-            raise UsageError("mask-word is empty; name what is to be drawn again, such as --mask-word apple")
-        if asked.get("image") is None:
-            raise UsageError("mask-word finds a word in an image; give the image by --image FILE")
-        if asked.get("mask") is not None:
-            raise UsageError("mask and mask-word are both given; leave one of them out")
+        if word is None and change is None:
+            return None
+        option = "mask-word" if change is None else "mask-change"
+        if word is not None and change is not None:
+            raise UsageError("mask-word and mask-change are both given; leave one of them out")
+        old, arrow, new = (word or change or "").partition("->")
+        if not old.strip() or (change is not None and not (arrow and new.strip())):
+            example = "apple" if change is None else '"apple->pear"'
+            raise UsageError(
+                f"{option} is {word or change!r}; name what is drawn again: --{option} {example}"
+            )
+        if given.get("image") is None:
+            raise UsageError(f"{option} finds a word in an image; give the image by --image FILE")
+        if given.get("mask") is not None:
+            raise UsageError(f"mask and {option} are both given; leave one of them out")
         is_folder = count > 1 or output.is_dir() or not output.suffix
         path = output / "mask.png" if is_folder else output.with_name(f"{output.stem}-mask.png")
-        return cls(word, _described(asked["image"], word), path)
+        old = word or old.strip()
+        return cls(old, _described(given["image"], old), path, new.strip() if change else None)
 
     def __call__(
         self, pipe: "TextToImagePipeline", requests: Sequence[GenerationRequest]
     ) -> list[GenerationRequest]:
         image = requests[0].image
         assert image is not None, "checked by `of`"
-        mask = pipe.word_mask(image, self.word, prompt=self.prompt)
+        if self.other is None:
+            mask, found = pipe.word_mask(image, self.word, prompt=self.prompt), f"{self.word!r} is found in"
+        else:
+            other = _replaced(self.prompt, self.word, self.other)
+            mask, found = pipe.change_mask(image, self.prompt, other), f"{other!r} would change"
         share = mask.histogram()[255] / (mask.width * mask.height)
         mask.save(self.path)
-        report.say(f"{self.path}  ({self.word!r} is found in {share:.0%} of the picture)")
+        report.say(f"{self.path}  ({found} {share:.0%} of the picture)")
         return [replace(request, mask=mask).opened() for request in requests]
 
 
@@ -66,3 +87,9 @@ def _described(image: str | Path, word: str) -> str:
     except NoRecord:
         return word
     return prompt if word.casefold() in prompt.casefold() else word
+
+
+def _replaced(prompt: str, word: str, other: str) -> str:
+    """The prompt with another word in the place of the first that is equal but for capitals."""
+    at = prompt.lower().find(word.lower())
+    return prompt[:at] + other + prompt[at + len(word) :] if at >= 0 else other

@@ -30,6 +30,7 @@ STYLES = (
     "words",
     "inspector",
     "film",
+    "places",
     "history",
     "attention",
     "compare",

@@ -59,8 +59,10 @@ def start_maps(
         RecordingTooLarge: they would take too much memory.
         RequestError: queries of a prediction that will not be made.
     """
-    if not isinstance(request.record, str):
+    follows = any(each.word for each in request.regions)
+    if not request.record and not follows:
         return None
+    level = request.record if isinstance(request.record, str) else "grid"
     width, height = request.final_size
     assert height is not None and width is not None
     if request.record_queries and request.record_queries[-1] >= count:
@@ -70,17 +72,17 @@ def start_maps(
     extras = Extras(
         steps="steps" in request.record_extras,
         values="values" in request.record_extras,
-        refined="refined" in request.record_extras,
+        refined=follows or "refined" in request.record_extras,
         points=tuple(((x + 0.5) / width, (y + 0.5) / height) for x, y in request.record_points),
         queries=request.record_queries,
     )
     best = model.best_maps
     extras = replace(extras, heads=tuple(best.heads.items()))
-    of_prompt = Recording(request.record, len(prompt.context), extras)
+    of_prompt = Recording(level, len(prompt.context), extras)
     of_negative = None
     if "negative" in request.record_extras and request.is_guided:
         words = replace(extras, points=(), queries=())  # points are the prompt's alone
-        of_negative = Recording(request.record, len(negative.context), words)
+        of_negative = Recording(level, len(negative.context), words)
     wanted = [each for each in (of_negative, of_prompt) if each is not None]
     check_recordings(wanted, _sites(request, model), count)
     size = height, width

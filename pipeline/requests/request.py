@@ -152,6 +152,8 @@ class GenerationRequest:
         checks.check_masked_part(self)
         for painted in self.paint:
             painted.check_prompt(self.prompt)
+        for region in self.regions:
+            region.check_prompt(self.prompt)
         if self.expansion is not None:
             self.expansion.check(self.prompt)
 

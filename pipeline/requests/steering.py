@@ -150,15 +150,7 @@ class Painted(Placed, Edit):
 
     def check_prompt(self, prompt: str) -> None:
         """Raises RequestError unless the prompt has the word."""
-        typed = words_in(prompt)
-        known = {spelled(word): word for word in typed}
-        for word in words_in(self.word):
-            if spelled(word) not in known:
-                near = [known[each] for each in get_close_matches(spelled(word), known, n=3, cutoff=0.5)]
-                hint = (
-                    f"did you mean {', '.join(near)}?" if near else f"its words are {', '.join(typed[:20])}"
-                )
-                raise RequestError(f"paint has {word!r}, which the prompt does not have; {hint}")
+        _check_words("paint", self.word, prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,23 +160,33 @@ class Region(Placed, Edit):
     Args:
         weight: its share where regions overlap; 0.01 to 10.
         negative_prompt: what the region should not show; where it is empty, the request's own counts.
+        word: of the request's prompt, in place of a box or a mask: the region lies where that word is seen.
+        start: the fraction of the steps after which the word is looked for, and its region begins.
     """
 
     form: ClassVar[str] = (
-        "PROMPT@LEFT,TOP,RIGHT,BOTTOM or PROMPT@MASK.png, then ;weight=1 ;negative_prompt=TEXT"
+        "PROMPT@LEFT,TOP,RIGHT,BOTTOM, PROMPT@MASK.png or PROMPT@word=WORD, then ;weight=1 "
+        ";negative_prompt=TEXT, and with a word ;start=0.25"
     )
     pattern: ClassVar[re.Pattern[str]] = _PLACED
 
     prompt: str
     weight: float = 1.0
     negative_prompt: str = ""
+    word: str = ""
+    start: float = 0.25
 
     def __post_init__(self) -> None:
         _check_text("the prompt of a region", self.prompt)
+        _check_text("the word of a region", self.word)
         _check_text("the negative_prompt of a region", self.negative_prompt)
         if not self.prompt.strip():
             raise RequestError("a region has no prompt; say what it shows, or leave the region out")
-        Placed.__post_init__(self)
+        _check_number(f"the start of {self.name}", self.start, 0.01, 0.99)
+        if not self.word:
+            Placed.__post_init__(self)
+        elif self.box is not None or self.mask is not None:
+            raise RequestError(f"{self.name} has a word and a box or a mask; give one place")
         _check_number(f"the weight of {self.name}", self.weight, 0.01, MAX_WEIGHT)
 
     @property
@@ -193,7 +195,14 @@ class Region(Placed, Edit):
 
     @classmethod
     def read(cls, match: re.Match[str]) -> dict[str, Any]:
-        return {"prompt": match["what"].strip(), **place_of(match["place"])}
+        _, is_word, word = match["place"].rpartition("word=")
+        place = {"word": word.strip()} if is_word else place_of(match["place"])
+        return {"prompt": match["what"].strip(), **place}
+
+    def check_prompt(self, prompt: str) -> None:
+        """Raises RequestError unless the prompt has the word."""
+        if self.word:
+            _check_words("regions", self.word, prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +250,16 @@ class HeadScale(Edit):
 
     def acts(self, progress: float) -> bool:
         return self.start <= progress < self.end
+
+
+def _check_words(field: str, text: str, prompt: str) -> None:
+    typed = words_in(prompt)
+    known = {spelled(word): word for word in typed}
+    for word in words_in(text):
+        if spelled(word) not in known:
+            near = [known[each] for each in get_close_matches(spelled(word), known, n=3, cutoff=0.5)]
+            hint = f"did you mean {', '.join(near)}?" if near else f"its words are {', '.join(typed[:20])}"
+            raise RequestError(f"{field} has {word!r}, which the prompt does not have; {hint}")
 
 
 def _switch(text: str, name: str, value: str) -> bool:

@@ -20,6 +20,8 @@ def coverage(place: Placed, grid: tuple[int, int], *, feather: float = 0.0) -> F
             not softened.
     """
     height, width = grid
+    if place.box is None and place.mask is None:  # it is not found yet
+        return torch.zeros(grid)
     if place.box is not None:
         left, top, right, bottom = place.box
         down, across = (
@@ -69,7 +71,8 @@ def warn_of_places(request: GenerationRequest) -> None:
                     stacklevel=2,
                 )
     grid = (64, 64)
-    for one, other in combinations(request.regions, 2):
+    placed = [each for each in request.regions if not each.word]
+    for one, other in combinations(placed, 2):
         both = (coverage(one, grid) * coverage(other, grid)).mean().item()
         if both > 0.005:
             warnings.warn(

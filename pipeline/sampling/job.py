@@ -86,14 +86,26 @@ class Job:
         """The recording of each row."""
         if self.maps is None or self.index >= self.num_recorded:
             return [None] * self.num_rows
+        if not self.is_shown and self.progress >= self.steering_sees_until:
+            return [None] * self.num_rows
         return self.maps.recordings(self.asked.roles)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the maps are the request's, or recorded for its steering alone."""
+        return bool(self.request.record)
+
+    @property
+    def steering_sees_until(self) -> float:
+        return max((each.start for each in self.request.regions if each.word), default=0.0)
 
     @property
     def steerings(self) -> list[Steering | None]:
         """The steering of each row."""
         if self.steering is None:
             return [None] * self.num_rows
-        return self.steering.rows(self.asked.roles, self.progress)
+        maps = None if self.maps is None else self.maps.heatmaps
+        return self.steering.rows(self.asked.roles, self.progress, maps)
 
     @property
     def hand(self) -> FirmHand:
@@ -118,7 +130,7 @@ class Job:
     @property
     def heatmaps(self) -> HeatMaps | None:
         """A view of what is recorded so far, None where nothing is."""
-        return None if self.maps is None else self.maps.heatmaps
+        return None if self.maps is None or not self.is_shown else self.maps.heatmaps
 
     @property
     def takes_deep(self) -> bool:

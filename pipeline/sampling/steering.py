@@ -5,8 +5,10 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache, partial
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
 from limelight.attention import Choice
@@ -14,8 +16,11 @@ from limelight.attention.backend import BackendRefused
 from limelight.attention.context import KeysValues
 from limelight.attention.steering import Bias, Grid, KeyGroup, Skip, Steering, check_bias
 from limelight.pipeline.errors import RequestError
+from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.maps.hysteresis import hysteresis
 from limelight.pipeline.maps.lookup import tokens_of
 from limelight.pipeline.models.model import Model
+from limelight.pipeline.requests.places import MASK_SIDE, Mask
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.sampling.coverage import coverage, warn_of_places
@@ -57,12 +62,18 @@ class RequestSteering:
         self._sites = {site.name: (site.kind, site.num_heads) for site in model.unet.sites}
         self._device = device
 
-    def rows(self, roles: Sequence[Role], progress: float) -> list[Steering | None]:
+    def rows(
+        self, roles: Sequence[Role], progress: float, maps: HeatMaps | None = None
+    ) -> list[Steering | None]:
         """The steering of each row of a prediction.
 
         Args:
             progress: the fraction of the pass's predictions that are made.
+            maps: of the predictions so far, where regions follow words.
         """
+        for regions in (self._of_prompt, self._of_negative):
+            if regions is not None and maps is not None:
+                regions.follow(maps, progress)
         bias = None if self._paint is None else self._paint.bias(progress)
         prompt = self._steering(bias, self._of_prompt, progress, is_negative=False)
         negative = self._steering(None, self._of_negative, progress, is_negative=True)
@@ -165,6 +176,15 @@ class Regions:
             if is_own
         )
 
+    def follow(self, maps: HeatMaps, progress: float) -> None:
+        """Gives regions of words their places, once they may begin."""
+        waiting = [each for each in self._regions if each.word and progress >= each.start]
+        if not waiting:
+            return
+        found = {each: replace(each, word="", mask=place_of_word(maps, each.word)) for each in waiting}
+        self._regions = tuple(found.get(each, each) for each in self._regions)
+        self._weights.cache_clear()
+
     def rest(self, grid: Grid) -> Float[Tensor, " n"]:
         """The weight of the row's own context: what the regions leave of 1."""
         return 1 - self._weights(grid)[self._has_own].sum(0)
@@ -176,6 +196,15 @@ class Regions:
         covered = [each.weight * coverage(each, grid, feather=FEATHER).flatten() for each in self._regions]
         shares = torch.stack(covered)
         return ((1 - FLOOR) * shares / shares.sum(0).clamp(min=1)).to(self._device)
+
+
+def place_of_word(maps: HeatMaps, word: str) -> Mask:
+    """Where a word is seen, spread over what looks alike."""
+    seen = hysteresis(maps.raw.refined.word(word))
+    image = Image.fromarray(seen.numpy().astype(np.uint8) * 255)
+    shrink = min(1.0, MASK_SIDE / max(image.size))
+    width, height = (max(1, round(side * shrink)) for side in image.size)
+    return Mask(width, height, image.resize((width, height), Image.Resampling.BOX).tobytes())
 
 
 class _KeysValues:

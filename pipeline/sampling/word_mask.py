@@ -4,19 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
 from PIL import Image
-from torch import Tensor
 
 from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.maps.hysteresis import dilated, hysteresis
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.sampling.engine import Engine
 
 MIDDLE = 0.5  # of the noise, where nothing else is known of a model (Couairon et al. 2022, arXiv:2210.11427)
 STEPS = 50
 SEEDS = 4  # noises whose maps are averaged
-STRONG, WEAK = 0.6, 0.4  # of the map's largest value: where a word is, and how far around that it reaches
 
 
 def word_mask(engine: Engine, request: GenerationRequest, words: str, *, grow: int = 1) -> Image.Image:
@@ -74,20 +71,3 @@ def look(engine: Engine, request: GenerationRequest) -> list[HeatMaps]:
             waiting.discard(step.id)
             session.abort(step.id)
     return found
-
-
-def hysteresis(map: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
-    """The pixels of at least `WEAK` of the largest value that are joined to one of at least `STRONG`."""
-    weak = (map >= WEAK * map.max()) & (map > 0)
-    reached = map >= STRONG * map.max()
-    while True:
-        spread = dilated(reached, 1, 1) & weak
-        if torch.equal(spread, reached):
-            return reached & weak
-        reached = spread
-
-
-def dilated(mask: Bool[Tensor, "h w"], rows: int, columns: int) -> Bool[Tensor, "h w"]:
-    """The mask with everything within so many rows and columns of it."""
-    size = 2 * rows + 1, 2 * columns + 1
-    return F.max_pool2d(mask[None, None].float(), size, 1, (rows, columns))[0, 0] > 0

@@ -2,6 +2,7 @@
 formulas, with what the recorder keeps of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -179,3 +180,42 @@ def test_sparse_attention_goes_beyond_softmax_in_pieces_of_queries(dtype: torch.
     factors = effective([Steering(sparse=2.0)], 0, "site", q, k, scale=SCALE, grid=(1, n)).double()
     assert (factors @ v.double() - steered.double()).abs().max() <= 3 * TOLERANCE[dtype]
     assert (factors.sum(-1) - 1).abs().max() <= 1e-5
+
+
+def test_painted_rows_share_a_call(backend: str, dtype: torch.dtype) -> None:
+    """Two with one painted word and one with two, among one that is not painted and one of another length."""
+    q = numbers(5, H, N, D, seed=1, dtype=dtype)
+    k, v = (numbers(4, H, M_EDIT, D, seed=seed, dtype=dtype) for seed in (2, 3))
+    k_short, v_short = (numbers(1, H, M_BASE, D, seed=seed, dtype=dtype) for seed in (4, 5))
+    groups = (
+        RowGroup(lambda site: (k, v), torch.tensor([0, 1, 2, 4])),
+        RowGroup(lambda site: (k_short, v_short), torch.tensor([3])),
+    )
+
+    def paint(rank: int, m: int, **more: object) -> Steering:
+        region = torch.rand(N, rank, generator=torch.Generator().manual_seed(rank))
+        strength = torch.rand(m, rank, generator=torch.Generator().manual_seed(m))
+        return Steering(bias=Bias(lambda grid: region, 3 * strength), **more)  # type: ignore[arg-type]
+
+    off = {"site": torch.tensor([1.0, 0.0])}
+    steering = [paint(1, M_EDIT), None, paint(2, M_EDIT, heads=off), paint(1, M_BASE), paint(1, M_EDIT)]
+    calls: list[int] = []
+    counted = replace(get(backend), run=_counted(get(backend).run, calls))
+    attention = AttentionRuntime({"site": counted}, steering=steering)
+    out = attention.attend_cross("site", q, groups, scale=SCALE, grid=GRID, out_weight=WEIGHT)
+    assert sorted(calls) == [1, 1, 3]
+    for row, steered in enumerate(steering):
+        keys, values = (k_short[0], v_short[0]) if row == 3 else (k[min(row, 3)], v[min(row, 3)])
+        bias = None if steered is None or steered.bias is None else steered.bias.scores(GRID)
+        expected = explicit(q[row], keys, bias) @ values.double()
+        if row == 2:
+            expected[1] = 0
+        assert (out[row].double() - expected).abs().max() <= 2 * TOLERANCE[dtype], row
+
+
+def _counted(run: Callable[..., Tensor], calls: list[int]) -> Callable[..., Tensor]:
+    def counted(q: Tensor, *args: object, **options: object) -> Tensor:
+        calls.append(len(q))
+        return run(q, *args, **options)
+
+    return counted

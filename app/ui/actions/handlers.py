@@ -9,6 +9,7 @@ from typing import Any
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.form import restore as restoring
 from limelight.app.ui.form.decode_upload import decoded
+from limelight.app.ui.form.places import KINDS
 from limelight.app.ui.form.settings import Settings, model_of, requests_of, seed_of
 from limelight.app.ui.form.start_image import size_for
 from limelight.app.ui.form.weights import reweigh
@@ -67,18 +68,21 @@ async def _changed_or_queued(changed: asyncio.Event, tickets: list[Ticket]) -> N
 
 
 def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) -> tuple[list[Ticket], str]:
-    """The pictures of a run, and what is said of the prompt's emoji."""
+    """The pictures of a run, and what is said of the prompt's emoji and of lost places."""
     name = model_of(settings, list(studio.pipelines))
     model = studio.pipelines[name].model
     height, width = model.native_size
     nouns = model.vocabulary.groups.get("nouns", ()) if model.vocabulary is not None else ()
-    stand_ins = settings.spell_out(nouns)
+    said = [f"{emoji} stands for {noun}." for emoji, noun in settings.spell_out(nouns).items()]
+    said += [
+        f"The prompt has no {word!r} any more; its place is left out." for word in settings.drop_lost_places()
+    ]
     requests = requests_of(settings, studio.limits, (width, height))
     checked(studio, requests[0], name, settings.attention)
     requests = studio.expansions.noted(visitor, requests)
     tickets = [Ticket(visitor, name, settings.attention, request, notify) for request in requests]
     studio.results.forget(visitor)
-    return tickets, " ".join(f"{emoji} stands for {noun}." for emoji, noun in stand_ins.items())
+    return tickets, " ".join(said)
 
 
 def said_of_words(studio: Studio, ticket: Ticket) -> str:
@@ -180,8 +184,8 @@ async def again(
     """Draws a picture again with something changed, as `draw` does.
 
     Args:
-        event: {"settings", "model"} of the picture, and what changes: "seed", or "span" and
-            "weight" of a word.
+        event: {"settings", "model"} of the picture, and what changes: "seed", "places", or
+            "span" and "weight" of a word.
         start: the image that is there to start from, for a picture that was made from one.
     """
     try:
@@ -212,6 +216,8 @@ def _changes(event: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, A
         changes["prompt"] = reweigh(str(stored.get("prompt")), (first, after), weight)
     if _field(event, "seed") is not None:
         changes["seed"] = seed_of(event["seed"])
+    if isinstance(places := _field(event, "places"), Mapping):
+        changes |= {name: places.get(name) for name in KINDS}
     return changes
 
 

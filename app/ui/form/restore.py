@@ -6,6 +6,7 @@ from typing import Any
 
 from limelight.app.ui.access.errors import NotOffered
 from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.form.places import stored_places
 from limelight.app.ui.form.settings import Settings, requests_of
 from limelight.app.ui.form.start_image import images_of
 from limelight.pipeline.errors import RequestError, UsageError
@@ -41,10 +42,9 @@ def settings_of_record(stored: Mapping[str, Any], limits: Limits) -> dict[str, A
         raise UsageError("the record has no prompt")
     if "seed" in taken:
         taken["seed"] = str(taken["seed"])
-    checked = requests_of(Settings(**taken), limits, (64, 64), record=False)[0]
-    return {name: taken[name] for name in taken if name != "scheduler"} | (
-        {"scheduler": checked.scheduler} if checked.scheduler else {}
-    )
+    checked = requests_of(Settings(**taken, places=stored_places(stored)), limits, (64, 64), record=False)[0]
+    found = {name: taken[name] for name in taken if name != "scheduler"} | {"places": stored_places(stored)}
+    return found | ({"scheduler": checked.scheduler} if checked.scheduler else {})
 
 
 def start_of_record(stored: Mapping[str, Any], start: Any, limits: Limits) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from limelight.app.ui.access.errors import NotOffered
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.form.emoji import spelled_out
+from limelight.app.ui.form.places import places_of, without_lost_words
 from limelight.app.ui.form.start_image import images_of
 from limelight.pipeline.errors import RequestError, UnknownName, UsageError
 from limelight.pipeline.requests.fields import FIELDS, MAX_SEED, OPEN_SEED
@@ -24,6 +25,7 @@ OWN: Mapping[str, Any] = {  # settings that are no fields of a request, or say l
     "count": 1,
     "model": None,
     "start": None,  # the image that is drawn over, and its mask: {"image", "mask"}, data URLs
+    "places": None,  # of words, regions and heads: {"paint", "regions", "heads"}, as records have them
     "self_attention": AUTO,  # a backend, or `automatic`
     "cross_attention": AUTO,
     "record": "head",  # how much to record; `off` for nothing
@@ -57,6 +59,7 @@ class Settings:
         self.count: Any = own["count"]
         self.model: Any = own["model"]
         self.start: Any = own["start"]
+        self.places: Any = own["places"]
         self.record: Any = own["record"]
         self.record_extras: Any = own["record_extras"]
         self._orders = {"self": own["self_attention"], "cross": own["cross_attention"]}
@@ -70,6 +73,11 @@ class Settings:
                 self.fields[name], stand_ins = spelled_out(text, nouns)
                 found |= stand_ins
         return found
+
+    def drop_lost_places(self) -> list[str]:
+        """Leaves out places of words that the prompt does not have any more; returns the words."""
+        self.places, lost = without_lost_words(self.places, self.fields["prompt"])
+        return lost
 
     @property
     def attention(self) -> str:
@@ -107,6 +115,7 @@ def requests_of(
         given["width"], given["height"] = given["width"] or size[0], given["height"] or size[1]
     given |= {"prompt": settings.fields["prompt"], "seed": seed_of(settings.fields["seed"])}
     asked = {name: value for name, value in given.items() if _is_set(name, given | {"image": image})}
+    asked |= places_of(settings.places, limits)
     asked |= {"image": image, "mask": mask} | (_recorded(settings) if record else {})
     request = GenerationRequest(**asked)
     for side in request.final_size:

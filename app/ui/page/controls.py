@@ -8,6 +8,7 @@ import gradio as gr
 
 from limelight.app.ui.form.settings import AUTO, NAMES
 from limelight.app.ui.page.painter import make_painter
+from limelight.app.ui.page.places import make_places
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline.requests.fields import FIELDS, MAX_CACHE_INTERVAL, RECORD_EXTRAS, offered
 from limelight.pipeline.requests.schedulers import OWN, SCHEDULERS, scheduler_label
@@ -56,7 +57,7 @@ class Controls:
         """Lays them out where it is called."""
         limits, models = studio.limits, list(studio.pipelines)
         height, width = studio.pipelines[models[0]].model.native_size
-        found: dict[str, Any] = {"prompt": prompt}
+        found: dict[str, Any] = {"prompt": prompt, "places": make_places()}
         with gr.Accordion("Picture", open=True, elem_classes="accordion"):
             found["negative_prompt"] = gr.Textbox(
                 label=_label("negative_prompt"), lines=1, max_lines=4, placeholder="What it should not show"

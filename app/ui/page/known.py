@@ -4,6 +4,8 @@ from html import escape
 
 from limelight.app.ui.studio.studio import Studio
 
+GROUPS = {"nouns": "Things", "counts": "Numbers", "relations": "Where they are", "others": "Other words"}
+
 
 def known_html(studio: Studio) -> str:
     """A list to open for each model that lists its words; `page.js` adds a word that is clicked."""
@@ -13,7 +15,7 @@ def known_html(studio: Studio) -> str:
             continue
         who = "the model" if len(studio.pipelines) == 1 else escape(name)
         groups = "".join(
-            f"<dt>{escape(group)}</dt><dd>{''.join(map(_word, words))}</dd>"
+            f"<dt>{escape(GROUPS.get(group, group.capitalize()))}</dt><dd>{''.join(map(_word, words))}</dd>"
             for group, words in vocabulary.groups.items()
         )
         parts.append(

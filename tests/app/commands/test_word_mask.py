@@ -15,32 +15,46 @@ PROMPT = "a red apple to the left of a yellow star"
 
 
 @pytest.mark.parametrize(
-    ("word", "fields", "said"),
+    ("word", "change", "fields", "said"),
     [
-        (" ", {"image": "a.png"}, "mask-word is empty"),
-        ("apple", {}, "give the image by --image FILE"),
-        ("apple", {"image": "a.png", "mask": "b.png"}, "both given"),
+        (" ", None, {"image": "a.png"}, "mask-word is ' '; name what is drawn again: --mask-word apple"),
+        ("apple", None, {}, "mask-word finds a word in an image; give the image by --image FILE"),
+        ("apple", None, {"image": "a.png", "mask": "b.png"}, "mask and mask-word are both given"),
+        ("apple", "apple->pear", {"image": "a.png"}, "mask-word and mask-change are both given"),
+        (None, "apple", {"image": "a.png"}, "mask-change is 'apple'; name what is drawn again"),
+        (None, "->pear", {"image": "a.png"}, 'name what is drawn again: --mask-change "apple->pear"'),
+        (None, "apple-> ", {"image": "a.png"}, "name what is drawn again"),
+        (None, "apple->pear", {}, "mask-change finds a word in an image"),
     ],
 )
-def test_what_does_not_go_together_is_refused(word: str, fields: dict[str, Any], said: str) -> None:
+def test_what_does_not_go_together_is_refused(
+    word: str | None, change: str | None, fields: dict[str, Any], said: str
+) -> None:
     with pytest.raises(UsageError, match=said):
-        WordMask.of(word, fields, Path("x.png"), 1)
+        WordMask.of(word, change, fields, Path("x.png"), 1)
+
+
+def of_word(word: str, image: Path, output: Path, count: int = 1) -> WordMask:
+    made = WordMask.of(word, None, {"image": image}, output, count)
+    assert made is not None
+    return made
 
 
 def test_the_mask_is_saved_next_to_the_pictures(tmp_path: Path) -> None:
-    fields = {"image": tmp_path / "a.png"}
-    assert WordMask.of("star", fields, tmp_path / "b.png", 1).path == tmp_path / "b-mask.png"
-    assert WordMask.of("star", fields, tmp_path, 1).path == tmp_path / "mask.png"
-    assert WordMask.of("star", fields, tmp_path / "new", 2).path == tmp_path / "new" / "mask.png"
+    image = tmp_path / "a.png"
+    assert WordMask.of(None, None, {"image": image}, tmp_path, 1) is None
+    assert of_word("star", image, tmp_path / "b.png").path == tmp_path / "b-mask.png"
+    assert of_word("star", image, tmp_path).path == tmp_path / "mask.png"
+    assert of_word("star", image, tmp_path / "new", 2).path == tmp_path / "new" / "mask.png"
 
 
 def test_only_the_words_part_is_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
     result = pipe(PROMPT, seed=4, num_steps=8)
     path = result.save(tmp_path / "a.png")
-    find = WordMask.of("star", {"image": path}, tmp_path / "b.png", 1)
+    find = of_word("star", path, tmp_path / "b.png")
     assert find.prompt == PROMPT  # from the file's record
-    assert WordMask.of("car", {"image": path}, tmp_path / "b.png", 1).prompt == "car"
+    assert of_word("car", path, tmp_path / "b.png").prompt == "car"
     request = GenerationRequest(prompt="a red apple and a green tree", image=path, seed=1, num_steps=4)
     (completed,) = find(pipe, [request.opened()])
     mask = np.asarray(Image.open(tmp_path / "b-mask.png")) == 255
@@ -49,3 +63,16 @@ def test_only_the_words_part_is_drawn_again(tmp_path: Path, capsys: pytest.Captu
     changed = np.abs(again - np.asarray(result.image)).max(-1) > 40
     assert changed[mask].mean() > 0.1
     assert changed[:, :24].mean() < 0.05  # the apple, to the left
+
+
+def test_a_change_is_found_where_its_thing_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
+    path = pipe(PROMPT, seed=4, num_steps=8).save(tmp_path / "a.png")
+    find = WordMask.of(None, "Apple -> car", {"image": path}, tmp_path / "b.png", 1)
+    assert find is not None and (find.word, find.other) == ("Apple", "car")
+    request = GenerationRequest(prompt="a red car", image=path, seed=1)
+    find(pipe, [request.opened()])
+    mask = np.asarray(Image.open(tmp_path / "b-mask.png")) == 255
+    assert np.nonzero(mask)[1].mean() < 0.45 * mask.shape[1]  # the apple is to the left
+    said = capsys.readouterr().out
+    assert f"'a red car to the left of a yellow star' would change {mask.mean():.0%}" in said

@@ -28,6 +28,7 @@ _STEERING = (
     "pipeline/sampling/coverage.py",
     "pipeline/sampling/engine.py",
     "pipeline/sampling/steering.py",
+    "app/ui/form/places.py",  # as a browser sends them
 )
 _SIZES = ("pipeline/sampling/fits.py", "pipeline/sampling/predict.py")  # SDXL's conditioning
 _WORD_MASK = "pipeline/sampling/word_mask.py"  # draws the picture that a mask is read from
@@ -153,6 +154,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
         "app/ui/form/start_image.py",
+        "app/ui/output/pictures.py",  # of a film
         "app/ui/output/frames.py",
         "pipeline/batch/worker.py",  # the VAE encodes it
         "pipeline/results/png.py",  # which a file does not hold

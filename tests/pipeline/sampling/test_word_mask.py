@@ -7,8 +7,8 @@ from PIL import Image
 
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.errors import RequestError
+from limelight.pipeline.maps.hysteresis import dilated, hysteresis
 from limelight.pipeline.maps.selection import NoSuchMap
-from limelight.pipeline.sampling.word_mask import dilated, hysteresis
 
 PROMPT = "a red apple to the left of a yellow star"
 

@@ -99,8 +99,9 @@ export class Chips {
   }
 
   mark() {
-    for (const button of this.element.querySelectorAll(".word"))
+    for (const button of this.element.querySelectorAll("#pane-picture .word"))
       button.setAttribute("aria-pressed", this.lens.selected.has(Number(button.dataset.chip)));
+    this.viewer.places?.mark();
   }
 
   keys(event, button, chip) {

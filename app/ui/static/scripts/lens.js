@@ -195,7 +195,9 @@ export class Lens {
     });
     this.canvas.addEventListener("pointermove", (event) => this.bars(this.at(event)));
     this.canvas.addEventListener("pointerleave", () => this.bars(null));
-    this.canvas.addEventListener("click", (event) => this.lookFrom(this.at(event)));
+    this.canvas.addEventListener("click", (event) => {
+      if (!this.viewer.places?.isTaking) this.lookFrom(this.at(event));
+    });
     this.canvas.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.place) this.lookFrom(null);
     });

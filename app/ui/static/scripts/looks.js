@@ -29,6 +29,7 @@ export class Looks {
     viewer.lens.selected.clear();
     viewer.lens.wanted = [];
     viewer.recall({ ...picture, is_whole: true });
+    viewer.bringBack(picture);
     await viewer.rendered;
     viewer.lens.film.end();
     viewer.lens.turn();

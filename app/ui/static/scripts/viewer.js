@@ -41,6 +41,7 @@ class Viewer {
     this.actions = new Actions(element, this);
     this.projector = new Projector(element);
     this.looks = new Looks(element, this);
+    this.placing(element);
     this.keys();
     listenForDrops(this);
     listenForTroubles(this);
@@ -172,6 +173,8 @@ class Viewer {
     this.strip();
     this.chips.render(picture, this.maps());
     this.actions.show(picture);
+    $(this.element, ".places").hidden = picture.state !== "done";
+    this.places?.show(picture);
     await this.lens.show(picture, this.maps());
     if (this.tabs.isShown("attention")) this.tabs.refresh();
   }
@@ -224,6 +227,20 @@ class Viewer {
         return button;
       }),
     );
+  }
+
+  /** Loads what paints places when it is first wanted, or when there is one. */
+  placing(element) {
+    const load = async () => {
+      const { Places } = await import("./places/places.js");
+      this.places ??= new Places(element, this);
+      return this.places;
+    };
+    document.addEventListener("places-value", async ({ detail }) => {
+      if (detail || this.places) (await load()).take(detail);
+    });
+    for (const button of element.querySelectorAll(".place-word, .place-region"))
+      button.addEventListener("click", async (event) => (this.places ?? (await load())).begin(button, event));
   }
 
   keys() {

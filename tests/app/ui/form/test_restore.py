@@ -51,7 +51,7 @@ def test_models_files_and_unknown_fields_are_passed_over():
         },
         "model": {"name": "../../etc/passwd"},
     }
-    assert settings_of_png(_png(record), Limits()) == {"prompt": "a"}
+    assert settings_of_png(_png(record), Limits()) == {"prompt": "a", "places": None}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,10 @@ def test_a_picture_that_would_unpack_to_gigabytes_is_not_unpacked():
     bomb = _png({"request": {"prompt": "a"}}).replace(
         (8).to_bytes(4, "big") * 2, (60_000).to_bytes(4, "big") * 2, 1
     )
-    assert settings_of_png(bomb, Limits()) == {"prompt": "a"}  # its text is read, and no pixel
+    assert settings_of_png(bomb, Limits()) == {
+        "prompt": "a",
+        "places": None,
+    }  # its text is read, and no pixel
 
 
 def test_a_file_that_is_too_large_is_not_read(studio):

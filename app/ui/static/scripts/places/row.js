@@ -1,0 +1,75 @@
+// One place in the list: its colour, its word or prompt, its box in numbers.
+
+const SIDES = ["left", "top", "right", "bottom"];
+
+/** What the numbers are. */
+export function heading() {
+  const line = document.createElement("li");
+  line.className = "places-heading";
+  line.setAttribute("aria-hidden", "true"); // each number says it too
+  line.append(
+    ...[...SIDES, "%"].map((side) => {
+      const name = document.createElement("span");
+      name.textContent = side;
+      return name;
+    }),
+  );
+  return line;
+}
+
+export function row({ kind, item }, i, places) {
+  const line = document.createElement("li");
+  line.style.setProperty("--colour", places.colour(i));
+  const name = item.word ?? item.prompt;
+  const dot = document.createElement("i");
+  dot.setAttribute("aria-hidden", "true");
+  line.append(dot, kind === "paint" ? label(item.word) : prompt(item, i, places));
+  if (item.box) line.append(...SIDES.map((side, k) => number(item, side, k, i, places)));
+  else line.append(label("a mask"));
+  const move = button("Drag", `Drag a new box for ${name || "the region"}`, () => places.aim(i));
+  const bin = button("×", `Remove the place of ${name || "the region"}`, () => places.remove(i));
+  line.append(move, bin);
+  return line;
+}
+
+function label(text) {
+  const name = document.createElement("b");
+  name.textContent = text;
+  return name;
+}
+
+function prompt(item, i, places) {
+  const field = document.createElement("input");
+  field.className = "place-prompt";
+  field.value = item.prompt;
+  field.placeholder = "what the region shows";
+  field.dataset.key = `${i}-prompt`;
+  field.setAttribute("aria-label", "Prompt of the region");
+  field.addEventListener("change", () => places.change(i, { ...item, prompt: field.value }));
+  return field;
+}
+
+function number(item, side, k, i, places) {
+  const field = document.createElement("input");
+  Object.assign(field, { type: "number", min: 0, max: 100, step: 1, value: Math.round(100 * item.box[k]) });
+  field.dataset.key = `${i}-${side}`;
+  field.title = `${side}, in percent`;
+  field.setAttribute("aria-label", `${side} of ${item.word ?? (item.prompt || "the region")}, in percent`);
+  field.addEventListener("change", () => {
+    const box = [...item.box];
+    box[k] = Math.min(100, Math.max(0, Number(field.value))) / 100;
+    if (box[0] < box[2] && box[1] < box[3]) places.change(i, { ...item, box });
+    else field.value = Math.round(100 * item.box[k]); // it would have no inside
+  });
+  return field;
+}
+
+function button(text, name, action) {
+  const one = document.createElement("button");
+  one.type = "button";
+  one.className = "button";
+  one.textContent = text;
+  one.setAttribute("aria-label", name);
+  one.addEventListener("click", action);
+  return one;
+}

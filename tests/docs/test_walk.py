@@ -1,0 +1,124 @@
+"""The walk through the documentation: what it reads, what it notices, and (slow) the walk itself."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from limelight import Result
+from scripts.walk.expected import COMMANDS, NOT_RUN, Expected, expected_of, not_expected
+from scripts.walk.pages import Printed, examples, of_page, printed
+from scripts.walk.runner import clean_environment, walk
+from scripts.walk_readme import run
+
+ROOT = Path(__file__).parents[2]
+FOUND = printed(ROOT)
+PAGE = """
+```sh
+limelight "a red apple"   # draws
+VAR=1 limelight \\
+  ui
+```
+```python
+one = 1
+```
+```
+not a command
+```
+```python
+two = one + 1
+```
+"""
+
+
+def test_a_page_is_commands_and_one_program() -> None:
+    assert [(each.language, each.text) for each in of_page("p.md", PAGE)] == [
+        ("sh", 'limelight "a red apple"'),
+        ("sh", "VAR=1 limelight    ui"),
+        ("python", "one = 1\n\ntwo = one + 1\n"),
+    ]
+
+
+def test_something_is_expected_of_every_command_and_every_expectation_is_used() -> None:
+    assert not_expected(FOUND) == []
+    used = [expected_of(each.text) for each in FOUND if each.language == "sh"]
+    assert [entry.command for entry in COMMANDS if entry not in used] == []
+    assert set(NOT_RUN) <= {each.page for each in FOUND}
+
+
+def test_what_is_not_run_is_shown_by_a_test() -> None:
+    reasons = [*NOT_RUN.values(), *(entry.skipped for entry in COMMANDS if entry.skipped)]
+    for reason in reasons:
+        assert (ROOT / reason.partition("; ")[2]).exists(), reason
+
+
+def test_readme_is_walked_whole_and_first() -> None:
+    ours = [each for each in FOUND if each.page == "README.md"]
+    assert FOUND[: len(ours)] == ours
+    assert ours[0].text.startswith("make image")
+    skipped = [each.text for each in ours if (entry := expected_of(each.text)) and entry.skipped]
+    assert skipped == []
+    assert {each.page for each in examples(ROOT)} >= {"docs/examples/picture.py", "docs/examples/words.ipynb"}
+
+
+def test_the_program_of_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (program,) = (each.text for each in FOUND if each.page == "README.md" and each.language == "python")
+    names: dict[str, object] = {}
+    exec(compile(program, "README.md", "exec"), names)
+    result = names["result"]
+    assert isinstance(result, Result) and result.maps is not None
+    assert next(iter(result.maps.at(32, 32))) == "apple"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder with a command `limelight` that prints its arguments and makes a file."""
+    folder = tmp_path / "limelight"
+    bin = folder / ".venv/bin"
+    bin.mkdir(parents=True)
+    (bin / "activate").write_text(f"export PATH={bin}:$PATH\n")
+    (bin / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (bin / "python").chmod(0o755)
+    (bin / "limelight").write_text('#!/bin/sh\necho "$@"; [ "$1" = ui ] && echo Traceback; exit 0\n')
+    (bin / "limelight").chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("printed", "fault"),
+    [
+        (Printed("p.md", "sh", "limelight vocabulary apple"), "^$"),
+        (Printed("p.md", "sh", "limelight vocabulary"), "does not print 'apple': vocabulary"),
+        (Printed("p.md", "sh", "limelight convert model.safetensors x"), "exit code 0, not 2"),
+        (
+            Printed("p.md", "sh", "limelight batch p.csv && echo gallery: file://"),
+            "made no new out/index.html",
+        ),
+        (Printed("p.md", "sh", "rm -rf everything"), "nothing is expected of it"),
+        (Printed("p.md", "sh", "limelight ui"), "never said where the page is"),
+        (Printed("p.md", "python", "assert not 'so'"), "exit code 1: .*AssertionError"),
+        (Printed("docs/python.md", "python", "assert q.shape == (1, 8, 16, 40)"), "^$"),
+    ],
+)
+def test_what_goes_otherwise_is_noticed(clone: Path, printed: Printed, fault: str) -> None:
+    walked = walk(printed, clone, clean_environment(clone / "home"))
+    assert re.search(fault, walked.fault), walked.fault
+    assert not walked.is_skipped
+
+
+def test_the_first_entry_is_taken() -> None:
+    table = [Expected(command="limelight a"), Expected(command="limelight")]
+    assert [expected_of(text, table) for text in ("limelight ab", "limelight b", "make")] == [*table, None]
+
+
+@pytest.mark.slow
+def test_a_newcomer_gets_what_readme_says(tmp_path: Path) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp_path, "pip"]
+    )
+    if asked.returncode:
+        pytest.skip("packages cannot be installed here")
+    assert run(tmp_path / "walk", ["README.md", *(each.page for each in examples(ROOT))]) == 0
