@@ -15,10 +15,12 @@ from limelight.pipeline.requests.input_latents import InputLatents
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.schedule import Schedule
 from limelight.pipeline.sampling.firm import RATE, UPDATES
-from limelight.pipeline.sampling.fits import check_fields
 from limelight.pipeline.sampling.guidance import Guidance, Role
 from limelight.pipeline.sampling.masked_part import drawn_part
 from limelight.pipeline.sampling.sampler import Canvas, Change, Leading, Pass, Trajectory, sample
+
+_SIZES = ("original_size", "crops_coords_top_left", "target_size")
+_SCORES = ("aesthetic_score", "negative_aesthetic_score")
 
 
 def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
@@ -34,7 +36,7 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
     assert scheduler is not None, "the request is not resolved"
     schedule = schedule_of(request)
     model.schedulers.check_steps(scheduler, request.num_steps, schedule=schedule)
-    check_fields(request, model)
+    _check_fields(request, model)
     if model.kind == "edit":
         if request.image is None:
             raise RequestError("image is missing; this model edits images: give one")
@@ -64,6 +66,49 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
                 is_distilled=model.is_distilled,
             )
     return request
+
+
+def _check_fields(request: GenerationRequest, model: Model) -> None:
+    """Raises RequestError for a field that says nothing to this model, or to the scheduler.
+
+    Args:
+        request: resolved.
+    """
+    assert request.scheduler is not None, "the request is not resolved"
+    if request.eta and not model.schedulers.takes(request.scheduler, "eta"):
+        raise RequestError(
+            f"eta is {request.eta:g}; the scheduler {request.scheduler!r} takes none: use ddim or tcd, or "
+            "leave it out"
+        )
+    _check_latents(request, model)
+    for name in (*_SIZES, *_SCORES):
+        value = getattr(request, name)
+        if value is None:
+            continue
+        if not model.takes_sizes:
+            raise RequestError(
+                f"{name} is {value}; this model is conditioned on none (SDXL and its like are): leave it out"
+            )
+        if name in _SCORES and not model.is_scored:
+            raise RequestError(f"{name} is {value}; only SDXL's refiner is conditioned on it: leave it out")
+        if name == "target_size" and model.is_scored:
+            raise RequestError(
+                f"{name} is {value}; SDXL's refiner has an aesthetic score in its place: leave it out"
+            )
+
+
+def _check_latents(request: GenerationRequest, model: Model) -> None:
+    if not isinstance(request.latents, InputLatents):
+        return
+    if model.kind != "draw":
+        raise RequestError("latents are given; this model begins from an image: leave them out")
+    assert request.height is not None and request.width is not None, "the request is not resolved"
+    shape = (1, *model.latent_shape(request.height, request.width))
+    if request.latents.shape != shape:
+        raise RequestError(
+            f"latents have the shape {request.latents.shape}; a picture of {request.width}x{request.height} "
+            f"has {shape} with this model"
+        )
 
 
 def schedule_of(request: GenerationRequest) -> Schedule:

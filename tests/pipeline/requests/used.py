@@ -4,7 +4,7 @@ _PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
 _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
 _SIZE = (
-    "pipeline/sampling/fits.py",  # latents have it
+    "pipeline/sampling/passes.py",  # latents have it
     _MASKED,
     "pipeline/results/segmentation.py",  # keys of COCO
     "app/ui/studio/measure.py",  # of a picture that is timed
@@ -30,13 +30,15 @@ _STEERING = (
     "pipeline/sampling/steering.py",
     "app/ui/form/places.py",  # as a browser sends them
 )
-_SIZES = ("pipeline/sampling/fits.py", "pipeline/sampling/predict.py")  # SDXL's conditioning
+_SIZES = ("pipeline/sampling/passes.py", "pipeline/sampling/predict.py")  # SDXL's conditioning
+_CHANGE_MASK = "pipeline/sampling/change_mask.py"  # compares two predictions
 _WORD_MASK = "pipeline/sampling/word_mask.py"  # draws the picture that a mask is read from
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
+        _CHANGE_MASK,
         "app/commands/word_mask.py",
         "pipeline/results/result.py",
         "pipeline/sampling/guidance.py",
@@ -88,6 +90,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/engine.py",
     ),
     "seed": (
+        _CHANGE_MASK,
         _WORD_MASK,
         "app/commands/replay.py",  # in the file's name
         "app/drawing.py",  # printed
@@ -113,6 +116,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/result.py",  # in the file's name
     ),
     "num_steps": (
+        _CHANGE_MASK,
         _WORD_MASK,
         "pipeline/sampling/job.py",  # of a request that failed before the first
         *_PAGE,
@@ -123,6 +127,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/measure.py",
     ),
     "guidance_scale": (
+        _CHANGE_MASK,
         _WORD_MASK,
         *_PAGE,
         *_PASSES,
@@ -130,7 +135,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/predict.py",
     ),
     "scheduler": (
-        "pipeline/sampling/fits.py",  # takes eta or not
+        "pipeline/sampling/passes.py",  # takes eta or not
         "pipeline/models/configs/index.py",  # the part of a model
         *_PAGE,
         *_PASSES,
@@ -160,6 +165,9 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/png.py",  # which a file does not hold
     ),
     "mask": (
+        "app/ui/form/places.py",
+        "pipeline/sampling/steering.py",
+        _CHANGE_MASK,
         _WORD_MASK,
         "app/commands/word_mask.py",
         _MASKED,
@@ -168,9 +176,17 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/form/restore.py",
         "app/ui/form/start_image.py",
     ),
-    "strength": (_WORD_MASK, *_PAGE, *_PASSES, "pipeline/results/a1111.py", "pipeline/results/png.py"),
+    "strength": (
+        _CHANGE_MASK,
+        _WORD_MASK,
+        *_PAGE,
+        *_PASSES,
+        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
+    ),
     "image_guidance_scale": _PASSES,
     "hires_scale": (
+        _CHANGE_MASK,
         _WORD_MASK,
         *_PAGE,
         *_PASSES,
@@ -178,7 +194,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/a1111.py",
         "app/ui/studio/pace.py",
     ),
-    "hires_strength": (_WORD_MASK, *_PAGE, *_PASSES, "pipeline/results/a1111.py"),
+    "hires_strength": (_CHANGE_MASK, _WORD_MASK, *_PAGE, *_PASSES, "pipeline/results/a1111.py"),
     "clip_skip": (
         "pipeline/sampling/begin.py",
         *_PAGE,
@@ -201,6 +217,7 @@ USED: dict[str, tuple[str, ...]] = {
     "guidance_start": _PASSES,
     "guidance_end": _PASSES,
     "lossy_cache_interval": (
+        _CHANGE_MASK,
         _WORD_MASK,
         "pipeline/sampling/pick.py",
         "app/ui/studio/pace.py",  # the time of a step
@@ -212,7 +229,11 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/predict.py",
     ),
     "paint": (*_STEERING, "pipeline/sampling/firm.py", "pipeline/sampling/passes.py"),
-    "regions": _STEERING,
+    "regions": (
+        "pipeline/maps/request_maps.py",
+        "pipeline/sampling/job.py",
+        *_STEERING,
+    ),
     "heads": (
         "pipeline/maps/request_maps.py",  # of maps
         "pipeline/models/best_maps.py",  # of maps
@@ -229,6 +250,8 @@ USED: dict[str, tuple[str, ...]] = {
     "pladis": ("pipeline/sampling/steering.py",),
     "pick": ("app/commands/generate.py", "pipeline/sampling/begin.py", "pipeline/sampling/pick.py"),
     "record": (
+        "pipeline/sampling/job.py",
+        _CHANGE_MASK,
         _WORD_MASK,
         "pipeline/sampling/pick.py",
         *_PAGE,
@@ -241,9 +264,17 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/api.py",
         "pipeline/results/maps_export.py",
     ),
-    "record_extras": (_WORD_MASK, *_PAGE, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
-    "record_points": (_WORD_MASK, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
-    "record_queries": (_WORD_MASK, *_MAPS, "pipeline/sampling/pick.py"),
+    "record_extras": (
+        _CHANGE_MASK,
+        _WORD_MASK,
+        *_PAGE,
+        *_MAPS,
+        _FALLBACK,
+        _SETTINGS,
+        "pipeline/sampling/pick.py",
+    ),
+    "record_points": (_CHANGE_MASK, _WORD_MASK, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
+    "record_queries": (_CHANGE_MASK, _WORD_MASK, *_MAPS, "pipeline/sampling/pick.py"),
     "expansion": ("app/commands/generate.py", "app/ui/studio/expansions.py"),
     "timesteps": (
         "pipeline/sampling/firm.py",
@@ -251,8 +282,8 @@ USED: dict[str, tuple[str, ...]] = {
         *_PASSES,
     ),
     "sigmas": _PASSES,
-    "eta": (*_PASSES, "pipeline/sampling/fits.py", "pipeline/sampling/sampler.py"),
-    "latents": (*_PASSES, "pipeline/sampling/fits.py"),
+    "eta": (*_PASSES, "pipeline/sampling/passes.py", "pipeline/sampling/sampler.py"),
+    "latents": (*_PASSES, "pipeline/sampling/passes.py"),
     "denoising_start": _PASSES,
     "denoising_end": _PASSES,
     "original_size": _SIZES,
