@@ -33,8 +33,8 @@ _LOAD = load_options(
     "dtype",
     "offload",
     help={
-        "lora": "Where a LoRA is that FILE was drawn with.",
-        "embedding": "Where a textual inversion is that FILE was drawn with.",
+        "lora": "A LoRA that FILE was drawn with.",
+        "embedding": "A textual inversion that FILE was drawn with.",
     },
 )
 
@@ -47,13 +47,13 @@ def replay(
         "outputs"
     ),
     model: Annotated[
-        str | None, typer.Option(help="Where the model is; needed unless FILE was drawn with `default`.")
+        str | None, typer.Option(help="The model; needed unless FILE was drawn with `default`.")
     ] = None,
     files: Annotated[Mapping[str, Any], _FILES],
     load: Annotated[LoadOptions, _LOAD],
 ) -> None:
-    """Draw FILE, a PNG saved by Limelight, again, and say whether the pixels are the same; a picture of
-    another program as far as it can be. No file is overwritten."""
+    """Draw FILE, a PNG by Limelight, again, and report whether the pixels are equal. A picture by another
+    program is drawn as similarly as possible. No file is overwritten."""
     from limelight.pipeline.results.png import is_foreign, read_record, request_of
 
     record = read_record(file)
@@ -81,7 +81,7 @@ def replay(
 
 
 def compared(file: Path, image: Image.Image) -> str:
-    """Whether a picture has the pixels of the one in a file, in words."""
+    """A sentence about the differences between a picture and the one in a file."""
     with open_regular(file) as opened, Image.open(opened) as old:
         if old.size != image.size:
             return f"not the size of {file}, which is {old.width}x{old.height}"
@@ -109,6 +109,6 @@ def _target(output: Path) -> Path:
 
 
 def _free(path: Path) -> Path:
-    """The path, or the first like it that no file has: `x-2.png`, `x-3.png`, ..."""
+    """The path, or the first free one of `x-2.png`, `x-3.png`, ..."""
     others = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     return next(each for each in itertools.chain([path], others) if not each.exists())

@@ -1,4 +1,4 @@
-"""Maps as files: a sheet, every word over the picture, the numbers, and the way through the steps."""
+"""Writes maps as files: a sheet, each word over the picture, the numbers, and an animation of the steps."""
 
 import io
 import json
@@ -25,11 +25,11 @@ FRAME_TILE = 128
 
 
 def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> list[Path]:
-    """Writes into `folder`, under `stem` or the picture's own name, and returns what it wrote:
+    """Writes maps into `folder`, named after `stem` or the picture, and returns the files.
 
-    `-maps.png`, the contact sheet; `-word00.png` and so on, one a word in the prompt's order; `-maps.npz`,
-    the numbers; `-steps.webp`, the sheet step by step. `-labels.png`, the word of each pixel by its index,
-    and `-coco.json`, the same as annotations. What made the pictures and the numbers is inside them.
+    They are `-maps.png`, the contact sheet; `-word00.png` and so on, one for each word in the prompt's order;
+    `-maps.npz`, the numbers; `-steps.webp`, the sheet of each step; `-labels.png`, the index of each pixel's
+    word; `-coco.json`, the same as annotations. Pictures and numbers contain the record.
 
     Raises:
         UsageError: the request did not record.
@@ -90,7 +90,7 @@ def draw_sheet(result: Result, maps: HeatMaps, scale: Scale = "shared") -> Image
 
 
 def describe(maps: HeatMaps) -> dict[str, Any]:
-    """What was recorded: level, grids in positions, predictions, and in one sentence."""
+    """The level, grids and predictions of a recording, and a description in one sentence."""
     recording, best = maps.recording, maps.selection.best
     grids = sorted(recording.steps[0], reverse=True)
     return {

@@ -166,6 +166,7 @@ def _limits(limits: Limits) -> dict[str, int]:
         "prompt": limits.max_prompt_characters,
         "negative_prompt": limits.max_prompt_characters,
         "num_steps": limits.max_steps,
+        "pick": limits.max_pick,
         "width": limits.max_side,
         "height": limits.max_side,
     }

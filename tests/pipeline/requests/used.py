@@ -248,7 +248,14 @@ USED: dict[str, tuple[str, ...]] = {
     "seg_scale": _PASSES,
     "freeu": ("pipeline/sampling/predict.py",),
     "pladis": ("pipeline/sampling/steering.py",),
-    "pick": ("app/commands/generate.py", "pipeline/sampling/begin.py", "pipeline/sampling/pick.py"),
+    "pick": (
+        *_PAGE,
+        _SETTINGS,
+        "app/ui/output/frames.py",
+        "app/commands/generate.py",
+        "pipeline/sampling/begin.py",
+        "pipeline/sampling/pick.py",
+    ),
     "record": (
         "pipeline/sampling/job.py",
         _CHANGE_MASK,
