@@ -159,7 +159,6 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
         "app/ui/form/start_image.py",
-        "app/ui/output/pictures.py",  # of a film
         "app/ui/output/frames.py",
         "pipeline/batch/worker.py",  # the VAE encodes it
         "pipeline/results/png.py",  # which a file does not hold
@@ -208,7 +207,6 @@ USED: dict[str, tuple[str, ...]] = {
         *_PAGE,
         "app/ui/studio/studio.py",  # what is said of a prompt
         "pipeline/batch/worker.py",
-        "pipeline/maps/request_maps.py",
         "pipeline/maps/request_maps.py",
         "pipeline/results/foreign/a1111.py",
         "pipeline/sampling/engine.py",
