@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from limelight.files import open_regular
 from limelight.pipeline.results.png import NoRecord, read_record
 
 if TYPE_CHECKING:  # the module loads torch
@@ -46,7 +47,7 @@ def drawn_image(path: Path) -> Image.Image | None:
         return None
     if size is None:
         return None
-    with Image.open(path) as image:
+    with open_regular(path) as file, Image.open(file) as image:
         return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
