@@ -5,6 +5,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from limelight.attention import AttentionRuntime
@@ -13,8 +14,8 @@ from limelight.attention.steering import Steering
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.request_maps import RequestMaps
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.editing import Editing
-from limelight.pipeline.sampling.firm import FirmHand
+from limelight.pipeline.sampling.hands.editing import Editing
+from limelight.pipeline.sampling.hands.firm import FirmHand
 from limelight.pipeline.sampling.sampler import PredictionRequest, Trajectory
 from limelight.pipeline.sampling.steering import RequestSteering
 from limelight.pipeline.text.encoder import Conditioning
@@ -190,3 +191,13 @@ def pack(jobs: deque[Job], max_rows: int) -> list[Job]:
             others.append(job)
     jobs.extend(others)
     return batch
+
+
+def begun(trajectory: Trajectory) -> tuple[PredictionRequest, Tensor | None]:
+    """The first prediction that a trajectory asks for; or, of one without any, something to look at, and the
+    finished latent."""
+    try:
+        return next(trajectory), None
+    except StopIteration as finished:
+        latent: Tensor = finished.value
+        return PredictionRequest(latent, ["prompt"], torch.zeros((), device=latent.device), latent), latent

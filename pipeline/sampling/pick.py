@@ -19,7 +19,7 @@ from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.out_of_memory import memory_errors
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.firm import probed_sites
+from limelight.pipeline.sampling.hands.firm import probed_sites
 from limelight.pipeline.sampling.job import Job
 from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.pipeline.sampling.predict import predict

@@ -10,7 +10,7 @@ import torch
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.results.png import read_record, request_of
-from limelight.pipeline.sampling.editing import Editing
+from limelight.pipeline.sampling.hands.editing import Editing
 from limelight.pipeline.text.align import Alignment, align
 from tests.pipeline.stock import largest_difference
 
@@ -108,9 +108,9 @@ def test_words_are_aligned_by_blocks_and_the_rest_by_position(sd: TextToImagePip
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"paint": "dog@0,0,.5,1"}, "edit_of and paint are given; an edit keeps another's attention"),
-        ({"pag_scale": 2.0}, "edit_of and pag_scale are given"),
-        ({"pick": 4}, "edit_of and pick are given"),
+        ({"paint": "dog@0,0,.5,1"}, "edit_of and paint given; an edit looks where"),
+        ({"pag_scale": 2.0}, "edit_of and pag_scale given"),
+        ({"pick": 4}, "edit_of and pick given"),
         ({"keep": (2, 0)}, "cross of keep is 2; must be from 0 to 1"),
         ({"keep": "0.8"}, "keep has 1 numbers; write cross,self, each 0 to 1"),
         ({"edit_of": 5}, "edit_of is 5; must be text"),
