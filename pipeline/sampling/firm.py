@@ -21,8 +21,7 @@ from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.steering import Painted
 from limelight.pipeline.sampling.coverage import coverage
-from limelight.pipeline.text.encoder import Conditioning
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.text.encoder import Conditioning, words_of
 from limelight.unet import UNet
 
 UPDATES = 3  # of the latent, before each of the steps in which it is led

@@ -16,7 +16,7 @@ _SIZE = (
     "pipeline/batch/rows/manifest.py",  # of one column
     "pipeline/batch/run.py",  # rows of one size are drawn together
     "pipeline/maps/request_maps.py",
-    "pipeline/results/a1111.py",  # both stand in one
+    "pipeline/results/png.py",  # both stand in one
     "pipeline/sampling/coverage.py",  # masks have a shape
     "pipeline/sampling/engine.py",
 )
@@ -59,7 +59,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/worker.py",
         "pipeline/maps/heatmaps.py",
         "pipeline/maps/request_maps.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
         "pipeline/results/maps_export.py",
         "pipeline/sampling/engine.py",
         "pipeline/sampling/sampler.py",  # whose row it is
@@ -75,12 +75,12 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/rows/expand.py",  # alternatives
         "pipeline/batch/run.py",
         "pipeline/maps/request_maps.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
         "pipeline/sampling/engine.py",
     ),
     "seed": (
         "app/commands/replay.py",  # in the file's name
-        "app/drawing.py",  # printed
+        "app/commands/generate.py",  # printed
         "app/ui/studio/measure.py",  # of a picture that is timed
         "pipeline/sampling/engine.py",  # of a sheet
         "pipeline/sampling/begin.py",
@@ -118,13 +118,13 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/form/restore.py",
         "pipeline/models/folder.py",  # the part of a model
         "pipeline/models/save.py",
-        "pipeline/results/a1111.py",  # by label
+        "pipeline/results/png.py",  # by label
         "pipeline/sampling/engine.py",
     ),
     "width": _SIZE,
     "height": _SIZE,
     "image": (
-        "pipeline/results/enlarged.py",  # as it was drawn
+        "pipeline/results/png.py",  # as it was drawn
         *_PASSES,
         _SETTINGS,
         "app/ui/actions/api.py",  # the finished picture
@@ -137,16 +137,16 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/png.py",  # which a file does not hold
     ),
     "mask": (*_PASSES, _SETTINGS, "app/ui/form/restore.py", "app/ui/form/start_image.py"),
-    "strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py", "pipeline/results/png.py"),
+    "strength": (*_PAGE, *_PASSES, "pipeline/results/png.py", "pipeline/results/png.py"),
     "image_guidance_scale": _PASSES,
     "hires_scale": (
         *_PAGE,
         *_PASSES,
         "pipeline/batch/worker.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
         "app/ui/studio/pace.py",
     ),
-    "hires_strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py"),
+    "hires_strength": (*_PAGE, *_PASSES, "pipeline/results/png.py"),
     "clip_skip": (
         "pipeline/sampling/begin.py",
         *_PAGE,
