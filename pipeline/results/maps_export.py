@@ -13,6 +13,7 @@ from limelight.pipeline.errors import UsageError
 from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.labels import label
+from limelight.pipeline.results.light_page import light_page
 from limelight.pipeline.results.overlay import overlay
 from limelight.pipeline.results.png import save_png
 from limelight.pipeline.results.result import Result
@@ -29,7 +30,8 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
 
     They are `-maps.png`, the contact sheet; `-word00.png` and so on, one for each word in the prompt's order;
     `-maps.npz`, the numbers; `-steps.webp`, the sheet of each step; `-labels.png`, the index of each pixel's
-    word; `-coco.json`, the same as annotations. Pictures and numbers contain the record.
+    word; `-coco.json`, the same as annotations; `-light.html`, a page on which words light up in each step.
+    Pictures and numbers contain the record.
 
     Raises:
         UsageError: the request did not record.
@@ -62,6 +64,8 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
     written.append(
         write_whole(folder / f"{stem}-steps.webp", lambda file: _write_frames(file, frames, record))
     )
+    page = light_page(result, maps, _chosen(maps.num_steps)).encode(errors="replace")
+    written.append(write_whole(folder / f"{stem}-light.html", lambda file: file.write(page)))
     return written
 
 
