@@ -19,13 +19,14 @@ from limelight.pipeline.models.model import Model
 from limelight.pipeline.models.save import save_model
 from limelight.pipeline.models.single_file.load import load_single_file
 from limelight.pipeline.requests.fields import RequestFields
-from limelight.pipeline.requests.hints import check_names
+from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result, Step
 from limelight.pipeline.sampling.change_mask import change_mask
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.engine import Engine
+from limelight.pipeline.sampling.sampler import ChangeOf
 from limelight.pipeline.sampling.word_mask import word_mask
 
 
@@ -163,11 +164,19 @@ class TextToImagePipeline:
         ordered = [results[i] for i in range(len(requests))]
         return ordered[0] if isinstance(prompt, str | GenerationRequest) else ordered
 
-    def stream(self, requests: Iterable[GenerationRequest]) -> Iterator[Step]:
-        """Draws requests together, a `Step` for each prediction; stop iterating to cancel."""
+    def stream(
+        self, requests: Iterable[GenerationRequest], *, change: ChangeOf | None = None
+    ) -> Iterator[Step]:
+        """Draws requests together, a `Step` for each prediction; stop iterating to cancel.
+
+        Args:
+            change: is called after each scheduler step with the request's position among those given, the
+                step of its pass, from 0, and the latent, 1 c h w; it may return another in its place. The
+                record of the picture says so.
+        """
         self._streams += 1
         try:
-            yield from self.engine.run(requests)
+            yield from self.engine.run(requests, change)
         finally:
             self._streams -= 1
 

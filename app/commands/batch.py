@@ -63,7 +63,9 @@ def batch(
     output: Annotated[Path, typer.Option("-o", "--output", help="A folder; the same continues a run.")],
     load: Annotated[
         LoadOptions,
-        load_options("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload"),
+        load_options(
+            *("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "exact")
+        ),
     ],
     fields: Annotated[Mapping[str, Any], request_options(optional=FIELDS)],
     matrix: Annotated[

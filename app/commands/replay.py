@@ -14,6 +14,7 @@ from limelight.app import report
 from limelight.app.commands.generate import as_drawn, drawn, is_file, stopping
 from limelight.app.commands.options import grouped, load_options, request_options
 from limelight.app.load import LoadOptions
+from limelight.files import open_regular
 from limelight.pipeline.adapters.files import recorded_files
 from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.fields import FIELDS, IMAGES
@@ -80,7 +81,7 @@ def replay(
 
 def compared(file: Path, image: Image.Image) -> str:
     """A sentence about the differences between a picture and the one in a file."""
-    with Image.open(file) as old:
+    with open_regular(file) as opened, Image.open(opened) as old:
         if old.size != image.size:
             return f"not the size of {file}, which is {old.width}x{old.height}"
         before, after = (np.asarray(each.convert("RGB"), np.int16) for each in (old, image))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from limelight.files import UnreadableFile, read_json
 from limelight.pipeline.errors import ModelError
 from limelight.unet.sites import Site
 
@@ -36,10 +37,13 @@ class BestMaps:
             ModelError: the file is invalid, or names a head that the model does not have.
         """
         path = folder / FILE
-        if not path.is_file():
-            return None
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = read_json(path)
+        except FileNotFoundError:
+            return None
+        except UnreadableFile as error:
+            raise ModelError(str(error)) from None
+        try:
             heads = {str(site): tuple(map(int, each)) for site, each in stored["heads"].items()}
             last = float(stored["last"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -83,6 +83,11 @@ class Model:
         return self.unet.config.time_cond_dim is not None
 
     @property
+    def takes_sizes(self) -> bool:
+        """Whether the U-Net is conditioned on sizes, as SDXL's are."""
+        return self.unet.config.added is not None
+
+    @property
     def is_scored(self) -> bool:
         """Whether the U-Net takes an aesthetic score instead of the target size."""
         config = self.unet.config

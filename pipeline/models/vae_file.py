@@ -38,7 +38,7 @@ def find_vae(
         config = read_vae_config(folder / "config.json")
         entries = {name: (file, e) for file in files for name, e in read_header(file).items()}
         return _built(config, {vae_name(name): place for name, place in entries.items()}), files
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(
             f"{path} does not exist; a VAE is a folder in diffusers layout or a .safetensors file"
         )

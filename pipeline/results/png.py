@@ -12,10 +12,11 @@ from typing import IO, TYPE_CHECKING, Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from limelight.files import UnreadableFile, open_regular
 from limelight.pipeline.atomic import write_whole
 from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.fields import FIELDS
-from limelight.pipeline.requests.hints import check_names
+from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.schedulers import scheduler_label
 from limelight.pipeline.requests.values import Source
@@ -88,6 +89,8 @@ def read_record(path: Path | IO[bytes], *, name: str = "") -> dict[str, Any]:
         raise NoRecord(f"{name} does not exist") from None
     except UnreadableImage as error:
         raise NoRecord(f"{name} {error}; a picture that holds a record is a PNG, JPEG or WebP") from None
+    except UnreadableFile as error:
+        raise NoRecord(str(error)) from None
     except OSError as error:
         raise NoRecord(f"{name} cannot be read: {error.strerror or error}") from None
     for key, text in texts.items():
@@ -112,9 +115,7 @@ def read_record(path: Path | IO[bytes], *, name: str = "") -> dict[str, Any]:
 def _texts(path: Path | IO[bytes]) -> dict[str, str]:
     if not isinstance(path, Path):
         return embedded_texts(path)
-    if path.exists() and not path.is_file():
-        raise UnreadableImage("is not a file")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return embedded_texts(file)
 
 
@@ -230,7 +231,7 @@ def drawn_image(path: Path) -> Image.Image | None:
         return None
     if size is None:
         return None
-    with Image.open(path) as image:
+    with open_regular(path) as file, Image.open(file) as image:
         return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 

@@ -13,6 +13,7 @@ from textwrap import shorten
 from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from limelight.attention import Choice
 from limelight.pipeline.maps.heatmaps import HeatMaps
@@ -30,12 +31,14 @@ class Result:
         request: the request, with the model's values in its open fields.
         info: the picture's record, ready for JSON; `save` writes it into the PNG.
         maps: where each word acted; None unless the request records.
+        latent: 1 c h w, float32, as the U-Net takes it: what another request can begin from.
     """
 
     image: Image.Image
     request: GenerationRequest
     info: Mapping[str, Any] = field(repr=False)
     maps: HeatMaps | None = None
+    latent: Tensor | None = field(default=None, repr=False)
 
     @property
     def file_name(self) -> str:

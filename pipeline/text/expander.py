@@ -11,6 +11,7 @@ from torch import Tensor
 from limelight.attention.adapters.cache import transformers_cache
 from limelight.attention.adapters.for_transformers import register_with_transformers
 from limelight.attention.caches.decoding import KVCache
+from limelight.files import UnreadableFile, open_regular
 from limelight.pipeline.errors import ModelError, UnknownName
 from limelight.pipeline.hub import HUB_ID, from_hub
 from limelight.pipeline.requests.expansion import Expansion
@@ -23,6 +24,17 @@ DEFAULT_EXPANDER = Path(__file__).parents[1] / "default_expander"
 MAX_NEW_TOKENS = 40
 TEMPERATURE = 0.9
 TOP_P = 0.9
+
+
+def _check_files(folder: Path) -> None:
+    """Raises ModelError if the folder of a language model has a FIFO, a socket or a device: transformers
+    would wait for it."""
+    for path in folder.iterdir():
+        try:
+            if not path.is_dir():
+                open_regular(path).close()
+        except UnreadableFile as error:
+            raise ModelError(str(error)) from None
 
 
 class Expander:
@@ -65,6 +77,7 @@ class Expander:
             raise ModelError(
                 f"{folder} has no .safetensors file; a language model as transformers saves it has"
             )
+        _check_files(folder)
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model = AutoModelForCausalLM.from_pretrained(

@@ -210,7 +210,7 @@ def test_what_was_not_asked_for_is_refused_with_how_to_ask(stock: Stock) -> None
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"record": False}, "record is False beside record_extras, record_points or record_queries; set it"),
+        ({"record": False}, "record is False, with record_extras, record_points or record_queries; set it"),
         ({"record_extras": ("all",)}, "unknown extra 'all'; valid: negative, steps, values, refined"),
         ({"record_points": ((1,),)}, r"record_points has \(1,\); a point is \(x, y\)"),
         ({"record_points": 3}, "record_points is 3; must be a tuple or a list"),

@@ -10,7 +10,7 @@ import pytest
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.fields import FIELDS, IMAGES, RequestFields, offered
-from limelight.pipeline.requests.hints import UnknownField, check_names
+from limelight.pipeline.requests.fields.hints import UnknownField, check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from tests.pipeline.requests.used import USED
 
