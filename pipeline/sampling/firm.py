@@ -34,6 +34,21 @@ HALF_SCALE = 2.0**10  # of a loss in float16, whose gradient would lie below its
 
 
 @dataclass(frozen=True, slots=True)
+class Leading:
+    """How a firm hand changes the latent before a prediction.
+
+    Attributes:
+        updates: how many times.
+        rate: what the gradient is multiplied by.
+        until: the fraction of the predictions after which it does not.
+    """
+
+    updates: int
+    rate: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Led:
     """A word's tokens and its place.
 

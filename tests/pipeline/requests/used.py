@@ -41,7 +41,7 @@ USED: dict[str, tuple[str, ...]] = {
         _CHANGE_MASK,
         "app/commands/word_mask.py",
         "pipeline/results/result.py",
-        "pipeline/sampling/guidance.py",
+        "pipeline/sampling/sampler.py",
         "pipeline/sampling/job.py",
         "pipeline/sampling/begin.py",
         "pipeline/sampling/firm.py",
@@ -296,5 +296,5 @@ USED: dict[str, tuple[str, ...]] = {
     "target_size": _SIZES,
     "aesthetic_score": _SIZES,
     "negative_aesthetic_score": _SIZES,
-    "padding_mask_crop": (_MASKED,),
+    "padding_mask_crop": (_MASKED, "pipeline/sampling/engine.py"),
 }
