@@ -33,8 +33,8 @@ POLICY = (
     "connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
+UNOPENED = (b"text/css", b"text/javascript", b"application/javascript")  # are no documents of their own
 HEADERS = (
-    (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -194,7 +194,10 @@ class _Sender:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_begun, self.status = True, message["status"]
-            message["headers"] = [*message.get("headers", []), *self._headers]
+            given = list(message.get("headers", []))
+            kind = dict(given).get(b"content-type", b"")
+            policy = [] if kind.startswith(UNOPENED) else [(b"content-security-policy", POLICY.encode())]
+            message["headers"] = [*given, *policy, *self._headers]
         async with asyncio.timeout(self._seconds):
             await self._send(message)
         if message["type"] == "http.response.body":
