@@ -20,7 +20,7 @@ _SIZE = (
     "pipeline/batch/rows/manifest.py",  # of one column
     "pipeline/batch/run.py",  # rows of one size are drawn together
     "pipeline/maps/request_maps.py",
-    "pipeline/results/a1111.py",  # both stand in one
+    "pipeline/results/png.py",  # both stand in one
     "pipeline/sampling/coverage.py",  # masks have a shape
     "pipeline/sampling/engine.py",
 )
@@ -44,7 +44,7 @@ USED: dict[str, tuple[str, ...]] = {
         *_FOUND,
         "app/commands/word_mask.py",
         "pipeline/results/result.py",
-        "pipeline/sampling/guidance.py",
+        "pipeline/sampling/sampler.py",
         "pipeline/sampling/job.py",
         "pipeline/sampling/begin.py",
         "pipeline/sampling/firm.py",
@@ -73,7 +73,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/worker.py",
         "pipeline/maps/heatmaps.py",
         "pipeline/maps/request_maps.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
         "pipeline/results/maps_export.py",
         "pipeline/sampling/engine.py",
         "pipeline/sampling/sampler.py",  # whose row it is
@@ -89,13 +89,13 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/rows/expand.py",  # alternatives
         "pipeline/batch/run.py",
         "pipeline/maps/request_maps.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
         "pipeline/sampling/engine.py",
     ),
     "seed": (
         *_FOUND,
         "app/commands/replay.py",  # in the file's name
-        "app/drawing.py",  # printed
+        "app/commands/generate.py",  # printed
         "app/ui/studio/measure.py",  # of a picture that is timed
         "pipeline/sampling/engine.py",  # of a sheet
         "pipeline/sampling/begin.py",
@@ -144,7 +144,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/form/restore.py",
         "pipeline/models/folder.py",  # the part of a model
         "pipeline/models/save.py",
-        "pipeline/results/a1111.py",  # by label
+        "pipeline/results/png.py",  # by label
         "pipeline/sampling/engine.py",
     ),
     "width": _SIZE,
@@ -154,7 +154,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/output/pictures.py",
         "pipeline/text_to_image.py",
         _MASKED,
-        "pipeline/results/enlarged.py",  # as it was drawn
+        "pipeline/results/png.py",  # as it was drawn
         *_PASSES,
         _SETTINGS,
         "app/ui/actions/api.py",  # the finished picture
@@ -180,7 +180,6 @@ USED: dict[str, tuple[str, ...]] = {
         *_FOUND,
         *_PAGE,
         *_PASSES,
-        "pipeline/results/a1111.py",
         "pipeline/results/png.py",
     ),
     "image_guidance_scale": _PASSES,
@@ -189,10 +188,10 @@ USED: dict[str, tuple[str, ...]] = {
         *_PAGE,
         *_PASSES,
         "pipeline/batch/worker.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
         "app/ui/studio/pace.py",
     ),
-    "hires_strength": (*_FOUND, *_FOUND, *_PAGE, *_PASSES, "pipeline/results/a1111.py"),
+    "hires_strength": (*_FOUND, *_PAGE, *_PASSES, "pipeline/results/png.py"),
     "clip_skip": (
         "pipeline/sampling/begin.py",
         *_PAGE,
@@ -292,5 +291,5 @@ USED: dict[str, tuple[str, ...]] = {
     "target_size": _SIZES,
     "aesthetic_score": _SIZES,
     "negative_aesthetic_score": _SIZES,
-    "padding_mask_crop": (_MASKED,),
+    "padding_mask_crop": (_MASKED, "pipeline/sampling/engine.py"),
 }
