@@ -10,15 +10,14 @@ from limelight.attention import AttentionRuntime
 from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.hands.editing import Editing
+from limelight.pipeline.sampling.editing import Editing, paired
 from limelight.pipeline.sampling.job import Job, begun
 from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.pipeline.sampling.pick import pick
-from limelight.pipeline.sampling.sampler import Change, paired
+from limelight.pipeline.sampling.sampler import Change
 from limelight.pipeline.sampling.steering import RequestSteering, start_steering
 from limelight.pipeline.text.align import align
-from limelight.pipeline.text.encoder import Reading
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.text.encoder import Reading, words_of
 
 
 def begin(

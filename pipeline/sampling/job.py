@@ -14,8 +14,8 @@ from limelight.attention.steering import Steering
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.request_maps import RequestMaps
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.hands.editing import Editing
-from limelight.pipeline.sampling.hands.firm import FirmHand
+from limelight.pipeline.sampling.editing import Editing
+from limelight.pipeline.sampling.firm import FirmHand
 from limelight.pipeline.sampling.sampler import PredictionRequest, Trajectory
 from limelight.pipeline.sampling.steering import RequestSteering
 from limelight.pipeline.text.encoder import Conditioning

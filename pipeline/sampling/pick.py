@@ -19,13 +19,12 @@ from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.out_of_memory import memory_errors
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.hands.firm import probed_sites
+from limelight.pipeline.sampling.firm import probed_sites
 from limelight.pipeline.sampling.job import Job
 from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.pipeline.sampling.predict import predict
 from limelight.pipeline.sampling.steering import RequestSteering
-from limelight.pipeline.text.encoder import Conditioning
-from limelight.pipeline.text.words import Word, words_of
+from limelight.pipeline.text.encoder import Conditioning, Word, words_of
 
 OVERLAP = 0.1  # how much the overlap of two words counts, compared with the maximum of the weaker
 # Words that stand for no thing of their own.

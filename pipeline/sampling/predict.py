@@ -14,7 +14,7 @@ from limelight.pipeline.errors import NonFinitePrediction
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.sampling.compiled import Graphs
-from limelight.pipeline.sampling.hands.firm import gradients
+from limelight.pipeline.sampling.firm import gradients
 from limelight.pipeline.sampling.job import Job
 from limelight.unet import DeepFeature
 from limelight.unet.embeddings import guidance_embedding

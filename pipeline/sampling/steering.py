@@ -24,10 +24,9 @@ from limelight.pipeline.requests.places import MASK_SIDE, Mask
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.sampling.coverage import coverage, warn_of_places
-from limelight.pipeline.sampling.guidance import Role
-from limelight.pipeline.sampling.hands.firm import FirmHand
-from limelight.pipeline.text.encoder import Conditioning
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.sampling.firm import FirmHand
+from limelight.pipeline.sampling.sampler import Role
+from limelight.pipeline.text.encoder import Conditioning, words_of
 from limelight.unet import UNet
 
 FLOOR = (

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limelight.pipeline.segments import spelled
-from limelight.pipeline.text.encoder import Conditioning
-from limelight.pipeline.text.words import Word, parts_of, words_of
+from limelight.pipeline.text.encoder import Conditioning, Word, parts_of, words_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from limelight.attention import AttentionRuntime, RowGroup, plan
 from limelight.attention.steering import Bias, KeyGroup, Steering
 from limelight.pipeline.requests.steering import Painted, Region
 from limelight.pipeline.sampling.coverage import coverage
-from limelight.pipeline.sampling.hands.firm import UPDATES, FirmHand, Led, gradients
+from limelight.pipeline.sampling.firm import UPDATES, FirmHand, Led, gradients
 from limelight.pipeline.sampling.steering import FEATHER, FLOOR, SKIPS, skipped_sites
 from scripts.benchmarks.tools.models import SD1, diffusers_unet, our_unet
 

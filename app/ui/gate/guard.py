@@ -153,6 +153,9 @@ class Guard:
             with self.studio.sessions.listening(session, address):
                 self.studio.nudge()
                 await self.app(scope, receive, sender)
+        except KeyError:  # gradio lets go of a session that left, and does not ask whether it is forgotten
+            if self.queue.knows(session):
+                raise
         finally:
             if not sender.has_ended and not self.studio.sessions.is_here(session):
                 self.studio.stop(Visitor(session))  # they left before all was told

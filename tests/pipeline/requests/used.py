@@ -2,9 +2,10 @@
 
 _PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
 _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
+_SHOWN = ("app/ui/output/frames.py", "pipeline/results/light_page.py")  # with the picture
 _MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
 _SIZE = (
-    "pipeline/sampling/hands/editing.py",  # of the latent
+    "pipeline/sampling/editing.py",  # of the latent
     "pipeline/sampling/passes.py",  # latents have it
     _MASKED,
     "pipeline/results/segmentation.py",  # keys of COCO
@@ -20,7 +21,7 @@ _SIZE = (
     "pipeline/batch/rows/manifest.py",  # of one column
     "pipeline/batch/run.py",  # rows of one size are drawn together
     "pipeline/maps/request_maps.py",
-    "pipeline/results/a1111.py",  # both stand in one
+    "pipeline/results/png.py",  # both stand in one
     "pipeline/sampling/coverage.py",  # masks have a shape
     "pipeline/sampling/engine.py",
 )
@@ -32,22 +33,24 @@ _STEERING = (
     "app/ui/form/places.py",  # as a browser sends them
 )
 _SIZES = ("pipeline/sampling/passes.py", "pipeline/sampling/predict.py")  # SDXL's conditioning
-_CHANGE_MASK = "pipeline/sampling/change_mask.py"  # compares two predictions
-_WORD_MASK = "pipeline/sampling/word_mask.py"  # draws the picture that a mask is read from
+_FOUND = (
+    "pipeline/sampling/change_mask.py",
+    "pipeline/sampling/word_mask.py",
+)  # draw what a mask is read from
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
         "app/commands/edit.py",  # the other one
-        "pipeline/sampling/hands/editing.py",  # whose row it is
-        _CHANGE_MASK,
+        "pipeline/sampling/editing.py",  # whose row it is
+        *_FOUND,
         "app/commands/word_mask.py",
         "pipeline/results/result.py",
-        "pipeline/sampling/guidance.py",
+        "pipeline/sampling/sampler.py",
         "pipeline/sampling/job.py",
         "pipeline/sampling/begin.py",
-        "pipeline/sampling/hands/firm.py",
+        "pipeline/sampling/firm.py",
         "pipeline/sampling/pick.py",
         "app/ui/output/unknown.py",  # words that the model does not know
         "app/ui/studio/measure.py",  # of a picture that is timed
@@ -59,12 +62,13 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/api.py",
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "app/ui/page/page.py",
         "app/ui/studio/expansions.py",
         "pipeline/batch/rows/csv_cells.py",  # tells a header
         "pipeline/batch/rows/expand.py",  # alternatives
         "pipeline/batch/rows/file_names.py",
+        "pipeline/batch/rows/manifest.py",
         "pipeline/batch/rows/rows.py",
         "pipeline/batch/run.py",
         "pipeline/batch/summary/gallery.py",
@@ -72,8 +76,9 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/worker.py",
         "pipeline/maps/heatmaps.py",
         "pipeline/maps/request_maps.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
         "pipeline/results/maps_export.py",
+        "pipeline/sampling/engine.py",
         "pipeline/sampling/sampler.py",  # whose row it is
         "pipeline/sampling/steering.py",  # which tokens a painted word has
         "pipeline/text_to_image.py",
@@ -83,17 +88,17 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/studio.py",  # what is said of a prompt
         *_PAGE,
         _SETTINGS,
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "pipeline/batch/rows/expand.py",  # alternatives
         "pipeline/batch/run.py",
         "pipeline/maps/request_maps.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
+        "pipeline/sampling/engine.py",
     ),
     "seed": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         "app/commands/replay.py",  # in the file's name
-        "app/drawing.py",  # printed
+        "app/commands/generate.py",  # printed
         "app/ui/studio/measure.py",  # of a picture that is timed
         "pipeline/sampling/engine.py",  # of a sheet
         "pipeline/sampling/begin.py",
@@ -105,7 +110,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/api.py",
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "pipeline/batch/rows/expand.py",  # of `count` pictures
         "pipeline/batch/rows/rows.py",
         "pipeline/batch/rows/seeds.py",  # of rows that name none
@@ -116,23 +121,25 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/result.py",  # in the file's name
     ),
     "num_steps": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
+        "pipeline/sampling/job.py",  # of a request that failed before the first
         *_PAGE,
         *_PASSES,
         _SETTINGS,
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "pipeline/results/result.py",
         "app/ui/studio/measure.py",
     ),
     "guidance_scale": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_SHOWN,
+        *_FOUND,
         *_PAGE,
         *_PASSES,
+        "pipeline/sampling/engine.py",
         "pipeline/sampling/predict.py",
     ),
     "scheduler": (
+        *_SHOWN,
         "pipeline/sampling/passes.py",  # takes eta or not
         "pipeline/models/configs/index.py",  # the part of a model
         *_PAGE,
@@ -140,7 +147,8 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/form/restore.py",
         "pipeline/models/folder.py",  # the part of a model
         "pipeline/models/save.py",
-        "pipeline/results/a1111.py",  # by label
+        "pipeline/results/png.py",  # by label
+        "pipeline/sampling/engine.py",
     ),
     "width": _SIZE,
     "height": _SIZE,
@@ -149,22 +157,21 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/output/pictures.py",
         "pipeline/text_to_image.py",
         _MASKED,
-        "pipeline/results/enlarged.py",  # as it was drawn
+        "pipeline/results/png.py",  # as it was drawn
         *_PASSES,
         _SETTINGS,
         "app/ui/actions/api.py",  # the finished picture
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
         "app/ui/form/start_image.py",
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "pipeline/batch/worker.py",  # the VAE encodes it
         "pipeline/results/png.py",  # which a file does not hold
     ),
     "mask": (
         "app/ui/form/places.py",
         "pipeline/sampling/steering.py",
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         "app/commands/word_mask.py",
         _MASKED,
         *_PASSES,
@@ -173,22 +180,21 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/form/start_image.py",
     ),
     "strength": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         *_PAGE,
         *_PASSES,
         "pipeline/results/png.py",
     ),
     "image_guidance_scale": _PASSES,
     "hires_scale": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         *_PAGE,
         *_PASSES,
         "pipeline/batch/worker.py",
+        "pipeline/results/png.py",
         "app/ui/studio/pace.py",
     ),
-    "hires_strength": (_CHANGE_MASK, _WORD_MASK, *_PAGE, *_PASSES, "pipeline/results/a1111.py"),
+    "hires_strength": (*_FOUND, *_PAGE, *_PASSES, "pipeline/results/png.py"),
     "clip_skip": (
         "pipeline/sampling/begin.py",
         *_PAGE,
@@ -203,22 +209,24 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/studio.py",  # what is said of a prompt
         "pipeline/batch/worker.py",
         "pipeline/maps/request_maps.py",
+        "pipeline/results/foreign/a1111.py",
+        "pipeline/sampling/engine.py",
     ),
     "guidance_rescale": (*_PAGE, *_PASSES),
     "guidance_start": _PASSES,
     "guidance_end": _PASSES,
     "lossy_cache_interval": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         "pipeline/sampling/pick.py",
         "app/ui/studio/pace.py",  # the time of a step
         "pipeline/sampling/compiled.py",  # refuses it
         "pipeline/sampling/job.py",  # which prediction is computed whole
         *_PAGE,
         *_PASSES,
+        "pipeline/sampling/engine.py",
         "pipeline/sampling/predict.py",
     ),
-    "paint": (*_STEERING, "pipeline/sampling/hands/firm.py", "pipeline/sampling/passes.py"),
+    "paint": (*_STEERING, "pipeline/sampling/firm.py", "pipeline/sampling/passes.py"),
     "regions": (
         "pipeline/maps/request_maps.py",
         "pipeline/sampling/job.py",
@@ -241,17 +249,16 @@ USED: dict[str, tuple[str, ...]] = {
     "pick": (
         *_PAGE,
         _SETTINGS,
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "app/commands/generate.py",
         "pipeline/sampling/begin.py",
         "pipeline/sampling/pick.py",
     ),
     "edit_of": ("pipeline/sampling/begin.py", "app/commands/edit.py"),
-    "keep": ("pipeline/sampling/hands/editing.py", "app/commands/edit.py"),
+    "keep": ("pipeline/sampling/editing.py", "app/commands/edit.py"),
     "record": (
         "pipeline/sampling/job.py",
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         "pipeline/sampling/pick.py",
         *_PAGE,
         *_MAPS,
@@ -264,19 +271,18 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/maps_export.py",
     ),
     "record_extras": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         *_PAGE,
         *_MAPS,
         _FALLBACK,
         _SETTINGS,
         "pipeline/sampling/pick.py",
     ),
-    "record_points": (_CHANGE_MASK, _WORD_MASK, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
-    "record_queries": (_CHANGE_MASK, _WORD_MASK, *_MAPS, "pipeline/sampling/pick.py"),
+    "record_points": (*_FOUND, *_FOUND, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
+    "record_queries": (*_FOUND, *_FOUND, *_MAPS, "pipeline/sampling/pick.py"),
     "expansion": ("app/commands/edit.py", "app/commands/generate.py", "app/ui/studio/expansions.py"),
     "timesteps": (
-        "pipeline/sampling/hands/firm.py",
+        "pipeline/sampling/firm.py",
         "pipeline/sampling/predict.py",
         *_PASSES,
     ),
@@ -290,5 +296,5 @@ USED: dict[str, tuple[str, ...]] = {
     "target_size": _SIZES,
     "aesthetic_score": _SIZES,
     "negative_aesthetic_score": _SIZES,
-    "padding_mask_crop": (_MASKED,),
+    "padding_mask_crop": (_MASKED, "pipeline/sampling/engine.py"),
 }

@@ -15,7 +15,7 @@ from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.steering import Painted
 from limelight.pipeline.results.png import read_record, request_of
-from limelight.pipeline.sampling.hands.firm import FirmHand, Led, gradients, probed_sites
+from limelight.pipeline.sampling.firm import FirmHand, Led, gradients, probed_sites
 from limelight.pipeline.sampling.steering import start_steering
 from tests.pipeline.stock import largest_difference
 
@@ -116,7 +116,7 @@ def test_the_gradient_is_that_of_written_out_maps(family: str, sd_folder: Path, 
 def test_a_call_ends_behind_the_last_site_that_is_asked(
     sd: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("limelight.pipeline.sampling.hands.firm.SIDE", 4)
+    monkeypatch.setattr("limelight.pipeline.sampling.firm.SIDE", 4)
     x, context, given = arguments(sd.model)
     sites = probed_sites(sd.model.unet, *SIZE)
     ran: list[str] = []

@@ -6,7 +6,7 @@ import pytest
 
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.text.encoder import TextEncoder
-from limelight.pipeline.text.remarks import MAX_REMARKS, remarks
+from limelight.pipeline.text.syntax import MAX_REMARKS, remarks
 from limelight.pipeline.text.warned import PromptSyntax
 
 

@@ -4,12 +4,16 @@ Source: Hertz et al. 2022, arXiv:2208.01626, section 3.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
 
 from limelight.attention.steering import Lend, Steering
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.sampler import Role
+from limelight.pipeline.sampling.sampler import Role, Trajectory
 from limelight.pipeline.text.align import Alignment
 
 # Self-attention is kept on grids of at most a quarter of the latent's sides, or of so many positions a side:
@@ -55,3 +59,25 @@ class Editing:
         )
         steering = Steering(lend=lend, tokens=self._rest if keeps_own else None)
         return [steering if role == "prompt" else None for role in roles]
+
+
+def paired(base: Trajectory, edit: Trajectory) -> Trajectory:
+    """Two trajectories of the same steps, asked in one call: the rows of the base come first. Returns both
+    latents, 2 c h w."""
+    roles: dict[Role, Role] = {"negative": "base negative", "prompt": "base"}
+    asked = [next(base), next(edit)]
+    latents: list[Tensor] = []
+    while not latents:
+        first, second = asked
+        rows = yield replace(
+            second,
+            x=torch.cat((first.x, second.x)),
+            roles=[*(roles[role] for role in first.roles), *second.roles],
+        )
+        parts = rows.split(len(first.x))
+        for i, (trajectory, part) in enumerate(zip((base, edit), parts, strict=True)):
+            try:
+                asked[i] = trajectory.send(part)
+            except StopIteration as finished:
+                latents.append(finished.value)
+    return torch.cat(latents)
