@@ -1,1 +1,1 @@
-"""The command line, and the page."""
+"""The command line and the page."""

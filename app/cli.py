@@ -20,7 +20,7 @@ from limelight.pipeline.errors import UsageError
 
 
 class Commands(TyperGroup):
-    """The commands, of which `generate` need not be typed."""
+    """The commands; `generate` is the default."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, with_command(args, self.commands))
@@ -61,7 +61,7 @@ def main() -> None:
         app()
     except UsageError as error:
         report.fail(str(error))
-    except OSError as error:  # what a machine refuses is no bug: a name that is too long, a disk that is full
+    except OSError as error:  # an error of the system is no bug: a name that is too long, a full disk
         if error.errno is None:
             raise
         name = f"{error.filename!r}" if error.filename is not None else "a file"
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def run() -> NoReturn:
-    """`main` as a process of its own."""
+    """Runs `main` as a process."""
     lifetime.run(main)
 
 

@@ -1,4 +1,4 @@
-"""Which command a line means: a prompt alone is drawn."""
+"""Finds the command of a command line; a prompt without a command is drawn."""
 
 import re
 import shlex
@@ -8,17 +8,17 @@ from difflib import get_close_matches
 from limelight.pipeline.errors import UsageError
 
 DRAW = "generate"
-NEAR = 0.75  # of difflib's ratio, above which one word is taken for a misspelt command
+NEAR = 0.75  # difflib's ratio from which a single word counts as a misspelt command
 OWN = ("-h", "--help", "--version")  # options of `limelight` itself
 
 
 def with_command(line: Sequence[str], commands: Iterable[str]) -> list[str]:
-    """The arguments with a command in front: `generate` where they begin with a prompt or with its options.
+    """The arguments with a command first: `generate`, if they begin with a prompt or with its options.
 
-    A prompt that equals a command's name is that command; `limelight generate batch` draws "batch".
+    A prompt that equals the name of a command is that command; `limelight generate batch` draws "batch".
 
     Raises:
-        UsageError: the first argument is one word that is nearly the name of a command.
+        UsageError: the first argument is a single word similar to the name of a command.
     """
     names = list(commands)
     if not line or line[0] in names or line[0] in OWN:
@@ -36,8 +36,8 @@ def one_prompt(words: Sequence[str], line: Sequence[str]) -> str:
     """The prompt.
 
     Args:
-        words: the arguments that are no options; a prompt that was typed without quotes has several.
-        line: all arguments after `limelight`, for the command that the message shows.
+        words: the arguments that are not options; a prompt without quotes has several.
+        line: all arguments after `limelight`, from which the message makes the correct command.
 
     Raises:
         UsageError: there are several words.
@@ -54,5 +54,5 @@ def one_prompt(words: Sequence[str], line: Sequence[str]) -> str:
 
 
 def quoted(text: str) -> str:
-    """Text as one argument for a shell, in double quotes where they are enough."""
+    """Text as one argument for a shell, in double quotes if these are sufficient."""
     return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'

@@ -1,4 +1,4 @@
-"""Requests become results, with a bar; what is done with each result is the command's."""
+"""Draws the requests of a command, with a progress bar."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,14 +22,14 @@ def drawn(
     completed: Callable[["TextToImagePipeline", Sequence[GenerationRequest]], list[GenerationRequest]]
     | None = None,
 ) -> Iterator["Result"]:
-    """Each picture as soon as it is done; of one that fails the reason is printed instead.
+    """Yields each picture as soon as it is done. If a picture fails, the reason is printed instead.
 
     Args:
-        expected_hash: of the model's content; another one is refused before sampling.
-        completed: the requests with what only the loaded model can add to them.
+        expected_hash: the content hash of the model; a model with another hash is refused before sampling.
+        completed: adds to the requests what needs the loaded model.
 
     Raises:
-        UsageError: something that was given cannot be used.
+        UsageError: an option cannot be used.
     """
     from limelight.app.progress import Bar, TimeLeft
 
@@ -57,8 +57,8 @@ def drawn(
 
 @contextmanager
 def stopping() -> Iterator[None]:
-    """Ends the process with exit code 4 where its user stops it."""
+    """Ends the process with exit code 4 if the user stops it."""
     try:
         yield
     except KeyboardInterrupt:
-        report.fail("stopped; the pictures named above are whole", code=4)
+        report.fail("stopped; the pictures named above are complete", code=4)

@@ -1,4 +1,4 @@
-"""How a process of the command line begins and ends: without work that a short life has no use for."""
+"""Starts and ends processes of the command line without unnecessary work."""
 
 import atexit
 import ctypes
@@ -10,19 +10,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-SPINS = "5000"  # turns of waiting awake; libgomp's own are 300,000. 3,000 cost 5 % where nothing else runs
+SPINS = "5000"  # of busy waiting; libgomp's default is 300,000. 3,000 cost 5 % on an idle machine
 MAPPED, KEPT = 3 * 2**22, 2**28  # bytes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 NOT_WRITTEN = 2
-NOBODY_READS = 141  # what a shell reports of a program that SIGPIPE ended
+NOBODY_READS = 141  # a shell's exit code for a program that SIGPIPE ended
 
 
 def begin() -> None:
-    """To be called before torch is imported.
+    """Prepares the process; call it before torch is imported.
 
-    Nothing that is imported or loaded becomes garbage, so none is looked for until `loaded`. And threads of
-    libgomp wait for each other awake for a short while only: where another program has one of two cores,
-    those that wait keep those that work from running, and a picture of 2 seconds took 29; so it takes 3.5.
+    Imports and loading create no garbage, so collection is off until `loaded`. Threads of libgomp wait busily
+    only for a short time. With the default, if another program used one of two cores, waiting threads kept
+    working threads from running: a picture of 2 seconds took 29. Now it takes 3.5.
     """
     open_closed_streams()
     gc.disable()
@@ -31,8 +31,8 @@ def begin() -> None:
 
 
 def open_closed_streams() -> None:
-    """Gives a process that was started without stdin, stdout or stderr an empty one: else the next file that
-    it opens is taken for that."""
+    """Opens stdin, stdout or stderr on the null device if it is closed. Otherwise the next file that the
+    process opens would get its number."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
@@ -42,9 +42,12 @@ def open_closed_streams() -> None:
 
 
 def hold_memory_together() -> None:
-    """Has glibc map tensors of `MAPPED` bytes or more one by one, and keep what is freed of smaller ones for
-    the next, instead of moving the border between the two with what comes: a large picture takes a third
-    less memory beside the weights, and no more time."""
+    """Sets a fixed limit from which glibc maps tensors separately, and lets it keep the memory of smaller
+    ones.
+
+    By default glibc moves the limit. With `MAPPED` bytes, a large picture takes a third less memory in
+    addition to the weights, in the same time.
+    """
     if sys.platform == "linux":
         with suppress(AttributeError):  # another C library
             mallopt = ctypes.CDLL(None).mallopt
@@ -53,18 +56,17 @@ def hold_memory_together() -> None:
 
 
 def loaded() -> None:
-    """Looks for garbage from now on, but not among what is there; does nothing the second time."""
+    """Turns garbage collection on, except for existing objects. A second call does nothing."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Calls `main` and ends the process with its exit code, without taking the interpreter and every module
-    apart, which takes a second where torch is loaded. What was registered with atexit is done, and output is
-    flushed.
+    """Calls `main` and ends the process with its exit code.
 
-    Threads that are not daemons are not waited for.
+    It skips the teardown of the interpreter, which takes a second with torch. Functions registered with
+    atexit run, and output is flushed. It does not wait for other threads.
     """
     begin()
     code = 0
@@ -92,7 +94,7 @@ def run(main: Callable[[], None]) -> NoReturn:
 
 
 def _code(error: SystemExit) -> int:
-    """As the interpreter understands it."""
+    """The exit code, as the interpreter computes it."""
     if error.code is None or isinstance(error.code, int):
         return error.code or 0
     print(error.code, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What every command loads a model with: one value, made from options that are declared once."""
+"""The options with which every command loads a model."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the module loads torch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
-    """A model, and how it is loaded. What is annotated with an `Option` is one of the command line.
+    """A model, and how it is loaded. Attributes annotated with an `Option` are options of the command line.
 
     Attributes:
         adapters: LoRAs and textual inversions.
@@ -31,7 +31,7 @@ class LoadOptions:
     variant: Annotated[
         str | None,
         typer.Option(
-            help="Of the weight files, such as fp16; the plain files, or the only variant, if omitted."
+            help="Variant of the weight files, such as fp16; the plain files or the only variant if omitted."
         ),
     ] = None
     vae: Annotated[
@@ -48,7 +48,7 @@ class LoadOptions:
     offload: Annotated[
         bool,
         typer.Option(
-            "--offload", help="For small GPUs: keep each part of the model there only while it works."
+            "--offload", help="For small GPUs: keep each part of the model on the GPU only while it is used."
         ),
     ] = False
     compile: Annotated[
@@ -59,14 +59,12 @@ class LoadOptions:
     ] = False
     exact: Annotated[
         bool,
-        typer.Option(
-            "--exact", help="The same bits in every run, as if each picture were drawn alone; slower."
-        ),
+        typer.Option("--exact", help="Draw the same bits in every run, each picture by itself; slower."),
     ] = False
     max_rows: int = 8
 
     def load(self) -> "TextToImagePipeline":
-        """The pipeline.
+        """Loads the pipeline.
 
         Raises:
             UsageError: the model, the device or the backends cannot be used; the message says what to change.
@@ -82,7 +80,7 @@ class LoadOptions:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turns what the lower packages refuse into usage errors."""
+    """Turns errors of the lower packages into usage errors."""
     from limelight.attention import BackendRefused, BadOrder, UnknownBackend
     from limelight.unet import UNetConfigError, WeightsError
 

@@ -1,4 +1,4 @@
-"""A log file: what a run says and what its packages note, each with its time and process."""
+"""A log file with the messages of a run and of its packages, each with time and process."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ _FORMAT = "%(asctime)s %(process)d %(levelname)s %(message)s"
 
 
 class _LogFile(logging.FileHandler):
-    """Appends; a message cannot begin a line of its own or move a terminal's cursor."""
+    """Appends messages, each on one line and without control characters."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, encoding="utf-8", errors="backslashreplace")
@@ -26,13 +26,13 @@ class _LogFile(logging.FileHandler):
         return report.plain(super().format(record)).replace("\n", "\n  ")
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A run does not end because its log cannot be written."""
+        """Keeps the run going if its log cannot be written."""
         _ALL.removeHandler(self)
         report.complain(f"the log {self.baseFilename} cannot be written; the run goes on without it")
 
 
 class _Terminal(logging.Handler):
-    """Warnings of packages on stderr, which Python shows by itself only where there is no other handler."""
+    """Prints warnings of packages on stderr, as Python does only if there is no other handler."""
 
     def emit(self, record: logging.LogRecord) -> None:
         report.warn(record.getMessage())
@@ -40,7 +40,7 @@ class _Terminal(logging.Handler):
 
 @contextmanager
 def logged(path: Path | None) -> Iterator[None]:
-    """Adds to a log file what is said and noted meanwhile; does nothing without one.
+    """Inside this context, all messages are also appended to a log file, if there is one.
 
     Raises:
         OutputError: the file cannot be written to.
@@ -63,5 +63,5 @@ def logged(path: Path | None) -> Iterator[None]:
         _ALL.setLevel(before)
         for handler in handlers:
             _ALL.removeHandler(handler)
-            with suppress(OSError):  # what could not be written cannot be flushed
+            with suppress(OSError):  # a failed write cannot be flushed
                 handler.close()

@@ -1,4 +1,4 @@
-"""How far a run is: a bar, and the lines that take its place where there is no terminal."""
+"""Shows the progress of a run: a bar, or lines if there is no terminal."""
 
 import time
 from datetime import timedelta
@@ -13,15 +13,15 @@ from rich.text import Text
 from limelight.app import report
 
 KNOWN = 16  # pictures, or a tenth of them, after which the speed of a run is known
-PERIOD = 30.0  # seconds between lines, where there is no terminal to draw a bar on
+PERIOD = 30.0  # seconds between lines, without a terminal
 
 
 class BatchProgress:
-    """A bar over the pictures of all workers, or a line now and then.
+    """The progress of all workers, as a bar or as occasional lines.
 
     Args:
         total: pictures of the manifest.
-        is_shown: of several processes on one terminal, one shows the progress of all.
+        is_shown: whether this process shows the progress; one of the processes on a terminal does.
     """
 
     def __init__(self, total: int, *, is_shown: bool = True, period: float = PERIOD) -> None:
@@ -41,13 +41,13 @@ class BatchProgress:
         self._bar.__exit__(kind, error, trace)
 
     def begin(self, done: int) -> None:
-        """Drawing begins, with so many there already."""
+        """Begins with `done` pictures that exist already."""
         self._before, self._started = done, time.monotonic()
         self._told = self._started
         self._bar.show(done, self._total)
 
     def show(self, left: int, failed: int) -> None:
-        """So many are still to be drawn, by any worker, and so many cannot be."""
+        """Shows that `left` pictures are still to be drawn, by any worker, and `failed` cannot be drawn."""
         settled, now = self._total - left, time.monotonic()
         drawn, seconds = settled - self._before, now - self._started
         facts = facts_of(drawn, seconds, left)
@@ -61,20 +61,22 @@ class BatchProgress:
 
 
 def facts_of(drawn: int, seconds: float, left: int) -> list[str]:
-    """How fast, in pictures a second or in seconds for each, and how long yet; nothing before it is known:
-    the first pictures come together, after whatever is done once."""
+    """The speed, in pictures per second or seconds per picture, and the time left.
+
+    Both are empty at first, because the first pictures come together, after work that is done once.
+    """
     if seconds <= 0 or drawn < min(KNOWN, max(1, (drawn + left) // 10)):
         return []
     rate = f"{drawn / seconds:.1f}/s" if drawn >= seconds else f"{seconds / drawn:.1f} s each"
     return [rate, f"{timedelta(seconds=round(left * seconds / drawn))} left"]
 
 
-NARROW = 60  # columns; the bar itself goes first
+NARROW = 60  # columns of a terminal; narrower ones show no bar
 BAR_WIDTH = 30
 
 
 class TimeLeft(TimeRemainingColumn):
-    """The time that is left; nothing before it is known."""
+    """The time left; empty until it is known."""
 
     def __init__(self) -> None:
         super().__init__(compact=True)
@@ -84,21 +86,21 @@ class TimeLeft(TimeRemainingColumn):
 
 
 class Bar:
-    """One bar on stderr, gone when it is done; nothing where stderr is no terminal.
+    """A bar on stderr, removed when it is done. Without a terminal, nothing is shown.
 
     Args:
-        beside: the bar, such as the time that is left.
-        fields: what `beside` shows of its own, at the beginning.
+        columns: additional columns, such as the remaining time.
+        fields: initial values of these columns.
     """
 
-    def __init__(self, *beside: ProgressColumn, is_shown: bool = True, **fields: Any) -> None:
+    def __init__(self, *columns: ProgressColumn, is_shown: bool = True, **fields: Any) -> None:
         console = Console(stderr=True)
         self.is_terminal = console.is_terminal
-        columns: list[ProgressColumn] = [TextColumn("{task.description}"), TextColumn("{task.fields[count]}")]
+        first: list[ProgressColumn] = [TextColumn("{task.description}"), TextColumn("{task.fields[count]}")]
         if console.width >= NARROW:
-            columns.insert(1, BarColumn(BAR_WIDTH))
+            first.insert(1, BarColumn(BAR_WIDTH))
         self._bars = Bars(
-            *columns, *beside, console=console, transient=True, disable=not (is_shown and self.is_terminal)
+            *first, *columns, console=console, transient=True, disable=not (is_shown and self.is_terminal)
         )
         self._task = self._bars.add_task("loading", total=None, count="", **fields)
 

@@ -1,4 +1,4 @@
-"""The record of a picture as lines that people read: what was asked for, then what drew it."""
+"""The record of a picture as readable lines: the request, then what drew it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -13,14 +13,14 @@ _ALWAYS = [name for name, field in FIELDS.items() if field.a1111 in ("Seed", "St
 _EMPTY: tuple[Any, ...] = (None, False, "", [], {})
 _HASH = 12  # characters; `inspect --json` has all
 _HANDLED = ("request", "model", "enlarged", "device", "dtype", "versions", "limelight")
-_TECHNICAL = ("filter_bytes", "vae_tiled", "is_constant")  # what matters of them is in words elsewhere
+_TECHNICAL = ("filter_bytes", "vae_tiled", "is_constant")  # other lines describe their effects
 
 
 def lines_of(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Names and values, in order; values at their defaults are left out.
 
     Args:
-        record: as it was read from a file; any value may be of any type.
+        record: as read from a file; values may have any type.
     """
     return [(name, text) for name, text in _lines(record) if text]
 
@@ -29,7 +29,7 @@ def _lines(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _request(_mapping(record.get("request")))
     yield "saved", _saved(record.get("enlarged"))
     if record.get("is_constant") is True:
-        yield "note", "of one colour"
+        yield "note", "a single colour"
     yield "model", _model(record.get("model"))
     for name in sorted(record.keys() - {*_HANDLED, *_TECHNICAL}):
         value = record[name]

@@ -1,4 +1,4 @@
-"""What the command line tells its user: results on stdout, everything else on stderr."""
+"""Prints the messages of the command line: results on stdout, everything else on stderr."""
 
 import json
 import logging
@@ -24,33 +24,33 @@ MAX_SHOWN = 4_000  # characters of one message, or of one cell of a table
 
 
 def set_up() -> None:
-    """What every process of the command line does first."""
-    logging.getLogger("xformers").setLevel(logging.ERROR)  # `limelight backends` says what it cannot do here
+    """Prepares the output of a process of the command line."""
+    logging.getLogger("xformers").setLevel(logging.ERROR)  # `limelight backends` reports its limits
     warnings.showwarning = show_warning
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal that has no character for something gets its code
+        if isinstance(stream, TextIOWrapper):  # replaces characters that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
 
 
 def plain(text: object) -> str:
-    """Text that may hold what strangers wrote (names of files and tensors, records, messages of libraries),
-    as a terminal can show it: without what would move its cursor or change its colours, and not endless."""
+    """Untrusted text (names of files and tensors, records, messages of libraries) in a safe form for a
+    terminal: without control characters, and of limited length."""
     shown = str(text) if len(str(text)) <= MAX_SHOWN else _shortened(str(text))
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in shown)
 
 
 def _shortened(text: str) -> str:
-    """Begin and end: in the end a message says what to do."""
+    """The beginning and the end of a message; the end has the remedy."""
     half = MAX_SHOWN // 2
     return f"{text[:half]} [... {len(text) - 2 * half:,} characters ...] {text[-half:]}"
 
 
 def say(text: str) -> None:
-    """A result, on stdout.
+    """Prints a result on stdout.
 
     Raises:
         OutputError: it cannot be written.
-        SystemExit: nobody reads it any more.
+        SystemExit: the reader of a pipe has closed it.
     """
     _log.info(text)
     with _writing():
@@ -58,7 +58,7 @@ def say(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Anything else, on stderr; where that cannot be written there is nobody to tell."""
+    """Prints another message on stderr; errors of writing are ignored."""
     _log.info(text)
     warn(text)
 
@@ -75,7 +75,7 @@ def fail(text: str, *, code: int = 2) -> NoReturn:
 
 
 def show(table: RenderableType, **options: Any) -> None:
-    """A table, on stdout; raises as `say` does."""
+    """Prints a table on stdout; raises as `say`."""
     with _writing():
         _Console().print(table, **options)
         sys.stdout.flush()
@@ -106,16 +106,16 @@ def show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Takes the place of `warnings.showwarning`: the message, without the line of code that gave it."""
+    """Replaces `warnings.showwarning`: prints the message without its line of code."""
     complain(str(message))
 
 
 def tell_foreign(file: Path, record: Mapping[str, Any]) -> None:
-    """What to expect of a picture that another program made, and what of its settings has no counterpart."""
+    """Warns that a picture was made by another program, and lists its settings without a counterpart."""
     left = "; ".join(f"{key}: {value}" for key, value in record["ignored"].items()) or "nothing"
     complain(
-        f"{file} was made by {record['program']} (version {record['version']}), whose noise is another: "
-        f"expect a picture of the same kind, not the same pixels. Left out: {left}"
+        f"{file} was made by {record['program']} (version {record['version']}), which draws other noise: "
+        f"expect a similar picture, not the same pixels. Left out: {left}"
     )
 
 
@@ -132,6 +132,6 @@ def show_record(record: Mapping[str, Any], *, title: str = "") -> None:
 
 
 def say_json(value: Mapping[str, Any]) -> None:
-    """One line of JSON, whole however long it is; raises as `say` does."""
+    """Prints one line of JSON, of any length; raises as `say`."""
     with _writing():
         print(json.dumps(value, ensure_ascii=False), flush=True)

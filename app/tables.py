@@ -19,7 +19,8 @@ _HEAD_DIM, _NUM_POSITIONS = 40, 64 * 64
 
 
 def show_backends(load: LoadOptions) -> None:
-    """Which backends take a typical self-attention on the device, and what speaks against the others."""
+    """Shows which backends can run a typical self-attention on the device, and the reasons against the
+    others."""
     import torch
 
     target = choose_device(load.device)
@@ -49,7 +50,7 @@ def show_backends(load: LoadOptions) -> None:
 
 
 def show_plan(request: GenerationRequest, load: LoadOptions) -> None:
-    """The backend and kernel of every attention site of a model."""
+    """Shows the backend and kernel of every attention site of a model."""
     pipe = load.load()
     with refusals():
         plan = pipe.engine.plan(request)
@@ -83,10 +84,10 @@ def show_plan(request: GenerationRequest, load: LoadOptions) -> None:
 
 
 def show_vocabulary(model: str) -> None:
-    """Prints a model's words, group by group.
+    """Shows a model's words by group.
 
     Raises:
-        UsageError: the model lists none.
+        UsageError: the model lists no words.
     """
     known = Vocabulary.read(locate_model(model))
     if known is None:

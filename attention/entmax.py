@@ -1,5 +1,5 @@
-"""Attention whose probabilities are 1.5-entmax of the scores: between softmax and the nearest point of the
-simplex, and 0 for keys that matter little.
+"""Attention with probabilities from 1.5-entmax, which lies between softmax and the projection onto the
+simplex. Keys with low scores get probability 0.
 
 Source: Peters, Niculae & Martins 2019, arXiv:1905.05702, algorithm 2.
 """
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-QUERIES_AT_ONCE = 1024  # of one head; their probabilities are written out, and no more
+QUERIES_AT_ONCE = 1024  # of one head; only their probabilities are in memory at a time
 
 
 def entmax(scores: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:

@@ -1,4 +1,4 @@
-"""The families of models, as rows of facts; a model's is read off its configuration, never off its name."""
+"""The families of models. A model's family follows from its configuration, never from its name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,18 +9,19 @@ TextKind = Literal["clip", "open_clip"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SingleFile:
-    """What a family's checkpoints in one file leave unsaid, because no weight shows it.
+    """The values of a family that the weights in a single file do not show.
 
     Attributes:
-        linear_projection, added, attends_at_the_bottom: of its U-Net; they tell the family. None: either.
-        text: the text encoders' kinds, in order.
-        text_layers: how many of a text encoder's layers are read; None reads all.
-        num_heads, head_dim: of every attention layer; one of them is fixed.
-        sample_size: of the latents it was trained on, for each prediction type.
-        num_sizes: sizes that are embedded beside the pooled text.
-        scaling_factor: latents are the VAE's, times this.
+        linear_projection, added, attends_at_the_bottom: properties of the U-Net that identify the family.
+            None matches both values.
+        text: the types of the text encoders, in order.
+        text_layers: how many layers of a text encoder are read; None reads all.
+        num_heads, head_dim: those of every attention layer; one of them is fixed.
+        sample_size: size of the latents that the model was trained on, for each prediction type.
+        num_sizes: sizes that are embedded together with the pooled text.
+        scaling_factor: the factor from the VAE's latents to the U-Net's.
         scheduler: a diffusers class.
-        zero_empty_negative: an empty negative prompt is zeros.
+        zero_empty_negative: whether an empty negative prompt is encoded as zeros.
     """
 
     linear_projection: bool
@@ -39,16 +40,16 @@ class SingleFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """What a request's open fields become, and how the text is put to the U-Net.
+    """A family of models: the defaults of requests, and how the text reaches the U-Net.
 
     Attributes:
-        context_dim: width of the text embeddings; tells the family.
-        num_text_encoders: 1, or 2 side by side (SDXL).
-        penultimate: the context is the last hidden state but one.
-        guidance_scale: the scale its makers recommend.
-        finest_maps: whether the finest grid's maps measured best, for models that do not say what does;
-            otherwise all grids but the coarsest are averaged.
-        single_file: for families whose models are passed around as single files.
+        context_dim: width of the text embeddings, which identifies the family.
+        num_text_encoders: 1, or 2 whose embeddings are concatenated (SDXL).
+        penultimate: whether the context is the second to last hidden state.
+        guidance_scale: the scale that its authors recommend.
+        finest_maps: whether maps of the finest grid alone measured best; otherwise all grids but the coarsest
+            are averaged. It applies to models without a measurement of their own.
+        single_file: for families whose models are distributed as single files.
     """
 
     name: str
@@ -81,7 +82,7 @@ FAMILIES = (
             linear_projection=True,
             added=False,
             text=("open_clip",),
-            text_layers=23,  # its context is the last layer but one of 24, with the final norm
+            text_layers=23,  # its context is the second to last of 24 layers, with the final norm
             head_dim=64,
             sample_size={"epsilon": 64, "v_prediction": 96},
             scheduler="DDIMScheduler",
@@ -127,12 +128,12 @@ FAMILIES = (
 
 
 def family_of(width: int, num_text_encoders: int, *, added: bool) -> Family:
-    """The family of a U-Net; for a width that no known family has, a row with SDXL's or SD1's ways.
+    """The family of a U-Net; for an unknown width, a family with the behaviour of SDXL or SD1.
 
     Args:
-        width: of the context that it takes.
-        num_text_encoders: tells SDXL from its refiner where the width does not.
-        added: it takes pooled text and sizes too.
+        width: width of its context.
+        num_text_encoders: distinguishes SDXL from its refiner if the width does not.
+        added: whether it also takes pooled text and sizes.
     """
     if added:
         rows = [family for family in FAMILIES if family.single_file and family.single_file.added]

@@ -1,4 +1,4 @@
-"""Models of the hub, from its local cache or downloaded."""
+"""Finds models of the Hugging Face hub in the local cache, or downloads them."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ def from_hub(repo: str) -> Path:
     """The folder of a hub model: in the local cache, or downloaded (safetensors only).
 
     Raises:
-        ModelError: it cannot be had.
+        ModelError: it is neither in the cache nor can be downloaded.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much of it a process may still take."""
+"""Measures how much memory there is, and how much of it a process may still take."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ _LIMITS = (  # limit and use, of both versions of control groups, as a container
 
 
 def physical_memory() -> int:
-    """Bytes of main memory, or 64 GiB where the system does not say."""
+    """Bytes of main memory; 64 GiB if the system does not say."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -20,7 +20,7 @@ def physical_memory() -> int:
 
 
 def free_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int | None:
-    """Bytes that may be taken before anything has to give way; None where the system does not say."""
+    """Bytes that a process can take without displacing others; None if the system does not say."""
     found = [_available(meminfo), *(_left(cgroup / limit, cgroup / use) for limit, use in _LIMITS)]
     return min((each for each in found if each is not None), default=None)
 
@@ -34,7 +34,7 @@ def _available(meminfo: Path) -> int | None:
 
 
 def _left(limit: Path, use: Path) -> int | None:
-    """None without a limit: there is no such file, or it says `max`."""
+    """Bytes left under a limit; None if there is no limit, because the file is missing or says `max`."""
     try:
         return max(0, int(limit.read_text()) - int(use.read_text()))
     except (OSError, ValueError):

@@ -1,11 +1,11 @@
-"""Running out of memory raises the same error on every device."""
+"""Makes a lack of memory raise the same error on every device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-# What torch and oneDNN say where the system has no more memory for a tensor of the CPU.
+# Messages of torch and oneDNN when main memory is exhausted.
 _SAID_BY_CPUS = (
     "DefaultCPUAllocator",
     "can't allocate memory",
@@ -16,7 +16,7 @@ _SAID_BY_CPUS = (
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Within it, a CPU that has no memory left raises `torch.OutOfMemoryError`, as a GPU does.
+    """Inside this context, exhausted main memory raises `torch.OutOfMemoryError`, as a GPU's memory does.
 
     Raises:
         torch.OutOfMemoryError: there is not enough memory.

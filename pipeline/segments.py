@@ -1,14 +1,14 @@
-"""Where words lie in a text of any script."""
+"""Finds the words in a text of any script."""
 
 import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
 
-_JOINERS = "'\u2019-"  # between letters they hold a word together
-_INVISIBLE = "\u00ad\u200c\u200d\ufe0e\ufe0f"  # soft hyphen, joiners, and how the character before them looks
+_JOINERS = "'\u2019-"  # between letters they do not end a word
+_INVISIBLE = "\u00ad\u200c\u200d\ufe0e\ufe0f"  # soft hyphen, joiners, variation selectors
 _ZWJ = "\u200d"
-# First and last characters of scripts that put no spaces between words. Katakana, which does not either,
-# mostly spells one word by a run.
+# First and last characters of scripts without spaces between words. Katakana has none either, but a run of it
+# is mostly one word.
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
@@ -27,9 +27,9 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     """The characters [start, end) of every word, in order, in linear time.
 
     A word is a run of letters and digits with their accents, also across an apostrophe or a hyphen. In
-    scripts without spaces each character is one; so is an emoji with all that belongs to it.
+    scripts without spaces each character is a word. So is an emoji with its modifiers.
 
-    Source: Unicode Standard Annex 29, section 4; where it asks for a dictionary, each character by itself.
+    Source: Unicode Standard Annex 29, section 4; where it requires a dictionary, each character is a word.
     """
     spans: list[tuple[int, int]] = []
     i = 0
@@ -54,8 +54,7 @@ def words_in(text: str) -> list[str]:
 
 
 def spelled(word: str) -> str:
-    """What is the same for all spellings of a word: in upper and lower case, and with accents as characters
-    of their own or not.
+    """A form that is equal for all spellings of a word: in any case, with composed or separate accents.
 
     Source: Unicode Standard, section 3.13, D145 (canonical caseless matching).
     """
@@ -77,7 +76,7 @@ def touching(spans: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
 
 
 def _kind(c: str) -> str:
-    """`letter`, `character` (a word by itself), `symbol`, or nothing."""
+    """`letter`, `character` (a word of one character), `symbol`, or nothing."""
     if c.isascii():
         return "letter" if c.isalnum() else ""
     category = unicodedata.category(c)
@@ -88,12 +87,12 @@ def _kind(c: str) -> str:
 
 
 def _is_attached(c: str) -> bool:
-    """Whether it belongs to the character before it."""
+    """Whether `c` modifies the character before it."""
     return not c.isascii() and (c in _INVISIBLE or unicodedata.category(c)[0] == "M")
 
 
 def _past(text: str, i: int) -> int:
-    """The first place from `i` on that belongs to nothing before it."""
+    """The first index from `i` on whose character modifies none before it."""
     while i < len(text) and _is_attached(text[i]):
         i += 1
     return i
@@ -111,7 +110,7 @@ def _end_of_word(text: str, i: int) -> int:
 
 
 def _end_of_emoji(text: str, i: int) -> int:
-    """Behind what is drawn as one: with skin, tags, a flag's second letter, and what a joiner ties to it."""
+    """The end of an emoji with skin tone, tags, a flag's second letter, and joined emoji."""
     if _is_flag_letter(text[i]) and i + 1 < len(text) and _is_flag_letter(text[i + 1]):
         return _past(text, i + 2)
     i += 1

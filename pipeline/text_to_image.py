@@ -1,4 +1,4 @@
-"""The front door: from prompts to pictures."""
+"""The main class: draws pictures from prompts."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,13 +19,14 @@ from limelight.pipeline.models.model import Model
 from limelight.pipeline.models.save import save_model
 from limelight.pipeline.models.single_file.load import load_single_file
 from limelight.pipeline.requests.fields import RequestFields
-from limelight.pipeline.requests.hints import check_names
+from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result, Step
 from limelight.pipeline.sampling.change_mask import change_mask
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.engine import Engine
+from limelight.pipeline.sampling.sampler import ChangeOf
 from limelight.pipeline.sampling.word_mask import word_mask
 
 
@@ -33,12 +34,12 @@ class TextToImagePipeline:
     """Draws pictures from prompts with one model.
 
     Args:
-        attention: which backend each attention site takes; None leaves the choice to what runs best here.
+        attention: the backend of each attention site; None chooses the best ones here.
         max_rows: predictions in one U-Net call; a guided request takes two.
-        exact: the same picture bit for bit in every run, whatever is drawn beside it and whatever was
-            measured to be fast here, at a U-Net call for each request; `from_pretrained` makes the model so.
-        compile: the U-Net by `torch.compile`, with one of its modes or its own choice (True); a graph takes
-            from half a minute to minutes and is made for each of few numbers of rows, see `pipeline.graphs`.
+        exact: whether to draw the same bits in every run. Then each request has its own U-Net calls, and no
+            choice depends on measured speed. `from_pretrained` loads the model accordingly.
+        compile: whether to compile the U-Net by `torch.compile`, or the mode to use. A graph takes from half
+            a minute to minutes, and there is one for each of a few numbers of rows, see `sampling.compiled`.
     """
 
     def __init__(
@@ -51,14 +52,14 @@ class TextToImagePipeline:
         compile: bool | str = False,
     ) -> None:
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
-        if exact:  # where no backend is asked for, not the one that was measured to be the fastest
+        if exact:  # without an order, do not choose by measured speed
             order = order or AttentionOrder()
             order = replace(order, everywhere=order.everywhere or "sdpa")
         self.model = model
         mode = compile if isinstance(compile, str) else None
         graphs = Graphs(model.unet, max_rows, mode=mode) if compile else None
         self.engine = Engine(model, order, max_rows=max_rows, exact=exact, graphs=graphs)
-        self._streams = 0  # being drawn with the weights as they are
+        self._streams = 0  # streams in progress, which need the weights unchanged
 
     def __repr__(self) -> str:
         model, unet = self.model, self.model.unet
@@ -81,21 +82,22 @@ class TextToImagePipeline:
         adapters: Iterable[AdapterFile] = (),
         offload: bool = False,
     ) -> "TextToImagePipeline":
-        """A pipeline around a model that is on disk.
+        """Loads a model from disk.
 
         Args:
             name: `default`, a folder in diffusers layout, a single .safetensors file, or a hub id.
             device: as torch names it; None takes a GPU if there is one.
-            dtype: None is float16 on a GPU and float32 on a CPU.
-            adapters: LoRAs and textual inversions to draw with; `load_lora` and `load_embedding` add more.
-            offload: keep the parts in main memory and bring each to a small GPU only while it is at work.
-            variant: of the weight files, such as `fp16`; None takes the plain ones, or the only one there is.
-            vae: the folder or .safetensors file of another VAE, or of one for a checkpoint without.
-            compile: as the class takes it.
+            dtype: None means float16 on a GPU and float32 on a CPU.
+            adapters: LoRAs and textual inversions to use; `load_lora` and `load_embedding` add more.
+            offload: whether to keep the parts in main memory and move each to a small GPU only while it is
+                used.
+            variant: variant of the weight files, such as `fp16`; None takes the plain ones, or the only
+                variant.
+            vae: the folder or .safetensors file of another VAE, also for a checkpoint without one.
+            compile: as in the class.
 
         Raises:
-            UsageError: the name, the device or the folder is not right, or what is asked for does not go
-                together.
+            UsageError: the name, device or folder is wrong, or options exclude each other.
             WeightsError: a weight file is truncated, not safetensors, or does not fit.
         """
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
@@ -130,7 +132,7 @@ class TextToImagePipeline:
         """Writes the model as a folder in diffusers layout, which diffusers loads too.
 
         Raises:
-            OutputError: there is something in `folder` already, or it cannot be written to.
+            OutputError: `folder` is not empty, or cannot be written to.
         """
         return save_model(self.model, Path(folder))
 
@@ -146,10 +148,10 @@ class TextToImagePipeline:
         """The picture of a prompt or request, or the pictures of several, in their order.
 
         Args:
-            fields: of the `GenerationRequest`, when `prompt` is text.
+            fields: fields of the `GenerationRequest`, if `prompt` is text.
 
         Raises:
-            RequestError: a field is unknown or out of its range; nothing was drawn.
+            RequestError: a field is unknown or out of range; nothing was drawn.
             PictureError: a picture could not be drawn.
         """
         requests = [request.opened() for request in _requests(prompt, fields)]
@@ -162,11 +164,19 @@ class TextToImagePipeline:
         ordered = [results[i] for i in range(len(requests))]
         return ordered[0] if isinstance(prompt, str | GenerationRequest) else ordered
 
-    def stream(self, requests: Iterable[GenerationRequest]) -> Iterator[Step]:
-        """Draws requests together, a `Step` for each prediction; stop iterating to cancel."""
+    def stream(
+        self, requests: Iterable[GenerationRequest], *, change: ChangeOf | None = None
+    ) -> Iterator[Step]:
+        """Draws requests together, a `Step` for each prediction; stop iterating to cancel.
+
+        Args:
+            change: is called after each scheduler step with the request's position among those given, the
+                step of its pass, from 0, and the latent, 1 c h w; it may return another in its place. The
+                record of the picture says so.
+        """
         self._streams += 1
         try:
-            yield from self.engine.run(requests)
+            yield from self.engine.run(requests, change)
         finally:
             self._streams -= 1
 
@@ -207,12 +217,12 @@ class TextToImagePipeline:
     def load_lora(
         self, path: str | os.PathLike[str], weight: float = 1.0, *, name: str | None = None
     ) -> None:
-        """Draws with a LoRA from now on, beside those already in use.
+        """Adds a LoRA to those in use.
 
         Args:
             path: a .safetensors file as PEFT, diffusers or kohya's scripts write it, or a folder with one.
             weight: multiplies its effect; -10 to 10.
-            name: to unload it by; the file's own without suffix if not given.
+            name: used to unload it; by default the file's name without suffix.
 
         Raises:
             AdapterError: it is not for this model, or pictures are being drawn.
@@ -222,20 +232,20 @@ class TextToImagePipeline:
         self.model.adapters.add_lora(Path(path), weight=weight, name=name)
 
     def unload_lora(self, name: str | None = None) -> None:
-        """Draws without a LoRA, or without any; the weights are then what they were, bit for bit.
+        """Removes one LoRA, or all. Without LoRAs the weights have their original bits.
 
         Raises:
-            AdapterError: none of that name is in use, or pictures are being drawn.
+            AdapterError: no LoRA of that name is in use, or pictures are being drawn.
         """
         self._check_idle()
         self.model.adapters.remove_lora(name)
 
     def load_embedding(self, path: str | os.PathLike[str], *, word: str | None = None) -> str:
-        """Teaches the model the word of a textual inversion, to be typed in prompts, and returns the word.
+        """Teaches the model the word of a textual inversion, for use in prompts, and returns the word.
 
         Args:
             path: a .safetensors file as diffusers, A1111 or trainers for SDXL write it.
-            word: the file's key if it has one, else the file's name without suffix, if not given.
+            word: by default the key in the file, or else the file's name without suffix.
 
         Raises:
             AdapterError: it is not for this model, or pictures are being drawn.
@@ -245,10 +255,10 @@ class TextToImagePipeline:
         return self.model.adapters.add_embedding(Path(path), word=word)
 
     def unload_embedding(self, word: str | None = None) -> None:
-        """Forgets the word of a textual inversion, or all of them.
+        """Removes the word of a textual inversion, or all of them.
 
         Raises:
-            AdapterError: it is not known, or pictures are being drawn.
+            AdapterError: the word is not taught, or pictures are being drawn.
         """
         self._check_idle()
         self.model.adapters.remove_embedding(word)
@@ -261,10 +271,10 @@ class TextToImagePipeline:
 
 
 def _requests(prompt: Any, fields: dict[str, Any]) -> list[GenerationRequest]:
-    """What `pipe(prompt, **fields)` asks for.
+    """The requests of `pipe(prompt, **fields)`.
 
     Raises:
-        RequestError: it is not what `pipe` takes; the message says what to write.
+        RequestError: the arguments are invalid; the message says what to write.
     """
     if isinstance(prompt, str):
         check_names(fields)
@@ -279,5 +289,5 @@ def _requests(prompt: Any, fields: dict[str, Any]) -> list[GenerationRequest]:
                 "pipe([GenerationRequest(prompt=prompt) for prompt in prompts])"
             )
     if fields:
-        raise RequestError(f"{', '.join(fields)} given beside a request; set them in the request")
+        raise RequestError(f"{', '.join(fields)} given together with a request; set them in the request")
     return requests

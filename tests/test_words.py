@@ -28,10 +28,10 @@ OURS = (
 )
 SKIPPED = re.compile(r"tests/test_words\.py|scripts/training/papers/|.*LICENSE.*")
 MAX_SUBJECT = 72
-MERGED = {
-    "install: torch without CUDA where there is no GPU; a walk through the pages"
-}  # history is not rewritten
 BASE = "1b2a081a3d18ef6ef729931f93136ef140784d2e"  # the last commit before the rule
+KNOWN_LONG = {
+    "install: torch without CUDA where there is no GPU; a walk through the pages"
+}  # on main already
 
 HABITS = {
     "told": r"\btold\b",
@@ -60,9 +60,11 @@ def tracked() -> list[str]:
 
 
 def strings_and_comments(source: str) -> Iterator[str]:
-    """The texts of a Python file: docstrings, messages and comments."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+    """The texts of a Python file: docstrings, messages and comments, but no lists `"of words".split()`."""
+    nodes = list(ast.walk(ast.parse(source)))
+    lists = {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and node.attr == "split"}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in lists:
             yield node.value
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
@@ -123,6 +125,7 @@ def test_the_lint_finds_habits() -> None:
     assert PATTERN["told"].search("It is told to stop.")
     assert PATTERN["beside"].search("beside the model") and not PATTERN["beside"].search("besiege")
     assert list(strings_and_comments('x = "a"  # b\n')) == ["a", "b"]
+    assert list(strings_and_comments('x = "on beside".split()')) == []
     assert starts_with_fragment('"""What is kept of it."""')
     assert not starts_with_fragment('"""What is the seed? A number."""')
 
@@ -140,9 +143,8 @@ def test_commit_subjects_are_short() -> None:
         text=True,
         check=True,
     ).stdout
-    assert [
-        subject for subject in log.splitlines() if len(subject) > MAX_SUBJECT and subject not in MERGED
-    ] == []
+    long = [subject for subject in log.splitlines() if len(subject) > MAX_SUBJECT]
+    assert [subject for subject in long if subject not in KNOWN_LONG] == []
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""FreeU: on the way up, the backbone's features count for more and the lowest frequencies of the skips for
-less.
+"""FreeU: on the way up, amplifies the backbone's features and attenuates the lowest frequencies of the skips.
 
-Source: Si et al. 2023, arXiv:2309.11497, equations 4 to 6, with the constant factor of their first edition as
-diffusers has it.
+Source: Si et al. 2023, arXiv:2309.11497, equations 4 to 6, with the constant factor of the first edition, as
+    in
+diffusers.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class FreeU:
     """The factors of the two lowest stages on the way up, for some rows of a call.
 
     Args:
-        rows: which they are.
-        backbone: factors b1 and b2, of half of the features that come from below.
-        skip: factors s1 and s2, of the frequencies 0 and -1 in each direction of the skips.
+        rows: the indices of the rows.
+        backbone: factors b1 and b2 for half of the features from the level below.
+        skip: factors s1 and s2 for the frequencies 0 and -1 of the skips, in each direction.
     """
 
     rows: Int[Tensor, " r"]
@@ -33,7 +33,7 @@ class FreeU:
     def join(
         self, stage: int, x: Float[Tensor, "b c h w"], skip: Float[Tensor, "b s h w"]
     ) -> Float[Tensor, "b c_and_s h w"]:
-        """The features from below and the skip side by side, as a layer of stage `stage` reads them."""
+        """The features from below and the skip, concatenated as the input of a layer of stage `stage`."""
         both = torch.cat((x, skip), dim=1)
         if stage > 1:
             return both
@@ -47,8 +47,8 @@ class FreeU:
 
 
 def lowest(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """What of `x` has the frequencies 0 and -1 in each direction: four of a Fourier transform, and so two
-    small products in place of it, in any dtype and on any device."""
+    """The part of `x` with the frequencies 0 and -1 in each direction. These are four Fourier coefficients,
+    which two small matrix products compute in any dtype and on any device."""
     height, width = x.shape[-2:]
     angles = [
         vertical * torch.arange(height, device=x.device)[:, None] / height

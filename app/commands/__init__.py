@@ -1,1 +1,1 @@
-"""The commands of `limelight`, one a file: what can be typed, and who does it. Nothing here loads torch."""
+"""The commands of `limelight`, one in each file. Importing them does not load torch."""

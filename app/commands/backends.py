@@ -17,8 +17,8 @@ def backends(
         str | None, typer.Option(help="Also show the plan for this model, site by site.")
     ] = None,
     load: Annotated[LoadOptions, load_options("variant", "attention", "device", "dtype")],
-    width: Annotated[int | None, typer.Option(help="Of the planned picture, in pixels.")] = None,
-    height: Annotated[int | None, typer.Option(help="Of the planned picture, in pixels.")] = None,
+    width: Annotated[int | None, typer.Option(help="Width of the planned picture, in pixels.")] = None,
+    height: Annotated[int | None, typer.Option(help="Height of the planned picture, in pixels.")] = None,
 ) -> None:
     """Show which attention backends run here, which do not, and why."""
     from limelight.app.tables import show_backends, show_plan

@@ -1,4 +1,4 @@
-"""`limelight batch`: draws a manifest into a folder, and says how far it is."""
+"""`limelight batch`: draws a manifest into a folder, and reports its progress."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,10 +36,10 @@ SHOWN = 10  # rows named one by one
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchOptions:
-    """What the command line asks for.
+    """The options of the command.
 
     Attributes:
-        defaults: fields of rows that do not set them.
+        defaults: fields for rows that do not set them.
     """
 
     manifest: Path
@@ -60,47 +60,49 @@ class BatchOptions:
 def batch(
     manifest: Annotated[Path, typer.Argument(help=".csv, .tsv, .jsonl, .parquet, or .txt with prompts.")],
     *,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A folder; to go on, the same again.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A folder; the same continues a run.")],
     load: Annotated[
         LoadOptions,
-        load_options("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload"),
+        load_options(
+            *("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "exact")
+        ),
     ],
     fields: Annotated[Mapping[str, Any], request_options(optional=FIELDS)],
     matrix: Annotated[
         list[str] | None,
-        typer.Option(help="FIELD=V1,V2,... or FIELD=1..9: every row with every value; may be repeated."),
+        typer.Option(help="FIELD=V1,V2,... or FIELD=1..9: draw every row with every value; may be repeated."),
     ] = None,
     maps: Annotated[
-        bool, typer.Option("--maps", help="Also where each word acted, into OUTPUT/maps.")
+        bool, typer.Option("--maps", help="Also save where each word acted, in OUTPUT/maps.")
     ] = False,
     names: Annotated[
-        str, typer.Option(help="Of the files: key, or prompt for 0001-a-red-apple.png.")
+        str, typer.Option(help="Names of the files: key, or prompt for 0001-a-red-apple.png.")
     ] = "key",
     log: Annotated[
-        Path | None, typer.Option(help="A file to append to: all that is said, every picture, every failure.")
+        Path | None, typer.Option(help="A log file, to which messages, pictures and failures are appended.")
     ] = None,
     max_batch: Annotated[
-        int | None, typer.Option(help="Pictures sampled together; as memory allows if omitted.")
+        int | None, typer.Option(help="Pictures sampled together; as many as memory allows if omitted.")
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Processes that draw, here or on Ray's cluster; as many as pay if omitted. A launcher's "
-            "processes are counted."
+            help="Processes that draw, here or on a Ray cluster; the fastest number if omitted. Processes "
+            "that a launcher has started count too."
         ),
     ] = None,
     engine: Annotated[str, typer.Option(help="local, or ray: workers on a cluster.")] = "local",
     address: Annotated[
         str | None,
-        typer.Option(help="Of the Ray cluster, ray://HOST:PORT or auto; this machine if omitted."),
+        typer.Option(help="Address of the Ray cluster, ray://HOST:PORT or auto; this machine if omitted."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, and say what there is to draw; draw nothing.")
+        bool, typer.Option("--dry-run", help="Check everything and report what would be drawn; draw nothing.")
     ] = False,
 ) -> None:
-    """Draw every row of MANIFEST, each once whatever happens; run the same again to go on.
+    """Draw every row of MANIFEST exactly once. Run the same command again to continue.
 
-    Options that set fields of a request are for rows that do not set them.
+    Options that set fields of a request apply to rows that do not set them.
     """
     draw_manifest(
         BatchOptions(
@@ -146,10 +148,10 @@ def _run(options: BatchOptions, stop: Stop) -> None:
     is_first = rank_of_process() == 0
     if is_first and manifest.num_twins:
         report.complain(
-            f"{manifest.num_twins} rows ask for what another does, seed and all; their pictures are equal"
+            f"{manifest.num_twins} rows repeat another, with the same seed; their pictures are equal"
         )
     on_cluster = options.engine == "ray"
-    # What does not draw itself must not refuse a backend that others have.
+    # A process that does not draw must not refuse a backend that the others have.
     plain = replace(options.load, attention=None, device="cpu", dtype=None)
     here = replace(options, load=plain) if on_cluster else options
     world = World(run=token_hex(8), worker="driver") if on_cluster else join(options.workers)
@@ -200,7 +202,7 @@ def _read(options: BatchOptions) -> Manifest:
 
 @contextmanager
 def _begun(options: BatchOptions, manifest: Manifest, world: World) -> Iterator["Run"]:
-    """A place in the folder, and a model that can draw the manifest."""
+    """Locks the folder, loads the model, and begins the run."""
     from limelight.pipeline.batch.capacity import find_max_rows
     from limelight.pipeline.batch.run import Run, open_output
 
@@ -220,7 +222,7 @@ def _begun(options: BatchOptions, manifest: Manifest, world: World) -> Iterator[
 
 
 def _draw_here(options: BatchOptions, run: "Run", stop: Stop, show: Callable[[int], None]) -> None:
-    """Draws with as many processes of this machine as pay or were asked for."""
+    """Draws with the requested number of processes on this machine, or the fastest number."""
     is_fixed = options.load.device not in (None, "cpu")
     size = options.workers or (1 if options.load.offload else run.find_workers(is_device_named=is_fixed))
     for rank in run.draw_with_others(partial(_draw_as_worker, options), stop, show, size=size):
@@ -228,7 +230,7 @@ def _draw_here(options: BatchOptions, run: "Run", stop: Stop, show: Callable[[in
 
 
 def draw_part(options: BatchOptions, world: World, stop: Stop | None = None) -> None:
-    """One worker's part of a run of several."""
+    """The work of one worker among several."""
     with logged(options.log), _begun(options, _read(options), world) as run:
         run.draw(stop or Stop(), lambda left: None)
 
@@ -251,7 +253,7 @@ def _tell_beginning(run: "Run") -> None:
             f"pictures of an earlier run without maps, drawn again for them: {run.num_without_maps}"
         )
     if run.ledger.num_torn:
-        report.complain(f"torn lines of the journal, left out: {run.ledger.num_torn}")
+        report.complain(f"incomplete lines of the journal, left out: {run.ledger.num_torn}")
     if run.removed:
         names = [str(line["file"]) for line in run.removed.values()]
         report.complain(f"pictures of rows that the manifest no longer has, kept: {_listed(names)}")
@@ -265,7 +267,7 @@ def _preview(run: "Run") -> str:
 def _tell_end(run: "Run", drawn: int, seconds: float) -> None:
     if run.constant:
         names = [run.ledger.done[key]["file"] for key in run.constant]
-        report.complain(f"pictures of one colour: {_listed(names)}")
+        report.complain(f"pictures with a single colour: {_listed(names)}")
     failed = run.failed
     for key, why in list(failed.items())[:SHOWN]:
         report.complain(f"line {run.rows[key].line}: {why}")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # the module loads torch
 
 RANDOM_SEEDS = min(2**32, MAX_SEED)
 _ASKED = request_options(
-    optional={"seed"}, help={"seed": "Of the initial noise; random if omitted or -1; printed"}
+    optional={"seed"}, help={"seed": "Seed of the noise; random if omitted or -1; printed"}
 )
 _LOAD = load_options(
     "model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "compile", "exact"
@@ -37,7 +37,7 @@ _LOAD = load_options(
 @grouped
 def generate(
     prompt: Annotated[
-        list[str], typer.Argument(help="What to draw, in quotes.", metavar="PROMPT", show_default=False)
+        list[str], typer.Argument(help="The prompt, in quotes.", metavar="PROMPT", show_default=False)
     ],
     *,
     output: Annotated[
@@ -48,7 +48,7 @@ def generate(
     count: Annotated[int, typer.Option(help="Pictures, with seeds SEED, SEED+1, ...")] = 1,
     mask_word: Annotated[
         str | None,
-        typer.Option(help="Find what this word names in --image, and draw that part again; saves the mask."),
+        typer.Option(help="Draw the part of --image again that this word names; saves its mask."),
     ] = None,
     mask_change: Annotated[
         str | None,
@@ -58,23 +58,23 @@ def generate(
         ),
     ] = None,
     maps: Annotated[
-        Path | None, typer.Option(help="A folder for where each word acted: sheet, words, numbers, steps.")
+        Path | None, typer.Option(help="A folder for maps of the words: sheet, pictures, numbers, steps.")
     ] = None,
     native: Annotated[
         bool,
         typer.Option(
-            "--native", help=f"Save small pictures as they are, not enlarged to {WANTED} pixels to look at."
+            "--native", help=f"Save small pictures at their own size, not enlarged to {WANTED} pixels."
         ),
     ] = False,
     expand: Annotated[
         bool,
-        typer.Option("--expand", help="Let a language model add to PROMPT first, by SEED, and say what."),
+        typer.Option("--expand", help="First let a language model extend PROMPT, by SEED; printed."),
     ] = False,
     expander: Annotated[
         str, typer.Option(help="For --expand: `default`, a folder of a causal language model, or a hub id.")
     ] = "default",
 ) -> None:
-    """Draw PROMPT and say where the picture is."""
+    """Draw PROMPT, and print where the picture is."""
     seed = fields.get("seed", OPEN_SEED)
     if seed == OPEN_SEED:
         seed = random.randrange(RANDOM_SEEDS)
@@ -90,7 +90,7 @@ def generate(
 
 
 def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
-    """What a language model adds to the prompt of a picture that `model` draws.
+    """The prompt for a picture by `model`, extended by a language model.
 
     Raises:
         UsageError: one of the models cannot be loaded.
@@ -101,7 +101,7 @@ def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
     from limelight.pipeline.text.expander import Expander
     from limelight.pipeline.text.vocabulary import Vocabulary
 
-    logging.disable_progress_bar()  # of a load that takes a moment
+    logging.disable_progress_bar()  # loading is fast
     folder = locate_model(model)
     known = Vocabulary.read(folder) if folder.is_dir() else None
     expansion = Expander.from_pretrained(expander, vocabulary=known).expand(prompt, seed=seed)
@@ -125,12 +125,12 @@ def draw(
 
     Args:
         output: a .png file, for a single request, or a folder.
-        maps: a folder for where each word acted; the requests record.
-        native: save small pictures as they are.
-        mask: of a word, to be found in the requests' image.
+        maps: a folder for maps of the words; the requests must record.
+        native: whether to save small pictures at their own size.
+        mask: a word whose mask is found in the image of the requests.
 
     Raises:
-        UsageError: something that was given cannot be used.
+        UsageError: an option cannot be used.
         SystemExit: 3 when pictures failed, 4 when stopped.
     """
     from limelight.pipeline.results.maps_export import export_maps
@@ -152,14 +152,14 @@ def draw(
             for why in result.info.get("pick", {}).get("why", ()):
                 report.say(f"  {why}")
             if result.info["is_constant"]:
-                report.complain(f"seed {result.request.seed}: the picture is of one colour")
+                report.complain(f"seed {result.request.seed}: the picture has a single colour")
     report.say(f"{num_drawn} of {len(requests)} pictures in {time.monotonic() - started:.1f} s")
     if num_drawn < len(requests):
         raise SystemExit(3)
 
 
 def _about(shown: "Result") -> str:
-    """What a line about a saved picture says of it."""
+    """Facts for the line about a saved picture."""
     seed, enlarged = f"seed {shown.request.seed}", shown.info.get("enlarged")
     if enlarged is None:
         return seed
@@ -168,12 +168,12 @@ def _about(shown: "Result") -> str:
 
 
 def as_drawn(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Images among the fields that were enlarged to be looked at, at the size at which they were drawn."""
+    """The fields; images that were enlarged for viewing get the size at which they were drawn."""
     found = {}
     for name in IMAGES:
         if (path := fields.get(name)) is not None and (image := drawn_image(path)) is not None:
             size = "x".join(map(str, image.size))
-            report.complain(f"{path} was enlarged to be looked at; it is taken at {size}, as it was drawn")
+            report.complain(f"{path} was enlarged for viewing; it is used at {size}, as it was drawn")
             found[name] = image
     return found
 

@@ -13,17 +13,17 @@ def inspect(
     files: Annotated[list[Path], typer.Argument(help="Pictures.", metavar="FILE...", show_default=False)],
     *,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The whole records, one JSON object a line, with `file`.")
+        bool, typer.Option("--json", help="Print whole records: one line of JSON for each, with `file`.")
     ] = False,
 ) -> None:
-    """Show what made each FILE: a PNG of Limelight, or a PNG, JPEG or WebP of another program."""
+    """Show the record of each FILE: a PNG by Limelight, or a PNG, JPEG or WebP by another program."""
     from limelight.pipeline.results.png import read_record
 
     num_bad = 0
     for file in files:
         try:
             record = read_record(file)
-        except UsageError as error:  # the others are shown all the same
+        except UsageError as error:  # the other files are still shown
             num_bad += 1
             report.complain(str(error))
             continue

@@ -1,6 +1,6 @@
-"""Options that commands take in groups: fields of a request, and how a model is loaded.
+"""Groups of options that several commands share: fields of a request, and how a model is loaded.
 
-A command has one parameter for a group, such as `load: Load`; `grouped` makes the options that fill it.
+A command has one parameter for each group, such as `load: Load`. `grouped` makes the options that fill it.
 """
 
 import inspect
@@ -18,8 +18,8 @@ from limelight.pipeline.errors import UsageError
 from limelight.pipeline.requests.fields import FIELDS, names_by_a1111
 from limelight.pipeline.requests.request import GenerationRequest
 
-_LORA = "FILE or FILE:WEIGHT, a LoRA to draw with; may be repeated."
-_EMBEDDING = "FILE, a textual inversion whose word prompts may use; may be repeated."
+_LORA = "A LoRA, FILE or FILE:WEIGHT; may be repeated."
+_EMBEDDING = "A textual inversion, FILE, whose word prompts may use; may be repeated."
 _DEFAULTS = {field.name: field.default for field in fields(GenerationRequest)}
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _SIDES = names_by_a1111("Size")  # width and height
@@ -28,7 +28,7 @@ _SIZE = inspect.Parameter(
     _KEYWORD,
     default=None,
     annotation=Annotated[
-        str | None, typer.Option("--size", help="WIDTHxHEIGHT in pixels, such as 512x512; both sides in one.")
+        str | None, typer.Option("--size", help="Width and height in pixels, such as 512x512.")
     ],
 )
 
@@ -38,7 +38,7 @@ class Group:
     """Options that together make one argument of a command.
 
     Args:
-        make: the argument, from the values of the options by name.
+        make: makes the argument from the values of the options by name.
     """
 
     options: tuple[inspect.Parameter, ...]
@@ -46,7 +46,7 @@ class Group:
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of a `Group` in the place of each parameter that is annotated with one."""
+    """The command; each parameter that is annotated with a `Group` is replaced by its options."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Group] = {}
     for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
@@ -72,11 +72,12 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 def request_options(
     names: Iterable[str] = FIELDS, *, optional: Container[str] = (), help: Mapping[str, str] | None = None
 ) -> Group:
-    """An option for each of the fields that has one; the argument is the mapping of the fields that are set.
+    """Options for fields of a request; the argument maps the names of the fields that are set to their
+    values.
 
     Args:
-        optional: fields that are not set where the option is omitted, though they have a default.
-        help: of options that mean something of their own to this command.
+        optional: fields that are left out if their option is omitted, although they have a default.
+        help: texts for options with a special meaning in this command.
     """
     by_option: dict[str, list[str]] = {}
     for name in names:
@@ -103,7 +104,7 @@ def request_options(
 def _request_option(
     option: str, names: Sequence[str], optional: Container[str], help: Mapping[str, str]
 ) -> inspect.Parameter:
-    """One option for one field, or for several that share it."""
+    """The option of one field, or of several fields that share it."""
     entries = [FIELDS[name] for name in names]
     texts = [help.get(name, entry.help) for name, entry in zip(names, entries, strict=True)]
     limits = dict.fromkeys(entry.value.limits for entry in entries if entry.value.limits)
@@ -127,10 +128,10 @@ def _request_option(
 
 
 def _sides(size: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Width and height of --size.
+    """Width and height from --size.
 
     Raises:
-        UsageError: it is not two numbers, or a side is given twice.
+        UsageError: they are not two numbers, or a side is given twice.
     """
     found = re.fullmatch(r"\s*(\d{1,9})\s*[xX\N{MULTIPLICATION SIGN}]\s*(\d{1,9})\s*", size)
     if found is None:
@@ -141,8 +142,8 @@ def _sides(size: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_options(*names: str, help: Mapping[str, str] | None = None) -> Group:
-    """Options for some of the `LoadOptions`, which are the argument; `adapters` stands for --lora and
-    --embedding."""
+    """Options for some of the `LoadOptions`; the argument is a `LoadOptions`. `adapters` stands for --lora
+    and --embedding."""
     hints = get_type_hints(LoadOptions, include_extras=True)
     defaults = {field.name: field.default for field in fields(LoadOptions)}
     options: list[inspect.Parameter] = []
@@ -169,5 +170,5 @@ def _files(name: str, text: str, help: Mapping[str, str]) -> inspect.Parameter:
 
 
 def _name(option: str) -> str:
-    """Of the parameter that holds an option's value."""
+    """The name of the parameter for an option."""
     return option.removeprefix("--").replace("-", "_")

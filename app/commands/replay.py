@@ -15,6 +15,7 @@ from limelight.app.commands.generate import as_drawn, is_file
 from limelight.app.commands.options import grouped, load_options, request_options
 from limelight.app.drawing import drawn, stopping
 from limelight.app.load import LoadOptions
+from limelight.files import open_regular
 from limelight.pipeline.adapters.files import recorded_files
 from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.fields import FIELDS, IMAGES
@@ -32,8 +33,8 @@ _LOAD = load_options(
     "dtype",
     "offload",
     help={
-        "lora": "Where a LoRA is that FILE was drawn with.",
-        "embedding": "Where a textual inversion is that FILE was drawn with.",
+        "lora": "A LoRA that FILE was drawn with.",
+        "embedding": "A textual inversion that FILE was drawn with.",
     },
 )
 
@@ -46,13 +47,13 @@ def replay(
         "outputs"
     ),
     model: Annotated[
-        str | None, typer.Option(help="Where the model is; needed unless FILE was drawn with `default`.")
+        str | None, typer.Option(help="The model; needed unless FILE was drawn with `default`.")
     ] = None,
     files: Annotated[Mapping[str, Any], _FILES],
     load: Annotated[LoadOptions, _LOAD],
 ) -> None:
-    """Draw FILE, a PNG saved by Limelight, again, and say whether the pixels are the same; a picture of
-    another program as far as it can be. No file is overwritten."""
+    """Draw FILE, a PNG by Limelight, again, and report whether the pixels are equal. A picture by another
+    program is drawn as similarly as possible. No file is overwritten."""
     from limelight.pipeline.results.png import is_foreign, read_record, request_of
 
     record = read_record(file)
@@ -80,8 +81,8 @@ def replay(
 
 
 def compared(file: Path, image: Image.Image) -> str:
-    """Whether a picture has the pixels of the one in a file, in words."""
-    with Image.open(file) as old:
+    """A sentence about the differences between a picture and the one in a file."""
+    with open_regular(file) as opened, Image.open(opened) as old:
         if old.size != image.size:
             return f"not the size of {file}, which is {old.width}x{old.height}"
         before, after = (np.asarray(each.convert("RGB"), np.int16) for each in (old, image))
@@ -108,6 +109,6 @@ def _target(output: Path) -> Path:
 
 
 def _free(path: Path) -> Path:
-    """The path, or the first like it that no file has: `x-2.png`, `x-3.png`, ..."""
+    """The path, or the first free one of `x-2.png`, `x-3.png`, ..."""
     others = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     return next(each for each in itertools.chain([path], others) if not each.exists())

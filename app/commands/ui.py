@@ -1,4 +1,4 @@
-"""`limelight ui`: models first, then the server, then where it is."""
+"""`limelight ui`: loads the models, starts the server and prints its address."""
 
 import ipaddress
 import os
@@ -22,20 +22,18 @@ def ui(
     *,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="A model that the page offers, the first by default; may be repeated."),
+        typer.Option("--model", help="A model for the page; the first is the default; may be repeated."),
     ] = None,
     load: Annotated[LoadOptions, load_options("variant", "vae", "attention", "device", "dtype")],
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 is all of them.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 means all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 7860,
     auth: Annotated[
         list[str] | None,
-        typer.Option(
-            "--auth", help="USER:PASSWORD, who may come in; may be repeated.", envvar="LIMELIGHT_AUTH"
-        ),
+        typer.Option("--auth", help="USER:PASSWORD of a visitor; may be repeated.", envvar="LIMELIGHT_AUTH"),
     ] = None,
     hosts: Annotated[
         list[str] | None,
-        typer.Option("--allow-host", help="A name by which this server is called; may be repeated."),
+        typer.Option("--allow-host", help="A host name of this server; may be repeated."),
     ] = None,
 ) -> None:
     """Open the page: pictures that form, and words that light up."""
@@ -56,7 +54,8 @@ def ui(
     from limelight.pipeline.text.warned import PromptWarning
 
     pipelines = {name: replace(load, model=path).load() for name, path in _names(models).items()}
-    warnings.filterwarnings("ignore", category=PromptWarning)  # for who typed it, not for the log
+    # The page shows these to the visitor; the log must not contain prompts.
+    warnings.filterwarnings("ignore", category=PromptWarning)
     studio = Studio(pipelines, Limits())
     try:
         studio.pace.measure()
@@ -74,7 +73,7 @@ def ui(
 
 
 def _names(models: Sequence[str]) -> dict[str, str]:
-    """What the page calls each model: the end of its name, or all of it where two have the same."""
+    """The name of each model on the page: the last part of its name, or all of it if two are equal."""
     ends = [Path(model).name or model for model in models]
     return {end if ends.count(end) == 1 else model: model for end, model in zip(ends, models, strict=True)}
 

@@ -1,4 +1,4 @@
-"""`--mask-word` and `--mask-change`: the part of an image that words name, drawn again."""
+"""`--mask-word` and `--mask-change`: draw the part of an image again that words name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,13 +33,13 @@ class WordMask:
     def of(
         cls, word: str | None, change: str | None, given: Mapping[str, Any], output: Path, count: int
     ) -> "WordMask | None":
-        """The mask that the options ask for; None where they ask for none.
+        """The mask that the options request; None if they request none.
 
         Args:
-            word: of --mask-word.
-            change: of --mask-change, as "apple->pear".
-            given: the fields that were given; the image is the path of a file.
-            output: where the pictures go, and `count` is their number.
+            word: the value of --mask-word.
+            change: the value of --mask-change, such as "apple->pear".
+            given: the fields that were given; the image is a path.
+            output: where the pictures are saved; `count` is their number.
 
         Raises:
             UsageError: a word is missing, there is no image to find it in, or a mask is given too.
@@ -81,7 +81,7 @@ class WordMask:
 
 
 def _described(image: str | Path, word: str) -> str:
-    """The prompt that an image was drawn with, where the file says it and it has the word; else the word."""
+    """The prompt in an image's record, if it contains the word; otherwise the word."""
     try:
         prompt = str(read_record(Path(image))["request"].get("prompt", ""))
     except NoRecord:

@@ -1,4 +1,4 @@
-"""The probabilities of attention, and with steering the factors by which a row adds up its values."""
+"""Computes attention probabilities, and with steering the factors by which a row weights its values."""
 
 from collections.abc import Sequence
 
@@ -34,10 +34,10 @@ def probabilities(
 def effective(
     steering: Steerings, row: int, site: str, q: Tensor, k: RowByRow, *, scale: float, grid: Grid
 ) -> Float[Tensor, "h n m"]:
-    """The factors with which a row of cross-attention adds up its own values.
+    """The factors by which a row of cross-attention weights its own values.
 
     Args:
-        steering, q, k: of all rows.
+        steering, q, k: those of all rows.
     """
     steered = steering[row]
     if steered is None:
@@ -74,7 +74,7 @@ def effective_self(
     scale: float,
     at: Sequence[int] | None = None,
 ) -> Float[Tensor, "h n m"]:
-    """As `effective`, of self-attention; `at` names the positions that are asked, None asks all."""
+    """As `effective`, for self-attention, at the query positions `at`; None means all."""
     steered = steering[row]
     looks = row + steered.lend.row if steered is not None and steered.lend and steered.lends(site) else row
     own, keys = q[looks].detach(), k[looks].detach()

@@ -1,4 +1,4 @@
-"""Maps with their gradients, of a call that ends once they are there."""
+"""Records maps with gradients, and ends the call as soon as they are complete."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,19 @@ from limelight.attention.runtime import RowByRow
 
 
 class Probed(Exception):
-    """The last site has been seen: nothing that comes behind it is needed."""
+    """The last site has been recorded, so the rest of the call is not needed."""
 
 
 class ProbeRecorder:
-    """Keeps the probabilities of some cross-attention sites, mean over their heads, as they are computed:
-    without what steers them, and with what leads back to the model's input.
+    """Keeps the probabilities of some cross-attention sites, as means over heads, with their gradients.
+
+    Steering is not included.
 
     Args:
-        sites: in the order in which they run.
+        sites: the sites in the order in which they run.
 
     Attributes:
-        maps: site -> of each row, its probabilities, n m.
+        maps: site -> the probabilities of each row, n m.
     """
 
     def __init__(self, sites: Sequence[str]) -> None:
@@ -40,7 +41,7 @@ class ProbeRecorder:
         grid: Grid,
         out_weight: Float[Tensor, "c hd"],
     ) -> None:
-        """Raises Probed at the last site."""
+        """Keeps the probabilities of a site. Raises Probed at the last one."""
         if site not in self._sites:
             return
         pairs = zip(q, k, strict=True)
@@ -57,4 +58,4 @@ class ProbeRecorder:
         scale: float,
         grid: Grid,
     ) -> None:
-        """Self-attention is not asked."""
+        """Ignores self-attention."""

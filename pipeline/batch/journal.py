@@ -13,13 +13,16 @@ ignored; the next entry begins on a new line.
 
 import json
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from limelight.files import UnreadableFile, open_regular
 from limelight.pipeline.batch.errors import OutputLost
+from limelight.pipeline.errors import OutputError
 from limelight.pipeline.results.whole_png import is_whole_png
 
 
@@ -29,6 +32,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                raise OutputLost(f"cannot write {path}: it is no regular file; move it out of the folder")
             size = os.fstat(self._file).st_size
             torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
         except OSError as error:
@@ -116,11 +121,13 @@ class Ledger:
     def _new_lines(self, path: Path) -> Iterator[dict[str, Any]]:
         offset = self._offsets.get(path.name, 0)
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 file.seek(offset)
                 data = file.read()
         except FileNotFoundError:
             return
+        except UnreadableFile as error:
+            raise OutputError(f"{error}; move it out of the folder") from None
         whole, end, _ = data.rpartition(b"\n")
         self._offsets[path.name] = offset + len(whole) + len(end)
         for line in whole.split(b"\n") if end else ():

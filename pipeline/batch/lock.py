@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from limelight.files import UnreadableFile, read_json
 from limelight.pipeline.atomic import remove_torn
 from limelight.pipeline.batch.errors import OutputInUse, OutputLost
 from limelight.pipeline.errors import OutputError
@@ -39,9 +40,9 @@ class Owner:
     @classmethod
     def read(cls, path: Path) -> "Owner | None":
         try:
-            values: dict[str, Any] = json.loads(path.read_text())
+            values: dict[str, Any] = read_json(path)
             return cls(**values)
-        except (OSError, ValueError, TypeError):
+        except (OSError, UnreadableFile, TypeError):
             return None
 
     def is_of_this_machine(self) -> bool:

@@ -25,7 +25,6 @@ from limelight.pipeline.batch.worker import Worker
 from limelight.pipeline.batch.world import World
 from limelight.pipeline.batch.writer import Writer
 from limelight.pipeline.errors import OutputError, RequestError
-from limelight.pipeline.models.model import Model
 from limelight.pipeline.results.png import check_writable
 from limelight.pipeline.sampling.engine import Engine
 
@@ -73,7 +72,7 @@ class Run:
             ManifestError: the model cannot draw some rows; the message names all.
             BackendRefused: their attention cannot be computed.
         """
-        rows = keyed(_by_size(manifest, engine), made_by(engine.model))
+        rows = keyed(_by_size(manifest, engine), made_by(engine))
         ledger = Ledger(output / JOURNAL, world.run)
         ledger.read()
         missing = ledger.forget_missing(output)
@@ -121,10 +120,10 @@ class Run:
                 self._sum_up(journal)
 
     def find_workers(self, *, is_device_named: bool) -> int:
-        """The number of processes on this machine that draw the remaining rows fastest."""
-        return find_workers(
-            self.engine.model, len(self.rows) - self.num_done, is_device_named=is_device_named
-        )
+        """The number of processes on this machine that draw the remaining rows fastest; of an exact run all
+        rows, so that each process has as many threads, however often the run was stopped."""
+        num_rows = len(self.rows) if self.engine.exact else len(self.rows) - self.num_done
+        return find_workers(self.engine.model, num_rows, is_device_named=is_device_named)
 
     def draw_with_others(
         self, draw: Callable[[World, Stop], None], stop: Stop, report: Callable[[int], None], *, size: int
@@ -191,9 +190,12 @@ def open_output(output: Path, world: World) -> WorkerLock:
     return WorkerLock(output / JOURNAL, world.worker, world.run)
 
 
-def made_by(model: Model) -> str:
-    """The content hash of the model and its adapters."""
-    return json.dumps([model.hash.result(), model.adapters.record()], sort_keys=True)
+def made_by(engine: Engine) -> str:
+    """The content hash of the model and its adapters; the pictures of an exact engine have one of their own,
+    since their bytes are no other's."""
+    model = engine.model
+    exact = ["exact"] if engine.exact else []
+    return json.dumps([model.hash.result(), model.adapters.record(), *exact], sort_keys=True)
 
 
 def keyed(rows: Sequence[Row], made_by: str) -> dict[str, Row]:

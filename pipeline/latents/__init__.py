@@ -1,1 +1,1 @@
-"""Pictures and latents, one made from the other."""
+"""Converts pictures to latents and latents to pictures."""

@@ -1,4 +1,4 @@
-"""What a latent looks like, roughly and at once: a linear reading of it."""
+"""Fast, rough previews of latents by a linear map."""
 
 from typing import Any
 
@@ -12,15 +12,18 @@ from torch import Tensor
 from limelight.pipeline.errors import NonFinitePicture
 from limelight.pipeline.latents.vae import encode, in_float32, normalise
 
-REACH = 3  # positions on a side that a patch of pixels is read from
-RIDGE = 0.03  # keeps what a prediction has of noise from being sharpened
+REACH = 3  # a patch of pixels is computed from 3x3 positions
+RIDGE = 0.03  # regularization, which keeps the noise of a prediction from being sharpened
 NUM_LEAVES = 400
-SIDE = 32  # of the latent that is fitted to, in positions
+SIDE = 32  # positions along one side of the latent used for the fit
 
 
 class Preview:
-    """Reads every patch of pixels from the 3x3 latent positions around it: the least squares fit to one
-    picture of random leaves that the VAE encodes, once, when the first preview is drawn."""
+    """Computes every patch of pixels from the 3x3 latent positions around it.
+
+    The map is a least squares fit to one picture of random leaves, which the VAE encodes when the first
+    preview is drawn.
+    """
 
     def __init__(self, vae: Any) -> None:
         self._vae = vae
@@ -29,7 +32,7 @@ class Preview:
 
     @torch.inference_mode()
     def draw(self, latent: Float[Tensor, "1 c h w"]) -> Image.Image:
-        """The rough picture of a latent, as large as the whole one will be."""
+        """The preview of a latent, in the size of the final picture."""
         if self._weight is None:
             self._weight, self._bias = fit(self._vae)
         patches = F.conv2d(_padded(latent.float().cpu()), self._weight, self._bias)
@@ -54,8 +57,8 @@ def fit(vae: Any) -> tuple[Float[Tensor, "o c 3 3"], Float[Tensor, " o"]]:
 
 
 def leaves(side: int) -> Float[Tensor, "3 side side"]:
-    """A picture whose edges and colours are spread as those of photographs are: discs of all sizes and
-    colours that cover each other; always the same.
+    """A picture with the statistics of photographs: overlapping discs of all sizes and colours. It is always
+    the same.
 
     Source: Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 41, 2001: sizes by r^-3.
     """
@@ -76,7 +79,7 @@ def leaves(side: int) -> Float[Tensor, "3 side side"]:
 def _encoded(vae: Any, pixels: Tensor) -> Tensor:
     try:
         return encode(vae, pixels, None)
-    except NonFinitePicture:  # in half precision
+    except NonFinitePicture:  # half precision may overflow
         with in_float32(vae):
             return encode(vae, pixels, None)
 

@@ -1,4 +1,4 @@
-"""The VAE: pictures to latents, masks to latent masks, and latents to pictures."""
+"""Encodes pictures and masks to latents, and decodes latents to pictures."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def pixels_of(image: Image.Image, width: int, height: int) -> Float[Tensor, "1 3 h w"]:
-    """An RGB image as the VAE takes it, -1 to 1, resized where its size is another."""
+    """An RGB image as the VAE takes it, from -1 to 1, resized if necessary."""
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.LANCZOS)
     values = torch.from_numpy(np.array(image, dtype=np.float32) / 255)
@@ -27,14 +27,14 @@ def pixels_of(image: Image.Image, width: int, height: int) -> Float[Tensor, "1 3
 
 
 def mask_of(image: Image.Image, width: int, height: int) -> Float[Tensor, "1 1 h w"]:
-    """A mask, 1 where its image is half white or more, else 0."""
+    """A mask that is 1 where its image is at least half white, and 0 elsewhere."""
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.array(image, dtype=np.float32) / 255 >= 0.5)[None, None].float()
 
 
 def shrink_mask(mask: Float[Tensor, "1 1 h w"], height: int, width: int) -> Float[Tensor, "1 1 y x"]:
-    """The mask on the grid of the latent, each position as its upper left pixel is."""
+    """The mask on the grid of the latent; each position takes the value of its upper left pixel."""
     return F.interpolate(mask, size=(height, width))
 
 
@@ -42,13 +42,13 @@ def shrink_mask(mask: Float[Tensor, "1 1 h w"], height: int, width: int) -> Floa
 def encode(
     vae: Any, pixels: Float[Tensor, "1 3 h w"], generator: torch.Generator | None
 ) -> Float[Tensor, "1 c y x"]:
-    """A latent of pixels, float32, scaled as the U-Net takes it.
+    """The latent of an image in float32, scaled as the U-Net takes it.
 
-    Large images, and those for which there is not enough memory, are encoded in tiles as `decode` has them.
+    Large images, and images for which there is not enough memory, are encoded in tiles, as in `decode`.
 
     Args:
-        generator: draws the latent from the encoder's distribution; None takes its mean, as it is before
-            scaling, which is what image-editing models were trained on.
+        generator: samples the latent from the encoder's distribution. None takes the unscaled mean, which
+            image-editing models were trained on.
 
     Raises:
         NonFinitePicture: the VAE overflowed.
@@ -77,13 +77,14 @@ def encode(
 
 
 def normalise(vae: Any, z: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
-    """A latent of the VAE, scaled as the U-Net takes it."""
+    """A latent of the VAE, scaled for the U-Net."""
     mean, std = _statistics(vae, z.device)
     return (z - mean) * vae.config.scaling_factor / std
 
 
 def _statistics(vae: Any, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the VAE's latents; by channel if the config has them (Playground)."""
+    """Mean and standard deviation of the VAE's latents, for each channel if the config has them
+    (Playground)."""
     mean, std = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
     if mean is None or std is None:
         shift = getattr(vae.config, "shift_factor", None) or 0.0
@@ -93,18 +94,18 @@ def _statistics(vae: Any, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def _device(vae: Any) -> torch.device:
-    """Where the VAE computes; its weights may be elsewhere until then."""
+    """The device that the VAE computes on; its weights may be elsewhere between calls."""
     return getattr(getattr(vae, "_hf_hook", None), "execution_device", None) or vae.device
 
 
-# A decoder in float32 holds about 2 GiB of activations per million pixels; larger pictures go in tiles.
+# A decoder in float32 takes about 2 GiB for activations per million pixels; larger pictures use tiles.
 MAX_WHOLE_PIXELS = 2048 * 2048
 T = TypeVar("T")
-MIN_DEVIATION = 1.0  # of a picture that is not of one colour, in steps of 1/255
+MIN_DEVIATION = 1.0  # in steps of 1/255; a picture with less counts as having a single colour
 
 
 def decode(vae: Any, latent: Float[Tensor, "1 c h w"]) -> Image.Image:
-    """The picture of a latent; decoded alone, so that its pixels do not depend on its neighbours.
+    """The picture of a latent, decoded alone, so that its pixels do not depend on other pictures.
 
     Raises:
         NonFinitePicture: the VAE overflowed, in float32 too.
@@ -114,12 +115,11 @@ def decode(vae: Any, latent: Float[Tensor, "1 c h w"]) -> Image.Image:
 
 @torch.inference_mode()
 def decode_with_notes(vae: Any, latent: Float[Tensor, "1 c h w"]) -> tuple[Image.Image, dict[str, Any]]:
-    """The picture of a latent, and what is to be known of how it came about.
+    """The picture of a latent, with notes on its decoding.
 
-    A VAE that overflows in half precision decodes once more in float32. A picture of more than
-    `MAX_WHOLE_PIXELS`, or one for which there is not enough memory, is decoded in tiles that overlap by a
-    quarter and are blended there; its pixels differ from those of a whole one, since the decoder
-    normalises over what it sees.
+    A VAE that overflows in half precision decodes once more in float32. A picture with more than
+    `MAX_WHOLE_PIXELS`, or for which there is not enough memory, is decoded in tiles that overlap by a quarter
+    and are blended there. Its pixels then differ, because the decoder normalises over each tile.
 
     Returns:
         The picture, and `vae_retry` (the dtype of a second attempt, or None), `vae_tiled`, `is_constant`.
@@ -145,12 +145,12 @@ def decode_with_notes(vae: Any, latent: Float[Tensor, "1 c h w"]) -> tuple[Image
 
 
 def is_constant(image: Image.Image) -> bool:
-    """Whether a picture is of one colour, give or take what rounding does; black ones are."""
+    """Whether a picture has a single colour, apart from rounding; black pictures have."""
     return bool(np.asarray(image).std(axis=(0, 1)).max() < MIN_DEVIATION)
 
 
 def _pixels(vae: Any, z: Tensor) -> tuple[Float[Tensor, "3 h w"], bool]:
-    """Values from -1 to 1, and whether they were decoded in tiles."""
+    """Pixel values from -1 to 1, and whether they were decoded in tiles."""
     factor = 2 ** (len(vae.config.block_out_channels) - 1)
     num_pixels = z.shape[-2] * z.shape[-1] * factor**2
     z = z.to(vae.dtype)
@@ -159,17 +159,20 @@ def _pixels(vae: Any, z: Tensor) -> tuple[Float[Tensor, "3 h w"], bool]:
 
 
 def whole_or_tiled(vae: Any, num_pixels: int, what: str, compute: Callable[[], T]) -> tuple[T, bool]:
-    """What `compute` gives by the VAE, and whether in tiles: of many pixels, or where memory is too small.
+    """The result of `compute`, and whether the VAE used tiles: for many pixels, or if memory is too small.
+
+    Args:
+        what: names the task in messages.
 
     Raises:
-        OutOfMemory: there is no memory for a tile; the message says `what` that was for.
+        OutOfMemory: there is not enough memory for a tile.
     """
     if num_pixels <= MAX_WHOLE_PIXELS:
         try:
             with memory_errors():
                 return compute(), False
         except torch.OutOfMemoryError:
-            pass  # what was allocated is freed when the exception is gone, after this block
+            pass  # memory is freed with the exception, after this block
     with _tiled(vae):
         try:
             with memory_errors():
@@ -190,7 +193,7 @@ def _tiled(vae: Any) -> Iterator[None]:
 
 @contextmanager
 def in_float32(vae: Any) -> Iterator[None]:
-    """Within it the VAE computes in float32; afterwards its weights are what they were, bit for bit."""
+    """Inside this context the VAE computes in float32; afterwards its weights have their original bits."""
     dtype = vae.dtype
     vae.to(dtype=torch.float32)
     try:

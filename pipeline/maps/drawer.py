@@ -1,4 +1,4 @@
-"""What draws maps over a picture, as far as the maps know it."""
+"""The interface of objects that draw heat maps over a picture."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -10,17 +10,17 @@ from limelight.pipeline.maps.selection import NoSuchMap
 if TYPE_CHECKING:  # optional
     from matplotlib.figure import Figure
 
-Scale = Literal["shared", "own"]  # of colours: to the most that any word has, or to the word's own most
+Scale = Literal["shared", "own"]  # colours up to the largest value of all words, or of the word
 
 
 class Drawer(Protocol):
-    """Draws heat maps, which it is given, over the picture that it has."""
+    """Draws heat maps over its picture."""
 
     def overlay(self, maps: Any, word: str, scale: Scale) -> Image.Image:
-        """The light of a word over the picture."""
+        """The map of a word over the picture."""
 
     def sheet(self, maps: Any, scale: Scale) -> Image.Image:
-        """The picture, and the light of every word over it."""
+        """The picture, and the map of every word over it."""
 
     def plot(self, maps: Any, words: tuple[str, ...], scale: Scale) -> "Figure":
         """The same as a figure of matplotlib."""

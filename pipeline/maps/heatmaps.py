@@ -1,4 +1,4 @@
-"""Where each word acted: attention maps of one picture, put together from a recording."""
+"""Heat maps of the words of one picture, combined from a recording of attention."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,21 +24,21 @@ from limelight.pipeline.text.words import Part, Word, parts_of, words_of
 class HeatMaps(SiteMeasures, Drawn):
     """Cross-attention probabilities of one prompt over one picture.
 
-    Every position of the picture divides its attention among all tokens, start, end and padding among them,
-    so over all tokens the maps sum to 1. A map is the mean over the heads and predictions that measured best
+    Every position of the picture distributes its attention over all tokens, including start, end and padding,
+    so the maps of all tokens sum to 1. A map is the mean over the heads and predictions that measured best
     for the model (`pipeline.models.best_maps`); `all` takes every head and prediction.
 
-    With `lossy_cache_interval`, means are over the predictions computed whole; one between them has the maps
-    of that whose deep feature it takes.
+    With `lossy_cache_interval`, means are over the predictions that were computed in full. A prediction in
+    between has the maps of the one whose deep feature it reuses.
 
     Attributes:
         size: height and width of the picture in pixels, and of the maps.
-        selection: the recording, and the steps and grids of it that are taken together.
-        is_normalised: stretch each map from 0 to 1 by its own range.
-        end_share: part of the end token's probability that words get.
-        of_negative: the maps of the negative prompt, where they are recorded.
-        keys: encodes words that are not in the prompt, where queries are recorded.
-        drawer: draws maps over the picture, once there is one.
+        selection: the recording, and the steps and grids of it that are combined.
+        is_normalised: whether each map is stretched to the range from 0 to 1.
+        end_share: the fraction of the end token's probability that words receive.
+        of_negative: the maps of the negative prompt, if recorded.
+        keys: encodes words that are not in the prompt, if queries are recorded.
+        drawer: draws maps over the picture, once it is finished.
     """
 
     prompt: str
@@ -57,7 +57,7 @@ class HeatMaps(SiteMeasures, Drawn):
 
     @property
     def recording(self) -> Recording:
-        """The numbers that the maps are read from."""
+        """The recording that the maps are computed from."""
         return self.selection.recording
 
     @property
@@ -67,7 +67,7 @@ class HeatMaps(SiteMeasures, Drawn):
 
     @property
     def normalised(self) -> "HeatMaps":
-        """Each map stretched from 0, where it is least, to 1, where it is most: to look at."""
+        """The maps for viewing: each is stretched so that its minimum is 0 and its maximum 1."""
         return replace(self, is_normalised=True)
 
     @property
@@ -77,24 +77,24 @@ class HeatMaps(SiteMeasures, Drawn):
 
     @property
     def values(self) -> "HeatMaps":
-        """How much tokens contribute instead of how much they are looked at.
+        """Maps of the tokens' contributions instead of their probabilities.
 
-        A site's map is the length of the vector that a token adds to the layer's output; a word's, and
-        everything put together from several sites, takes each token's share of these lengths.
+        The map of a site is the length of the vector that a token adds to the layer's output. Maps of words,
+        and means over sites, take each token's fraction of the sum of these lengths.
 
         Raises:
-            NoSuchMap: it is not recorded.
+            NoSuchMap: contributions are not recorded.
         """
         return self._view("values")
 
     @property
     def refined(self) -> "HeatMaps":
-        """Maps spread by self-attention over positions that look alike. Raises NoSuchMap if not recorded."""
+        """Maps spread by self-attention over similar positions. Raises NoSuchMap if not recorded."""
         return self._view("refined")
 
     @property
     def negative(self) -> "HeatMaps":
-        """Where the negative prompt acted. Raises NoSuchMap where it is not recorded."""
+        """The maps of the negative prompt. Raises NoSuchMap if it is not recorded."""
         their = self.of_negative
         if their is None:
             raise NoSuchMap(
@@ -105,62 +105,64 @@ class HeatMaps(SiteMeasures, Drawn):
         return replace(ours, selection=self.selection.of_negative(their.recording))
 
     def with_end(self, share: float = 1.0) -> "HeatMaps":
-        """Words with that share of the end token's probability, divided among them as they divide their own.
+        """Adds a fraction of the end token's probability to the words, in proportion to their own
+        probabilities.
 
-        The end token has read the whole prompt, so it can lie on what is drawn and not on the ground behind.
-        Padding, which copies it, does not count: it lies on the ground just as much.
+        The end token encodes the whole prompt, so its map often lies on the objects and not on the
+        background. Padding tokens are left out, because their maps cover the background as well.
         """
         return replace(self, end_share=share)
 
     def words(self) -> tuple[Word, ...]:
-        """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
+        """The words of the prompt, in order; tokens belong to the word that contains their characters."""
         return words_of(self.prompt, self.tokens)
 
     def all(self) -> "HeatMaps":
-        """The mean over all heads and predictions, of every grid but the coarsest, the least sharp."""
+        """The mean over all heads and predictions, of all grids but the coarsest, which is the least
+        sharp."""
         return replace(self, selection=self.selection.all())
 
     def taken_grids(self) -> tuple[Grid, ...]:
-        """The grids that a map is put together from, the finest first."""
+        """The grids that are combined in a map, the finest first."""
         return self.selection.taken_grids()
 
     def probabilities(self) -> Float[Tensor, "m h w"]:
-        """Every token's map, on the finest grid that is taken."""
+        """The maps of all tokens, on the finest of the combined grids."""
         return self.selection.mean(range(len(self.tokens)))
 
     def word(self, text: str, occurrence: int | None = None) -> Float[Tensor, "h w"]:
-        """The probability that a pixel attends to a word, its sub-tokens together.
+        """The probability that a pixel attends to a word: the sum over its tokens.
 
         Args:
-            text: upper and lower case are one; may be several words, which are then taken together.
-            occurrence: from 0, which of several equal words; None takes them together.
+            text: one word or several, whose maps are added; case is ignored.
+            occurrence: selects one of several equal words, from 0; None adds them.
 
         Raises:
-            NoSuchMap: the prompt does not have it, or not so often.
+            NoSuchMap: the prompt does not contain the word, or not that often.
         """
         return self._scaled(self._words(tokens_of(self.words(), text, occurrence)))
 
     def token(self, index: int) -> Float[Tensor, "h w"]:
-        """The probability that a pixel attends to one position of the context; 0 is the start token. Raises
-        NoSuchMap where the context is shorter."""
+        """The probability that a pixel attends to one token of the context; 0 is the start token. Raises
+        NoSuchMap if the context is shorter."""
         if not 0 <= index < len(self.tokens):
             raise NoSuchMap(f"token is {index}; the context has 0 to {len(self.tokens) - 1}")
         return self._scaled(self._sum([index]))
 
     def start(self) -> Float[Tensor, "h w"]:
-        """The probability that a pixel attends to a start token: to no word in particular."""
+        """The probability that a pixel attends to a start token, which stands for no word."""
         return self._scaled(self._sum(self._part("start")))
 
     def end(self) -> Float[Tensor, "h w"]:
-        """The probability that a pixel attends to an end token, which has read the whole prompt."""
+        """The probability that a pixel attends to an end token, which encodes the whole prompt."""
         return self._scaled(self._sum(self._part("end")))
 
     def padding(self) -> Float[Tensor, "h w"]:
-        """The probability that a pixel attends to what fills the context behind the end."""
+        """The probability that a pixel attends to the padding after the end token."""
         return self._scaled(self._sum(self._part("padding")))
 
     def point(self, x: int, y: int) -> Float[Tensor, "h w"]:
-        """Where the position that pixel (x, y) lies in attends to in the picture itself; it sums to 1.
+        """The self-attention of pixel (x, y): where its position attends in the picture. It sums to 1.
 
         Raises:
             NoSuchMap: self-attention of that point is not recorded.
@@ -170,23 +172,24 @@ class HeatMaps(SiteMeasures, Drawn):
         return self._scaled(fine / fine.sum())
 
     def point_at(self, name: str, x: int, y: int) -> Float[Tensor, "h w"]:
-        """As `point`, at one self-attention site, on its own grid. Raises NoSuchMap also for another site."""
+        """As `point`, at one self-attention site, on its own grid. Raises NoSuchMap also for unknown
+        sites."""
         points, index = self._point(x, y)
         return self._scaled(points.site(name)[index])
 
     def points(self) -> dict[Point, Float[Tensor, "h w"]]:
-        """Point, as parts of width and height -> what it attends to so far, on the finest grid."""
+        """Point, as fractions of width and height -> its self-attention so far, on the finest grid."""
         return point_maps(self.recording)
 
     def query(self, text: str) -> Float[Tensor, "h w"]:
-        """The probability that a pixel would attend to words that the prompt need not have. They are encoded
-        as a prompt of their own, and share each pixel's attention with its start and end.
+        """The probability that a pixel would attend to any words. They are encoded as a prompt of their own,
+        and share each pixel's attention with the start and end tokens of that prompt.
 
         Raises:
-            NoSuchMap: no queries were recorded, or none of the steps taken.
+            NoSuchMap: no queries were recorded, or none for the selected steps.
         """
         steps = self.selection.queried_steps()
-        assert self.keys is not None  # whoever records queries gives it
+        assert self.keys is not None  # given whenever queries are recorded
         tokens, keys = self.keys(text)
         best = replace(self.selection.best, last=1.0)  # of the predictions whose queries there are
         recording = queried(self.recording, steps, keys)
@@ -194,49 +197,50 @@ class HeatMaps(SiteMeasures, Drawn):
         return replace(self, prompt=text, tokens=tokens, selection=of_text).word(text)
 
     def step(self, index: int) -> "HeatMaps":
-        """The maps of one prediction alone. Raises NoSuchMap where there were fewer."""
+        """The maps of one prediction. Raises NoSuchMap if there were fewer."""
         return replace(self, selection=self.selection.step(index))
 
     def grid(self, side: int) -> "HeatMaps":
-        """The maps of the sites with `side` positions along the shorter side. Raises NoSuchMap."""
+        """The maps of the sites with `side` positions along the shorter side. Raises NoSuchMap if none
+        has."""
         return replace(self, selection=self.selection.grid(side))
 
     def site(self, name: str) -> Float[Tensor, "m h w"]:
         """All tokens at one site, on its own grid: the mean over heads and predictions.
 
         Raises:
-            NoSuchMap: no such site, or none was recorded by itself.
+            NoSuchMap: there is no such site, or sites are not recorded separately.
         """
         maps = self.selection.site(name)
         return self._scaled(maps.mean(0) if self.recording.level == "head" else maps)
 
     def head(self, name: str, index: int) -> Float[Tensor, "m h w"]:
-        """As `site`, of one head. Raises NoSuchMap also where heads were not recorded."""
+        """As `site`, for one head. Raises NoSuchMap also if heads are not recorded."""
         return self._scaled(self.selection.head(name, index))
 
     def sites(self) -> tuple[str, ...]:
-        """Names of the sites that are recorded by themselves, in the order in which they run."""
+        """Names of the sites that are recorded separately, in the order in which they run."""
         return tuple(self.recording.sums)
 
     def layers(self, kind: LayerKind = "grid", steps: Sequence[int] | None = None) -> Iterator[Layer]:
-        """Everything that is recorded of one kind: grids, sites by head, or sites by prediction.
+        """All recorded layers of one kind: grids, sites by head, or sites by prediction.
 
         Args:
-            steps: the predictions of which a grid has frames; None for all.
+            steps: the predictions for which a grid has frames; None means all.
         """
         if kind == "grid":
             return grid_layers(self.recording, range(self.num_steps) if steps is None else steps)
         return head_layers(self.recording) if kind == "heads" else step_layers(self.recording)
 
     def views(self) -> "dict[str, HeatMaps]":
-        """The other kinds of maps that are recorded so far: `values`, `refined`, `negative`."""
+        """The other types of maps that are recorded so far: `values`, `refined`, `negative`."""
         recorded = self.recording.views
         names: list[str] = [x for x in ("values", "refined") if x in recorded and recorded[x].steps]
         found = {name: self._view(name) for name in names}
         return found if self.of_negative is None else found | {"negative": self.negative}
 
     def at(self, x: int, y: int) -> dict[str, float]:
-        """How one pixel shares its attention among the words, the largest first.
+        """Word -> the probability that one pixel attends to it, the largest first.
 
         Raises:
             NoSuchMap: the pixel lies outside the picture.
@@ -250,7 +254,7 @@ class HeatMaps(SiteMeasures, Drawn):
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
     def site_maps(self, tokens: Sequence[int]) -> dict[str, Float[Tensor, "k h w"]]:
-        """Site -> the maps of some tokens there. Raises NoSuchMap where sites are not recorded."""
+        """Site -> the maps of some tokens there. Raises NoSuchMap if sites are not recorded."""
         self.selection.check_sites()
         return {site: self.raw.site(site)[list(tokens)] for site in self.sites()}
 
@@ -268,7 +272,7 @@ class HeatMaps(SiteMeasures, Drawn):
         return numbers.resized(self.selection.mean(tokens).sum(0), self.size).clamp(0, 1)
 
     def _words(self, tokens: Sequence[int]) -> Float[Tensor, "h w"]:
-        """As `_sum`, with the words' share of the end token's probability."""
+        """As `_sum`, with the fraction of the end token's probability that words receive."""
         if not self.end_share:
             return self._sum(tokens)
         maps = self.probabilities()

@@ -1,4 +1,4 @@
-"""A word for each pixel: maps as a segmentation."""
+"""Assigns a word to each pixel: a segmentation from maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.selection import NoSuchMap
 
 THRESHOLD = 0.4  # DAAM's, Tang et al. 2022, arXiv:2210.04885, section 4.1
-MAX_WORDS = 255  # an indexed PNG has 256 colours, and one is that of no word
-LEAST = 0.002  # of the picture; fewer pixels are slivers between other things
-# Words that name nothing that could be seen in a picture.
+MAX_WORDS = 255  # an indexed PNG has 256 colours, and one stands for no word
+LEAST = 0.002  # of the picture; smaller regions are slivers between objects
+# Words that name nothing visible.
 _EMPTY = frozenset(
     "a an the and or but of on in at to by for from with without as is are be this that its his her their "
     "very some there which who".split()
@@ -22,13 +22,13 @@ _EMPTY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Which word each pixel belongs to.
+    """The word of each pixel.
 
     Attributes:
-        words: those that pixels were given to, in the prompt's order; equal words are one.
+        words: the words that competed for pixels, in the prompt's order; equal words are one.
         values: 0 for no word, i + 1 for `words[i]`, at the picture's size.
-        scores: the mean probability of each word over its pixels; 0 for a word without any.
-        threshold: the share of the largest value of any word below which a pixel belongs to none.
+        scores: the mean probability of each word over its pixels; 0 for a word without pixels.
+        threshold: the fraction of the largest value of any word below which a pixel gets no word.
     """
 
     words: tuple[str, ...]
@@ -37,7 +37,7 @@ class Labels:
     threshold: float
 
     def mask(self, word: str) -> Bool[np.ndarray, "h w"]:
-        """The pixels of a word. Raises NoSuchMap where it is none of `words`."""
+        """The pixels of a word. Raises NoSuchMap if it is not one of `words`."""
         if word not in self.words:
             raise NoSuchMap(
                 f"the word is {word!r}; pixels were given to {', '.join(self.words) or 'no word'}"
@@ -46,13 +46,13 @@ class Labels:
 
 
 def label(maps: HeatMaps, words: Sequence[str] | None = None, *, threshold: float = THRESHOLD) -> Labels:
-    """Gives each pixel to the word that it attends to most, or to none.
+    """Assigns each pixel to the word that it attends to most, or to no word.
 
     Args:
-        words: those that compete for pixels; None for all of the prompt but articles, prepositions and the
-            like.
-        threshold: a pixel whose largest probability is below this share of the largest of the picture
-            belongs to no word.
+        words: the words that compete for pixels; None takes all of the prompt except articles, prepositions
+            and similar words.
+        threshold: a pixel whose largest probability is below this fraction of the picture's largest gets no
+            word.
 
     Raises:
         NoSuchMap: the prompt does not have one of the words, or too many.
@@ -79,7 +79,7 @@ def label(maps: HeatMaps, words: Sequence[str] | None = None, *, threshold: floa
 
 
 def _nameable(maps: HeatMaps) -> tuple[str, ...]:
-    """The words of the prompt that may be seen in a picture, each once."""
+    """The words of the prompt that may be visible in a picture, each once."""
     found: dict[str, str] = {}
     for word in maps.words():
         folded = word.text.casefold()

@@ -1,4 +1,4 @@
-"""Everything that is recorded of a picture, layer by layer: grids, then sites by head and by prediction."""
+"""Iterates over all recorded maps of a picture: grids, then sites by head and by prediction."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ LayerKind = Literal["best", "grid", "heads", "steps"]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """All tokens of one grid or site, in several frames.
+    """The maps of all tokens for one grid or site, in several frames.
 
     Attributes:
-        name: "best", "16x16", or the site's.
-        frames: of `best`, `grid` and `steps` the prediction, of `heads` the head; None is the mean over them.
-        maps: float32 on the CPU, a row for each frame.
+        name: "best", "16x16", or the name of the site.
+        frames: the prediction of each frame, or for `heads` the head; None stands for the mean over them.
+        maps: float32 on the CPU, one row for each frame.
     """
 
     name: str
@@ -30,14 +30,14 @@ class Layer:
 
 
 def grid_layers(recording: Recording, steps: Sequence[int]) -> Iterator[Layer]:
-    """Each grid, the finest first: the mean over all predictions, then each of `steps`."""
+    """Each grid, the finest first: its mean over all predictions, then its maps in `steps`."""
     for grid in sorted(recording.totals, reverse=True):
         maps = [recording.grid(grid), *(recording.grid(grid, [step]) for step in steps)]
         yield _layer(f"{grid[0]}x{grid[1]}", "grid", (None, *steps), maps)
 
 
 def head_layers(recording: Recording) -> Iterator[Layer]:
-    """Each site over all predictions: the mean over heads, then each head where heads are recorded."""
+    """Each site over all predictions: the mean over heads, then each head if heads are recorded."""
     for name in recording.sums:
         maps = recording.site(name)
         if recording.level == "head":
@@ -47,7 +47,7 @@ def head_layers(recording: Recording) -> Iterator[Layer]:
 
 
 def step_layers(recording: Recording) -> Iterator[Layer]:
-    """Each site at each prediction, mean over heads, where single predictions are recorded."""
+    """Each site at each prediction, mean over heads, if single predictions are recorded."""
     steps = range(len(recording.site_steps))
     for name in recording.sums if steps else ():
         maps = [recording.site(name, [step]) for step in steps]

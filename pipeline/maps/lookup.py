@@ -1,4 +1,4 @@
-"""The tokens of words that a caller names."""
+"""Finds the tokens of words that a caller names."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,16 +9,16 @@ from limelight.pipeline.text.words import Word
 
 
 def tokens_of(words: Sequence[Word], text: str, occurrence: int | None) -> list[int]:
-    """Positions in the context of a word, or of several.
+    """Positions of a word, or of several, in the context.
 
-    Characters that touch in `text` are found where they touch in the prompt.
+    Characters without a space between them in `text` are found only where the prompt has no space either.
 
     Args:
-        words: those of the prompt.
-        occurrence: from 0, which of several equal words; None takes them together.
+        words: the words of the prompt.
+        occurrence: selects one of several equal words, from 0; None takes all.
 
     Raises:
-        NoSuchMap: the prompt does not have it, or not so often.
+        NoSuchMap: the prompt does not contain the word, or not that often.
     """
     if any(spelled(text) == spelled(word.text) for word in words):
         return list(_find(words, text, occurrence, [(word,) for word in words]))

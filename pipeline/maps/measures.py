@@ -1,4 +1,4 @@
-"""What the maps of words come to in numbers, site by site."""
+"""Statistics of the maps of words, for each site."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from limelight.pipeline.text.words import Word
 
 
 class SiteMeasures(ABC):
-    """Measures of maps that say, for each site, where some tokens are looked at."""
+    """Statistics of maps that are known for each site."""
 
     __slots__ = ()
 
@@ -22,31 +22,32 @@ class SiteMeasures(ABC):
 
     @abstractmethod
     def site_maps(self, tokens: Sequence[int]) -> Mapping[str, Float[Tensor, "k h w"]]:
-        """Site -> the maps of some tokens there. Raises NoSuchMap where sites are not recorded."""
+        """Site -> the maps of some tokens there. Raises NoSuchMap if sites are not recorded."""
 
     def concentration(self, word: str) -> dict[str, float]:
-        """Site -> how concentrated a word's map is there: 0 where it is even, 1 where it is one position.
+        """Site -> the concentration of a word's map: 0 for a uniform map, 1 for a single position.
 
         Raises:
-            NoSuchMap: the prompt does not have the word, or sites are not recorded.
+            NoSuchMap: the prompt does not contain the word, or sites are not recorded.
         """
         found = self.site_maps(tokens_of(self.words(), word, None))
         return {site: numbers.concentration(maps.sum(0)) for site, maps in found.items()}
 
     def overlap(self, word: str, other: str) -> dict[str, float]:
-        """Site -> what the maps of two words have in common there, 0 to 1.
+        """Site -> the overlap of the maps of two words, 0 to 1.
 
         Raises:
-            NoSuchMap: the prompt does not have a word, or sites are not recorded.
+            NoSuchMap: the prompt does not contain a word, or sites are not recorded.
         """
         one, two = (self.site_maps(tokens_of(self.words(), each, None)) for each in (word, other))
         return {site: numbers.overlap(one[site].sum(0), two[site].sum(0)) for site in one}
 
     def outliers(self, threshold: float = 3.5) -> dict[str, float]:
-        """Sites whose words lie elsewhere than at the other sites, with how far; the furthest first.
+        """Site -> its distance from the others, for sites whose maps differ most from the rest; largest
+        first.
 
         Args:
-            threshold: robust z-score, in median absolute deviations, above which a site is named.
+            threshold: robust z-score, in median absolute deviations, above which a site is returned.
 
         Raises:
             NoSuchMap: sites are not recorded.

@@ -1,4 +1,4 @@
-"""What maps come to in numbers: how concentrated one is, what two share, which of many stand apart."""
+"""Statistics of maps: concentration of one, overlap of two, outliers among many."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def concentration(map: Float[Tensor, "h w"]) -> float:
-    """1 minus the entropy of a map over that of an even one: 0 where it is even, 1 where it is one position.
+    """1 minus the normalized entropy of a map: 0 for a uniform map, 1 for a single position.
 
     Source: Shannon 1948, section 6, with Pielou's evenness H / ln n.
     """
@@ -19,15 +19,16 @@ def concentration(map: Float[Tensor, "h w"]) -> float:
 
 
 def overlap(one: Float[Tensor, "h w"], other: Float[Tensor, "h w"]) -> float:
-    """What two maps have in common as distributions over positions, 0 to 1: 1 minus their total variation."""
+    """The overlap of two maps as distributions over positions, 0 to 1: 1 minus their total variation
+    distance."""
     return float(torch.minimum(_distribution(one), _distribution(other)).sum())
 
 
 def outliers(maps: Mapping[str, Float[Tensor, "k h w"]], threshold: float) -> dict[str, float]:
-    """Name -> how far its maps lie from the others', of those that lie further than most; furthest first.
+    """Name -> the distance of its maps from the others, for outliers only; largest first.
 
-    Maps are compared on the smallest grid, as distributions over positions. The distance of one is its mean
-    total variation from the others; its score counts median absolute deviations from the median distance.
+    Maps are compared on the smallest grid, as distributions over positions. The distance is the mean total
+    variation from the others. The score is its difference from the median, in median absolute deviations.
 
     Source: Iglewicz & Hoaglin 1993, "How to Detect and Handle Outliers": 0.6745 (x - median) / MAD > 3.5.
     """
@@ -44,7 +45,7 @@ def outliers(maps: Mapping[str, Float[Tensor, "k h w"]], threshold: float) -> di
 
 
 def stretched(map: Float[Tensor, "*k h w"]) -> Float[Tensor, "*k h w"]:
-    """Each map from 0, where it is least, to 1, where it is most; 0 where it is the same everywhere."""
+    """Each map, stretched so that its minimum is 0 and its maximum 1; a constant map becomes 0."""
     low, high = map.amin((-2, -1), keepdim=True), map.amax((-2, -1), keepdim=True)
     span = high - low
     return torch.where(span > 0, (map - low) / span.clamp(min=torch.finfo(map.dtype).tiny), 0.0)
@@ -53,14 +54,14 @@ def stretched(map: Float[Tensor, "*k h w"]) -> Float[Tensor, "*k h w"]:
 def with_share(
     maps: Float[Tensor, "m h w"], tokens: list[int], words: list[int], end: list[int], share: float
 ) -> Float[Tensor, "h w"]:
-    """The map of `tokens` with their part of `share` of the end token's probability, which all `words` divide
-    as they divide their own."""
+    """The map of `tokens`, plus their part of the fraction `share` of the end token's probability. All
+    `words` divide that fraction in proportion to their own probabilities."""
     own = maps[tokens].sum(0)
     return own + share * maps[end].sum(0) * own / maps[words].sum(0).clamp(min=1e-12)
 
 
 def resized(map: Float[Tensor, "gh gw"], size: tuple[int, int]) -> Float[Tensor, "h w"]:
-    """A map on another grid, by bicubic interpolation, which may go below 0 and above 1."""
+    """A map on another grid, by bicubic interpolation, which may return values below 0 and above 1."""
     return F.interpolate(map[None, None], size=size, mode="bicubic", align_corners=False)[0, 0]
 
 

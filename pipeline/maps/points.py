@@ -1,4 +1,4 @@
-"""Self-attention of the points that a request names."""
+"""Self-attention of the points in a request."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -8,10 +8,10 @@ from limelight.pipeline.maps.selection import NoSuchMap
 
 
 def point_index(recording: Recording, size: tuple[int, int], x: int, y: int) -> int:
-    """Which of the recorded points pixel (x, y) is.
+    """The index of pixel (x, y) among the recorded points.
 
     Raises:
-        NoSuchMap: it is none of them.
+        NoSuchMap: it is not recorded.
     """
     height, width = size
     points = [(int(px * width), int(py * height)) for px, py in recording.extras.points]
@@ -24,7 +24,8 @@ def point_index(recording: Recording, size: tuple[int, int], x: int, y: int) -> 
 
 
 def point_maps(recording: Recording) -> dict[Point, Float[Tensor, "h w"]]:
-    """Point, as parts of width and height -> what it attends to, on the finest grid; each map sums to 1."""
+    """Point, as fractions of width and height -> its self-attention on the finest grid; each map sums to
+    1."""
     view = recording.views.get("points")
     if view is None or not view.steps:
         return {}

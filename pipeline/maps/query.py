@@ -1,4 +1,4 @@
-"""Maps of words that are not in the prompt, from the queries of a picture."""
+"""Computes maps of words that are not in the prompt, from the recorded queries of a picture."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,10 +17,10 @@ Keys = Callable[[str], tuple[tuple[Token, ...], Mapping[str, Tensor]]]  # text -
 
 @torch.inference_mode()
 def context_keys(model: Model, reading: Reading, text: str) -> tuple[tuple[Token, ...], dict[str, Tensor]]:
-    """The tokens of a text from its start to its end, without padding, and the keys that each site makes.
+    """The tokens of a text, without padding, and their keys at each site.
 
     Raises:
-        UsageError: it takes more than one chunk.
+        UsageError: the text takes more than one chunk.
     """
     conditioning = model.text.prompt(text, **reading)
     if len(conditioning.context) > model.text.length:
@@ -35,9 +35,9 @@ def context_keys(model: Model, reading: Reading, text: str) -> tuple[tuple[Token
 
 @torch.inference_mode()
 def queried(recording: Recording, steps: tuple[int, ...], keys: Mapping[str, Tensor]) -> Recording:
-    """What would have been recorded of `steps`, had the keys been there instead of the prompt's.
+    """The recording of `steps` that these keys would have given in place of the prompt's.
 
-    The softmax is over the tokens of the text that is asked for; its start token takes what is not meant.
+    The softmax is over the tokens of the text. Its start token receives the attention that fits no word.
 
     Source: Marcos-Manchon et al. 2024, arXiv:2403.14291.
     """
@@ -55,5 +55,5 @@ def queried(recording: Recording, steps: tuple[int, ...], keys: Mapping[str, Ten
 
 
 def _grids(recording: Recording) -> dict[int, Grid]:
-    """Positions -> the grid that has so many."""
+    """Number of positions -> its grid."""
     return {height * width: (height, width) for height, width in recording.steps[0]}

@@ -1,4 +1,4 @@
-"""The maps that a request asks for: their recordings, and the heat maps that are read from them."""
+"""The maps of a request: their recordings, and the heat maps that are computed from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +17,10 @@ from limelight.pipeline.text.encoder import Conditioning, Reading
 
 @dataclass(frozen=True, slots=True)
 class RequestMaps:
-    """The recordings of a request's prompt and of its negative prompt, None where not wanted.
+    """The recordings of a request's prompt and of its negative prompt; None if not requested.
 
     Args:
-        view: the heat maps of both; it reads the recordings as they grow.
+        view: the heat maps of both, which follow the recordings as they grow.
     """
 
     negative: Recording | None
@@ -28,11 +28,13 @@ class RequestMaps:
     view: HeatMaps
 
     def recordings(self, roles: Sequence[str]) -> list[Recording | None]:
-        """The recording of each row of a prediction; of a model that edits images, the negative prompt's is
-        that with the image, and rows with another self-attention have none.
+        """The recording of each row of a prediction.
+
+        A model that edits images has two negative rows; the one with the image is recorded. Rows with
+        modified self-attention are not recorded.
 
         Args:
-            roles: what each row is for, as `PredictionRequest` has them.
+            roles: the purpose of each row, as in `PredictionRequest`.
         """
         recordings: list[Recording | None] = [None] * len(roles)
         recordings[-1] = self.prompt
@@ -42,7 +44,7 @@ class RequestMaps:
 
     @property
     def heatmaps(self) -> HeatMaps | None:
-        """A view of what is recorded so far, None where nothing is."""
+        """The heat maps recorded so far; None if there are none."""
         if not self.prompt.steps:
             return None
         if self.negative is not None and not self.negative.steps:
@@ -53,11 +55,11 @@ class RequestMaps:
 def start_maps(
     request: GenerationRequest, model: Model, negative: Conditioning, prompt: Conditioning, count: int
 ) -> RequestMaps | None:
-    """Empty recordings of the first `count` predictions, None where the request wants none.
+    """Empty recordings for the first `count` predictions; None if the request wants none.
 
     Raises:
         RecordingTooLarge: they would take too much memory.
-        RequestError: queries of a prediction that will not be made.
+        RequestError: the request wants queries of a prediction that will not be made.
     """
     follows = any(each.word for each in request.regions)
     if not request.record and not follows:
@@ -81,7 +83,7 @@ def start_maps(
     of_prompt = Recording(level, len(prompt.context), extras)
     of_negative = None
     if "negative" in request.record_extras and request.is_guided:
-        words = replace(extras, points=(), queries=())  # points are the prompt's alone
+        words = replace(extras, points=(), queries=())  # only the prompt's recording has points
         of_negative = Recording(level, len(negative.context), words)
     wanted = [each for each in (of_negative, of_prompt) if each is not None]
     check_recordings(wanted, _sites(request, model), count)
@@ -91,7 +93,7 @@ def start_maps(
         their = HeatMaps(request.negative_prompt, negative.tokens, size, Selection(of_negative, best))
         maps = replace(maps, of_negative=their)
     read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}
-    if request.record_queries:  # only then: it holds on to the model
+    if request.record_queries:  # only then, since the function keeps the model in memory
         maps = replace(maps, keys=partial(context_keys, model, read))
     return RequestMaps(of_negative, of_prompt, maps)
 

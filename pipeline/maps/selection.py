@@ -1,4 +1,4 @@
-"""Which grids, predictions and sites of a recording are read together."""
+"""Selects which grids, predictions and heads of a recording are combined in a map."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,17 +15,17 @@ from limelight.pipeline.models.best_maps import ALL, BestMaps
 
 
 class NoSuchMap(UsageError):
-    """There is no map of that word, token, site, step or grid; the message names those that exist."""
+    """There is no map of this word, token, site, step or grid; the message names those that exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A recording, and the part of it that is read together.
+    """A recording, and the part of it that is combined.
 
     Args:
-        best: how maps are put together where neither predictions nor grids are named.
-        steps: index of the predictions; None for those that are best.
-        grids: None for the heads or grids that are best.
+        best: how maps are combined if neither predictions nor grids are given.
+        steps: indices of the predictions; None means the best ones.
+        grids: the grids; None means the best heads or grids.
     """
 
     recording: Recording
@@ -34,7 +34,7 @@ class Selection:
     grids: tuple[Grid, ...] | None = None
 
     def step(self, index: int) -> "Selection":
-        """One prediction alone.
+        """Only one prediction.
 
         Raises:
             NoSuchMap: there were fewer predictions.
@@ -57,10 +57,10 @@ class Selection:
         return replace(self, grids=chosen)
 
     def view(self, name: str) -> "Selection":
-        """The same part of another kind of map, such as `values`.
+        """The same part of another type of map, such as `values`.
 
         Raises:
-            NoSuchMap: it is not recorded, or not on the grids taken.
+            NoSuchMap: it is not recorded, or not on the selected grids.
         """
         if name not in self.recording.views:
             raise NoSuchMap(f"{name} is not recorded; it needs record_extras=({name!r},)")
@@ -73,7 +73,7 @@ class Selection:
         """The same part of the negative prompt's recording.
 
         Raises:
-            NoSuchMap: it has fewer predictions, and single ones are asked for.
+            NoSuchMap: it has fewer predictions, and single ones are selected.
         """
         ours, theirs = len(self.recording.steps), len(recording.steps)
         if self.steps is not None and ours != theirs:
@@ -103,7 +103,7 @@ class Selection:
         return replace(self, best=ALL, steps=None, grids=None)
 
     def taken_grids(self) -> tuple[Grid, ...]:
-        """The grids that a map is put together from, the finest first."""
+        """The grids that are combined in a map, the finest first."""
         grids = self.recorded_grids()
         if self.grids is not None:
             return self.grids
@@ -112,7 +112,7 @@ class Selection:
         return grids[:1] if self.best.finest else grids[:-1] or grids
 
     def taken_steps(self) -> tuple[int, ...] | None:
-        """The predictions that a map is put together from; None for all."""
+        """The predictions that are combined in a map; None means all."""
         if self.steps is not None or self.grids is not None or self.best.last == 1:
             return self.steps
         count = len(self.recording.steps)
@@ -124,11 +124,11 @@ class Selection:
 
     @property
     def _source(self) -> Recording:
-        """The recording of chosen heads where these are best, otherwise of all."""
+        """The recording of the chosen heads if these are best, otherwise of all heads."""
         return self.recording.views["chosen"] if self._has_chosen else self.recording
 
     def in_words(self) -> str:
-        """What a map is put together from: "the mean of 5 heads of the 16x16 sites over 25 predictions"."""
+        """A description, such as "the mean of 5 heads of the 16x16 sites over 25 predictions"."""
         sizes = " and ".join(f"{height}x{width}" for height, width in self.taken_grids())
         heads = sum(map(len, self.best.heads.values())) if self._has_chosen else "all"
         count, steps = self.recording.num_own, self.taken_steps()
@@ -140,7 +140,8 @@ class Selection:
         return f"the mean of {heads} heads of the {sizes} sites over {over}"
 
     def mean(self, tokens: Sequence[int]) -> Float[Tensor, "m h w"]:
-        """Mean over the predictions and heads taken, each grid weighed alike, on the finest of them."""
+        """Mean over the selected predictions and heads, with equal weights for grids, on the finest of
+        them."""
         finest, *others = self.taken_grids()
         source, steps = self._source, self.taken_steps()
         maps = [source.grid(finest, steps)[list(tokens)]]
@@ -150,10 +151,10 @@ class Selection:
         return torch.stack(maps).mean(0).cpu()
 
     def site(self, name: str) -> Tensor:
-        """Mean over the steps taken, at one site: m h w, or heads m h w at level `head`.
+        """Mean over the selected steps, at one site: m h w, or heads m h w at level `head`.
 
         Raises:
-            NoSuchMap: no such site, or none was recorded by itself.
+            NoSuchMap: there is no such site, or sites are not recorded separately.
         """
         self.check_sites()
         if name not in self.recording.sums:
@@ -162,10 +163,10 @@ class Selection:
         return self.recording.site(name, self.steps).float().cpu()
 
     def head(self, name: str, index: int) -> Float[Tensor, "m h w"]:
-        """As `site`, of one head.
+        """As `site`, for one head.
 
         Raises:
-            NoSuchMap: no such site or head, or heads were not recorded.
+            NoSuchMap: there is no such site or head, or heads are not recorded.
         """
         if self.recording.level != "head":
             raise NoSuchMap(f"recorded at level {self.recording.level!r}; heads need record='head'")
@@ -175,7 +176,7 @@ class Selection:
         return maps[index]
 
     def check_sites(self) -> None:
-        """Raises NoSuchMap where no site was recorded by itself, or none of the steps taken."""
+        """Raises NoSuchMap if sites are not recorded separately, or not for the selected steps."""
         if not self.recording.sums:
             raise NoSuchMap(f"recorded at level {self.recording.level!r}; sites need record='site' or 'head'")
         if self.steps is not None and not self.recording.site_steps:
@@ -185,7 +186,7 @@ class Selection:
             )
 
     def queried_steps(self) -> tuple[int, ...]:
-        """The predictions taken whose queries were recorded.
+        """The selected predictions whose queries were recorded.
 
         Raises:
             NoSuchMap: there are none.
@@ -195,5 +196,5 @@ class Selection:
             raise NoSuchMap("no queries were recorded; they need record_queries=(a prediction, ...)")
         taken = tuple(kept) if self.steps is None else tuple(step for step in self.steps if step in kept)
         if not taken:
-            raise NoSuchMap(f"queries were recorded of predictions {', '.join(map(str, kept))} alone")
+            raise NoSuchMap(f"queries were recorded only for predictions {', '.join(map(str, kept))}")
         return taken

@@ -1,1 +1,1 @@
-"""Models: found, loaded, placed on a device and saved."""
+"""Finds models, loads them, places them on a device and saves them."""

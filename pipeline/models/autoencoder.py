@@ -1,4 +1,4 @@
-"""diffusers' VAE, imported without what cannot run here."""
+"""Imports diffusers' VAE without optional packages that cannot run here."""
 
 from importlib import import_module
 from typing import Any
@@ -7,8 +7,8 @@ import torch
 
 
 def autoencoder_class() -> Any:
-    """`AutoencoderKL`. Where torch sees no CUDA device, diffusers is kept from importing xformers, which runs
-    on CUDA alone and prints six lines that say so."""
+    """`AutoencoderKL`. Without a CUDA device, diffusers is kept from importing xformers, which needs CUDA and
+    would print six lines about it."""
     if not torch.cuda.is_available():
         import_module("diffusers.utils.import_utils")._xformers_available = False  # type: ignore[attr-defined]
     return import_module("diffusers.models.autoencoders.autoencoder_kl").AutoencoderKL

@@ -1,4 +1,4 @@
-"""Which attention maps of a model, put together, lie best on the things that words name."""
+"""The combination of a model's attention maps that best matches the objects that words name."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from limelight.files import UnreadableFile, read_json
 from limelight.pipeline.errors import ModelError
 from limelight.unet.sites import Site
 
@@ -14,13 +15,13 @@ FILE = "maps.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BestMaps:
-    """How the maps of heads and predictions are put together where nothing else is asked for.
+    """How maps of heads and predictions are combined by default.
 
     Attributes:
-        heads: cross-attention site -> its heads that are averaged; empty for all heads of the grids.
-        finest: of the grids the finest alone; otherwise all but the coarsest.
-        last: fraction of the predictions that is averaged, counted from the end: the first ones see noise.
-        scores: what the choice measured, for readers of the file.
+        heads: cross-attention site -> the heads that are averaged; empty means all heads of the grids.
+        finest: whether only the finest grid is used; otherwise all but the coarsest are.
+        last: fraction of the predictions that is averaged, counted from the end, since the first see noise.
+        scores: the measured scores, for readers of the file.
     """
 
     heads: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -30,16 +31,19 @@ class BestMaps:
 
     @classmethod
     def read(cls, folder: Path, sites: Iterable[Site]) -> "BestMaps | None":
-        """What the model in a folder says of itself in `maps.json`; None where it says nothing.
+        """Reads `maps.json` in a model's folder; None if there is none.
 
         Raises:
-            ModelError: the file is not what it should be, or names a head that the model does not have.
+            ModelError: the file is invalid, or names a head that the model does not have.
         """
         path = folder / FILE
-        if not path.is_file():
-            return None
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = read_json(path)
+        except FileNotFoundError:
+            return None
+        except UnreadableFile as error:
+            raise ModelError(str(error)) from None
+        try:
             heads = {str(site): tuple(map(int, each)) for site, each in stored["heads"].items()}
             last = float(stored["last"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -53,7 +57,7 @@ class BestMaps:
         return cls(heads=heads, finest=True, last=last, scores=stored.get("scores", {}))
 
     def write(self, folder: Path) -> Path:
-        """Stores it with the model in `folder`."""
+        """Writes `maps.json` into a model's folder."""
         path = folder / FILE
         heads = {site: list(each) for site, each in self.heads.items()}
         text = json.dumps({"heads": heads, "last": self.last, "scores": dict(self.scores)}, indent=1)

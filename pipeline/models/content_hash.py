@@ -1,4 +1,4 @@
-"""The content hash of a model, which takes a while and is seldom waited for."""
+"""Computes the content hash of a model in the background."""
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,10 +9,10 @@ from limelight.unet.weights.tensors import content_hash
 
 
 class ContentHash:
-    """SHA-256 of the content of weight files, computed once and beside other work.
+    """SHA-256 of the content of weight files, computed once, in another thread.
 
     Args:
-        files: as in `content_hash`; not read before `start` or `result`.
+        files: as in `content_hash`; they are not read before `start` or `result`.
     """
 
     def __init__(self, files: Iterable[Path]) -> None:
@@ -21,7 +21,7 @@ class ContentHash:
         self._digest: Future[str] | None = None
 
     def start(self) -> Future[str]:
-        """Begins to read the files in the background, unless that has begun."""
+        """Starts reading the files in the background, if it has not begun."""
         with self._lock:
             if self._digest is None:
                 executor = ThreadPoolExecutor(1, thread_name_prefix="content-hash")
@@ -30,5 +30,5 @@ class ContentHash:
             return self._digest
 
     def result(self) -> str:
-        """The hash in hex; waits for it."""
+        """The hash in hex. It waits until the hash is known."""
         return self.start().result()

@@ -1,4 +1,4 @@
-"""Where and in which precision a model runs, and how its parts share a small GPU."""
+"""Chooses the device and dtype of a model, and lets its parts share a small GPU."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def devices() -> list[str]:
-    """The devices of this machine, best first."""
+    """The devices of this machine, the best first."""
     found = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
         found.append("mps")
@@ -21,7 +21,7 @@ def devices() -> list[str]:
 
 
 def choose_device(name: str | None) -> torch.device:
-    """The named device, or the best one here.
+    """The named device, or the best one of this machine.
 
     Raises:
         UnknownName: this machine has no such device.
@@ -37,11 +37,11 @@ def choose_device(name: str | None) -> torch.device:
 
 
 def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
-    """The named dtype, or the usual one of the device.
+    """The named dtype, or the default of the device.
 
     Raises:
-        UnknownName: no such dtype.
-        UsageError: float16 on a CPU, which has no arithmetic for it.
+        UnknownName: there is no such dtype.
+        UsageError: the dtype is float16 and the device a CPU, which has no arithmetic for it.
     """
     if dtype is None:
         return torch.float32 if device.type == "cpu" else torch.float16
@@ -54,11 +54,11 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
 
 
 def take_turns(model: Model, device: torch.device) -> None:
-    """Lets a model whose parts are in main memory compute on `device`, one whole part at a time.
+    """Lets a model whose parts are in main memory compute on `device`, one part at a time.
 
-    The device needs room for the largest part, the U-Net, and what it computes, not for the others; in main
-    memory all parts stay. Slower by a copy of each part per turn: a U-Net that draws many requests together
-    stays where it is until one of them needs the VAE.
+    The device needs memory for the largest part, the U-Net, and its activations. All parts stay in main
+    memory. Each change of parts costs a copy. A U-Net that draws many requests together stays on the device
+    until one of them needs the VAE.
     """
     from accelerate.hooks import ModelHook, add_hook_to_module
     from accelerate.utils import send_to_device
@@ -66,7 +66,7 @@ def take_turns(model: Model, device: torch.device) -> None:
     class OneAtATime(ModelHook):
         def __init__(self, others: Sequence[nn.Module]) -> None:
             self.others = others
-            self.execution_device = device  # as accelerate's own hooks say it
+            self.execution_device = device  # the name that accelerate's hooks use
 
         def pre_forward(self, module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
             for other in self.others:
@@ -81,6 +81,6 @@ def take_turns(model: Model, device: torch.device) -> None:
 
 
 def check_offload(device: torch.device) -> None:
-    """Raises UsageError for a device whose memory is the main memory."""
+    """Raises UsageError for a device that uses main memory."""
     if device.type == "cpu":
         raise UsageError("offload is for devices with a memory of their own; the device is cpu, leave it out")

@@ -37,14 +37,14 @@ def load_model(
     vae: Path | None = None,
     exact: bool = False,
 ) -> Model:
-    """The model in `folder`, with every weight accounted for.
+    """The model in `folder`; every weight is loaded or refused.
 
-    Nothing is built before the header of every file is found right.
+    Nothing is built before the headers of all files have been checked.
 
     Args:
         variant: as in `diffusion_pytorch_model.fp16.safetensors`; None takes the plain files, or the only
-            variant that there is.
-        vae: the folder or file of another VAE, in the place of the model's own.
+            variant.
+        vae: the folder or file of another VAE, which replaces the model's own.
         exact: as in `optimize`.
 
     Raises:
@@ -98,7 +98,7 @@ def load_model(
 
 
 def _check_text(folder: Path, unet: UNetConfig, texts: Sequence[Mapping[str, Any]]) -> None:
-    """Raises ModelError unless the text encoders give what the U-Net takes."""
+    """Raises ModelError unless the text encoders and the U-Net fit together."""
     width = sum(text["hidden_size"] for text in texts)
     if width != unet.context_dim:
         raise ModelError(

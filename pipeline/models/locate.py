@@ -1,4 +1,4 @@
-"""From the name of a model to its folder or file, without loading anything."""
+"""Finds the folder or file of a model by its name, without loading anything."""
 
 import os
 from pathlib import Path
@@ -13,15 +13,15 @@ DEFAULT_MODEL = Path(__file__).parents[1] / "default_model"
 
 
 def locate_model(name: str | os.PathLike[str]) -> Path:
-    """The folder in diffusers layout, or the single file, that `name` stands for.
+    """The folder in diffusers layout, or the single file, of the model `name`.
 
     Args:
         name: `default`, a folder, a file, or a hub id `owner/name`; a hub model is taken from the local
             cache, or downloaded (safetensors only) where the hub can be reached.
 
     Raises:
-        UnknownName: none of these.
-        ModelError: a folder without a model, or a hub model that cannot be had.
+        UnknownName: the name is none of these.
+        ModelError: the folder has no model, or the hub model cannot be downloaded.
     """
     if name == "default":
         return DEFAULT_MODEL
@@ -50,7 +50,7 @@ def locate_model(name: str | os.PathLike[str]) -> Path:
 
 
 def _path(name: str | os.PathLike[str]) -> Path:
-    """Raises: ModelError: no path can have such a name."""
+    """The name as a path. Raises ModelError if no path can have it."""
     path = Path(name)
     try:
         path = path.expanduser()
@@ -64,6 +64,6 @@ def _path(name: str | os.PathLike[str]) -> Path:
 
 
 def _is_a_path(name: str) -> bool:
-    """Whether a name that is nothing here was meant as a path, and not as the id of a hub model."""
+    """Whether a name without file or folder was meant as a path, and not as the id of a hub model."""
     parts = Path(name).parts
     return name.startswith((".", "~", os.sep)) or len(parts) > 2 or Path(name).suffix.lower() in _SUFFIXES

@@ -1,4 +1,4 @@
-"""A model: its parts, and the services made from them."""
+"""A model: its parts and the objects made from them."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -19,19 +19,19 @@ Kind = Literal["draw", "inpaint", "edit"]
 
 
 class Model:
-    """What pictures are made with: U-Net, VAE, text encoder and the scheduler's configuration.
+    """A text-to-image model: U-Net, VAE, text encoder and the configuration of its scheduler.
 
     Args:
-        name: as the caller gave it, or the folder's own name; goes into the picture's record.
-        hash: of the content of all weights.
-        vocabulary: the words it was trained on, where they are few and it says so.
-        best_maps: as it says itself; None for what measured best for its family.
+        name: the name that the caller gave, or that of the folder; it is part of the picture's record.
+        hash: hash of the content of all weights.
+        vocabulary: the words that the model was trained on, if it lists them.
+        best_maps: the combination of maps that the model specifies; None takes the family's.
 
     Attributes:
         adapters: the LoRAs and learned words in use; none at first.
-        preview: reads latents roughly.
-        prompt_cache: keys and values of prompts, for every engine of this model.
-        schedulers: by name, made from `scheduler_config`.
+        preview: draws rough previews of latents.
+        prompt_cache: keys and values of prompts, shared by all engines of this model.
+        schedulers: name -> scheduler, made from `scheduler_config`.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class Model:
     @property
     def native_size(self) -> tuple[int, int]:
         """Height and width in pixels of the pictures that the model was trained on."""
-        height, width = self.unet.config.sample_size or (64, 64)  # Stable Diffusion 1's, where none is stated
+        height, width = self.unet.config.sample_size or (64, 64)  # Stable Diffusion 1's, if none is stated
         return height * self.latent_factor, width * self.latent_factor
 
     @property
     def kind(self) -> Kind:
-        """What the model does, by the channels that its U-Net takes with the latent."""
+        """The task of the model, which follows from the input channels of its U-Net."""
         return kind_of(self.unet.config.in_channels, self.vae.config.latent_channels)
 
     @property
@@ -83,8 +83,13 @@ class Model:
         return self.unet.config.time_cond_dim is not None
 
     @property
+    def takes_sizes(self) -> bool:
+        """Whether the U-Net is conditioned on sizes, as SDXL's are."""
+        return self.unet.config.added is not None
+
+    @property
     def is_scored(self) -> bool:
-        """Whether the U-Net takes a score of the picture's looks in the place of its target size."""
+        """Whether the U-Net takes an aesthetic score instead of the target size."""
         config = self.unet.config
         if config.added is None:
             return False
@@ -97,13 +102,13 @@ class Model:
 
 
 def num_size_ids(unet: UNetConfig, pooled_dim: int) -> int:
-    """How many sizes such a U-Net takes with the pooled text: 6 as SDXL, or 5 with a score as its refiner.
+    """How many sizes a U-Net takes with the pooled text: 6 as SDXL, or 5 as its refiner, which takes a score.
 
     Args:
         pooled_dim: features of the pooled text.
 
     Raises:
-        ModelError: another number.
+        ModelError: the number is neither 5 nor 6.
     """
     assert unet.added is not None
     rest = unet.added.input_dim - pooled_dim
@@ -117,10 +122,13 @@ def num_size_ids(unet: UNetConfig, pooled_dim: int) -> int:
 
 
 def kind_of(in_channels: int, latent_channels: int) -> Kind:
-    """draw: the latent alone. inpaint: mask and masked image. edit: the image (InstructPix2Pix).
+    """The task of a U-Net with these channels.
+
+    `draw` takes only the latent, `inpaint` also a mask and the masked image, `edit` also the image
+    (InstructPix2Pix).
 
     Raises:
-        ModelError: something else, such as a depth map.
+        ModelError: it takes another input, such as a depth map.
     """
     c = latent_channels
     kinds: dict[int, Kind] = {c: "draw", 2 * c + 1: "inpaint", 2 * c: "edit"}

@@ -1,4 +1,4 @@
-"""What a U-Net's cross-attention reads of each prompt, computed once and kept.
+"""Caches the keys and values that a U-Net's cross-attention reads of each prompt.
 
 Source: the keys and values of a context depend on neither the picture nor the step; Rombach et al. 2022,
 arXiv:2112.10752, equation 7 of section 3.3.
@@ -15,20 +15,20 @@ from limelight.attention.caches.contexts import Make, PagedContexts
 from limelight.pipeline.text.encoder import Conditioning
 from limelight.unet import UNet
 
-MAX_BYTES = 256 * 2**20  # of SD1.5 in float16 67 chunks, of SDXL 10
+MAX_BYTES = 256 * 2**20  # 67 chunks for SD1.5 in float16, 10 for SDXL
 
 
 class PromptCache:
     """Keys and values of the chunks of prompts, at every cross-attention site.
 
-    A chunk is known by its content: by the hash of what the text encoders made of it, which depends on its
-    token ids, their weights, the encoders and the layer taken of them, and by what is merged into the U-Net,
-    its dtype and its device. So a chunk is computed once for all steps, pictures, seeds and rows of guidance,
-    and rows that have it read the same page; the one used longest ago makes room. If weights of the U-Net are
-    changed by hand, call `forget`.
+    The key of a chunk is the hash of its embeddings, together with the changes merged into the U-Net, its
+    dtype and its device. The embeddings depend on the token ids, their weights, the text encoders and the
+    layer that is read. So a chunk is computed once for all steps, pictures, seeds and rows of guidance, and
+    all its rows read one page. The least recently used chunk is evicted. If other code changes weights of the
+    U-Net, call `forget`.
 
     Args:
-        max_bytes: size of the pages; what calls in flight read is there whatever it takes.
+        max_bytes: size of the pages; calls in flight may exceed it.
     """
 
     def __init__(self, unet: UNet, *, max_bytes: int = MAX_BYTES) -> None:
@@ -40,7 +40,7 @@ class PromptCache:
         self.pages.forget()
 
     def rows(self, conditionings: Sequence[Conditioning]) -> AbstractContextManager[ContextRows]:
-        """What each row of a U-Net call reads, until the end of the `with`."""
+        """The keys and values of each row of a U-Net call, valid inside the `with`."""
         return self.pages.rows([self._chunks(conditioning) for conditioning in conditionings])
 
     def _chunks(self, conditioning: Conditioning) -> list[tuple[Hashable, Make]]:

@@ -16,7 +16,7 @@ from limelight.pipeline.models.model import Model
 from limelight.unet.config.write_diffusers import describe
 from limelight.unet.weights.find import DIFFUSERS_STEM
 
-_PIPELINES = {  # by channels that the U-Net takes beside the latent's own
+_PIPELINES = {  # by the number of input channels in addition to the latent's
     0: "StableDiffusionPipeline",
     4: "StableDiffusionInstructPix2PixPipeline",
     5: "StableDiffusionInpaintPipeline",
@@ -28,7 +28,7 @@ def save_model(model: Model, folder: Path) -> Path:
     """Writes `model` as it is in memory: weights, configurations, tokenizers.
 
     Raises:
-        OutputError: there is something in `folder` already, or it cannot be written to.
+        OutputError: `folder` is not empty, or cannot be written to.
         ModelError: diffusers has no pipeline for such a model.
     """
     index = _index(model)
@@ -38,7 +38,7 @@ def save_model(model: Model, folder: Path) -> Path:
     try:
         scratch.mkdir(parents=True)
         _write(model, index, scratch)
-        os.replace(scratch, folder)  # an empty folder gives way
+        os.replace(scratch, folder)  # replaces an empty folder
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}") from None
     finally:
@@ -60,7 +60,8 @@ def _write(model: Model, index: Mapping[str, Any], folder: Path) -> None:
 
 
 def _write_text_model(module: Any, folder: Path) -> None:
-    """As transformers would, but without its progress bar, and under the names that every version reads."""
+    """Writes a text encoder as transformers does, without a progress bar and with names that all versions
+    read."""
     folder.mkdir()
     state = {
         name if name.startswith(("text_model.", "text_projection.")) else f"text_model.{name}": weight
@@ -97,7 +98,7 @@ def _index(model: Model) -> dict[str, Any]:
         index[name.replace("text_encoder", "tokenizer")] = ["transformers", "CLIPTokenizer"]
     if config.added is not None:
         index["force_zeros_for_empty_prompt"] = model.text.zero_empty_negative
-        if len(model.text.encoders) == 1:  # SDXL's refiner, which works on a picture
+        if len(model.text.encoders) == 1:  # SDXL's refiner, which takes a picture
             index |= {"text_encoder": [None, None], "tokenizer": [None, None]}
             index |= {"_class_name": "StableDiffusionXLImg2ImgPipeline", "requires_aesthetics_score": True}
         return index
@@ -105,7 +106,7 @@ def _index(model: Model) -> dict[str, Any]:
 
 
 def _text_names(model: Model) -> list[str]:
-    """SDXL's refiner has the second alone."""
+    """The names of the text encoders; SDXL's refiner has only the second."""
     if model.unet.config.added is not None and len(model.text.encoders) == 1:
         return ["text_encoder_2"]
     return ["text_encoder", "text_encoder_2"][: len(model.text.encoders)]

@@ -1,4 +1,4 @@
-"""A VAE of its own, in a folder or a file, to draw with in the place of a model's or where it has none."""
+"""Loads a separate VAE from a folder or a file; it replaces a model's own VAE, or a missing one."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,17 +18,19 @@ from limelight.unet.weights.tensors import Place
 def find_vae(
     path: Path, *, latent_size: int, scaling_factor: float, variant: str | None = None
 ) -> tuple[Built, list[Path]]:
-    """A VAE on meta with the places of its weights, all of which were found right, and the files they are in.
+    """A VAE on the meta device, the checked locations of its weights, and the files that hold them.
 
     Args:
-        path: a folder in diffusers layout, of a VAE or of a whole model, or a .safetensors file: in the
-            original layout, as it is or inside a checkpoint, or in diffusers', next to its config.json.
-        latent_size, scaling_factor: of the model that it is for; files in the original layout do not say.
+        path: a folder in diffusers layout, of a VAE or of a whole model, or a .safetensors file. The file may
+            be in the original layout, alone or inside a checkpoint, or in diffusers' layout, next to its
+            config.json.
+        latent_size, scaling_factor: those of its model, since files in the original layout do not contain
+            them.
         variant: as in `find_weights`.
 
     Raises:
         ModelError: there is no VAE.
-        WeightsError: a file is damaged, or holds something else.
+        WeightsError: a file is damaged, or holds no VAE.
     """
     if path.is_dir():
         folder = path / "vae" if (path / "vae").is_dir() else path
@@ -36,7 +38,7 @@ def find_vae(
         config = read_vae_config(folder / "config.json")
         entries = {name: (file, e) for file in files for name, e in read_header(file).items()}
         return _built(config, {vae_name(name): place for name, place in entries.items()}), files
-    if not path.is_file():
+    if not path.exists():
         raise ModelError(
             f"{path} does not exist; a VAE is a folder in diffusers layout or a .safetensors file"
         )
@@ -54,7 +56,7 @@ def find_vae(
 
 
 def vae_name(name: str) -> str:
-    """A VAE weight's name today; folders from before 2023 have other names in the attention layers."""
+    """The present name of a VAE's weight; folders from before 2023 have other names in attention layers."""
     if ".attentions." in name:
         for old, new in (("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")):
             name = name.replace(f".{old}.", f".{new}.")

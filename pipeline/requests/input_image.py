@@ -4,11 +4,13 @@ import hashlib
 import io
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from limelight.files import UnreadableFile, open_regular
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE, as_mask, as_rgb
 
@@ -50,9 +52,11 @@ class InputImage:
         if not isinstance(source, io.BytesIO):
             name = f"{name} {os.fspath(source)}"
         try:
-            with Image.open(source, formats=FORMATS) as image:
+            with opened(source) as file, Image.open(file, formats=FORMATS) as image:
                 _check_pixels(name, image.size)
                 return cls._of(name, ImageOps.exif_transpose(image), mode)
+        except UnreadableFile as error:
+            raise RequestError(f"{name.partition(' ')[0]} {error}") from None
         except Image.DecompressionBombError:
             raise RequestError(
                 f"{name} unpacks to more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; "
@@ -85,6 +89,16 @@ class InputImage:
     def to_dict(self) -> dict[str, Any]:
         width, height = self.size
         return {"sha256": self.sha256, "width": width, "height": height}
+
+
+def opened(source: str | os.PathLike[str] | io.BytesIO) -> AbstractContextManager[IO[bytes]]:
+    """An image's file, or the bytes of one, to read from.
+
+    Raises:
+        OSError: it is not there.
+        UnreadableFile: it is a FIFO, a device or a folder, or may not be read.
+    """
+    return nullcontext(source) if isinstance(source, io.BytesIO) else open_regular(source)
 
 
 def recall(name: str, stored: Any, source: Any, mode: str) -> InputImage:

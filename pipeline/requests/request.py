@@ -1,19 +1,21 @@
 """What is asked for: everything that decides how one picture comes out, checked before any work."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from limelight.pipeline.errors import RequestError
+from limelight.pipeline.requests import checks
 from limelight.pipeline.requests.expansion import Expansion
-from limelight.pipeline.requests.fields import FIELDS, IMAGES, MAX_SEED
-from limelight.pipeline.requests.input_image import InputImage, check_mask, fit, recall
+from limelight.pipeline.requests.fields import FIELDS, MAX_SEED
+from limelight.pipeline.requests.input_image import InputImage, check_mask, fit
+from limelight.pipeline.requests.input_latents import LatentSource
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE, check_memory
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import Record, Source, SyntaxName, Whole, as_json
 
 MAX_COUNT = 10_000
+DEFAULT_STEPS = 25
 STEERING = ("paint", "regions", "heads", "pag_scale", "seg_scale", "pladis")  # what changes attention
 
 
@@ -42,8 +44,8 @@ class GenerationRequest:
             width and height its size, each side down to a multiple of 8; with one of them, the other follows;
             with both, they must have its shape. It is resized to that.
         mask: of the image's size; white where the picture is drawn again, black where it stays.
-        strength: above 0, to 1, how far the image is redrawn: the part of the steps that are taken. None is
-            0.8, or 1 with a mask.
+        strength: 0 to 1, how far the image is redrawn: the part of the steps that are taken. None is 0.8, or
+            1 with a mask; 0 gives the image as the VAE brings it back.
         image_guidance_scale: how closely a model that edits images keeps to the image; None is 1.5.
         hires_scale: draws the picture, makes it this much larger, and goes over it with `hires_strength`.
         hires_strength: as `strength`, of the second pass; None is 0.5.
@@ -71,6 +73,20 @@ class GenerationRequest:
         record_queries: predictions, from 0, whose queries are kept, to ask for words that are not in the
             prompt.
         expansion: what the prompt was, and how a language model came to make it longer; for the record.
+        timesteps, sigmas: a schedule of your own, by its timesteps or by its noise levels, falling; the last
+            of `sigmas` is the level at the end, 0 for a picture. `num_steps` is then their number.
+        eta: the noise that the schedulers `ddim` and `tcd` add at each step, 0 to 1; for `ddim` 1 is DDPM
+            (Song et al., arXiv:2010.02502, equation 16), for `tcd` it is gamma of arXiv:2402.19159.
+        latents: a tensor 1 c h w to begin from, in place of the seed's noise: as `torch.randn` gives it, or,
+            with `denoising_start`, as `Result.latent` of another request has it.
+        denoising_start, denoising_end: between which parts of the training schedule the noise is taken away,
+            0 to 1, where two models draw one picture (Podell et al., arXiv:2307.01952, section 2.5).
+        original_size, crops_coords_top_left, target_size: what SDXL is conditioned on, as (height, width),
+            (top, left), (height, width); None is the picture's own size and no crop. Both prompts have them
+            (arXiv:2307.01952, section 2.2).
+        aesthetic_score, negative_aesthetic_score: what SDXL's refiner is conditioned on; None is 6 and 2.5.
+        padding_mask_crop: draws only the masked part of the image and so many pixels around it, at `width` x
+            `height` (None is the model's own size), and puts it back; the picture has the image's size.
 
     Raises:
         RequestError: a field is out of its range, or an image cannot be used.
@@ -80,7 +96,7 @@ class GenerationRequest:
     prompt: str
     negative_prompt: str = ""
     seed: int = 0
-    num_steps: int = 25
+    num_steps: int = DEFAULT_STEPS
     guidance_scale: float | None = None
     scheduler: str | None = None
     width: int | None = None
@@ -110,19 +126,30 @@ class GenerationRequest:
     record_points: tuple[tuple[int, int], ...] = ()
     record_queries: tuple[int, ...] = ()
     expansion: Expansion | None = None
+    timesteps: tuple[int, ...] = ()
+    sigmas: tuple[float, ...] = ()
+    eta: float = 0.0
+    latents: LatentSource | None = None
+    denoising_start: float | None = None
+    denoising_end: float | None = None
+    original_size: tuple[int, int] | None = None
+    crops_coords_top_left: tuple[int, int] | None = None
+    target_size: tuple[int, int] | None = None
+    aesthetic_score: float | None = None
+    negative_aesthetic_score: float | None = None
+    padding_mask_crop: int | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             self._check(field.name, field.default)
         self._check_size()
-        self._check_passes()
+        self._follow()
+        checks.check_passes(self)
         check_memory(*self.final_size)
-        if self.guidance_start >= self.guidance_end:
-            raise RequestError(
-                f"guidance_start is {self.guidance_start} and guidance_end {self.guidance_end}; "
-                "the start must be smaller (to have no guidance, set guidance_scale to 1)"
-            )
-        self._check_recorded()
+        checks.check_guidance(self)
+        checks.check_recorded(self)
+        checks.check_schedule(self)
+        checks.check_masked_part(self)
         for painted in self.paint:
             painted.check_prompt(self.prompt)
         for region in self.regions:
@@ -157,47 +184,24 @@ class GenerationRequest:
         """Lets the size follow from an image that is read, and compares the mask's."""
         if not isinstance(self.image, InputImage):
             return
-        width, height = fit(self.image, self.width, self.height)
-        self._set("width", width)
-        self._set("height", height)
+        if self.padding_mask_crop is None:
+            width, height = fit(self.image, self.width, self.height)
+            self._set("width", width)
+            self._set("height", height)
         if isinstance(self.mask, InputImage):
             check_mask(self.mask, self.image)
 
-    def _check_passes(self) -> None:
-        if self.pick > 1:
-            Whole(0, MAX_SEED).check("seed + pick - 1", self.seed + self.pick - 1)
-            if self.image is not None:
-                raise RequestError(
-                    f"pick is {self.pick} and image is given; a start is tried where a picture begins from "
-                    "noise: leave one out"
-                )
-        if self.strength is not None:
-            _check_one_step("strength", self.strength, self.num_steps)
-        if self.hires_scale is None:
-            return
-        if self.mask is not None:
-            raise RequestError(
-                "hires_scale and mask are given; a masked picture has no second pass: give one"
-            )
-        if self.hires_strength is None:
+    def _follow(self) -> None:
+        """Sets what follows from other fields."""
+        if self.hires_scale is not None and self.hires_strength is None:
             self._set("hires_strength", 0.5)
-        assert self.hires_strength is not None
-        _check_one_step("hires_strength", self.hires_strength, self.num_steps)
-
-    def _check_recorded(self) -> None:
-        if not self.record and (self.record_extras or self.record_points or self.record_queries):
-            raise RequestError(
-                "record is False beside record_extras, record_points or record_queries; set it"
-            )
-        if self.record_queries and self.lossy_cache_interval > 1:
-            raise RequestError(
-                f"lossy_cache_interval is {self.lossy_cache_interval} beside record_queries; predictions "
-                "between whole ones have no queries: set it to 1, or leave record_queries out"
-            )
-        for point in self.record_points:
-            for axis, value, size in zip("xy", point, self.final_size, strict=True):
-                if size is not None:
-                    Whole(0, size - 1).check(f"{axis} of a point", value)
+        if self.timesteps or self.sigmas:
+            count = len(self.timesteps) or len(self.sigmas) - 1
+            if self.num_steps not in (DEFAULT_STEPS, count):
+                raise RequestError(
+                    f"num_steps is {self.num_steps} and the schedule given has {count}; leave num_steps out"
+                )
+            self._set("num_steps", count)
 
     def opened(self) -> "GenerationRequest":
         """The request with its images and masks read from their files, and with the size that follows from
@@ -262,7 +266,8 @@ class GenerationRequest:
         return [replace(self, seed=self.seed + i * self.pick) for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON gives them back; of images, which are read for it, size and content hash."""
+        """The fields as JSON gives them back; of images, which are read for it, and of latents, size and
+        content hash."""
         request = self.opened()
         return {field.name: as_json(getattr(request, field.name)) for field in fields(request)}
 
@@ -271,7 +276,7 @@ class GenerationRequest:
         """A request from stored fields, held to the same limits as one that was typed.
 
         Args:
-            files: the images that it was made with, of which it stores size and content hash alone.
+            files: the images and latents that it was made with, whose size and content hash alone are stored.
 
         Raises:
             RequestError: a field is unknown, missing or out of its range, or an image is not the same.
@@ -282,17 +287,11 @@ class GenerationRequest:
         if "prompt" not in values:
             raise RequestError("the field prompt is missing")
         images = {}
-        for name, kind in IMAGES.items():
+        for name, entry in FIELDS.items():
+            if entry.value.is_stored:
+                continue
             if values.get(name) is not None:
-                images[name] = recall(name, values[name], files.get(name), kind.mode)
+                images[name] = entry.value.recall(name, values[name], files.get(name))
             elif files.get(name) is not None:
                 raise RequestError(f"{name} is given and the picture was made without one; leave it out")
         return cls(**(dict(values) | images))
-
-
-def _check_one_step(name: str, strength: float, num_steps: int) -> None:
-    if int(strength * num_steps) < 1:
-        least = math.ceil(1000 / num_steps) / 1000
-        raise RequestError(
-            f"{name} is {strength}, less than one step of {num_steps}; must be at least {least:g}"
-        )

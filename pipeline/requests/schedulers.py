@@ -8,6 +8,7 @@ from typing import Any
 
 from limelight.pipeline.errors import RequestError, UnknownName
 from limelight.pipeline.requests.sampler_names import MAX_NAME, spelling, with_schedule
+from limelight.pipeline.requests.schedule import WHOLE, Schedule
 from limelight.pipeline.requests.scheduler_classes import build, check_prediction
 
 
@@ -137,7 +138,7 @@ class Schedulers:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
         self._unused: dict[tuple[str, bool], Any] = {}
-        self._checked: set[tuple[str, int, float | None, bool]] = set()
+        self._checked: set[tuple[str, int, float | None, Schedule, bool]] = set()
 
     def make(self, name: str, *, num_steps: int | None = None, seed: int | None = None) -> Any:
         """A fresh one, for one picture.
@@ -158,30 +159,30 @@ class Schedulers:
         *,
         seed: int,
         strength: float | None = None,
+        schedule: Schedule = WHOLE,
         is_distilled: bool = False,
         device: Any = None,
     ) -> tuple[Any, Any]:
         """A fresh one, set to the last `strength` part of `num_steps`, None for all; and its timesteps.
 
         Args:
+            schedule: in place of the scheduler's own.
             is_distilled: the U-Net takes the guidance scale as an input, as consistency models do: LCM's
                 scheduler then takes all steps, within the last part of those that it was distilled on.
 
         Raises:
-            RequestError: an image cannot be drawn over with this scheduler, or not at so many steps.
+            RequestError: an image cannot be drawn over with this scheduler, it cannot take the schedule, or
+                not so many steps.
         """
         scheduler = self.make(name, num_steps=num_steps, seed=seed)
         if strength is not None and not hasattr(scheduler, "add_noise"):
             raise RequestError(
                 f"an image is given, which the scheduler {name!r} cannot begin from; name another scheduler"
             )
-        if (
-            strength is not None
-            and is_distilled
-            and "strength" in signature(scheduler.set_timesteps).parameters
-        ):
+        steps = schedule.steps(scheduler, name, num_steps)
+        if strength and is_distilled and "strength" in signature(scheduler.set_timesteps).parameters:
             try:
-                scheduler.set_timesteps(num_steps, device=device, strength=strength)
+                scheduler.set_timesteps(**steps, device=device, strength=strength)
             except ValueError:
                 limit = int(scheduler.config["original_inference_steps"] * strength)
                 raise RequestError(
@@ -189,18 +190,29 @@ class Schedulers:
                     f"most {limit} then"
                 ) from None
             return scheduler, scheduler.timesteps
-        scheduler.set_timesteps(num_steps, device=device)
+        scheduler.set_timesteps(**steps, device=device)
         skipped = 0 if strength is None else (num_steps - int(num_steps * strength)) * scheduler.order
+        begin, end = schedule.part(scheduler, skipped)
         if hasattr(scheduler, "set_begin_index"):
-            scheduler.set_begin_index(skipped)
-        return scheduler, scheduler.timesteps[skipped:]
+            scheduler.set_begin_index(begin)
+        return scheduler, scheduler.timesteps[begin:end]
+
+    def takes(self, name: str, option: str) -> bool:
+        """Whether the step of a scheduler has an option of that name."""
+        return option in signature(self._one(name, None).step).parameters
 
     def check_steps(
-        self, name: str, num_steps: int, *, strength: float | None = None, is_distilled: bool = False
+        self,
+        name: str,
+        num_steps: int,
+        *,
+        strength: float | None = None,
+        schedule: Schedule = WHOLE,
+        is_distilled: bool = False,
     ) -> None:
         """Raises RequestError if the scheduler cannot take so many steps, with the limit if there is one, and
         UsageError if it cannot be made; arguments as `start` takes them."""
-        key = name, num_steps, strength, is_distilled
+        key = name, num_steps, strength, schedule, is_distilled
         if key in self._checked:
             return
         scheduler = self._one(name, num_steps)
@@ -209,19 +221,23 @@ class Schedulers:
             raise RequestError(
                 f"num_steps is {num_steps}; the scheduler {name!r} takes at most {limit} with this model"
             )
+        asked = f"num_steps is {num_steps}" + schedule.name
         try:
-            trial, _ = self.start(name, num_steps, seed=0, strength=strength, is_distilled=is_distilled)
+            trial, timesteps = self.start(
+                name, num_steps, seed=0, strength=strength, schedule=schedule, is_distilled=is_distilled
+            )
         except RequestError:
             raise
         except (ValueError, IndexError, ArithmeticError, RuntimeError) as error:
             raise RequestError(
-                f"num_steps is {num_steps}; the scheduler {name!r} cannot take them with this model: "
-                f"{str(error)[:300]}"
+                f"{asked}; the scheduler {name!r} cannot take them with this model: {str(error)[:300]}"
             ) from None
+        if not len(timesteps) and strength != 0:
+            raise RequestError(f"{asked}, of which none is left between denoising_start and denoising_end")
         if not (trial.timesteps.isfinite().all() and trial.init_noise_sigma < float("inf")):
             raise RequestError(
-                f"num_steps is {num_steps}; the scheduler {name!r} has no finite timesteps for so few with "
-                "this model: take more"
+                f"{asked}; the scheduler {name!r} has no finite timesteps for so few with this model: take "
+                "more"
             )
         check_prediction(trial, name)
         self._checked.add(key)

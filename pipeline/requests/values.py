@@ -13,7 +13,8 @@ from PIL import Image
 
 from limelight.pipeline.errors import RequestError, UnknownName
 from limelight.pipeline.requests.expansion import Expansion
-from limelight.pipeline.requests.input_image import InputImage
+from limelight.pipeline.requests.input_image import InputImage, recall
+from limelight.pipeline.requests.input_latents import InputLatents
 from limelight.pipeline.requests.schedulers import scheduler_name
 from limelight.pipeline.requests.steering import Edit
 
@@ -28,10 +29,12 @@ class Value:
     """One type of value.
 
     Attributes:
+        is_stored: whether a record holds it; of a large value it holds the content hash alone.
         written: the type of an option on the command line, and of a field of the page's API.
         limits: what is allowed, for help texts; empty where nothing limits it.
     """
 
+    is_stored: ClassVar[bool] = True
     written: ClassVar[type] = str
     limits: str = ""
 
@@ -65,6 +68,14 @@ class Value:
     def within(self, folder: Path, value: Any) -> Any:
         """The value, its files looked for in a folder."""
         return value
+
+    def recall(self, name: str, stored: Any, given: Any) -> Any:
+        """The value that a record holds the hash of, from the same that is given again.
+
+        Raises:
+            RequestError: it is not given, or is another.
+        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -213,6 +224,7 @@ class ImageFile(Value):
         mode: RGB, or L for a mask.
     """
 
+    is_stored = False
     written = Path
     mode: str
 
@@ -226,6 +238,9 @@ class ImageFile(Value):
 
     def within(self, folder: Path, value: Any) -> Any:
         return str(folder / value) if isinstance(value, str) else value
+
+    def recall(self, name: str, stored: Any, given: Any) -> InputImage:
+        return recall(name, stored, given, self.mode)
 
 
 @dataclass(frozen=True)
@@ -250,18 +265,6 @@ class Items(Value):
             ) from None
 
 
-@dataclass(frozen=True)
-class Point(Value):
-    """A pixel (x, y)."""
-
-    def check(self, name: str, value: Any) -> tuple[int, ...]:
-        point = tuple(sequence(name, value))
-        if len(point) != 2:
-            raise RequestError(f"{name} has {point!r}; a point is (x, y)")
-        side = Whole(0, 2**20 - 1)
-        return tuple(side.check(f"{axis} of a point", each) for axis, each in zip("xy", point, strict=True))
-
-
 def sequence(name: str, value: Any) -> Sequence[Any]:
     """The value, if it is a tuple or a list.
 
@@ -283,6 +286,6 @@ class Expanded(Value):
 
 def as_json(value: Any) -> Any:
     """A field's value as JSON gives it back; of an image its size and content hash."""
-    if isinstance(value, InputImage | Expansion | Edit):
+    if isinstance(value, InputImage | InputLatents | Expansion | Edit):
         return value.to_dict()
     return [as_json(each) for each in value] if isinstance(value, tuple) else value

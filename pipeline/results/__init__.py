@@ -1,1 +1,1 @@
-"""Finished pictures, and what is written with them."""
+"""Finished pictures and the files that are written with them."""

@@ -9,14 +9,15 @@ from limelight.pipeline.requests.fields import FIELDS
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.schedulers import scheduler_label
 
-_ALWAYS = ("Steps", "Sampler", "CFG scale", "Seed", "Size")  # others only where they are not at their default
+# other settings only if they differ from their default
+_ALWAYS = ("Steps", "Sampler", "CFG scale", "Seed", "Size")
 _DEFAULTS = {field.name: field.default for field in fields(GenerationRequest)}
 _SIZE, _STRENGTH, _UPSCALE = "Size", "Denoising strength", "Hires upscale"
 _FIRST = (*_ALWAYS, _STRENGTH, _UPSCALE, "Hires upscaler")  # before the model; others follow it
 
 
 def parameters_text(info: Mapping[str, Any]) -> str:
-    """A picture's record in that manner."""
+    """A picture's record in AUTOMATIC1111's format."""
     request = info["request"]
     said = _settings(request)
     settings = {key: said.pop(key) for key in _FIRST if key in said}
@@ -34,7 +35,7 @@ def parameters_text(info: Mapping[str, Any]) -> str:
 
 
 def _settings(request: Mapping[str, Any]) -> dict[str, str]:
-    """The fields that AUTOMATIC1111 has a name for, as it writes them."""
+    """The fields that exist in AUTOMATIC1111, in its notation."""
     said: dict[str, str] = {}
     for name, field in FIELDS.items():
         key, value = field.a1111, request.get(name)
@@ -52,5 +53,5 @@ def _settings(request: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _quoted(text: str) -> str:
-    """A value that holds a mark of the line's own is a string of JSON, as there."""
+    """A value; as a JSON string if it contains a delimiter, as in AUTOMATIC1111."""
     return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ',:"\n\r') else text

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PictureDrawer:
-    """Draws what `HeatMaps` shows of itself."""
+    """Draws for the methods of `HeatMaps` that return pictures."""
 
     picture: Image.Image
     seed: int
@@ -43,7 +43,7 @@ class PictureDrawer:
 
 
 def _lit(maps: HeatMaps, texts: Sequence[str], scale: Scale) -> list[LitWord]:
-    """Words that a caller names, each of which may be several of the prompt's."""
+    """The words that a caller names; each text may consist of several words of the prompt."""
     found = [(text, maps.word(text)) for text in texts]
     tops = [float(values.max()) for _, values in found]
     if scale == "shared":

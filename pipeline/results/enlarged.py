@@ -1,4 +1,4 @@
-"""Small pictures at a size that people look at."""
+"""Enlarges small pictures for viewing."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from limelight.files import open_regular
 from limelight.pipeline.results.png import NoRecord, read_record
 
 if TYPE_CHECKING:  # the module loads torch
@@ -15,8 +16,8 @@ SMALL, WANTED = 256, 512  # of the longer side, in pixels
 
 
 def viewing_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height at which a picture is saved to be looked at: its longer side `WANTED` where that is
-    under `SMALL`, its own otherwise."""
+    """Width and height at which a picture is saved. If its longer side is below `SMALL`, it becomes `WANTED`;
+    otherwise the picture keeps its size."""
     longer = max(size)
     if longer >= SMALL:
         return size
@@ -25,8 +26,8 @@ def viewing_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def enlarge_to_view(result: "Result") -> "Result":
-    """The result with its picture at `viewing_size`, resampled by Lanczos; the record's `enlarged` has the
-    size that was drawn and the size that is saved. A picture that is large enough stays as it is."""
+    """The result with its picture at `viewing_size`, resampled by Lanczos. The record's `enlarged` contains
+    both sizes. A picture that is large enough does not change."""
     size = viewing_size(result.image.size)
     if size == result.image.size:
         return result
@@ -39,14 +40,14 @@ def enlarge_to_view(result: "Result") -> "Result":
 
 
 def drawn_image(path: Path) -> Image.Image | None:
-    """The picture in a file at the size at which it was drawn; None unless it was enlarged to view it."""
+    """The picture in a file at the size at which it was drawn; None if it was not enlarged."""
     try:
         size = _drawn_size(read_record(path))
     except NoRecord:
         return None
     if size is None:
         return None
-    with Image.open(path) as image:
+    with open_regular(path) as file, Image.open(file) as image:
         return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 

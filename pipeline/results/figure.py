@@ -1,4 +1,4 @@
-"""Maps as a figure of matplotlib, which is optional."""
+"""Draws maps as a figure of matplotlib, which is optional."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ INCHES = 2.2  # of a picture
 
 
 def light_figure(picture: Image.Image, words: Sequence[LitWord]) -> "Figure":
-    """The picture, and each word's light over it with its scale.
+    """The picture, and the map of each word over it with its scale.
 
     Raises:
         UsageError: matplotlib is not installed.
@@ -36,7 +36,7 @@ def light_figure(picture: Image.Image, words: Sequence[LitWord]) -> "Figure":
     rows = math.ceil((len(words) + 1) / columns)
     size = columns * INCHES * 1.15, rows * INCHES * picture.height / picture.width * 1.15
     figure, grid = pyplot.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
-    # What pyplot no longer knows, a notebook shows once: as the value of its cell.
+    # A notebook shows a figure twice unless it is closed in pyplot: it is also the value of the cell.
     pyplot.close(figure)
     for axes in grid.flat:
         axes.axis("off")

@@ -1,4 +1,4 @@
-"""Maps as files: a sheet, every word over the picture, the numbers, and the way through the steps."""
+"""Writes maps as files: a sheet, each word over the picture, the numbers, and an animation of the steps."""
 
 import io
 import json
@@ -13,6 +13,7 @@ from limelight.pipeline.errors import UsageError
 from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.labels import label
+from limelight.pipeline.results.light_page import light_page
 from limelight.pipeline.results.overlay import overlay
 from limelight.pipeline.results.png import save_png
 from limelight.pipeline.results.result import Result
@@ -25,11 +26,12 @@ FRAME_TILE = 128
 
 
 def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> list[Path]:
-    """Writes into `folder`, under `stem` or the picture's own name, and returns what it wrote:
+    """Writes maps into `folder`, named after `stem` or the picture, and returns the files.
 
-    `-maps.png`, the contact sheet; `-word00.png` and so on, one a word in the prompt's order; `-maps.npz`,
-    the numbers; `-steps.webp`, the sheet step by step. `-labels.png`, the word of each pixel by its index,
-    and `-coco.json`, the same as annotations. What made the pictures and the numbers is inside them.
+    They are `-maps.png`, the contact sheet; `-word00.png` and so on, one for each word in the prompt's order;
+    `-maps.npz`, the numbers; `-steps.webp`, the sheet of each step; `-labels.png`, the index of each pixel's
+    word; `-coco.json`, the same as annotations; `-light.html`, a page on which words light up in each step.
+    Pictures and numbers contain the record.
 
     Raises:
         UsageError: the request did not record.
@@ -62,6 +64,8 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
     written.append(
         write_whole(folder / f"{stem}-steps.webp", lambda file: _write_frames(file, frames, record))
     )
+    page = light_page(result, maps, _chosen(maps.num_steps)).encode(errors="replace")
+    written.append(write_whole(folder / f"{stem}-light.html", lambda file: file.write(page)))
     return written
 
 
@@ -90,7 +94,7 @@ def draw_sheet(result: Result, maps: HeatMaps, scale: Scale = "shared") -> Image
 
 
 def describe(maps: HeatMaps) -> dict[str, Any]:
-    """What was recorded: level, grids in positions, predictions, and in one sentence."""
+    """The level, grids and predictions of a recording, and a description in one sentence."""
     recording, best = maps.recording, maps.selection.best
     grids = sorted(recording.steps[0], reverse=True)
     return {

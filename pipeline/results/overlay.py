@@ -1,6 +1,7 @@
-"""Maps as pictures: a map's colours over its picture, and the scale that goes with them.
+"""Draws maps as colours over a picture, with a colour scale.
 
-The colours are even steps of lightness from dark blue over teal to lime, readable without red and green.
+The colours go in even steps of lightness from dark blue through teal to lime. They can be read by people who
+do not distinguish red and green.
 """
 
 import numpy as np
@@ -23,15 +24,15 @@ DARK, MIDDLE, LIGHT = (0.20, 0.02, -0.11), (0.585, -0.11, -0.015), (0.97, -0.06,
 
 
 def from_oklab(colours: Float[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n 3"]:
-    """sRGB of OKLab colours (lightness 0..1, a, b), clipped to what can be shown."""
+    """sRGB of OKLab colours (lightness 0..1, a, b), clipped to the gamut."""
     linear = np.clip((colours @ _TO_LMS.T) ** 3 @ _TO_RGB.T, 0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return (encoded * 255).round().astype(np.uint8)
 
 
 def colour_table(size: int = 256) -> UInt8[np.ndarray, "n 3"]:
-    """sRGB from the darkest to the lightest: a quadratic Bezier curve through OKLab whose lightness is a
-    straight line."""
+    """sRGB from the darkest to the lightest colour: a quadratic Bezier curve in OKLab with linear
+    lightness."""
     t = np.linspace(0, 1, size)[:, None]
     dark, middle, light = (np.array(colour) for colour in (DARK, MIDDLE, LIGHT))
     return from_oklab((1 - t) ** 2 * dark + 2 * t * (1 - t) * middle + t**2 * light)
@@ -60,7 +61,7 @@ def overlay(
 
 
 def scale_bar(width: int, top: float) -> Image.Image:
-    """The table of colours from 0 to `top`, with both numbers."""
+    """The colour scale from 0 to `top`, with both numbers."""
     bar, font = Image.new("RGB", (width, 26), PAPER), ImageFont.load_default(size=11)
     strip = Image.fromarray(colour_table()[None]).resize((width, 8), Image.Resampling.BILINEAR)
     bar.paste(strip, (0, 0))

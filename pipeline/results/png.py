@@ -1,4 +1,4 @@
-"""The record inside a picture: JSON for machines, and the `parameters` text that other programs know."""
+"""Reads and writes the record in a picture: JSON, and the `parameters` text that other programs read."""
 
 import io
 import json
@@ -10,10 +10,11 @@ from typing import IO, Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from limelight.files import UnreadableFile, open_regular
 from limelight.pipeline.atomic import write_whole
 from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.fields import FIELDS
-from limelight.pipeline.requests.hints import check_names
+from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.a1111 import parameters_text
@@ -26,7 +27,7 @@ MAX_RECORD_CHARACTERS = 1_000_000
 
 
 class NoRecord(UsageError):
-    """A file holds no record of what made it, or one that cannot be read."""
+    """A file holds no record, or one that cannot be read."""
 
 
 def png_bytes(image: Image.Image, info: Mapping[str, Any]) -> bytes:
@@ -40,16 +41,16 @@ def png_bytes(image: Image.Image, info: Mapping[str, Any]) -> bytes:
 
 
 def save_png(image: Image.Image, info: Mapping[str, Any], path: Path) -> Path:
-    """Writes picture and record, whole or not at all.
+    """Writes a picture with its record, atomically.
 
     Raises:
-        OutputError: the place cannot be written to, or is full.
+        OutputError: the folder cannot be written to, or the disk is full.
     """
     return write_whole(path, lambda file: file.write(png_bytes(image, info)))
 
 
 def check_writable(folder: Path) -> None:
-    """Raises OutputError unless a file can be made in `folder`, which is made if it is missing."""
+    """Raises OutputError unless files can be made in `folder`; makes the folder if it is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -59,12 +60,12 @@ def check_writable(folder: Path) -> None:
 
 
 def read_record(path: Path | IO[bytes], *, name: str = "") -> dict[str, Any]:
-    """The record in a PNG, or what another program wrote into a PNG, JPEG or WebP; no pixel is decoded.
+    """The record in a PNG, or that of another program in a PNG, JPEG or WebP. No pixel is decoded.
 
-    Of another program's picture it is what `foreign_record` gives, with `ignored` in it.
+    The record of another program comes from `foreign_record` and has the key `ignored`.
 
     Args:
-        name: what messages call it; the path if none is given.
+        name: the name of the file in messages; by default its path.
 
     Raises:
         NoRecord: there is no such file, it is no such image, or it holds no record that can be read.
@@ -76,6 +77,8 @@ def read_record(path: Path | IO[bytes], *, name: str = "") -> dict[str, Any]:
         raise NoRecord(f"{name} does not exist") from None
     except UnreadableImage as error:
         raise NoRecord(f"{name} {error}; a picture that holds a record is a PNG, JPEG or WebP") from None
+    except UnreadableFile as error:
+        raise NoRecord(str(error)) from None
     except OSError as error:
         raise NoRecord(f"{name} cannot be read: {error.strerror or error}") from None
     for key, text in texts.items():
@@ -100,9 +103,7 @@ def read_record(path: Path | IO[bytes], *, name: str = "") -> dict[str, Any]:
 def _texts(path: Path | IO[bytes]) -> dict[str, str]:
     if not isinstance(path, Path):
         return embedded_texts(path)
-    if path.exists() and not path.is_file():
-        raise UnreadableImage("is not a file")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return embedded_texts(file)
 
 
@@ -118,7 +119,7 @@ def _from_json(text: str, name: str) -> dict[str, Any]:
         raise NoRecord(f"the model in the record of {name} is not a name and a hash")
     if not isinstance(record.get("dtype"), str | None):
         raise NoRecord(f"the dtype in the record of {name} is not a name")
-    record.pop("ignored", None)  # which marks another program's
+    record.pop("ignored", None)  # the key marks records of other programs
     return record
 
 
@@ -128,13 +129,13 @@ def is_foreign(record: Mapping[str, Any]) -> bool:
 
 
 def request_of(record: Mapping[str, Any], **files: Source | None) -> GenerationRequest:
-    """What a record asks for.
+    """The request in a record.
 
     Args:
-        files: the images that the picture was made with, which no record contains.
+        files: the images that the picture was made with, which records do not contain.
 
     Raises:
-        RequestError: a field is unknown or out of its range, or an image is missing or not the same.
+        RequestError: a field is unknown or out of range, or an image is missing or has changed.
     """
     if is_foreign(record):
         check_names(record["request"])

@@ -1,4 +1,4 @@
-"""What comes back: a picture with the record of what made it, and the steps on the way."""
+"""The results of drawing: a picture with its record, and the steps before it."""
 
 import functools
 import hashlib
@@ -13,6 +13,7 @@ from textwrap import shorten
 from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from limelight.attention import Choice
 from limelight.pipeline.maps.heatmaps import HeatMaps
@@ -27,19 +28,21 @@ class Result:
     """A finished picture.
 
     Attributes:
-        request: what was asked for, with the model's values in its open fields.
-        info: JSON-ready record of what made the picture; `save` writes it into the PNG.
+        request: the request, with the model's values in its open fields.
+        info: the picture's record, ready for JSON; `save` writes it into the PNG.
         maps: where each word acted; None unless the request records.
+        latent: 1 c h w, float32, as the U-Net takes it: what another request can begin from.
     """
 
     image: Image.Image
     request: GenerationRequest
     info: Mapping[str, Any] = field(repr=False)
     maps: HeatMaps | None = None
+    latent: Tensor | None = field(default=None, repr=False)
 
     @property
     def file_name(self) -> str:
-        """A name that is equal for equal pictures, and made of none of the prompt's characters."""
+        """A name that is equal for equal pictures and contains nothing of the prompt."""
         adapters = self.info.get("adapters", [])
         made_by = json.dumps([self.request.to_dict(), self.info["model"]["hash"], adapters], sort_keys=True)
         return f"{hashlib.sha256(made_by.encode()).hexdigest()[:10]}-seed{self.request.seed}.png"
@@ -60,27 +63,26 @@ class Result:
         return file.getvalue()
 
     def save(self, path: str | Path) -> Path:
-        """Writes the PNG with its record, whole or not at all.
+        """Writes the PNG with its record, atomically.
 
         Raises:
-            OutputError: the place cannot be written to.
+            OutputError: the folder cannot be written to.
         """
         return save_png(self.image, self.info, Path(path))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One prediction made for one request; the last of a request brings its result, or its error, or, in a
+    """One prediction for one request. The last step of a request has its result or its error, or, in a
     session that decodes later, `finish`.
 
     Attributes:
-        id: position of the request among those given, from 0.
-        index: predictions made so far, 1 to `count`; schedulers of second order need up to two per step.
-        preview: draws the picture that the predictions so far point at, roughly and at next to no cost; None
-            before there is one.
+        id: number of the request among those given, from 0.
+        index: predictions made so far, 1 to `count`; second-order schedulers need up to two per step.
+        preview: draws a rough picture of the result so far, at almost no cost; None before the first.
         maps: where each word acted so far, a view that costs nothing; None unless the request records.
-        finish: decodes the picture, raises `PictureError` if it cannot; at home in any thread, but for one
-            model in one at a time.
+        finish: decodes the picture, or raises `PictureError`. Any thread may call it, but only one at a time
+            for one model.
     """
 
     id: int
@@ -108,10 +110,10 @@ class Step:
 def make_record(
     request: GenerationRequest, model: Model, plans: Sequence[Mapping[str, Choice]], retries: Sequence[str]
 ) -> dict[str, Any]:
-    """Everything that the picture depends on, ready for JSON.
+    """The picture's record: everything that it depends on, ready for JSON.
 
     Args:
-        plans: of each pass.
+        plans: the plan of each pass.
     """
     unet = model.unet
     kinds = {site.name: site.kind for site in unet.sites}

@@ -1,4 +1,4 @@
-"""Maps as a data set for segmentation: an indexed PNG of words, and annotations as COCO has them."""
+"""Writes maps as a data set for segmentation: an indexed PNG of words, and COCO annotations."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,18 +17,18 @@ from limelight.pipeline.results.overlay import from_oklab
 
 MAX_COCO_BYTES = 64 * 2**20  # of one picture
 _LIGHTNESS, _CHROMA = (0.72, 0.58, 0.84), 0.13  # of OKLab; neighbours in the prompt differ in both
-_GOLDEN = 0.381966  # of a turn: hues that follow each other lie far apart
+_GOLDEN = 0.381966  # of a turn; consecutive hues differ strongly
 
 
 def indexed_picture(labels: Labels) -> Image.Image:
-    """A picture whose pixels are `labels.values`, each shown in its word's colour; no word is black."""
+    """A picture with the pixels `labels.values`, each in the colour of its word; black stands for no word."""
     picture = Image.fromarray(labels.values)
     picture.putpalette(colours(len(labels.words)).flatten().tolist())
     return picture
 
 
 def colours(count: int) -> Any:
-    """sRGB of no word, and of `count` words."""
+    """sRGB colours for no word and for `count` words."""
     hues = 2 * np.pi * (0.08 + _GOLDEN * np.arange(count))
     lab: Float[np.ndarray, "n 3"] = np.stack(
         [np.resize(_LIGHTNESS, count), _CHROMA * np.cos(hues), _CHROMA * np.sin(hues)], axis=1
@@ -38,10 +38,10 @@ def colours(count: int) -> Any:
 
 def coco_of(labels: Labels, file_name: str) -> dict[str, Any]:
     """One picture in COCO's format for object detection: a category for each word, and an annotation for each
-    that has pixels.
+    word with pixels.
 
-    Its mask is run lengths down the columns, which `pycocotools` reads; `score` is the word's mean
-    probability over it.
+    The mask is run-length encoded by columns, as `pycocotools` reads it. `score` is the word's mean
+    probability in the mask.
 
     Source: Lin et al. 2014, arXiv:1405.0312; the format at cocodataset.org/#format-data.
     """
@@ -70,7 +70,7 @@ def coco_of(labels: Labels, file_name: str) -> dict[str, Any]:
 
 
 def run_lengths(mask: Bool[np.ndarray, "h w"]) -> list[int]:
-    """Lengths of the runs of False and True in turn, down the columns, the first of False."""
+    """Lengths of alternating runs of False and True, by columns; the first is of False."""
     flat = mask.T.flatten()
     bounds = [0, *(np.flatnonzero(flat[1:] != flat[:-1]) + 1).tolist(), flat.size]
     lengths = np.diff(bounds).tolist()
@@ -78,17 +78,17 @@ def run_lengths(mask: Bool[np.ndarray, "h w"]) -> list[int]:
 
 
 def box_of(mask: Bool[np.ndarray, "h w"]) -> list[int]:
-    """Left, top, width and height of what a mask with a True in it covers, in pixels."""
+    """Left, top, width and height of the bounding box of a non-empty mask, in pixels."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return [int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1]
 
 
 def merge_coco(files: Mapping[str, Path], to: Path) -> Path:
-    """Writes the annotations of many pictures as one data set, without holding them all at once. Categories
-    are merged by name.
+    """Writes the annotations of many pictures as one data set, without holding all in memory. Categories are
+    merged by name.
 
     Args:
-        files: the name of each picture in the data set, and the file with what `coco_of` gave for it.
+        files: the name of each picture in the data set, and the file with the result of `coco_of`.
 
     Raises:
         OutputError: `to` cannot be written.
@@ -116,7 +116,7 @@ def _images(files: Mapping[str, Path]) -> Iterator[Mapping[str, Any]]:
 
 
 def _annotations(files: Mapping[str, Path], names: dict[str, int]) -> Iterator[Mapping[str, Any]]:
-    """Numbered through; adds categories to `names` as they are met."""
+    """The annotations with consecutive ids; new categories are added to `names`."""
     ids = count(1)
     for number, path in enumerate(files.values(), 1):
         one = read_json(path, max_bytes=MAX_COCO_BYTES)

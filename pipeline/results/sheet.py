@@ -1,4 +1,4 @@
-"""A contact sheet: the picture, then every word's map over it, each with its name and scale."""
+"""Draws a contact sheet: the picture, then the map of every word over it, with names and scales."""
 
 import textwrap
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ TITLE_WIDTH = 110  # characters
 
 @dataclass(frozen=True, slots=True)
 class LitWord:
-    """A word of the prompt with its map and the largest value that its colours are scaled to."""
+    """A word of the prompt with its map, and the value of the lightest colour."""
 
     word: Word
     values: Float[Tensor, "h w"]
@@ -29,11 +29,11 @@ class LitWord:
 def lit_words(
     maps: HeatMaps, tops: Sequence[float] | None = None, *, scale: Scale = "shared"
 ) -> list[LitWord]:
-    """Every word in order, equal words apart.
+    """Every word in order; equal words are separate.
 
     Args:
-        tops: the value with the lightest colour, of each word.
-        scale: where `tops` are not given, the largest value of all words' maps, or each map's own.
+        tops: the value of the lightest colour for each word.
+        scale: without `tops`, whether this is the largest value of all maps or of each map.
     """
     seen: dict[str, int] = {}
     lit = []
@@ -49,7 +49,7 @@ def lit_words(
 
 
 def enlarge(picture: Image.Image, least: int = TILE) -> Image.Image:
-    """The picture a whole number of times larger, its shorter side at least `least`."""
+    """The picture enlarged by a whole number, so that its shorter side is at least `least`."""
     times = -(-least // min(picture.size))
     return picture.resize((picture.width * times, picture.height * times), Image.Resampling.BICUBIC)
 
@@ -57,7 +57,7 @@ def enlarge(picture: Image.Image, least: int = TILE) -> Image.Image:
 def contact_sheet(
     picture: Image.Image, words: Sequence[LitWord], title: str, note: str, *, tile: int = TILE
 ) -> Image.Image:
-    """Tiles of one size, at most `COLUMNS` in a row, under the prompt; `note` stands at the foot.
+    """Tiles of one size, at most `COLUMNS` in a row, below the prompt and above `note`.
 
     Args:
         tile: the shorter side of a tile, in pixels.
@@ -92,7 +92,7 @@ def contact_sheet(
 
 
 def shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, most: float) -> str:
-    """As much of a word as is at most `most` pixels wide."""
+    """A word shortened to a width of at most `most` pixels."""
     if font.getlength(text) <= most:
         return text
     while text and font.getlength(text + "\N{HORIZONTAL ELLIPSIS}") > most:

@@ -1,4 +1,4 @@
-"""Distinguishes whole pictures from those that a crash or a disk has spoilt, without reading their pixels."""
+"""Detects damaged PNG files without reading their pixels."""
 
 import zlib
 from pathlib import Path
@@ -11,8 +11,8 @@ _MAX_CHUNKS = 100_000
 
 
 def is_whole_png(path: Path, num_bytes: int) -> bool:
-    """Whether a PNG has the size that it was written with, begins and ends as one, and holds its chunks in
-    between; what is in those that are not of pixels is checked too.
+    """Whether a PNG has its original size and a complete sequence of chunks. The checksums of chunks without
+    pixels are verified.
 
     Source: the PNG specification, third edition, section 5.
     """

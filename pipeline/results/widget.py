@@ -1,5 +1,5 @@
-"""A picture and its words as a notebook shows them: HTML and styles alone, without a server, a script or the
-network, so that they work in a saved notebook too."""
+"""A picture and its words for notebooks, in HTML and CSS only. Without scripts and network, it also works in
+a saved notebook."""
 
 import html
 from base64 import b64encode
@@ -17,10 +17,10 @@ QUALITY = 85  # of WebP
 
 
 def light_widget(picture: Image.Image, words: Sequence[LitWord], *, id: str) -> str:
-    """The picture, a button for each word, and the light of the word that is chosen or pointed at.
+    """The picture, a button for each word, and the map of the word that is chosen or pointed at.
 
     Args:
-        id: letters and digits; of two in one page, each has its own.
+        id: letters and digits; unique in the page.
     """
     words = words[:MAX_WORDS]
     scale = SIDE / max(picture.size)
@@ -54,7 +54,7 @@ def _source(image: Image.Image) -> str:
     return f"data:image/webp;base64,{b64encode(file.getvalue()).decode()}"
 
 
-# What is chosen is shown; while a word is pointed at, its light covers that.
+# The map of the chosen word is shown; that of the word under the pointer covers it.
 _RULES = """
 #{id}:has(.w{n} input:checked) .l{n} {{ opacity: 1; z-index: 1; }}
 #{id}:has(.w{n}:hover) .l{n} {{ opacity: 1; z-index: 2; }}

@@ -4,27 +4,36 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from limelight.attention import AttentionRuntime
 from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.job import Job
+from limelight.pipeline.sampling.job import Job, begun
 from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.pipeline.sampling.pick import pick
+from limelight.pipeline.sampling.sampler import Change
 from limelight.pipeline.sampling.steering import start_steering
 from limelight.pipeline.text.encoder import Reading
 from limelight.pipeline.text.words import words_of
 
 
 def begin(
-    id: int, request: GenerationRequest, model: Model, attention: AttentionRuntime, max_rows: int
-) -> Job:
-    """The request in flight, its first prediction asked.
+    id: int,
+    request: GenerationRequest,
+    model: Model,
+    attention: AttentionRuntime,
+    max_rows: int,
+    change: Change | None = None,
+) -> tuple[Job, Tensor | None]:
+    """The request in flight, its first prediction asked; and, of one without any, its finished latent.
 
     Args:
         request: resolved and fitted.
         attention: the plan for its size.
         max_rows: of a call, where starts are tried.
+        change: as `make_trajectory` takes it.
 
     Raises:
         RequestError: the model cannot do what is asked for.
@@ -41,19 +50,20 @@ def begin(
         picked = pick(request, model, attention, prompt, steering, max_rows)
         request, notes = replace(request, seed=picked.starts[0].seed, pick=1), {"pick": picked.to_dict()}
     passes = make_passes(request, model)
-    num_predictions, num_recorded = sum(len(each.timesteps) for each in passes), len(passes[0].timesteps)
-    trajectory = make_trajectory(request, model, passes)
-    return Job(
+    trajectory = make_trajectory(request, model, passes, change)
+    asked, latent = begun(trajectory)
+    job = Job(
         id=id,
         request=request,
         negative=negative,
         prompt=prompt,
         trajectory=trajectory,
-        asked=next(trajectory),
+        asked=asked,
         attention=attention,
-        maps=start_maps(request, model, negative, prompt, num_recorded),
+        maps=start_maps(request, model, negative, prompt, len(passes[0])),
         steering=steering,
-        num_predictions=num_predictions,
-        num_recorded=num_recorded,
+        num_predictions=max(1, sum(map(len, passes))),
+        num_recorded=len(passes[0]),
         notes=notes,
     )
+    return job, latent

@@ -67,7 +67,7 @@ def difference(engine: Engine, request: GenerationRequest, prompt: str, seed: in
     )
     resolved = [engine.resolve(each) for each in (asked, replace(asked, prompt=prompt))]
     attention = engine.attention(resolved[0].width, resolved[0].height)
-    jobs = [begin(id, each, engine.model, attention, engine.max_rows) for id, each in enumerate(resolved)]
+    jobs = [begin(id, each, engine.model, attention, engine.max_rows)[0] for id, each in enumerate(resolved)]
     rows: list[Tensor] = []
     for found in predict(engine.model, jobs):
         if isinstance(found, NonFinitePrediction):

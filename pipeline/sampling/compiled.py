@@ -21,12 +21,26 @@ from torch import Tensor
 from limelight.attention import AttentionRuntime, ContextRows, KeysValues, RowGroup
 from limelight.attention.recording.recorder import RowRecorder
 from limelight.attention.recording.recording import Grid
-from limelight.pipeline.errors import UsageError
+from limelight.pipeline.errors import RequestError, UsageError
+from limelight.pipeline.requests.request import GenerationRequest
 from limelight.unet import UNet
 
 logger = logging.getLogger(__name__)
 MAX_GRAPHS = 64
 TORCH_MAX_GRAPHS = 8  # of a torch that cannot be told otherwise by a call
+
+
+def check_compiled(request: GenerationRequest) -> None:
+    """Raises RequestError for what a compiled U-Net cannot do."""
+    if request.lossy_cache_interval > 1:
+        raise RequestError(
+            f"lossy_cache_interval is {request.lossy_cache_interval}; a compiled U-Net computes every "
+            "prediction whole: set it to 1, or leave compile out"
+        )
+    if request.uncompiled:
+        raise RequestError(
+            f"{', '.join(request.uncompiled)} given; a compiled U-Net takes none: leave them or compile out"
+        )
 
 
 class Graphs:

@@ -19,10 +19,12 @@ from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.drawer import PictureDrawer
 from limelight.pipeline.results.result import Result, Step, make_record
 from limelight.pipeline.sampling.begin import begin
-from limelight.pipeline.sampling.compiled import Graphs
+from limelight.pipeline.sampling.compiled import Graphs, check_compiled
 from limelight.pipeline.sampling.job import Job, RowLimit, pack
+from limelight.pipeline.sampling.masked_part import put_back
 from limelight.pipeline.sampling.passes import fitted
 from limelight.pipeline.sampling.predict import predict
+from limelight.pipeline.sampling.sampler import ChangeOf
 from limelight.pipeline.sampling.steering import check_steering
 
 logger = logging.getLogger(__name__)
@@ -32,21 +34,23 @@ Plan = Mapping[str, Choice]  # site -> choice
 class Session:
     """The requests that one thread has in flight.
 
-    Requests of one size share calls, whatever their prompts, steps, schedulers and guidance; sizes take
-    turns, and so do requests where there are more than fit in a call.
+    Requests of one size share calls, whatever their other fields; sizes take turns, and so do requests where
+    there are more than fit in a call.
     """
 
-    def __init__(self, engine: "Engine", *, later: bool) -> None:
+    def __init__(self, engine: "Engine", *, later: bool, change: ChangeOf | None = None) -> None:
         self.engine = engine
         self.later = later
+        self.change = change
         self._jobs: deque[Job] = deque()
+        self._ended: deque[tuple[Job, Tensor]] = deque()  # without a prediction
         self._num_added = 0
         self._row_limit = RowLimit()
 
     @property
     def is_busy(self) -> bool:
         """Whether there is something to step."""
-        return bool(self._jobs)
+        return bool(self._jobs or self._ended)
 
     @property
     def max_rows(self) -> int:
@@ -55,43 +59,48 @@ class Session:
 
     @property
     def free_rows(self) -> int:
-        """How many more predictions fit in a call; a guided request asks for two."""
+        """Of predictions that fit in a call; a guided request asks for two."""
         return self.max_rows - sum(job.num_rows for job in self._jobs)
 
     @torch.inference_mode()
     def add(self, request: GenerationRequest) -> int:
-        """Begins a request, with those in flight, and returns the number that its steps bear: 0 for the
-        first, and one more for each that is given, refused ones too.
+        """Begins a request and returns the number that its steps bear: 0 for the first, and one more for each
+        that is given, refused ones too.
 
         Raises:
             RequestError: the model cannot do what is asked for.
             PictureError: there is no beginning: the VAE overflowed on its image, or memory is short.
         """
         id, self._num_added = self._num_added, self._num_added + 1
-        model = self.engine.model
-        request = self.engine.resolve(request)
+        model, request = self.engine.model, self.engine.resolve(request)
         if request.is_steered:
             check_steering(request, model.unet, self.engine.plans_of(request))
         attention = self.engine.attention(request.width, request.height)
-        job = begin(id, request, model, attention, 1 if self.engine.exact else self.max_rows)
-        self._jobs.append(job)
+        change = None if self.change is None else partial(self.change, id)
+        max_rows = 1 if self.engine.exact else self.max_rows
+        job, latent = begin(id, request, model, attention, max_rows, change)
+        if latent is None:
+            self._jobs.append(job)
+        else:
+            self._ended.append((job, latent))
         return id
 
     def abort(self, id: int) -> bool:
         """Lets go of a request and of all that it holds; False if it is not in flight (any more)."""
-        kept = deque(job for job in self._jobs if job.id != id)
-        is_found = len(kept) < len(self._jobs)
-        self._jobs = kept
-        return is_found
+        num_before = len(self._jobs) + len(self._ended)
+        self._jobs = deque(job for job in self._jobs if job.id != id)
+        self._ended = deque(pair for pair in self._ended if pair[0].id != id)
+        return len(self._jobs) + len(self._ended) < num_before
 
     def step(self) -> list[Step]:
         """Makes one U-Net call and returns a step for each prediction in it; a call for gradients has none.
 
         A request that fails brings its error in its last step, and the others go on. Where memory is too
-        small for the call, nothing is lost: the requests stay as they are, `max_rows` of this session is
-        halved for the next calls, and no step is returned; a request for which there is no memory by itself
-        fails.
+        small for the call, the requests stay as they are, `max_rows` of this session is halved for a while,
+        and no step is returned; a request for which there is no memory by itself fails.
         """
+        if self._ended:
+            return [self._finished(*self._ended.popleft())]
         batch = pack(self._jobs, 1 if self.engine.exact else self.max_rows)
         try:
             with memory_errors():
@@ -104,10 +113,8 @@ class Session:
 
     def _shrink(self, batch: Sequence[Job], reason: str) -> list[Step]:
         if len(batch) == 1:
-            error = OutOfMemory(
-                f"not enough memory for one picture of this size: {reason}; draw a smaller one"
-            )
-            return [self._last(batch[0], error=error)]
+            brief = f"not enough memory for one picture of this size: {reason}; draw a smaller one"
+            return [self._step(batch[0], error=OutOfMemory(brief))]
         self._jobs.extendleft(reversed(batch))
         num_rows = sum(job.num_rows for job in batch)
         limit = self._row_limit.lower(num_rows)
@@ -117,14 +124,14 @@ class Session:
     @torch.inference_mode()
     def _advance(self, job: Job, rows: Tensor | NonFinitePrediction) -> Step | None:
         if isinstance(rows, NonFinitePrediction):
-            return self._last(job, error=rows)
+            return self._step(job, error=rows)
         was_led = job.asked.wants_gradient
         try:
             job.send(rows)
         except StopIteration as finished:
             return self._finished(job, finished.value)
         except PictureError as error:
-            return self._last(job, error=error)
+            return self._step(job, error=error)
         if job.index == job.num_recorded and not was_led:  # the second pass has another size
             job.attention = self.engine.attention(*job.request.final_size)
         self._jobs.append(job)
@@ -133,30 +140,29 @@ class Session:
     def _finished(self, job: Job, latent: Tensor) -> Step:
         finish = partial(self._result, job, latent)
         if self.later:
-            return self._last(job, finish=finish)
+            return self._step(job, finish=finish)
         try:
-            return self._last(job, result=finish())
+            return self._step(job, result=finish())
         except PictureError as error:
-            return self._last(job, error=error)
+            return self._step(job, error=error)
 
     def _result(self, job: Job, latent: Tensor) -> Result:
         model = self.engine.model
         image, notes = decode_with_notes(model.vae, latent)
+        image = put_back(job.request, image)
         info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries)
-        info |= {**job.notes, **notes}
+        info |= {**job.notes, **notes} | ({"changed": "by a function of the caller's"} if self.change else {})
         if (maps := job.heatmaps) is not None:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))
-        return Result(image=image, request=job.request, info=info, maps=maps)
+        return Result(image=image, request=job.request, info=info, maps=maps, latent=latent)
 
-    def _last(self, job: Job, **outcome: Any) -> Step:
-        return self._step(job, job.index + 1, **outcome)
-
-    def _step(self, job: Job, index: int, **outcome: Any) -> Step:
+    def _step(self, job: Job, index: int | None = None, **outcome: Any) -> Step:
+        """A step of a request; its last one, if no index is given."""
         model, denoised = self.engine.model, job.asked.denoised
         return Step(
             id=job.id,
             request=job.request,
-            index=index,
+            index=job.index + 1 if index is None else index,
             count=job.num_predictions,
             preview=partial(model.preview.draw, denoised) if denoised is not None else None,
             maps=job.heatmaps,
@@ -169,8 +175,8 @@ class Engine:
     predictions in a U-Net call.
 
     Args:
-        exact: a call for each request, so that its pixels are the same bit for bit whatever is drawn
-            with it; without it they are within rounding of one step of 1/255.
+        exact: a call for each request, so that its bits are the same whatever is drawn with it; without it
+            they are within rounding of one step of 1/255.
         graphs: the model's U-Net compiled; None calls it as it is.
     """
 
@@ -199,16 +205,8 @@ class Engine:
         """
         if request.clip_skip > (limit := self.model.text.max_clip_skip):
             raise RequestError(f"clip_skip is {request.clip_skip}; must be from 1 to {limit} for this model")
-        if self.graphs is not None and request.lossy_cache_interval > 1:
-            raise RequestError(
-                f"lossy_cache_interval is {request.lossy_cache_interval}; a compiled U-Net computes every "
-                "prediction whole: set it to 1, or leave compile out"
-            )
-        if self.graphs is not None and request.uncompiled:
-            raise RequestError(
-                f"{', '.join(request.uncompiled)} given; a compiled U-Net takes none: leave them or compile "
-                "out"
-            )
+        if self.graphs is not None:
+            check_compiled(request)
         height, width = self.model.native_size
         resolved = request.resolved(
             width=width, height=height, guidance_scale=self.model.family.guidance_scale, scheduler="model"
@@ -250,21 +248,25 @@ class Engine:
             self._attention[width, height] = AttentionRuntime(backends)
         return self._attention[width, height]
 
-    def session(self, *, later: bool = False) -> Session:
+    def session(self, *, later: bool = False, change: ChangeOf | None = None) -> Session:
         """Nothing in flight yet.
 
         Args:
             later: leave the decoding of finished pictures to whoever takes their last step (`Step.finish`).
         """
         self.model.hash.start()  # it goes into every picture's record, and is there by then
-        return Session(self, later=later)
+        return Session(self, later=later, change=change)
 
-    def run(self, requests: Iterable[GenerationRequest]) -> Iterator[Step]:
+    def run(self, requests: Iterable[GenerationRequest], change: ChangeOf | None = None) -> Iterator[Step]:
         """Yields a `Step` for every prediction of every request; stop iterating to cancel.
 
         A request that fails brings its error in its last step, and the others go on.
+
+        Args:
+            change: called after each scheduler step with the request's number, the step of its pass, from 0,
+                and the latent, 1 c h w; it may return another.
         """
-        session, waiting = self.session(), enumerate(requests)
+        session, waiting = self.session(change=change), enumerate(requests)
         while True:
             while session.free_rows > 0 and (pair := next(waiting, None)):
                 try:

@@ -5,6 +5,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from limelight.attention import AttentionRuntime
@@ -186,3 +187,13 @@ def pack(jobs: deque[Job], max_rows: int) -> list[Job]:
             others.append(job)
     jobs.extend(others)
     return batch
+
+
+def begun(trajectory: Trajectory) -> tuple[PredictionRequest, Tensor | None]:
+    """The first prediction that a trajectory asks for; or, of one without any, something to look at, and the
+    finished latent."""
+    try:
+        return next(trajectory), None
+    except StopIteration as finished:
+        latent: Tensor = finished.value
+        return PredictionRequest(latent, ["prompt"], torch.zeros((), device=latent.device), latent), latent

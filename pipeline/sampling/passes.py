@@ -1,7 +1,8 @@
 """The trajectory of a request: in how many passes it is sampled, and what each begins from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,9 +11,16 @@ from limelight.pipeline.errors import RequestError
 from limelight.pipeline.latents.vae import decode, encode, mask_of, pixels_of, shrink_mask
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.input_image import InputImage
+from limelight.pipeline.requests.input_latents import InputLatents
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.schedule import Schedule
 from limelight.pipeline.sampling.firm import RATE, UPDATES
-from limelight.pipeline.sampling.sampler import Canvas, Guidance, Leading, Pass, Role, Trajectory, sample
+from limelight.pipeline.sampling.guidance import Guidance, Role
+from limelight.pipeline.sampling.masked_part import drawn_part
+from limelight.pipeline.sampling.sampler import Canvas, Change, Leading, Pass, Trajectory, sample
+
+_SIZES = ("original_size", "crops_coords_top_left", "target_size")
+_SCORES = ("aesthetic_score", "negative_aesthetic_score")
 
 
 def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
@@ -26,7 +34,9 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
     """
     scheduler = request.scheduler
     assert scheduler is not None, "the request is not resolved"
-    model.schedulers.check_steps(scheduler, request.num_steps)
+    schedule = schedule_of(request)
+    model.schedulers.check_steps(scheduler, request.num_steps, schedule=schedule)
+    _check_fields(request, model)
     if model.kind == "edit":
         if request.image is None:
             raise RequestError("image is missing; this model edits images: give one")
@@ -49,21 +59,71 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
     for strength in (request.strength, request.hires_strength):
         if strength is not None:
             model.schedulers.check_steps(
-                scheduler, request.num_steps, strength=strength, is_distilled=model.is_distilled
+                scheduler,
+                request.num_steps,
+                strength=strength,
+                schedule=schedule,
+                is_distilled=model.is_distilled,
             )
     return request
 
 
+def _check_fields(request: GenerationRequest, model: Model) -> None:
+    """Raises RequestError for a field that says nothing to this model, or to the scheduler.
+
+    Args:
+        request: resolved.
+    """
+    assert request.scheduler is not None, "the request is not resolved"
+    if request.eta and not model.schedulers.takes(request.scheduler, "eta"):
+        raise RequestError(
+            f"eta is {request.eta:g}; the scheduler {request.scheduler!r} takes none: use ddim or tcd, or "
+            "leave it out"
+        )
+    _check_latents(request, model)
+    for name in (*_SIZES, *_SCORES):
+        value = getattr(request, name)
+        if value is None:
+            continue
+        if not model.takes_sizes:
+            raise RequestError(
+                f"{name} is {value}; this model is conditioned on none (SDXL and its like are): leave it out"
+            )
+        if name in _SCORES and not model.is_scored:
+            raise RequestError(f"{name} is {value}; only SDXL's refiner is conditioned on it: leave it out")
+        if name == "target_size" and model.is_scored:
+            raise RequestError(
+                f"{name} is {value}; SDXL's refiner has an aesthetic score in its place: leave it out"
+            )
+
+
+def _check_latents(request: GenerationRequest, model: Model) -> None:
+    if not isinstance(request.latents, InputLatents):
+        return
+    if model.kind != "draw":
+        raise RequestError("latents are given; this model begins from an image: leave them out")
+    assert request.height is not None and request.width is not None, "the request is not resolved"
+    shape = (1, *model.latent_shape(request.height, request.width))
+    if request.latents.shape != shape:
+        raise RequestError(
+            f"latents have the shape {request.latents.shape}; a picture of {request.width}x{request.height} "
+            f"has {shape} with this model"
+        )
+
+
+def schedule_of(request: GenerationRequest) -> Schedule:
+    return Schedule(request.timesteps, request.sigmas, request.denoising_start, request.denoising_end)
+
+
 def make_passes(request: GenerationRequest, model: Model) -> list[Pass]:
     """The timesteps of a request, resolved and fitted: one pass, or two where it is enlarged."""
-    is_enlarged = request.hires_scale is not None
-    return [
-        _make_pass(request, model, strength)
-        for strength in ([request.strength, request.hires_strength] if is_enlarged else [request.strength])
-    ]
+    first = _make_pass(request, model, request.strength, is_first=True)
+    if request.hires_scale is None:
+        return [first]
+    return [first, _make_pass(request, model, request.hires_strength, is_first=False)]
 
 
-def _make_pass(request: GenerationRequest, model: Model, strength: float | None) -> Pass:
+def _make_pass(request: GenerationRequest, model: Model, strength: float | None, *, is_first: bool) -> Pass:
     """The last `strength` part of the request's steps, None for all."""
     assert request.scheduler is not None, "the request is not resolved"
     scheduler, timesteps = model.schedulers.start(
@@ -71,18 +131,22 @@ def _make_pass(request: GenerationRequest, model: Model, strength: float | None)
         request.num_steps,
         seed=request.seed,
         strength=strength,
+        schedule=schedule_of(request) if is_first else replace(schedule_of(request), start=None),
         is_distilled=model.is_distilled,
         device=model.unet.device,
     )
     return Pass(scheduler, timesteps)
 
 
-def make_trajectory(request: GenerationRequest, model: Model, passes: Sequence[Pass]) -> Trajectory:
+def make_trajectory(
+    request: GenerationRequest, model: Model, passes: Sequence[Pass], change: Change | None = None
+) -> Trajectory:
     """Asks for every prediction of the request, and returns the finished latent.
 
     Args:
         request: resolved and fitted.
         passes: those of `make_passes`.
+        change: sees the latent after each step, and may give another.
 
     Raises:
         NonFinitePicture: the VAE overflowed.
@@ -99,12 +163,13 @@ def make_trajectory(request: GenerationRequest, model: Model, passes: Sequence[P
         start=request.guidance_start,
         end=request.guidance_end,
     )
+    sampler = partial(sample, guidance=guidance, generator=generator, eta=request.eta, change=change)
     first, *others = passes
     firm = [each.until for each in request.paint if each.is_firm]
     leading = Leading(UPDATES, RATE, max(firm)) if firm else None
-    trajectory = sample(_first_canvas(request, model, generator), first, guidance, generator, leading)
+    trajectory = sampler(_first_canvas(request, model, generator), first, leading=leading)
     for second in others:
-        trajectory = _continued(trajectory, second, request, model, guidance, generator)
+        trajectory = _continued(trajectory, second, request, model, generator, sampler)
     return trajectory
 
 
@@ -113,8 +178,8 @@ def _continued(
     second: Pass,
     request: GenerationRequest,
     model: Model,
-    guidance: Guidance,
     generator: torch.Generator,
+    sampler: Callable[..., Trajectory],
 ) -> Trajectory:
     """A first pass, and a second that begins from its enlarged picture.
 
@@ -128,7 +193,7 @@ def _continued(
     clean = encode(model.vae, pixels_of(decode(model.vae, latent), width, height), generator)
     noise = torch.randn(clean.shape, generator=generator).to(model.unet.device)
     canvas = Canvas(noise=noise, clean=clean, strength=request.hires_strength)
-    return (yield from sample(canvas, second, guidance, generator))
+    return (yield from sampler(canvas, second))
 
 
 def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Generator) -> Canvas:
@@ -140,10 +205,13 @@ def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Gen
     def noise() -> Tensor:
         return torch.randn(shape, generator=generator).to(model.unet.device)
 
+    if isinstance(request.latents, InputLatents):
+        given = request.latents.values.to(model.unet.device)
+        return Canvas(noise=given, is_begun=request.denoising_start is not None)
     if request.image is None:
         return Canvas(noise=noise())
     assert isinstance(request.image, InputImage)
-    pixels = pixels_of(request.image.pixels, width, height)
+    pixels = pixels_of(drawn_part(request, request.image), width, height)
     if model.kind == "edit":
         return Canvas(noise=noise(), extra=encode(model.vae, pixels, None))
 
@@ -152,7 +220,7 @@ def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Gen
         clean = encode(model.vae, pixels, generator)
         return Canvas(noise=noise(), clean=clean, strength=request.strength)
     assert isinstance(request.mask, InputImage)
-    mask = mask_of(request.mask.pixels, width, height)
+    mask = mask_of(drawn_part(request, request.mask), width, height)
     small = shrink_mask(mask, *shape[2:]).to(model.unet.device)
     if model.kind == "draw":
         clean, drawn = encode(model.vae, pixels, generator), noise()

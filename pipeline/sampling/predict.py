@@ -12,6 +12,7 @@ from limelight.attention import AttentionRuntime, Backend, ContextRows, get
 from limelight.attention.recording.recorder import RepeatingRecorder, RowRecorder
 from limelight.pipeline.errors import NonFinitePrediction
 from limelight.pipeline.models.model import Model
+from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.firm import gradients
 from limelight.pipeline.sampling.job import Job
@@ -50,11 +51,21 @@ def _watched(site: str, backend: Backend, faults: list[str]) -> Backend:
 _SCORE, _NEGATIVE_SCORE = 6.0, 2.5
 
 
-def size_ids(height: int, width: int, *, scored: bool, is_negative: bool) -> list[float]:
-    """Original size and crop, then the target size, or for the refiner its aesthetic score."""
-    if scored:
-        return [height, width, 0, 0, _NEGATIVE_SCORE if is_negative else _SCORE]
-    return [height, width, 0, 0, height, width]
+def size_ids(
+    request: GenerationRequest, height: int, width: int, *, scored: bool, is_negative: bool
+) -> list[float]:
+    """Original size and crop, then the target size, or for the refiner its aesthetic score.
+
+    Args:
+        height, width: of this pass, in pixels, where the request says nothing.
+    """
+    seen = [*(request.original_size or (height, width)), *(request.crops_coords_top_left or (0, 0))]
+    if not scored:
+        return [*seen, *(request.target_size or (height, width))]
+    score = request.negative_aesthetic_score if is_negative else request.aesthetic_score
+    if score is None:
+        score = _NEGATIVE_SCORE if is_negative else _SCORE
+    return [*seen, score]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +198,8 @@ def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
     for job in batch:
         height, width = (side * factor for side in job.asked.x.shape[2:])
         rows += [
-            size_ids(height, width, scored=scored, is_negative=role == "negative") for role in job.asked.roles
+            size_ids(job.request, height, width, scored=scored, is_negative=role == "negative")
+            for role in job.asked.roles
         ]
     return torch.tensor(rows, device=model.unet.device)
 

@@ -25,7 +25,7 @@ from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.sampling.coverage import coverage, warn_of_places
 from limelight.pipeline.sampling.firm import FirmHand
-from limelight.pipeline.sampling.sampler import Role
+from limelight.pipeline.sampling.guidance import Role
 from limelight.pipeline.text.encoder import Conditioning
 from limelight.pipeline.text.words import words_of
 from limelight.unet import UNet

@@ -1,1 +1,1 @@
-"""Prompts: their syntax, their tokens and their embeddings."""
+"""Reads prompts: syntax, tokens and embeddings."""

@@ -1,4 +1,4 @@
-"""Prompts as AUTOMATIC1111's web UI reads them; written from what it does, version 1.10.
+"""Reads prompts as AUTOMATIC1111's web UI does (version 1.10), implemented from its behaviour.
 
 Source: github.com/AUTOMATIC1111/stable-diffusion-webui, wiki page Features, "Attention/emphasis", and the
 behaviour of its prompt parser.
@@ -16,17 +16,17 @@ from torch import Tensor
 
 from limelight.pipeline.text.syntax import ANY_NETWORK, EMPHASIS, Part, is_escape, left_out
 
-MAX_WEIGHT = 1000.0  # there is none there; beyond it float16 has no numbers left
-COMMA, BACKTRACK = ",</w>", 20  # a chunk that is full ends behind a comma among its last so many tokens
+MAX_WEIGHT = 1000.0  # AUTOMATIC1111 has no limit; larger weights overflow in float16
+COMMA, BACKTRACK = ",</w>", 20  # a full chunk ends after a comma, if its last 20 tokens contain one
 
 _NUMBER = re.compile(r":\s*([+-]?[.\d]{1,40})\s*\)")
 _BREAK = re.compile(r"\bBREAK\b")
-_BREAK_WEIGHT = -1.0  # marks a break; brackets around it change that, and it is read as a word
+_BREAK_WEIGHT = -1.0  # marks a break; inside brackets BREAK is an ordinary word
 
 
 @dataclass(slots=True)
 class _Run:
-    """Characters of one weight, by where they are in the prompt."""
+    """Characters of one weight, by their positions in the prompt."""
 
     weight: float
     characters: list[int] = field(default_factory=list)
@@ -36,9 +36,9 @@ class _Run:
 def parse_a1111(prompt: str) -> list[Part]:
     """The parts of a prompt, in order; at least one.
 
-    Brackets weigh as in `syntax.parse`, with differences: one that is not closed acts to the end of the
-    prompt, a lone closing one is a character, brackets of both kinds may cut across each other, weights may
-    be negative, and there is no largest but 1000. Neighbours of equal weight are read as one text.
+    Brackets weigh as in `syntax.parse`, with these differences. A bracket that is not closed acts to the end
+    of the prompt. A closing bracket without a partner is a character. Round and square brackets may overlap.
+    Weights may be negative, and go up to 1000. Neighbours of equal weight are read as one text.
     """
     runs = _merged(_runs(prompt))
     parts: list[list[_Run]] = [[]]
@@ -48,15 +48,15 @@ def parse_a1111(prompt: str) -> list[Part]:
         else:
             parts[-1].append(run)
     if len(parts) > 1 and not any(prompt[i].strip() for run in parts[-1] for i in run.characters):
-        parts.pop()  # a break at the end begins nothing
+        parts.pop()  # a break at the end begins no part
     return [_part(prompt, part) for part in parts]
 
 
 def _runs(prompt: str) -> list[_Run]:
     tags = left_out(prompt, ANY_NETWORK)
     runs: list[_Run] = []
-    acting: list[tuple[int, int, float]] = []  # runs [first, end), and what their weights are multiplied by
-    opened: dict[str, list[int]] = {"(": [], "[": []}  # how many runs there were before each
+    acting: list[tuple[int, int, float]] = []  # runs [first, end), and the factor of their weights
+    opened: dict[str, list[int]] = {"(": [], "[": []}  # the number of runs before each bracket
     i = 0
     while i < len(prompt):
         if i in tags:
@@ -90,7 +90,7 @@ def _runs(prompt: str) -> list[_Run]:
 
 
 def _number(prompt: str, i: int) -> tuple[float, int] | None:
-    """The weight that ends a bracket here, `:1.3)`, and where it ends."""
+    """The weight at the end of a bracket, `:1.3)`, and where it ends."""
     match = _NUMBER.match(prompt, i) if prompt[i] == ":" else None
     if match is None or match[1].count(".") > 1 or not any(c.isdecimal() for c in match[1]):
         return None
@@ -138,12 +138,13 @@ def _bounded(weight: float) -> float:
 
 
 def chunks_at_commas(pieces: Sequence[str], room: int) -> list[tuple[int, int]]:
-    """Tokens [start, end) of each chunk: full, or up to a comma near its end, so that no tag is cut in two.
+    """Tokens [start, end) of each chunk. A chunk is full, or ends at a comma near its end, so that no tag is
+    split.
 
     Args:
         room: tokens of a chunk.
     """
-    chunks, start, comma = [], 0, -1  # comma: of this chunk, the last token that is one
+    chunks, start, comma = [], 0, -1  # comma: the last comma of this chunk
     for i, piece in enumerate(pieces):
         if piece == COMMA:
             comma = i
@@ -157,7 +158,7 @@ def chunks_at_commas(pieces: Sequence[str], room: int) -> list[tuple[int, int]]:
 
 
 def rescaled(context: Float[Tensor, "m c"], weights: Sequence[float]) -> Float[Tensor, "m c"]:
-    """Each embedding times its weight, and all of them times what brings their mean back."""
+    """Each embedding times its weight, rescaled so that the mean stays the same."""
     w = torch.tensor(weights, dtype=context.dtype, device=context.device)[:, None]
     weighted = context * w
     scale = context.mean() / weighted.mean()

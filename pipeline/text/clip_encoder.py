@@ -1,5 +1,4 @@
-"""A CLIP text encoder that reads prompts of any length, with the way back from every token to the characters
-it came from."""
+"""A CLIP text encoder for prompts of any length; each token keeps the characters that it came from."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,10 +22,10 @@ class Token:
     """One position of the context.
 
     Attributes:
-        text: the piece as the tokenizer knows it, `</w>` at a word's end.
+        text: the token as the tokenizer writes it, with `</w>` at the end of a word.
         span: characters [start, end) of the prompt as typed; empty for start, end and padding.
-        weight: how far it is moved from what an empty prompt has there; 1 leaves it as encoded.
-        is_learned: one vector of a textual inversion; all vectors of a word have the span of the word.
+        weight: how far it is moved from the embedding of an empty prompt; 1 leaves it as encoded.
+        is_learned: whether it is a vector of a textual inversion; all vectors of a word have the word's span.
     """
 
     text: str
@@ -37,7 +36,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """What one encoder makes of a prompt."""
+    """A prompt, encoded by one encoder."""
 
     context: Float[Tensor, "m c"]
     pooled: Float[Tensor, " p"] | None
@@ -54,11 +53,12 @@ class _Chunk:
 class ClipEncoder:
     """A CLIP text model with its tokenizer.
 
-    A prompt longer than the model reads becomes several chunks, each encoded by itself, side by side in the
-    context; `BREAK` begins a new one.
+    A prompt that is too long for the model is split into chunks, which are encoded separately and
+    concatenated in the context. `BREAK` begins a new chunk.
 
     Attributes:
-        penultimate: take the last hidden state but one, without the final norm, as SDXL does.
+        penultimate: whether the context is the second to last hidden state, without the final norm, as in
+            SDXL.
         learned: word of a textual inversion, in lower case -> the ids of its vectors.
     """
 
@@ -69,15 +69,15 @@ class ClipEncoder:
 
     @property
     def length(self) -> int:
-        """Tokens of one chunk, start and end among them."""
+        """Tokens of one chunk, including start and end."""
         return self.model.config.max_position_embeddings
 
     def chunks(self, prompt: str, syntax: SyntaxName = "limelight") -> list[_Chunk]:
-        """What the model reads, chunk by chunk; at least one, at most `MAX_CHUNKS`."""
+        """The chunks of a prompt that the model reads: at least one, at most `MAX_CHUNKS`."""
         return [self._framed(chunk) for chunk in self._all_chunks(prompt, syntax)[:MAX_CHUNKS]]
 
     def cut(self, prompt: str, syntax: SyntaxName = "limelight") -> str:
-        """What to say of a prompt that does not fit into `MAX_CHUNKS`; empty where it does."""
+        """A warning for a prompt that does not fit into `MAX_CHUNKS`; empty if it fits."""
         chunks = self._all_chunks(prompt, syntax)
         left = [token for chunk in chunks[MAX_CHUNKS:] for token in chunk.tokens]
         if not left:
@@ -99,7 +99,8 @@ class ClipEncoder:
         return [_Chunk(ids[start:end], tokens[start:end]) for start, end in ends]
 
     def _stretches(self, part: Part) -> Iterator[tuple[int, int]]:
-        """What is read by itself: words of textual inversions, and what lies between them and brackets."""
+        """The stretches that are tokenized separately: words of textual inversions, and the text in
+        between."""
         pattern = _any_of(self.learned) if self.learned else None
         for start, end in part.stretches():
             for match in pattern.finditer(part.text, start, end) if pattern else ():
@@ -109,7 +110,7 @@ class ClipEncoder:
             yield start, end
 
     def _read(self, part: Part, start: int, end: int) -> Iterator[tuple[int, Token]]:
-        """Ids and tokens of one stretch of a part."""
+        """Ids and tokens of one stretch of a part of the prompt."""
         text = part.text[start:end]
         if ids := self.learned.get(text.lower()):
             for i, id in enumerate(ids):
@@ -136,9 +137,10 @@ class ClipEncoder:
 
     @torch.inference_mode()
     def encode(self, prompt: str, *, clip_skip: int = 1, syntax: SyntaxName = "limelight") -> Encoded:
-        """A prompt, by the layer that the model was trained on or by one `clip_skip - 1` layers before it.
+        """Encodes a prompt. The embeddings come from the layer that the model was trained with, or from one
+        that is `clip_skip - 1` layers earlier.
 
-        AUTOMATIC1111 skips layers of Stable Diffusion 1's encoder alone.
+        In AUTOMATIC1111's syntax, layers are skipped only in Stable Diffusion 1's encoder.
         """
         if syntax == "a1111" and not self._is_skipped_by_a1111:
             clip_skip = 1
@@ -165,7 +167,7 @@ class ClipEncoder:
         return not self.penultimate and self.model.config.hidden_size != _OPEN_CLIP_H
 
     def _encode_ids(self, ids: list[int], clip_skip: int) -> tuple[Tensor, Tensor | None]:
-        """Context m c and what is pooled, of one chunk."""
+        """The context m c and the pooled embedding of one chunk."""
         out = self.model(
             torch.tensor([ids], device=self.model.device),
             output_hidden_states=self.penultimate or clip_skip > 1,
@@ -184,16 +186,16 @@ class ClipEncoder:
 def weigh(
     context: Float[Tensor, "m c"], empty: Float[Tensor, "m c"], weights: Sequence[float]
 ) -> Float[Tensor, "m c"]:
-    """Moves each embedding away from, or towards, what an empty prompt has in its place.
+    """Interpolates each embedding between that of an empty prompt (weight 0) and its own (weight 1).
 
-    At weight 0 a token says as much as no word does, at 1 it is as encoded, above it says more.
+    Weights above 1 extrapolate, which strengthens a token.
     """
     w = torch.tensor(weights, dtype=context.dtype, device=context.device)[:, None]
     return torch.lerp(empty, context, w)
 
 
 def chunks_at_words(pieces: Sequence[str], room: int) -> list[tuple[int, int]]:
-    """Tokens [start, end) of each chunk; it ends at a word's end, unless one word fills it all."""
+    """Tokens [start, end) of each chunk. A chunk ends at the end of a word, unless one word fills it."""
     chunks: list[tuple[int, int]] = []
     start = 0
     while start < len(pieces) or not chunks:
@@ -207,7 +209,7 @@ def chunks_at_words(pieces: Sequence[str], room: int) -> list[tuple[int, int]]:
 
 
 def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    """Finds whole words, the longest first, in upper and lower case alike."""
+    """A pattern for whole words, the longest first, that ignores case."""
     longest_first = sorted(words, key=len, reverse=True)
     return re.compile(
         "|".join(rf"(?<!\w(?=\w)){re.escape(word)}(?!(?<=\w)\w)" for word in longest_first), re.I

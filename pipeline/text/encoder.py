@@ -1,4 +1,4 @@
-"""Prompts as the U-Net sees them: what one or two text encoders make of them, side by side."""
+"""Encodes prompts for the U-Net with one or two text encoders."""
 
 import warnings
 from collections import OrderedDict
@@ -23,7 +23,7 @@ MAX_CACHED_PROMPTS = 256
 
 
 class Reading(TypedDict):
-    """How a prompt is read: the arguments of `TextEncoder.prompt` beside its text."""
+    """How a prompt is read: the arguments of `TextEncoder.prompt` other than the text."""
 
     clip_skip: int
     syntax: SyntaxName
@@ -31,10 +31,10 @@ class Reading(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """A prompt, encoded: the text embeddings, those pooled (SDXL), and the tokens they belong to.
+    """An encoded prompt: text embeddings, pooled embedding (SDXL), and tokens.
 
     Attributes:
-        keys: for each chunk, the hash of its embeddings: equal where they are, bit for bit.
+        keys: for each chunk, the hash of its embeddings.
     """
 
     context: Float[Tensor, "m c"]
@@ -44,15 +44,16 @@ class Conditioning:
 
 
 class TextEncoder:
-    """One or two CLIP encoders whose embeddings stand side by side in one context.
+    """One or two CLIP encoders whose embeddings are concatenated in one context.
 
-    A prompt is encoded alone, never in a batch, so that its embeddings do not depend on its neighbours.
+    A prompt is encoded alone, never in a batch, so that its embeddings do not depend on other prompts.
 
     Args:
-        zero_empty_negative: an empty negative prompt is zeros (SDXL's `force_zeros_for_empty_prompt`).
+        zero_empty_negative: whether an empty negative prompt is encoded as zeros (SDXL's
+            `force_zeros_for_empty_prompt`).
 
     Attributes:
-        merged: what is merged into the weights of each encoder, such as LoRAs.
+        merged: the changes merged into the weights of each encoder, such as LoRAs.
     """
 
     def __init__(self, encoders: Sequence[ClipEncoder], *, zero_empty_negative: bool = False) -> None:
@@ -68,16 +69,16 @@ class TextEncoder:
 
     @property
     def length(self) -> int:
-        """Tokens of one chunk; a context has a multiple of it."""
+        """Tokens of one chunk; the length of a context is a multiple of it."""
         return self.encoders[0].length
 
     def forget(self) -> None:
-        """Empties the cache; for when the encoders' weights have changed."""
+        """Empties the cache, after the encoders' weights have changed."""
         with self._lock:
             self._cache.clear()
 
     def learn(self, embeddings: Sequence[Embedding]) -> None:
-        """Makes the words of textual inversions known, those and no others."""
+        """Sets the words of textual inversions; words learned before are dropped."""
         learned: dict[str, tuple[int, ...]] = {}
         for embedding in embeddings:
             first = sum(map(len, learned.values()))
@@ -93,15 +94,15 @@ class TextEncoder:
         self.forget()
 
     def prompt(self, text: str, *, clip_skip: int = 1, syntax: SyntaxName = "limelight") -> Conditioning:
-        """A prompt.
+        """Encodes a prompt.
 
         Args:
             clip_skip: 1 is the layer that the model was trained with, 2 the one before it.
-            syntax: what brackets mean: Limelight's own, or AUTOMATIC1111's.
+            syntax: the meaning of brackets: Limelight's own, or AUTOMATIC1111's.
 
         Warns:
-            PromptSyntax: something in it is not acted on; once for each prompt that is not in the cache.
-            PromptCut: it is longer than what is read.
+            PromptSyntax: something in it has no effect; once for each prompt that is not in the cache.
+            PromptCut: it is too long, and its end is ignored.
         """
         key = text, clip_skip, syntax, *(each.state for each in self.merged)
         with self._lock:
@@ -123,11 +124,11 @@ class TextEncoder:
         return encoded
 
     def negative(self, text: str, *, clip_skip: int = 1, syntax: SyntaxName = "limelight") -> Conditioning:
-        """A negative prompt.
+        """Encodes a negative prompt.
 
         Args:
-            clip_skip: heeded in AUTOMATIC1111's syntax alone; in diffusers, and here, a negative prompt comes
-                from the layer that the model was trained with.
+            clip_skip: used only in AUTOMATIC1111's syntax. Otherwise, as in diffusers, a negative prompt
+                comes from the layer that the model was trained with.
         """
         encoded = self.prompt(text, clip_skip=clip_skip if syntax == "a1111" else 1, syntax=syntax)
         if text or not self.zero_empty_negative:
@@ -137,7 +138,7 @@ class TextEncoder:
         return Conditioning(zeros, pooled, encoded.tokens, content_keys(zeros, self.length))
 
     def said_of(self, text: str, syntax: SyntaxName = "limelight") -> list[str]:
-        """What `prompt` warns of."""
+        """The warnings that `prompt` would give."""
         cut = self.encoders[0].cut(text, syntax)
         return [*remarks(text, syntax), *([cut] if cut else [])]
 

@@ -1,4 +1,4 @@
-"""Makes short prompts longer with a causal language model."""
+"""Extends short prompts with a causal language model."""
 
 import os
 from inspect import signature
@@ -11,6 +11,7 @@ from torch import Tensor
 from limelight.attention.adapters.cache import transformers_cache
 from limelight.attention.adapters.for_transformers import register_with_transformers
 from limelight.attention.caches.decoding import KVCache
+from limelight.files import UnreadableFile, open_regular
 from limelight.pipeline.errors import ModelError, UnknownName
 from limelight.pipeline.hub import HUB_ID, from_hub
 from limelight.pipeline.requests.expansion import Expansion
@@ -25,13 +26,24 @@ TEMPERATURE = 0.9
 TOP_P = 0.9
 
 
+def _check_files(folder: Path) -> None:
+    """Raises ModelError if the folder of a language model has a FIFO, a socket or a device: transformers
+    would wait for it."""
+    for path in folder.iterdir():
+        try:
+            if not path.is_dir():
+                open_regular(path).close()
+        except UnreadableFile as error:
+            raise ModelError(str(error)) from None
+
+
 class Expander:
-    """A causal language model that goes on with prompts, one token at a time, keeping keys and values.
+    """A causal language model that continues prompts token by token, with cached keys and values.
 
     Args:
-        name: of the language model, for the record.
-        hash: of its weights' content.
-        vocabulary: the words that the image model knows, where they are few; no other is added.
+        name: name of the language model, for the record.
+        hash: hash of the content of its weights.
+        vocabulary: the words that the image model knows, if it lists them; no others are added.
     """
 
     def __init__(
@@ -51,11 +63,11 @@ class Expander:
         vocabulary: Vocabulary | None = None,
         device: str | torch.device = "cpu",
     ) -> "Expander":
-        """The language model in the box, one in a folder as transformers saves it, or one of the hub.
+        """The bundled language model, one in a folder as transformers saves it, or one of the hub.
 
         Raises:
-            UnknownName: none of these.
-            ModelError: it cannot be loaded, or had.
+            UnknownName: the name is none of these.
+            ModelError: the model cannot be loaded or downloaded.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -65,6 +77,7 @@ class Expander:
             raise ModelError(
                 f"{folder} has no .safetensors file; a language model as transformers saves it has"
             )
+        _check_files(folder)
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model = AutoModelForCausalLM.from_pretrained(
@@ -72,7 +85,7 @@ class Expander:
             )
         except (OSError, ValueError) as error:
             raise ModelError(f"{folder} holds no causal language model: {error}") from None
-        # A model that takes no implementations, such as Falcon, says so and keeps its own.
+        # A model with attention code of its own, such as Falcon, keeps it.
         model.set_attn_implementation(register_with_transformers())
         model = model.to(device).eval()
         return cls(model, tokenizer, name=str(name), hash=content_hash(weights), vocabulary=vocabulary)
@@ -83,7 +96,7 @@ class Expander:
 
     @torch.inference_mode()
     def expand(self, prompt: str, *, seed: int) -> Expansion:
-        """Goes on with a prompt, which stays as it is; the same seed adds the same words."""
+        """Continues a prompt, which itself does not change. The same seed adds the same words."""
         read = (part.text[start:end] for part in parse(prompt) for start, end in part.stretches())
         plain = " ".join(" ".join(read).split())
         ids = self._ids(plain)
@@ -95,17 +108,17 @@ class Expander:
         elif prompt.endswith(" "):
             added = added.lstrip()
         elif plain and ids[-1] in self.tokenizer.all_special_ids and added[0].isalnum():
-            added = f" {added}"  # behind a word that the model has no token for, it begins anew
+            added = f" {added}"  # after a word without a token, the model begins a new word
         return Expansion(typed=prompt, added=added, seed=seed, model=self.name, hash=self.hash)
 
     def _ids(self, text: str) -> list[int]:
-        """The prompt, behind the token that begins a text, where there is one."""
+        """The ids of the prompt, after the token that begins a text, if there is one."""
         ids = self.tokenizer.encode(text, add_special_tokens=False)
         first = self.tokenizer.bos_token_id
         return [*([] if first is None else [first]), *ids] or [self.tokenizer.eos_token_id]
 
     def _written(self, ids: list[int], seed: int) -> list[int]:
-        """The tokens that come next, until the model ends its text or has written enough."""
+        """The next tokens, until the model ends its text or has written enough."""
         generator = torch.Generator("cpu").manual_seed(seed)
         num_layers = self.model.config.get_text_config().num_hidden_layers
         cache = transformers_cache(KVCache(), num_layers)
@@ -135,7 +148,7 @@ class Expander:
 
 
 def likely(logits: Tensor) -> Tensor:
-    """Probabilities of the likeliest tokens that together have `TOP_P`, of the others 0.
+    """Probabilities of the most likely tokens that sum to `TOP_P`; those of all others are 0.
 
     Source: Holtzman et al. 2020, arXiv:1904.09751, section 3.1.
     """

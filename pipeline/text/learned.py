@@ -1,4 +1,4 @@
-"""Words that a textual inversion teaches a model, each standing for one or more vectors.
+"""Words that textual inversions teach a model; each stands for one or more vectors.
 
 Source: Gal et al. 2022, arXiv:2208.01618, section 4.
 """
@@ -16,8 +16,8 @@ class Embedding:
     """A word and its vectors.
 
     Attributes:
-        word: as it is typed in prompts, upper and lower case alike.
-        sha256: of the file.
+        word: the word to type in prompts; case is ignored.
+        sha256: hash of the file.
         vectors: n d, for every text encoder of the model.
     """
 
@@ -27,14 +27,15 @@ class Embedding:
     vectors: tuple[Float[Tensor, "n d"], ...]
 
     def record(self) -> dict[str, str]:
-        """What has to be the same for the same picture, and what the file was called."""
+        """What identifies the embedding in a picture's record, and the name of its file."""
         return {"kind": "embedding", "name": self.word, "file": self.path.name, "sha256": self.sha256}
 
 
 class LearnedRows(nn.Module):
-    """A token embedding with more rows, which have the ids -1, -2, ...
+    """A token embedding with additional rows, which have the ids -1, -2, ...
 
-    Below all others, so that a text model which pools at the highest id still pools at the end token.
+    They are lower than all other ids, so that a text model that pools at the highest id still pools at the
+    end token.
     """
 
     def __init__(self, base: nn.Module, rows: Float[Tensor, "n d"]) -> None:

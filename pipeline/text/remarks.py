@@ -1,4 +1,4 @@
-"""What a prompt asks for that is not acted on, with the column where it does."""
+"""Finds syntax in a prompt that has no effect here, with its column."""
 
 import math
 import re
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"\s*([+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20}))\s*")
 
 
 def remarks(prompt: str, syntax: str = "limelight") -> list[str]:
-    """One sentence for each thing that is not acted on, in the order of the prompt; at most `MAX_REMARKS`."""
+    """One sentence for each thing without effect, in the order of the prompt; at most `MAX_REMARKS`."""
     pattern = NETWORK if syntax == "limelight" else ANY_NETWORK
     tags = left_out(prompt, pattern)
     pairs = match_brackets(prompt, tags)
@@ -45,29 +45,29 @@ def _left_out(prompt: str, tag: re.Match[str]) -> str:
 def _composing(at: int) -> str:
     return (
         f"AND at column {at + 1} is read as a word: pictures are not composed of several prompts here; write "
-        "it small to mean the word"
+        "it in lower case to mean the word"
     )
 
 
 def _editing(prompt: str, pairs: Mapping[int, Pair]) -> Iterator[tuple[int, str]]:
-    """`[from:to:when]` and `[one|other]`, which AUTOMATIC1111 changes while it draws."""
+    """Finds `[from:to:when]` and `[one|other]`, which change the prompt during drawing in AUTOMATIC1111."""
     bars, colons = _separators(prompt, pairs)
     for start, pair in pairs.items():
         if prompt[start] != "[":
             continue
         text = _shown(prompt[start : min(pair.close + 1, start + SHOWN + 1)])
         if start in bars:
-            yield start, f"{text} at column {start + 1} is read as all its words: they do not take turns here"
+            yield start, f"{text} at column {start + 1} is read as all its words: they do not alternate here"
         elif start in colons and _NUMBER.fullmatch(prompt, colons[start] + 1, pair.close):
             yield (
                 start,
-                f"{text} at column {start + 1} is read as all its words: a prompt does not change on the way "
-                "here; keep the words that you want",
+                f"{text} at column {start + 1} is read as all its words: a prompt does not change "
+                "during drawing here; keep the words that you want",
             )
 
 
 def _separators(prompt: str, pairs: Mapping[int, Pair]) -> tuple[set[int], dict[int, int]]:
-    """Pairs that hold a bar of their own, and pairs that hold a colon, with where the last is."""
+    """The pairs with a bar directly inside, and the pairs with a colon, with the position of the last."""
     bars, colons = set(), {}
     inside: list[int] = []
     i = 0
@@ -88,7 +88,7 @@ def _separators(prompt: str, pairs: Mapping[int, Pair]) -> tuple[set[int], dict[
 
 
 def _weights(prompt: str, pairs: Mapping[int, Pair]) -> Iterator[tuple[int, str]]:
-    """Weights that are taken otherwise than typed."""
+    """Finds weights that are not used as typed."""
     _, colons = _separators(prompt, pairs)
     for start, pair in pairs.items():
         number = _NUMBER.fullmatch(prompt, colons[start] + 1, pair.close) if start in colons else None

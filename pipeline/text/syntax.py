@@ -1,4 +1,4 @@
-"""The syntax of prompts: weights and breaks, with every character's way back to where it was typed."""
+"""Parses the syntax of prompts: weights and breaks. Every character keeps its original position."""
 
 import math
 import re
@@ -6,16 +6,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-EMPHASIS = 1.1  # of one pair of round brackets; square ones divide by it
+EMPHASIS = 1.1  # the factor of a pair of round brackets; square brackets divide by it
 MIN_WEIGHT, MAX_WEIGHT = 0.0, 10.0
 
 _CLOSERS = {")": "(", "]": "["}
 _WEIGHT = re.compile(r":\s*([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,9})?)\s*$")
 _WEIGHT_WINDOW = 40  # no sensible number is longer
 _BREAK = "BREAK"
-# Tags of AUTOMATIC1111's that load a network, such as `<lora:NAME:0.8>`: they are no words.
+# Tags of AUTOMATIC1111 that load a network, such as `<lora:NAME:0.8>`; they are not words.
 NETWORK = re.compile(r"<(lora|lyco|hypernet):([^<>]*)>", re.IGNORECASE)
-ANY_NETWORK = re.compile(r"<(\w+):([^<>]+)>")  # what AUTOMATIC1111 takes out, whatever it knows of it
+ANY_NETWORK = re.compile(r"<(\w+):([^<>]+)>")  # AUTOMATIC1111 removes all of these, also unknown ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Part:
 
     Attributes:
         text: what the tokenizer reads.
-        weights: of every character of `text`.
-        positions: of every character of `text` in the prompt as it was typed.
-        edges: places in `text` where syntax was taken out, in order: no word goes across them.
+        weights: the weight of every character of `text`.
+        positions: the position of every character of `text` in the prompt as typed.
+        edges: indices in `text` where syntax was removed, in order; no word extends across them.
     """
 
     text: str
@@ -39,7 +39,7 @@ class Part:
         return self.positions[start], self.positions[max(start, end - 1)] + 1
 
     def stretches(self) -> Iterator[tuple[int, int]]:
-        """What lies between the edges; each is read by itself."""
+        """The stretches between the edges, which are tokenized separately."""
         start = 0
         for edge in self.edges:
             if edge > start:
@@ -50,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two brackets that belong together, and the end of what they weigh."""
+    """Two matching brackets, and the end of the text that they weight."""
 
     multiplier: float
     close: int
@@ -60,10 +60,10 @@ class Pair:
 def parse(prompt: str) -> list[Part]:
     r"""The parts of a prompt, in order; at least one.
 
-    `(word)` weighs 1.1 times as much, `[word]` 1.1 times less, `(word:1.3)` 1.3 times; brackets nest and
-    their weights multiply, within 0 to 10. `BREAK` begins a new part. A backslash makes a bracket or a
-    backslash after it literal, and so is every bracket without a partner. What stands in brackets is read by
-    itself, also where brackets touch. Tags that load a network are left out. Any text is a prompt.
+    `(word)` multiplies the weight by 1.1, `[word]` divides it by 1.1, and `(word:1.3)` multiplies it by 1.3.
+    Brackets nest and their weights multiply, within 0 to 10. `BREAK` begins a new part. A bracket or
+    backslash after a backslash is literal, and so is a bracket without a partner. The text in brackets is
+    tokenized separately. Tags that load a network are left out. Any text is a valid prompt.
     """
     tags = left_out(prompt)
     pairs = match_brackets(prompt, tags)
@@ -109,16 +109,16 @@ def parse(prompt: str) -> list[Part]:
 
 
 def _within(edges: Sequence[int], start: int, end: int) -> tuple[int, ...]:
-    """The edges inside of characters [start, end), counted from the start."""
+    """The edges inside characters [start, end), relative to the start."""
     inner = edges[bisect_right(edges, start) : bisect_left(edges, end)]
     return tuple(edge - start for edge in dict.fromkeys(inner))
 
 
 def match_brackets(prompt: str, tags: Mapping[int, int]) -> dict[int, Pair]:
-    """Opening bracket -> its pair. Linear, without recursion.
+    """Opening bracket -> its pair, in linear time and without recursion.
 
     Args:
-        tags: begin -> end of what is skipped.
+        tags: start -> end of each tag, which is skipped.
     """
     pairs: dict[int, Pair] = {}
     opened: dict[str, list[int]] = {"(": [], "[": []}
@@ -132,7 +132,7 @@ def match_brackets(prompt: str, tags: Mapping[int, int]) -> dict[int, Pair]:
             opened[c].append(i)
         elif c in _CLOSERS and opened[_CLOSERS[c]]:
             start = opened[_CLOSERS[c]].pop()
-            for others in opened.values():  # brackets that this pair cuts across are literal
+            for others in opened.values():  # brackets that overlap this pair are literal
                 while others and others[-1] > start:
                     others.pop()
             pairs[start] = _pair(prompt, start, i)
@@ -168,12 +168,12 @@ def _between_breaks(text: str, edges: Set[int]) -> Iterator[tuple[int, int]]:
 
 
 def left_out(prompt: str, pattern: re.Pattern[str] = NETWORK) -> dict[int, int]:
-    """Where each tag begins, and where it ends."""
+    """Start -> end of each tag."""
     return {match.start(): match.end() for match in pattern.finditer(prompt)}
 
 
 def remedy(tag: re.Match[str]) -> str:
-    """What to do instead of a tag."""
+    """The remedy for a tag without effect."""
     kind, (name, *numbers) = tag[1].lower(), tag[2].split(":")
     if kind == "hypernet":
         return "hypernetworks cannot be used here"

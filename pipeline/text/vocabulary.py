@@ -1,4 +1,4 @@
-"""The words that a small model was trained on, where it says so."""
+"""The words that a small model was trained on."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -15,17 +15,17 @@ from limelight.pipeline.text.words import Word
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Words by what they are for, such as `nouns` and `colours`; `words` holds every one that is known."""
+    """Words by class, such as `nouns` and `colours`; `words` holds all of them."""
 
     groups: Mapping[str, tuple[str, ...]]
     words: frozenset[str]
 
     @classmethod
     def read(cls, folder: Path) -> "Vocabulary | None":
-        """The vocabulary in a model's folder; None for a model that has none, as most have.
+        """Reads the vocabulary in a model's folder; None if there is none, as for most models.
 
         Raises:
-            ModelError: the file is not what it should be.
+            ModelError: the file is invalid.
         """
         path = folder / "vocabulary.json"
         try:
@@ -42,16 +42,16 @@ class Vocabulary:
         return cls(groups, frozenset(spelled(word) for phrase in spoken for word in words_in(phrase)))
 
     def unknown(self, words: Iterable[str]) -> tuple[str, ...]:
-        """Those that the model does not know, in order, each once."""
+        """The words that the model does not know, in order, without repetition."""
         return tuple(dict.fromkeys(word for word in words if spelled(word) not in self.words))
 
     def warn_of_unknown(self, words: Iterable[Word]) -> None:
-        """Warns `UnknownWords` of the typed words of a prompt that the model does not know."""
+        """Warns with `UnknownWords` about words of a prompt that the model does not know."""
         if unknown := self.unknown(word.text for word in words if not word.is_learned):
             warnings.warn(self.explain(unknown), UnknownWords, stacklevel=3)
 
     def explain(self, unknown: tuple[str, ...]) -> str:
-        """What to tell somebody who used them."""
+        """The message for unknown words."""
         near = {word: get_close_matches(spelled(word), self.words, n=2, cutoff=0.7) for word in unknown}
         told = [
             f"{word!r} (near: {', '.join(found)})" if found else repr(word) for word, found in near.items()

@@ -1,17 +1,17 @@
-"""What is warned of in a prompt. The messages hold its words."""
+"""Warnings about prompts. Their messages quote the prompt."""
 
 
 class PromptWarning(UserWarning):
-    """Something in a prompt is not drawn as it says."""
+    """Something in a prompt is not drawn."""
 
 
 class PromptSyntax(PromptWarning):
-    """Something in a prompt is not acted on; the message says what, where, and what to do instead."""
+    """Syntax in a prompt has no effect; the message says what, where, and what to do instead."""
 
 
 class PromptCut(PromptWarning):
-    """A prompt is longer than what is read; the message names the words that have no effect."""
+    """A prompt is too long; the message quotes the words without effect."""
 
 
 class UnknownWords(PromptWarning):
-    """A prompt has words that the model was never trained on; the message names them and near ones."""
+    """A prompt has words that the model was not trained on; the message names them and similar ones."""

@@ -1,4 +1,4 @@
-"""The words of a prompt, and which positions of the context they and the other tokens take."""
+"""Finds the words of a prompt, and the tokens of the context that belong to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ class Word:
     """A word of the prompt.
 
     Attributes:
-        text: as typed.
+        text: the word as typed.
         span: its characters [start, end) in the prompt.
-        tokens: positions of the context that it takes.
-        is_learned: a textual inversion taught it.
+        tokens: positions of its tokens in the context.
+        is_learned: whether a textual inversion taught it.
     """
 
     text: str
@@ -28,7 +28,7 @@ class Word:
 
 
 def words_of(prompt: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
-    """The words of the prompt, in order; sub-tokens belong to the word that their characters lie in."""
+    """The words of the prompt, in order; tokens belong to the word that contains their characters."""
     own: dict[tuple[int, int], list[int]] = {span: [] for span in _spans(prompt, tokens)}
     spans, at = list(own), 0
     typed = sorted((token.span, i) for i, token in enumerate(tokens) if _is_typed(token))
@@ -45,7 +45,7 @@ def words_of(prompt: str, tokens: Sequence[Token]) -> tuple[Word, ...]:
 
 
 def _spans(prompt: str, tokens: Sequence[Token]) -> list[tuple[int, int]]:
-    """Where words lie; a word of a textual inversion is one, with its angle brackets if it has any."""
+    """The spans of words; a word of a textual inversion is one word, including its angle brackets."""
     learned = sorted({token.span for token in tokens if token.is_learned})
     spans: list[tuple[int, int]] = []
     at = 0
@@ -58,7 +58,7 @@ def _spans(prompt: str, tokens: Sequence[Token]) -> list[tuple[int, int]]:
 
 
 def _joined(spans: list[tuple[int, int]], tokens: Sequence[Token]) -> list[tuple[int, int]]:
-    """The spans, those as one that touch and share a token: its attention cannot be told apart."""
+    """The spans; those that touch and share a token are merged, because its attention cannot be separated."""
     bridged = {at for token in tokens for at in range(token.span[0] + 1, token.span[1])}
     joined: list[tuple[int, int]] = []
     for start, end in spans:
@@ -70,7 +70,8 @@ def _joined(spans: list[tuple[int, int]], tokens: Sequence[Token]) -> list[tuple
 
 
 def parts_of(tokens: Sequence[Token]) -> tuple[Part, ...]:
-    """What each position of the context is; every chunk has a start, an end and often padding behind it."""
+    """The role of each position of the context; every chunk has a start, an end and often padding after
+    it."""
     parts: list[Part] = []
     for token in tokens:
         if _is_typed(token):

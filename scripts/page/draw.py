@@ -56,11 +56,15 @@ def take_pictures(url: str, folder: Path) -> None:
             _save(page, folder / f"page-{name}.png", full=name == "phone")
             if name == "light":
                 page.click("#tab-attention")
+                page.wait_for_selector(".multiples .tile")
                 _save(page, folder / "page-attention.png", full=True)
                 page.click("#tab-picture")
+                _film(page, folder)
                 _weigh(page)
                 _save(page, folder / "page-compare.png", full=False)
                 page.click("#tab-picture")
+                _place(page)
+                page.locator(".easel").screenshot(path=folder / "page-places.png")
                 _paint(page)
                 page.locator("#start").screenshot(path=folder / "page-painter.png")
             context.close()
@@ -77,17 +81,60 @@ def _drawn(context: Any, url: str) -> Any:
         ("two yellow stars", "1"),
         (PROMPT, SEED),
     ):
-        page.fill("#prompt textarea", prompt)
-        page.fill("#seed input, #seed textarea", seed)
-        page.click("#draw")
-        page.wait_for_function(
-            "seed => limelight.picture?.state === 'done' && limelight.picture.seed === seed", arg=seed
-        )
-    page.locator(".words .word", has_text=WORD).click()
+        _draw(page, prompt, seed)
+    chip = page.locator("#pane-picture .word", has_text=WORD)
+    if chip.get_attribute("aria-pressed") == "false":
+        chip.click()
     box = page.locator("canvas.picture").bounding_box()
     page.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.55 * box["height"])
     page.wait_for_timeout(700)
     return page
+
+
+def _draw(page: Any, prompt: str, seed: str) -> None:
+    page.fill("#prompt textarea", prompt)
+    page.fill("#seed input, #seed textarea", seed)
+    page.click("#draw")
+    page.wait_for_function(
+        "([prompt, seed]) => limelight.picture?.state === 'done' && limelight.picture.id !== 'example'"
+        " && limelight.picture.seed === seed && limelight.picture.prompt === prompt",
+        arg=[prompt, seed],
+    )
+
+
+def _film(page: Any, folder: Path) -> None:
+    """Stops the film at an early step, fills the screen with it, and saves it."""
+    page.locator(".step").fill("5")
+    page.click(".project")
+    _save(page, folder / "page-projector.png", full=False)
+    page.keyboard.press("Escape")
+    page.evaluate("document.querySelector('.save-film').open = true")
+    with page.expect_download() as download:
+        page.click("[data-format=webp]")
+    download.value.save_as(folder / "page-film.webp")
+    print(folder / "page-film.webp")
+
+
+def _place(page: Any) -> None:
+    """Drags a box for each of two words, and draws the picture again."""
+    _draw(page, "an apple and a banana", "6")
+    for word, left, right in (("banana", 0.03, 0.47), ("apple", 0.53, 0.97)):
+        chip = page.locator("#pane-picture .word", has_text=word)
+        if chip.get_attribute("aria-pressed") == "false":
+            chip.click()
+        page.click(".place-word")
+        page.wait_for_function("document.querySelector('.frame').dataset.placing === 'true'")
+        page.locator(".frame").scroll_into_view_if_needed()
+        box = page.locator(".frame").bounding_box()
+        page.mouse.move(box["x"] + left * box["width"], box["y"] + 0.1 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + right * box["width"], box["y"] + 0.9 * box["height"], steps=4)
+        page.mouse.up()
+    page.locator("#pane-picture .word", has_text="apple").click()  # no light over the boxes
+    page.click(".draw-again")
+    page.wait_for_selector(".compare-captions")
+    page.click("#tab-picture")
+    page.wait_for_timeout(300)
 
 
 def _weigh(page: Any) -> None:
@@ -98,6 +145,8 @@ def _weigh(page: Any) -> None:
     page.mouse.move(box["x"] + 80, box["y"] + 10, steps=4)
     page.mouse.up()
     page.wait_for_selector(".compare-captions")
+    page.locator("#pane-compare .word", has_text=WORD).click()
+    page.evaluate("scrollTo(0, 0)")
 
 
 def _paint(page: Any) -> None:

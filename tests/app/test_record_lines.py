@@ -33,7 +33,7 @@ def test_what_nobody_asked_for_is_left_out() -> None:
     names = [name for name, _ in lines_of(RECORD)]
     assert "clip skip" in names  # not at its default
     assert not {"guidance end", "prompt syntax", "retries", "filter bytes", "is constant"} & set(names)
-    assert ("note", "of one colour") in lines_of(RECORD | {"is_constant": True})
+    assert ("note", "a single colour") in lines_of(RECORD | {"is_constant": True})
 
 
 def test_a_record_may_hold_anything() -> None:

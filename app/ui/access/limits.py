@@ -13,6 +13,7 @@ class Limits:
         max_side: of the finished picture, in pixels.
         max_prompt_characters: of the prompt, and of the negative prompt.
         max_places: of words, regions and scaled heads, together; each makes every step slower.
+        max_pick: starts of a picture that are tried.
         max_waiting: requests in the queue, of all visitors together.
         max_waiting_per_visitor: of which one visitor may have so many.
         max_drawing: requests that are drawn at the same time.
@@ -42,6 +43,7 @@ class Limits:
     max_count: int = 4
     max_prompt_characters: int = 2_000
     max_places: int = 8
+    max_pick: int = 8
     max_waiting: int = 64
     max_waiting_per_visitor: int = 8
     max_drawing: int = 8

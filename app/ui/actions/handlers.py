@@ -168,7 +168,8 @@ def fit(event: Any, studio: Studio, model: Any) -> Change:
     wide, high = _field(event, "width"), _field(event, "height")
     if not (isinstance(wide, int) and isinstance(high, int) and min(wide, high) > 0):
         return Change("The image has no size.", {}, "error")
-    native = studio.pipelines[model if model in studio.pipelines else next(iter(studio.pipelines))].model
+    names = list(studio.pipelines)
+    native = studio.pipelines[model if model in names else names[0]].model
     own_height, own_width = native.native_size
     width, height = size_for((wide, high), (own_width, own_height), studio.limits)
     text = (
@@ -207,8 +208,11 @@ def _changes(event: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, A
     """What an event changes of the settings that a picture was made with."""
     changes: dict[str, Any] = {}
     if _field(event, "span") is not None:
-        first, after = (int(each) for each in event["span"])
-        weight = float(_field(event, "weight"))
+        try:
+            first, after = (int(each) for each in event["span"])
+            weight = float(_field(event, "weight"))
+        except (ValueError, TypeError, OverflowError):
+            raise UsageError("a word's span is two whole numbers, and its weight a number") from None
         changes["prompt"] = reweigh(str(stored.get("prompt")), (first, after), weight)
     if _field(event, "seed") is not None:
         changes["seed"] = seed_of(event["seed"])

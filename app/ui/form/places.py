@@ -40,15 +40,18 @@ def without_lost_words(value: Any, prompt: Any) -> tuple[Any, list[str]]:
     """Places without those of words that the prompt does not have any more, and the words."""
     if not isinstance(value, Mapping) or not isinstance(prompt, str):
         return value, []
-    kept, lost = [], []
-    for item in _items(value.get("paint")):
-        painted = Painted.of(item)
-        try:
-            painted.check_prompt(prompt)
-            kept.append(item)
-        except RequestError:
-            lost.append(painted.word)
-    return dict(value) | {"paint": kept}, lost
+    found: dict[str, Any] = dict(value)
+    lost: list[str] = []
+    for name, kind in (("paint", Painted), ("regions", Region)):
+        found[name] = []
+        for item in _items(value.get(name)):
+            edit = kind.of(item)
+            try:
+                edit.check_prompt(prompt)
+                found[name].append(item)
+            except RequestError:
+                lost.append(edit.word)
+    return found, lost
 
 
 def _items(value: Any) -> list[Mapping[str, Any]]:

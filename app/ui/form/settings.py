@@ -12,7 +12,7 @@ from limelight.app.ui.form.places import places_of, without_lost_words
 from limelight.app.ui.form.start_image import images_of
 from limelight.pipeline.errors import RequestError, UnknownName, UsageError
 from limelight.pipeline.requests.fields import FIELDS, MAX_SEED, OPEN_SEED
-from limelight.pipeline.requests.hints import check_names
+from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import MAX_COUNT, GenerationRequest
 from limelight.pipeline.requests.values import Whole
 
@@ -166,6 +166,7 @@ def _limits(limits: Limits) -> dict[str, int]:
         "prompt": limits.max_prompt_characters,
         "negative_prompt": limits.max_prompt_characters,
         "num_steps": limits.max_steps,
+        "pick": limits.max_pick,
         "width": limits.max_side,
         "height": limits.max_side,
     }

@@ -40,9 +40,7 @@ class Frames:
             "run": self.run,
             "is_over": all(ticket.is_over for ticket in self.tickets),
             "error": "",
-            "note": " ".join(
-                filter(None, (self.note, *dict.fromkeys(ticket.note for ticket in self.tickets)))
-            ),
+            "note": " ".join(filter(None, (self.note, *dict.fromkeys(map(_note_of, self.tickets))))),
             "pictures": [self._picture(ticket) for ticket in self.tickets],
         }
 
@@ -74,7 +72,7 @@ class Frames:
             "error": ticket.error,
             "prompt": request.prompt,
             "negative_prompt": request.negative_prompt,
-            "seed": str(request.seed),
+            "seed": str((ticket.result or ticket).request.seed),  # the one that was picked
             "model": ticket.model,
             "unknown": list(unknown_words(self.studio, ticket)),
             "settings": None,
@@ -102,6 +100,13 @@ class Frames:
             "image": preview_url(step.preview()),
             "maps": live_maps(step.maps) if step.maps else None,
         }
+
+
+def _note_of(ticket: Ticket) -> str:
+    """What about a picture is not as asked, and why its start was picked."""
+    picked = ticket.result.info.get("pick") if ticket.result is not None else None
+    why = f"Picked {'; '.join(picked['why'])}." if picked else ""
+    return " ".join(filter(None, (ticket.note, why)))
 
 
 def refusal(error: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ DETAILS = [
     ("Nothing", "off"),
 ]
 LARGER = [("No", 0), *((f"{times:g} times", times) for times in (1.5, 2, 2.5, 3, 3.5, 4))]
+STARTS = [("No", 1), ("of 4", 4), ("of 8", 8)]
 EXTRAS = [
     ("What words contribute", "values"),
     ("Refined by self-attention", "refined"),
@@ -86,6 +87,9 @@ class Controls:
                 found["count"] = gr.Number(
                     1, label="Pictures", minimum=1, step=1, precision=0, min_width=90, elem_id="count"
                 )
+            found["pick"] = gr.Dropdown(
+                STARTS, value=1, label="Find a better start", info=FIELDS["pick"].help, elem_id="pick"
+            )
             found["model"] = gr.Dropdown(
                 models, value=models[0], label="Model", visible=len(models) > 1, interactive=True
             )

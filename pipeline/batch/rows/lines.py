@@ -4,6 +4,7 @@ import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
+from limelight.files import open_regular
 from limelight.pipeline.batch.errors import Fault
 
 MAX_LINE = 2**20  # bytes; the longest prompt takes at most 80,000
@@ -17,7 +18,7 @@ def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, str]]:
     Args:
         faults: faults are appended to it.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         number, offset = 0, 0
         while raw := file.readline(MAX_LINE + 1):
             number += 1

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from limelight.files import open_regular
 from limelight.pipeline.batch.errors import Fault
 from limelight.pipeline.batch.rows.columns import typed
 from limelight.pipeline.batch.rows.csv_cells import read_csv
@@ -37,8 +38,6 @@ def read_manifest(path: Path, faults: list[Fault]) -> Iterator[Record]:
     if kind not in kinds:
         raise UnknownName("kind of manifest", kind or path.name, kinds)
     try:
-        if path.exists() and not path.is_file():
-            raise UsageError(f"{path} is not a file; a manifest is one")
         for line, cells in kinds[kind](path, faults):
             if (row := _typed(line, cells, faults)) is not None:
                 yield line, row
@@ -81,7 +80,7 @@ def _read_parquet(path: Path, faults: list[Fault]) -> Cells:
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise UsageError(f"{path} needs pyarrow; pip install 'limelight[batch]', or give a .csv") from None
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         try:
             file = ParquetFile(stream)
             reasons = faults_of_header(file.schema_arrow.names)

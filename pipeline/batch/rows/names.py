@@ -36,19 +36,9 @@ REFUSED: Mapping[str, str] = {
     **dict.fromkeys(
         (
             *("subseed", "subseed_strength", "seed_resize_from_h", "seed_resize_from_w", "restore_faces"),
-            *(
-                "tiling",
-                "eta",
-                "s_churn",
-                "s_tmin",
-                "s_tmax",
-                "s_noise",
-                "styles",
-                "enable_hr",
-                "hr_upscaler",
-            ),
+            *("tiling", "s_churn", "s_tmin", "s_tmax", "s_noise", "styles", "enable_hr", "hr_upscaler"),
             *("hr_second_pass_steps", "hires_steps", "hires_upscaler", "hires_resize", "refiner"),
-            *("sampler_index", "generator", "sigmas", "timesteps", "latents", "guidance_interval"),
+            *("sampler_index", "generator", "guidance_interval"),
         ),
         "it cannot be set here",
     ),

@@ -135,7 +135,7 @@ def _tile(entry: Entry, filters: Sequence[str]) -> str:
     if entry["maps"]:
         notes.append(f'<a href="{html.escape(entry["maps"])}">where each word acted</a>')
     if entry["is_constant"]:
-        notes.append("<em>of one colour</em>")
+        notes.append("<em>a single colour</em>")
     lines = "".join(f"<small>{note}</small>" for note in notes)
     words = html.escape(" ".join([str(entry["prompt"]), str(entry["id"] or ""), entry["key"], *own]).lower())
     return (

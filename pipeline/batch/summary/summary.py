@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from limelight.files import UnreadableFile, open_regular
 from limelight.pipeline.atomic import write_whole
 from limelight.pipeline.batch.journal import Ledger
 from limelight.pipeline.batch.rows.columns import FIELDS
@@ -46,11 +47,11 @@ def contact_sheet(output: Path, entries: Sequence[Entry]) -> Image.Image:
 def _small(path: Path) -> Image.Image:
     """A thumbnail of a picture; an empty one if the file has been damaged since it was written."""
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             scale = _TILE / max(image.size)
             size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
             return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, UnreadableFile) as error:
         logger.warning("%s cannot be read (%s); delete it, and the next run draws it again", path, error)
         return Image.new("RGB", (_TILE, _TILE), _FAINT)
 

@@ -1,1 +1,1 @@
-"""What the configuration files of a model may say, checked before a library sees them."""
+"""Reads a model's configuration files, and checks them before a library sees them."""

@@ -1,4 +1,4 @@
-"""A model's `model_index.json`: which parts it has, and of which classes."""
+"""Reads a model's `model_index.json`: its parts and their classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +19,11 @@ _EXPECTED = {
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """
+    """The parts of a model.
+
     Attributes:
-        text_parts: `text_encoder` and `text_encoder_2`, as far as the model has them.
-        zero_empty_negative: an empty negative prompt is zeros.
+        text_parts: `text_encoder` and `text_encoder_2`, if present.
+        zero_empty_negative: whether an empty negative prompt is encoded as zeros.
     """
 
     text_parts: tuple[str, ...]
@@ -30,10 +31,10 @@ class Index:
 
 
 def read_index(folder: Path, *, has_vae: bool = True) -> Index:
-    """The index of a model in `folder`, each of whose parts has a folder.
+    """The index of the model in `folder`; every part must have its own folder.
 
     Args:
-        has_vae: False for one whose VAE lies elsewhere.
+        has_vae: False if the VAE is elsewhere.
 
     Raises:
         ModelError: a part is missing or of a class that is not supported.
@@ -63,7 +64,7 @@ def tokenizer_of(text_part: str) -> str:
 
 
 def _class(path: Path, content: Mapping[str, Any], part: str) -> str | None:
-    """The class of a part, None where there is none."""
+    """The class of a part; None if the model does not have it."""
     entry = content.get(part, [None, None])
     if entry is None:
         return None

@@ -1,4 +1,4 @@
-"""The configuration of a scheduler, as diffusers writes it."""
+"""Reads the configuration of a scheduler, as diffusers writes it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,10 +69,10 @@ _SCHEMA: Mapping[str, Check] = {
 
 
 def read_scheduler_config(path: Path) -> dict[str, Any]:
-    """What a diffusers scheduler is made with, and its class as `_class_name`.
+    """The arguments of a diffusers scheduler, and its class as `_class_name`.
 
     Raises:
-        ModelError: it is no configuration of one.
+        ModelError: the file is not the configuration of a scheduler.
     """
     content = read_object(path)
     config = checked(path, content, _SCHEMA)

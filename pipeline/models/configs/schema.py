@@ -1,4 +1,4 @@
-"""Checks the values of a configuration key by key, and keeps no key that is not known."""
+"""Checks the values of a configuration key by key, and drops unknown keys."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from limelight.files import MAX_JSON_BYTES, UnreadableFile, read_json
 from limelight.pipeline.errors import ModelError
 
-# Says what a value must be where it is not; None where it is right.
+# Returns what the value must be if it is wrong; None if it is right.
 Check = Callable[[Any], str | None]
 
 
@@ -16,7 +16,7 @@ def read_object(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any
     """The object in a JSON file of a model's folder.
 
     Raises:
-        ModelError: there is no such file, or it holds something else.
+        ModelError: there is no such file, or it does not hold an object.
     """
     try:
         values = read_json(path, max_bytes=max_bytes)
@@ -30,13 +30,13 @@ def read_object(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any
 
 
 def checked(path: Path, content: Mapping[str, Any], schema: Mapping[str, Check]) -> dict[str, Any]:
-    """The known keys of a configuration. What else it says reaches no library.
+    """The known keys of a configuration. Other keys reach no library.
 
     Args:
-        path: what messages call it.
+        path: the name of the file in messages.
 
     Raises:
-        ModelError: a value is of another type, or out of bounds.
+        ModelError: a value has the wrong type, or is out of bounds.
     """
     known = {key: value for key, value in content.items() if key in schema}
     for key, value in known.items():
@@ -46,7 +46,7 @@ def checked(path: Path, content: Mapping[str, Any], schema: Mapping[str, Check])
 
 
 def brief(value: Any) -> str:
-    """A value in a message, not longer than a line."""
+    """A value shortened for a message."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**30:
         return "a number of more than 30 digits"
     text = repr(value)
@@ -62,10 +62,11 @@ def whole(low: int, high: int) -> Check:
 
 
 def number(low: float, high: float, *, above: bool = False, endless: bool = False) -> Check:
-    """
+    """Checks a number.
+
     Args:
-        above: `low` itself is not allowed.
-        endless: minus infinity is allowed, which JSON of Python's can hold.
+        above: whether `low` itself is refused.
+        endless: whether minus infinity is accepted, which Python's JSON can hold.
     """
 
     def check(value: Any) -> str | None:
@@ -108,7 +109,7 @@ def either(*checks: Check) -> Check:
 
 
 def optional(check: Check) -> Check:
-    """null, or what `check` takes."""
+    """Accepts null, or what `check` accepts."""
 
     def check_or_none(value: Any) -> str | None:
         return None if value is None else f"{wanted} or null" if (wanted := check(value)) else None

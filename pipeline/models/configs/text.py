@@ -1,4 +1,4 @@
-"""The configuration of a CLIP text encoder, as transformers writes it."""
+"""Reads the configuration of a CLIP text encoder, as transformers writes it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +16,8 @@ from limelight.pipeline.models.configs.schema import (
 )
 
 _ID = whole(0, 2**20)
-# Other entries of a checkpoint, such as `attn_implementation`, `quantization_config` and `auto_map`,
-# would choose code to fetch or to run: no library is given them.
+# Other entries, such as `attn_implementation`, `quantization_config` and `auto_map`, could choose code to
+# download or to run, so they are not passed on.
 _SCHEMA: Mapping[str, Check] = {
     "vocab_size": whole(2, 2**20),
     "hidden_size": whole(1, 8192),
@@ -25,7 +25,7 @@ _SCHEMA: Mapping[str, Check] = {
     "projection_dim": whole(1, 8192),
     "num_hidden_layers": whole(1, 64),
     "num_attention_heads": whole(1, 512),
-    "max_position_embeddings": whole(3, 4096),  # start, end and a token between
+    "max_position_embeddings": whole(3, 4096),  # start, end and one token
     "hidden_act": one_of("quick_gelu", "gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu"),
     "layer_norm_eps": number(0, 1, above=True),
     "attention_dropout": number(0, 1),
@@ -42,10 +42,10 @@ _DEFAULTS: Mapping[str, Any] = {  # of `CLIPTextConfig`
 
 
 def read_text_config(path: Path) -> dict[str, Any]:
-    """What `CLIPTextConfig` is made with.
+    """The arguments of `CLIPTextConfig`.
 
     Raises:
-        ModelError: it is no configuration of a CLIP text encoder.
+        ModelError: the file is not the configuration of a CLIP text encoder.
     """
     config = dict(_DEFAULTS) | checked(path, read_object(path), _SCHEMA)
     width, heads = config["hidden_size"], config["num_attention_heads"]

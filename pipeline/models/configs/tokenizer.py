@@ -1,4 +1,4 @@
-"""CLIP's tokenizer of a model's folder, made from its vocabulary; no library reads its files."""
+"""Makes the CLIP tokenizer of a model's folder from its vocabulary. No library reads the files."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,10 +23,10 @@ def read_tokenizer(folder: Path, *, num_embeddings: int) -> Any:
     """A `CLIPTokenizer` of transformers.
 
     Args:
-        num_embeddings: tokens that the text encoder has a vector for.
+        num_embeddings: number of tokens that the text encoder knows.
 
     Raises:
-        ModelError: the vocabulary is missing, or is none, or the text encoder has no vector for a token.
+        ModelError: the vocabulary is missing or invalid, or the text encoder does not know a token.
     """
     vocab, merges, added = _vocabulary(folder)
     for token, id in (vocab | added).items():
@@ -61,7 +61,7 @@ def _make(
         new = sorted(added.items(), key=lambda item: item[1])
         known = {str(token) for token in ahead}
         tokenizer.add_tokens([AddedToken(text) for text, _ in new if text not in known])
-    except Exception as error:  # of the library in Rust, which has no class for it
+    except Exception as error:  # the library in Rust raises no narrower class
         raise ModelError(f"{folder} holds no tokenizer of CLIP's kind: {brief(str(error))}") from None
     for text, id in new:
         if (given := tokenizer.convert_tokens_to_ids(text)) != id:
@@ -72,7 +72,7 @@ def _make(
 
 
 def _vocabulary(folder: Path) -> tuple[dict[str, int], list[Merge], dict[str, int]]:
-    """Tokens and their numbers, merges in their order, and the tokens that were added later."""
+    """Tokens with their numbers, merges in order, and added tokens."""
     whole = folder / "tokenizer.json"
     added: dict[str, int] = {}
     try:
@@ -123,7 +123,7 @@ def _merges(source: Path, merges: list[Any], vocab: Mapping[str, int]) -> Iterat
 
 
 def _added(entries: Any) -> Iterator[tuple[str, int]]:
-    """What tokenizer.json says was added."""
+    """The added tokens in tokenizer.json."""
     for entry in entries if isinstance(entries, list) else [entries]:
         text, id = (entry.get("content"), entry.get("id")) if isinstance(entry, dict) else (None, None)
         if not isinstance(text, str) or type(id) is not int or not text:
@@ -132,7 +132,7 @@ def _added(entries: Any) -> Iterator[tuple[str, int]]:
 
 
 def _added_beside(folder: Path) -> Iterator[tuple[str, int]]:
-    """What older tokenizers say was added, in files of their own."""
+    """The added tokens of older tokenizers, which have separate files."""
     entries: dict[Any, Any] = dict(_object(folder / "added_tokens.json"))
     decoder = _object(folder / "tokenizer_config.json").get("added_tokens_decoder") or {}
     for id, entry in decoder.items() if isinstance(decoder, dict) else [(None, decoder)]:
@@ -162,5 +162,5 @@ def _special(folder: Path, name: str, value: Any) -> Any:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    """The object in a file that need not be there."""
+    """The object in an optional file."""
     return read_object(path, max_bytes=_MAX_BYTES) if path.exists() else {}

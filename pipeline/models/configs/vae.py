@@ -1,4 +1,4 @@
-"""The configuration of a VAE, as diffusers' `AutoencoderKL` writes it."""
+"""Reads the configuration of a VAE, as diffusers' `AutoencoderKL` writes it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +41,7 @@ _SCHEMA: Mapping[str, Check] = {
     "use_post_quant_conv": flag,
     "mid_block_add_attention": flag,
 }
-_DEFAULTS: Mapping[str, Any] = {  # of `AutoencoderKL`, of which old folders leave out most
+_DEFAULTS: Mapping[str, Any] = {  # of `AutoencoderKL`; old folders leave out most
     "down_block_types": ["DownEncoderBlock2D"],
     "up_block_types": ["UpDecoderBlock2D"],
     "block_out_channels": [64],
@@ -52,16 +52,16 @@ _DEFAULTS: Mapping[str, Any] = {  # of `AutoencoderKL`, of which old folders lea
 
 
 def read_vae_config(path: Path) -> dict[str, Any]:
-    """What `AutoencoderKL` is made with.
+    """The arguments of `AutoencoderKL`.
 
     Raises:
-        ModelError: it is no configuration of one.
+        ModelError: the file is not the configuration of a VAE.
     """
     return check_vae_config(path, read_object(path))
 
 
 def check_vae_config(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
-    """As `read_vae_config`, of what is read already."""
+    """As `read_vae_config`, for content that has been read."""
     if (name := content.get("_class_name", "AutoencoderKL")) != "AutoencoderKL":
         raise ModelError(f"{path} is of a {str(name)[:80]}; supported: AutoencoderKL")
     config = dict(_DEFAULTS) | checked(path, content, _SCHEMA)

@@ -1,1 +1,1 @@
-"""Checkpoints in one file, in the original layout: U-Net, VAE and text encoders together."""
+"""Loads checkpoints in a single file, in the original layout: U-Net, VAE and text encoders together."""

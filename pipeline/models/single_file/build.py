@@ -1,4 +1,4 @@
-"""Builds the parts of a checkpoint in one file on meta, each beside the places of its weights."""
+"""Builds the parts of a single-file checkpoint on the meta device, with the locations of their weights."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +21,17 @@ from limelight.unet.weights.tensors import Place
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A module on meta, and where each of its weights lies."""
+    """A module on the meta device, and the location of each of its weights."""
 
     module: Any
     places: dict[str, Place]
 
 
 def unet_config(path: Path, parts: Parts) -> UNetConfig:
-    """The config of the U-Net, with SD1 to SDXL's size for noise prediction.
+    """The config of the U-Net, with its family's sample size for noise prediction.
 
     Raises:
-        ModelError: this package cannot build it, or it takes other text than the encoders give.
+        ModelError: this package cannot build it, or the text encoders do not fit it.
     """
     facts = parts.facts
     encoders = [text_config(_text_weights(parts, i), part.kind) for i, part in enumerate(parts.text)]
@@ -98,7 +98,8 @@ def _projects(parts: Parts, index: int) -> bool:
 
 
 def _size_embed_dim(path: Path, parts: Parts, pooled_dim: int) -> int:
-    """Features that each size becomes: what the pooled text leaves of the added conditioning."""
+    """Features of each embedded size: the added conditioning without the pooled text, divided by the
+    sizes."""
     entry = parts.unet["label_emb.0.0.weight"]
     rest = entry.shape[-1] - pooled_dim
     if rest <= 0 or rest % parts.facts.num_sizes:

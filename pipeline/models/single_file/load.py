@@ -1,4 +1,4 @@
-"""Loads a checkpoint in one file: everything is checked before the first weight of a part is read."""
+"""Loads a single-file checkpoint. Everything is checked before the first weight is read."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,13 +42,13 @@ def load_single_file(
     """The model in a checkpoint in the original layout (LDM, sgm).
 
     Args:
-        dtype: None keeps each weight as it is in the file.
-        vae: the folder or file of another VAE than the checkpoint's own, or of one for it.
+        dtype: None keeps the dtypes of the file.
+        vae: the folder or file of a VAE that replaces the checkpoint's own, or a missing one.
         exact: as in `optimize`.
 
     Raises:
         ModelError: it is no checkpoint of a known family, or a part is missing.
-        WeightsError: it is damaged, cut off, no safetensors file, or a weight does not fit.
+        WeightsError: it is damaged, truncated, no safetensors file, or a weight does not fit.
     """
     entries, notes = _header(path)
     parts = find_parts(path, entries, has_vae=vae is None)
@@ -91,7 +91,8 @@ def load_single_file(
 
 
 def _header(path: Path) -> tuple[Entries, dict[str, str]]:
-    """Raises: PickledWeights also for what has a pickle's name and is no safetensors file."""
+    """Reads the header. Raises PickledWeights also for a file with a pickle's suffix that is no
+    safetensors."""
     try:
         return read_header_and_notes(path)
     except OtherFile:

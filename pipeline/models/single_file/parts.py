@@ -1,4 +1,4 @@
-"""Finds the parts of a checkpoint in one file, and tells its family from its U-Net."""
+"""Finds the parts of a single-file checkpoint, and derives its family from its U-Net."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -12,11 +12,11 @@ from limelight.unet import UNetConfigError
 from limelight.unet.config.from_shapes import attends_at_the_bottom, has_linear_projection
 from limelight.unet.weights.header import TensorEntry
 
-_LORA = "give it with --lora beside a model"
+_LORA = "give it with --lora, together with a model"
 _PART = "put it into a model's folder in diffusers layout, as {}/{}.safetensors"
 
-# Kind, what can be done with it, and fragments of names: the first kind whose fragment is in any name.
-# Parts of a checkpoint come last, since others hold some too.
+# Type of file, remedy, and fragments of names. The first type with a fragment in any name is taken. Parts of
+# a checkpoint come last, since other files contain some too.
 _KINDS = (
     (
         "a LoRA, which changes a model and is none",
@@ -27,7 +27,7 @@ _KINDS = (
     ("an OFT adapter, which changes a model and is none", "", (".oft_blocks",)),
     (
         "a textual inversion, which adds words to a model",
-        "give it with --embedding beside a model",
+        "give it with --embedding, together with a model",
         ("emb_params", "clip_g", "clip_l"),
     ),
     ("a ControlNet", "", ("control_model.", "controlnet_cond_embedding.", "input_hint_block.")),
@@ -56,7 +56,7 @@ _KINDS = (
 
 
 def kind_of(names: Iterable[str]) -> tuple[str, str]:
-    """The kind of file that holds tensors of these names, and what can be done with it, if anything."""
+    """The type of a file with tensors of these names, and how to use it; empty if it cannot be used."""
     names = list(names)
     if not names:
         return "an empty file", ""
@@ -69,7 +69,7 @@ def kind_of(names: Iterable[str]) -> tuple[str, str]:
 Entries = Mapping[str, TensorEntry]
 
 UNET = "model.diffusion_model."
-# What training leaves in a file, and markers that other modules read.
+# Leftovers of training, and markers that other modules read.
 _LEFT_OUT = (
     *(
         "model_ema.",
@@ -87,12 +87,12 @@ _LEFT_OUT_ENDINGS = (".logit_scale", ".text_projection", ".position_ids")
 
 
 class UnusedWeights(UserWarning):
-    """A checkpoint holds weights beside its parts; the message names the first."""
+    """A checkpoint holds weights that belong to no part; the message names the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """One text encoder: its kind and what lies under its prefix, named without it."""
+    """One text encoder: its type, and its tensors by their names without prefix."""
 
     kind: TextKind
     entries: Entries
@@ -100,7 +100,7 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a checkpoint, each named without its prefix."""
+    """The parts of a checkpoint; tensors are named without their prefix."""
 
     family: Family
     facts: SingleFile
@@ -113,13 +113,13 @@ def find_parts(path: Path, entries: Entries, *, has_vae: bool = True) -> Parts:
     """The parts of the checkpoint in `path`.
 
     Args:
-        has_vae: False for one whose VAE lies elsewhere.
+        has_vae: False if the VAE is elsewhere.
 
     Raises:
-        ModelError: it is something else, or a part is missing.
+        ModelError: it is no checkpoint, or a part is missing.
 
     Warns:
-        UnusedWeights: there is something beside the parts.
+        UnusedWeights: some weights belong to no part.
     """
     unet = _under(UNET, entries)
     family = _family(path, entries, unet)
@@ -144,7 +144,7 @@ def find_parts(path: Path, entries: Entries, *, has_vae: bool = True) -> Parts:
 
 
 def _family(path: Path, entries: Entries, unet: Entries) -> Family:
-    """The family whose U-Nets are built like this one."""
+    """The family with U-Nets of this structure."""
     shapes = {name: entry.shape for name, entry in unet.items()}
     try:
         linear, bottom = has_linear_projection(shapes), attends_at_the_bottom(shapes)

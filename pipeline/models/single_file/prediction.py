@@ -1,4 +1,4 @@
-"""What a checkpoint in one file was trained to predict, and the scheduler that it is drawn with."""
+"""Determines what a single-file checkpoint was trained to predict, and its scheduler."""
 
 import logging
 import warnings
@@ -24,21 +24,22 @@ _SCHEDULES: dict[str, dict[str, Any]] = {
 }
 
 _STATED = {"epsilon": "epsilon", "eps": "epsilon", "v": "v_prediction", "v_prediction": "v_prediction"}
-# SD2's two kinds differ in no shape. What is added after the last attention's first norm is spread wider in
-# those that predict v: a rule of thumb that ComfyUI too goes by.
+# SD2's two types do not differ in shapes. The bias of the last attention layer's first norm has a larger
+# spread in models that predict v. ComfyUI uses this rule of thumb too.
 _SPREAD_OF_V = 0.09
 
 
 class PredictionAssumed(UserWarning):
-    """What a checkpoint predicts was judged by a rule of thumb; the message says how to change it."""
+    """The prediction type was guessed by a rule of thumb; the message says how to change it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """
+    """What a model predicts.
+
     Attributes:
         type: `epsilon` or `v_prediction`.
-        zero_snr: trained down to no signal at all (Lin et al., arXiv:2305.08891).
+        zero_snr: whether it was trained with zero terminal SNR (Lin et al., arXiv:2305.08891).
     """
 
     type: str
@@ -53,17 +54,18 @@ def prediction_of(
     config: UNetConfig,
     read: Callable[[str], Tensor],
 ) -> Prediction:
-    """The first that tells: the marker keys `v_pred` and `ztsnr`, what the maker noted, SD2's weights.
+    """The prediction type, from the first available source: marker keys `v_pred` and `ztsnr`, notes, SD2's
+    weights.
 
     Args:
-        entries: of the whole file.
-        read: the tensor of a name in the file.
+        entries: the tensors of the whole file.
+        read: reads a tensor by its name in the file.
 
     Warns:
-        PredictionAssumed: only SD2's weights told.
+        PredictionAssumed: the type was guessed from SD2's weights.
 
     Raises:
-        ModelError: it predicts something else than noise or velocity.
+        ModelError: it predicts neither noise nor velocity.
     """
     for key in ("edm_mean", "edm_vpred.sigma_max"):
         if key in entries:
@@ -100,14 +102,14 @@ def _judged(path: Path, bias: Tensor) -> str:
 
 
 def _probe(config: UNetConfig) -> str:
-    """The first norm's bias of the last attention layer on the way up, by its name in the file."""
+    """The name in the file of the bias of the first norm in the last attention layer on the way up."""
     layers = [level.depths for level in config.up for _ in range(level.num_resnets)]
     last = max(i for i, depths in enumerate(layers) if depths)
     return f"model.diffusion_model.output_blocks.{last}.1.transformer_blocks.0.norm1.bias"
 
 
 def scheduler_config(facts: SingleFile, prediction: Prediction) -> dict[str, Any]:
-    """The schedule that every Stable Diffusion was trained on, and the way through it that is usual."""
+    """The noise schedule that all Stable Diffusion models were trained with, and their usual scheduler."""
     cls = facts.scheduler
     if prediction.zero_snr and cls == "PNDMScheduler":  # it has no terminal SNR of zero
         cls = "DDIMScheduler"

@@ -1,6 +1,7 @@
-"""The text encoders of a single file: their transformers config from shapes, and their weights' names there.
+"""The text encoders of a single file: derives their transformers config from shapes, and maps their names.
 
-SD1 and SDXL hold OpenAI's CLIP as transformers names it, SD2 and SDXL an OpenCLIP as its makers name it.
+SD1 and SDXL contain OpenAI's CLIP with transformers' names. SD2 and SDXL contain an OpenCLIP with its
+original names.
 """
 
 import re
@@ -11,7 +12,7 @@ from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import TextKind
 from limelight.unet.weights.header import TensorEntry
 
-# In the order of SD1, SD2 and of both in sgm's manner, which SDXL has.
+# In the order SD1, SD2, then both with sgm's prefixes, which SDXL has.
 PREFIXES: Mapping[str, TextKind] = {
     "cond_stage_model.transformer.": "clip",
     "cond_stage_model.model.": "open_clip",
@@ -44,12 +45,12 @@ _IN_LAYER = {
 def text_weights(
     entries: Mapping[str, TensorEntry], kind: TextKind, *, num_layers: int | None, projects: bool
 ) -> dict[str, TensorEntry]:
-    """Where each weight of the transformers module lies, named without the prefix `text_model.`.
+    """The location of each weight of the transformers module, named without the prefix `text_model.`.
 
     Args:
-        entries: by name in the file, without the encoder's prefix.
-        num_layers: layers from this one on are left out.
-        projects: the module has a projection of the pooled text; if not, that is left out too.
+        entries: the encoder's tensors, by their names without prefix.
+        num_layers: layers from this index on are left out.
+        projects: whether the module projects the pooled text; if not, the projection is left out too.
     """
     named = _of_open_clip(entries) if kind == "open_clip" else _of_clip(entries)
     return {
@@ -61,13 +62,13 @@ def text_weights(
 
 
 def text_config(weights: Mapping[str, TensorEntry], kind: TextKind) -> dict[str, Any]:
-    """What transformers' `CLIPTextConfig` is made with.
+    """The arguments of transformers' `CLIPTextConfig`.
 
     Args:
-        weights: as `text_weights` names them.
+        weights: as `text_weights` returns them.
 
     Raises:
-        ModelError: a weight that tells the config is missing.
+        ModelError: a weight that determines the config is missing.
     """
     vocab_size, width = _shape(weights, "embeddings.token_embedding.weight")
     projection = weights.get("text_projection.weight")
@@ -88,7 +89,7 @@ def text_config(weights: Mapping[str, TensorEntry], kind: TextKind) -> dict[str,
 
 
 def padding(kind: TextKind) -> str:
-    """The token that fills a short prompt."""
+    """The token that pads short prompts."""
     return _PADDING[kind]
 
 
@@ -107,7 +108,7 @@ def _of_open_clip(entries: Mapping[str, TensorEntry]) -> dict[str, TensorEntry]:
             continue
         match = _RESBLOCK.fullmatch(name)
         if match is None:
-            # OpenCLIP multiplies by its projection from the left, a linear layer from the right.
+            # OpenCLIP's projection is the transpose of a linear layer's weight.
             named[_OUTER.get(name, name)] = entry.transpose if name == "text_projection" else entry
             continue
         layer, rest = f"encoder.layers.{match[1]}", match[2]

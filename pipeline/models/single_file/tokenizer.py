@@ -1,4 +1,4 @@
-"""CLIP's tokenizer, which every checkpoint in one file expects and none contains."""
+"""CLIP's tokenizer, which every single-file checkpoint needs and none contains."""
 
 import gzip
 from pathlib import Path
@@ -30,7 +30,7 @@ def read_merges() -> list[tuple[str, str]]:
 
 
 def vocabulary(merges: list[tuple[str, str]]) -> list[str]:
-    """Every token, by number: the bytes, the bytes at a word's end, what merges make, start and end."""
+    """Every token, by number: bytes, bytes at the end of a word, results of merges, start and end."""
     letters = byte_alphabet()
     return [*letters, *(f"{c}</w>" for c in letters), *(left + right for left, right in merges), START, END]
 

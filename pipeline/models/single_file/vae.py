@@ -1,4 +1,4 @@
-"""The VAE of a single file: its diffusers config from the shapes of its weights, and their names there.
+"""The VAE of a single file: derives its diffusers config from shapes, and maps its names.
 
 Source: the `AutoencoderKL` of Rombach et al. 2022, arXiv:2112.10752.
 """
@@ -14,7 +14,7 @@ PREFIX = "first_stage_model."
 _CHANNELS = re.compile(r"encoder\.down\.(\d+)\.block\.0\.conv1\.weight")
 _BLOCK = re.compile(r"(encoder|decoder)\.(down|up)\.(\d+)\.(block\.(\d+)|(?:down|up)sample)\.(.+)")
 _MID = re.compile(r"(encoder|decoder)\.mid\.(block|attn)_(\d+)\.(.+)")
-# Trainers of 2023 and 2024 wrote diffusers' names here, new or old, and LDM's everywhere else.
+# Some training tools of 2023 and 2024 used diffusers' names for the VAE, new or old, and LDM's for the rest.
 _ATTENTION = {
     **{"norm": "group_norm", "q": "to_q", "k": "to_k", "v": "to_v", "proj_out": "to_out.0"},
     **{"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"},
@@ -24,12 +24,12 @@ _ATTENTION = {
 def vae_config(
     entries: Mapping[str, TensorEntry], *, latent_size: int, scaling_factor: float
 ) -> dict[str, Any]:
-    """What diffusers' `AutoencoderKL` is made with.
+    """The arguments of diffusers' `AutoencoderKL`.
 
     Args:
-        entries: by name in the file, without the prefix.
-        latent_size: of one side of the latents of the model.
-        scaling_factor: latents are the VAE's, times this.
+        entries: the VAE's tensors, by their names without prefix.
+        latent_size: positions along one side of the model's latents.
+        scaling_factor: the factor from the VAE's latents to the U-Net's.
 
     Raises:
         ModelError: a weight that the config is read from is missing.
@@ -56,7 +56,7 @@ def vae_config(
 
 
 def vae_weights(entries: Mapping[str, TensorEntry]) -> dict[str, TensorEntry]:
-    """Where each weight of the diffusers module lies."""
+    """The location of each weight of the diffusers module."""
     num_levels = len(_channels(entries))
     found = {}
     for name, entry in entries.items():
@@ -67,7 +67,7 @@ def vae_weights(entries: Mapping[str, TensorEntry]) -> dict[str, TensorEntry]:
 
 
 def is_left_out(name: str) -> bool:
-    """Whether a weight under the prefix belongs to the VAE's training, not to the VAE."""
+    """Whether a weight was only needed to train the VAE."""
     return name.startswith("loss.") or name.startswith("model_ema.")
 
 

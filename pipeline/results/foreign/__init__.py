@@ -1,1 +1,1 @@
-"""What other programs wrote into their pictures."""
+"""Reads the records that other programs write into pictures."""

@@ -1,4 +1,4 @@
-"""Reads the `parameters` text of AUTOMATIC1111's web UI and its like, in one pass over it."""
+"""Reads the `parameters` text of AUTOMATIC1111's web UI and similar programs, in one pass."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from limelight.pipeline.requests.fields import FIELDS, OPEN_SEED
 from limelight.pipeline.results.foreign.fields import BadParameters, put, put_sampler, put_size, shown, sides
 from limelight.pipeline.text.syntax import ANY_NETWORK, remedy
 
-MAX_LINES_BEHIND = 50  # of templates, behind the settings
+MAX_LINES_BEHIND = 50  # lines of templates after the settings
 SIZE, STRENGTH, UPSCALE = "Size", "Denoising strength", "Hires upscale"
 _NEGATIVE, _SCHEDULE, _RESIZE, _FIRST = "Negative prompt:", "schedule type", "hires resize", "first pass size"
 _FIELDS: Mapping[str, str] = {
@@ -32,11 +32,11 @@ _SPELLINGS: Mapping[str, str] = {
 
 
 def record_of(parameters: str) -> dict[str, Any]:
-    """What such a text says, as a record: `request` with the fields that have a counterpart here, `model`,
-    `version`, and `ignored`, by its names, with whatever has none.
+    """The record in a `parameters` text. It has `request` with the known fields, `model`, `version`, and
+    `ignored` with all other settings by their names.
 
     Raises:
-        BadParameters: it is another text, or a number in it is none.
+        BadParameters: the text has another format, or a number in it is invalid.
     """
     lines = parameters.strip().split("\n")
     last, settings = _settings_line(lines)
@@ -52,7 +52,7 @@ def record_of(parameters: str) -> dict[str, Any]:
     for key, name in _FIELDS.items():
         if text := take(key):
             put(request, name, FIELDS[name].a1111, text)
-    if request.get("seed") == OPEN_SEED:  # a program that draws one and does not tell which
+    if request.get("seed") == OPEN_SEED:  # the program drew a seed and did not record it
         ignored["Seed"] = str(request.pop("seed"))
     if size := take("size"):
         put_size(request, SIZE, size)
@@ -81,7 +81,7 @@ def _key(name: str) -> str:
 
 
 def _settings_line(lines: list[str]) -> tuple[int, dict[str, str]]:
-    """The number of the line with the settings, and those."""
+    """The number of the line with the settings, and the settings."""
     for number in range(len(lines) - 1, max(-1, len(lines) - 1 - MAX_LINES_BEHIND), -1):
         if "steps:" in lines[number].lower():
             settings = settings_of(lines[number])
@@ -91,8 +91,8 @@ def _settings_line(lines: list[str]) -> tuple[int, dict[str, str]]:
 
 
 def settings_of(line: str) -> dict[str, str]:
-    """`Key: value, Key: "a quoted, value", ...`. A value with a comma that is not quoted goes on up to the
-    next key."""
+    """Parses `Key: value, Key: "a quoted, value", ...`. An unquoted value with a comma ends at the next
+    key."""
     settings: dict[str, str] = {}
     key, i = "", 0
     while i < len(line):
@@ -115,13 +115,13 @@ def settings_of(line: str) -> dict[str, str]:
 
 
 def _end(line: str, i: int) -> int:
-    """Of the setting that begins at `i`, if it is not quoted."""
+    """The end of the unquoted setting that begins at `i`."""
     comma = line.find(",", i)
     return len(line) if comma < 0 else comma
 
 
 def _quoted(line: str, opening: int) -> tuple[str | None, int]:
-    """The text of a string of JSON, and where the next setting begins; None where it is no such string."""
+    """The text of a JSON string, and where the next setting begins; None if it is no valid string."""
     i = opening + 1
     while i < len(line) and line[i] != '"':
         i += 2 if line[i] == "\\" else 1
@@ -135,7 +135,7 @@ def _quoted(line: str, opening: int) -> tuple[str | None, int]:
 
 
 def _behind(lines: list[str]) -> dict[str, str]:
-    """What follows the settings: the templates that prompts were made from."""
+    """The text after the settings: the templates of the prompts."""
     left_out: dict[str, str] = {}
     name = "Text behind the settings"
     for line in lines:
@@ -147,7 +147,7 @@ def _behind(lines: list[str]) -> dict[str, str]:
 
 
 def _prompts(lines: list[str], left_out: dict[str, str]) -> dict[str, Any]:
-    """Prompt and negative prompt, without the tags that load networks there."""
+    """Prompt and negative prompt, without tags that load networks."""
     at = next((i for i, line in enumerate(lines) if line.startswith(_NEGATIVE)), len(lines))
     prompt, negative = "\n".join(lines[:at]), "\n".join(lines[at:]).removeprefix(_NEGATIVE)
     texts = {"prompt": prompt.strip(), "negative_prompt": negative.strip()}
@@ -159,7 +159,7 @@ def _prompts(lines: list[str], left_out: dict[str, str]) -> dict[str, Any]:
 
 
 def _take_second_pass(request: dict[str, Any], resize: str, first: str, left_out: dict[str, str]) -> None:
-    """`Hires resize`, the size of the second pass, and `First pass size`, which versions before 2023 have."""
+    """Reads `Hires resize`, the size of the second pass, and `First pass size` of versions before 2023."""
     width, height = request.get("width", 0), request.get("height", 0)
     if first and width and height:
         small = sides("First pass size", first)
@@ -177,7 +177,7 @@ def _take_second_pass(request: dict[str, Any], resize: str, first: str, left_out
 def _put_scale(
     request: dict[str, Any], large: tuple[int, int], key: str, text: str, left_out: dict[str, str]
 ) -> None:
-    """Sets `hires_scale`, where one number makes both sides as large."""
+    """Sets `hires_scale`, if one factor fits both sides."""
     across, down = large[0] / request["width"], large[1] / request["height"]
     if across < 1 or abs(across - down) * request["height"] >= 8:
         left_out[key] = f"{text}, which is another shape"

@@ -1,4 +1,4 @@
-"""Reads ComfyUI's graphs as far as they are a sampler with its prompts, its size and its checkpoint."""
+"""Reads ComfyUI's graphs: the sampler with its prompts, size and checkpoint."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -15,10 +15,10 @@ Graph = Mapping[str, Mapping[str, Any]]  # id -> inputs
 
 
 def record_of_graph(nodes: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of what a graph draws.
+    """The record of the picture that a graph draws.
 
     Raises:
-        BadParameters: it draws in another way, which the message names.
+        BadParameters: the graph has another form; the message describes it.
     """
     if len(nodes) > MAX_NODES:
         raise BadParameters(f"the graph of ComfyUI has {len(nodes):,} nodes; at most {MAX_NODES:,} are read")
@@ -59,7 +59,7 @@ def record_of_graph(nodes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _first(graph: Graph, samplers: list[str]) -> str:
-    """The sampler that begins from an empty latent, others going over its picture again."""
+    """The sampler that begins from an empty latent; others refine its picture."""
     for id in samplers:
         latent = graph[id].get("latent_image")
         if not any(other in samplers for other, _ in _behind(graph, latent)):
@@ -68,7 +68,7 @@ def _first(graph: Graph, samplers: list[str]) -> str:
 
 
 def _behind(graph: Graph, link: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The nodes that lead to an input, the nearest first."""
+    """The nodes that an input depends on, the nearest first."""
     start = _linked(link)
     waiting, seen = deque([start] if start is not None else []), {start}
     while waiting:
@@ -83,14 +83,14 @@ def _behind(graph: Graph, link: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _linked(value: Any) -> str | None:
-    """The node that an input comes from, [id, output]; None where it is a value."""
+    """The node that an input comes from, [id, output]; None if the input is a value."""
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str | int):
         return str(value[0]) if isinstance(value[0], str) or value[0].bit_length() < 100 else None
     return None
 
 
 def _found(graph: Graph, link: Any, read: Callable[[Mapping[str, Any]], Any]) -> Any:
-    """What `read` finds first in the nodes that lead to an input."""
+    """The first value that `read` finds in the nodes that an input depends on."""
     for _, inputs in _behind(graph, link):
         if (value := read(inputs)) is not None:
             return value
@@ -98,7 +98,7 @@ def _found(graph: Graph, link: Any, read: Callable[[Mapping[str, Any]], Any]) ->
 
 
 def _value(graph: Graph, value: Any) -> Any:
-    """An input, or what the node has that it comes from."""
+    """The value of an input, or of the node that it comes from."""
     if _linked(value) is None:
         return value
 

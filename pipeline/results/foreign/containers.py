@@ -1,4 +1,4 @@
-"""The texts in a PNG, JPEG or WebP file, without decoding a pixel: chunks are walked and sizes are bounded.
+"""Reads the texts in a PNG, JPEG or WebP file without decoding pixels. All sizes are bounded.
 
 Sources: PNG, third edition, sections 5 and 11.3; JPEG, ITU-T T.81, annex B; WebP, RFC 9649, section 2.
 """
@@ -21,11 +21,11 @@ _TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"eXIf")
 
 
 class UnreadableImage(UsageError):
-    """A file is no PNG, JPEG or WebP, or is damaged."""
+    """A file is not a PNG, JPEG or WebP, or is damaged."""
 
 
 def embedded_texts(file: IO[bytes]) -> dict[str, str]:
-    """The texts by their keywords; those of EXIF by the names of `exif_texts`. The first of a name counts.
+    """Keyword -> text; EXIF texts have the names of `exif_texts`. The first text of a name counts.
 
     Raises:
         UnreadableImage: it is no such image, ends early, or has too much text.
@@ -93,13 +93,15 @@ def _png_text(kind: bytes, data: bytes) -> tuple[str, str]:
         rest = _unpacked(rest[1:])
     elif kind == b"iTXt":
         is_packed = rest[:1] == b"\1"
-        rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]  # behind the language and the translated name
+        # after the language and the translated keyword
+        rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]
         rest = _unpacked(rest) if is_packed else rest
     return name.decode("latin-1"), _decoded(rest)
 
 
 def _decoded(data: bytes) -> str:
-    """UTF-8, which many programs write where the format has Latin-1; Latin-1 where it is no UTF-8."""
+    """The text as UTF-8, which many programs write despite the format's Latin-1; as Latin-1 if it is no
+    UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Texts in EXIF: where programs that save JPEG and WebP put what a PNG has in its text chunks."""
+"""Reads texts in EXIF, which replaces a PNG's text chunks in JPEG and WebP."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,9 +12,9 @@ _CODES = {b"UNICODE\0": "utf-16", b"ASCII\0\0\0": "utf-8", b"JIS\0\0\0\0\0": "ut
 
 
 def exif_texts(data: bytes) -> Iterator[tuple[str, str]]:
-    """Name and text of each that is there: `parameters` for the comment of the user, as A1111 writes it.
+    """Name and text of each entry; the user comment is called `parameters`, since A1111 writes these there.
 
-    What cannot be read in it is passed over: it is written by cameras too.
+    Unreadable entries are skipped, since cameras write EXIF too.
     """
     exif = Image.Exif()
     try:
@@ -23,7 +23,7 @@ def exif_texts(data: bytes) -> Iterator[tuple[str, str]]:
             exif.load(data)
             values = dict(exif)
             comment = exif.get_ifd(_IFD).get(_COMMENT)
-    except Exception:  # of a stranger's bytes anything may be wrong, and Pillow says so in many ways
+    except Exception:  # invalid bytes make Pillow raise many types of errors
         return
     if isinstance(comment, bytes):
         yield "parameters", comment_text(comment)
@@ -39,7 +39,7 @@ def exif_texts(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def comment_text(data: bytes) -> str:
-    """The text of a `UserComment`; in UTF-16 of either order of bytes, which the tag does not say.
+    """The text of a `UserComment`, in UTF-16 with unknown byte order.
 
     Source: EXIF 2.3, section 4.6.5.
     """
@@ -52,10 +52,10 @@ def comment_text(data: bytes) -> str:
 
 
 def _utf_16_order(data: bytes) -> str:
-    """Which bytes are the high ones: those that are 0 in the words and numbers that settings are full of."""
+    """The byte order, derived from where the zeros of ASCII characters are."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     high, low = data[::2].count(0), data[1::2].count(0)
     if not high and not low:
-        return "utf-8"  # some say UNICODE and mean this
+        return "utf-8"  # some programs declare UNICODE and write UTF-8
     return "utf-16-be" if high >= low else "utf-16-le"

@@ -1,4 +1,4 @@
-"""Fields of a request under the names of other programs, read from what a stranger's file says."""
+"""Sets the fields of a request from the settings of other programs, which are not trusted."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,21 +8,21 @@ from limelight.pipeline.requests.fields import FIELDS
 from limelight.pipeline.requests.sampler_names import SCHEDULES, spelling
 from limelight.pipeline.requests.schedulers import scheduler_for_label
 
-MAX_SHOWN = 200  # characters of a setting that is left out
+MAX_SHOWN = 200  # characters of an ignored setting
 
 
 class BadParameters(UsageError):
-    """Another program's record cannot be read as one."""
+    """The record of another program cannot be read."""
 
 
 def put(request: dict[str, Any], name: str, key: str, value: Any) -> None:
-    """Sets a field to a value, text or of JSON.
+    """Sets a field to a value, which is text or comes from JSON.
 
     Args:
-        key: what the program calls it, for messages.
+        key: the program's name for it, for messages.
 
     Raises:
-        BadParameters: it is no value of the field's type.
+        BadParameters: the value does not have the field's type.
     """
     kind_of = FIELDS[name].value
     is_text = kind_of.written is str
@@ -37,16 +37,16 @@ def put(request: dict[str, Any], name: str, key: str, value: Any) -> None:
 
 
 def put_size(request: dict[str, Any], key: str, value: Any) -> None:
-    """Sets width and height: `512x768`, `512 x 768`, `(512, 768)`; raises as `put`."""
+    """Sets width and height from `512x768`, `512 x 768` or `(512, 768)`; raises as `put`."""
     width, height = sides(key, value)
     request |= {"width": width, "height": height}
 
 
 def sides(key: str, value: Any) -> tuple[int, int]:
-    """Width and height.
+    """Parses width and height.
 
     Raises:
-        BadParameters: they are no numbers.
+        BadParameters: they are not numbers.
     """
     text = str(value)[:60].strip("()[] ").lower()
     for separator in ("x", "\N{MULTIPLICATION SIGN}", ","):
@@ -59,8 +59,8 @@ def sides(key: str, value: Any) -> tuple[int, int]:
 def put_sampler(
     request: dict[str, Any], left_out: dict[str, str], key: str, label: str, schedule: str = ""
 ) -> None:
-    """Sets the scheduler. What is not known here goes into `left_out`: a sampler, or a schedule that the
-    sampler does not have here."""
+    """Sets the scheduler. An unknown sampler, or a schedule that the sampler lacks here, goes into
+    `left_out`."""
     scheduler = scheduler_for_label(label, schedule)
     if scheduler is None:
         plain, schedule = _apart(label, schedule)
@@ -74,7 +74,7 @@ def put_sampler(
 
 
 def _apart(label: str, schedule: str) -> tuple[str, str]:
-    """The sampler and the schedule of a label that has both."""
+    """Splits a label into sampler and schedule."""
     words = label.split()
     if len(words) > 1 and spelling(words[-1]) in SCHEDULES:
         return " ".join(words[:-1]), schedule or words[-1]
@@ -88,7 +88,7 @@ def shown(value: Any) -> str:
 
 
 def _is_small(value: Any) -> bool:
-    """Whether its text can be made at little cost."""
+    """Whether its text is cheap to make."""
     if isinstance(value, int):
         return value.bit_length() < 1000
     return isinstance(value, float | bool | type(None)) or (isinstance(value, list | Mapping) and not value)

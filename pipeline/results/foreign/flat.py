@@ -1,5 +1,5 @@
-"""Reads records in JSON that name their settings one by one: of SwarmUI, Fooocus, RuinedFooocus, InvokeAI,
-NovelAI, and Spaces of Hugging Face."""
+"""Reads flat JSON records: those of SwarmUI, Fooocus, RuinedFooocus, InvokeAI, NovelAI and Hugging Face
+Spaces."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +36,7 @@ def record_of(program: str, settings: Mapping[str, Any], version: str = "unknown
     """The record of a program's settings.
 
     Raises:
-        BadParameters: there is no prompt, or a number in it is none.
+        BadParameters: there is no prompt, or a number is invalid.
     """
     left = {_plain(key): (key, value) for key, value in settings.items() if value is not None}
     request: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def _plain(key: str) -> str:
 
 
 def _model(left: dict[str, tuple[str, Any]]) -> dict[str, str]:
-    """Name and hash; of InvokeAI and Spaces both are in one object."""
+    """Name and hash of the model; InvokeAI and Spaces have both in one object."""
     value = next((left.pop(key)[1] for key in _MODELS if key in left), "")
     digest = next((left.pop(key)[1] for key in _HASHES if key in left), "")
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Tells by the texts in a picture which program made it, and reads its record."""
+"""Recognizes the program that made a picture by its texts, and reads its record."""
 
 import json
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ _OLD_INVOKE = "Dream"  # the command line of its first versions
 
 
 def foreign_record(texts: Mapping[str, str]) -> dict[str, Any] | None:
-    """What made the picture, as `a1111.record_of` gives it; None where no text says.
+    """The record of the picture, as from `a1111.record_of`; None if there is none.
 
     Raises:
-        BadParameters: a program's record is there and cannot be read.
+        BadParameters: a record exists but cannot be read.
     """
     if text := texts.get("invokeai_metadata"):
         settings = _json(text, "InvokeAI")
@@ -55,7 +55,7 @@ def _json(text: str, what: str) -> dict[str, Any]:
 
 
 def _of_json(found: dict[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
-    """JSON in `parameters`: of SwarmUI, Fooocus, RuinedFooocus, or of a Space."""
+    """The record from JSON in `parameters`: by SwarmUI, Fooocus, RuinedFooocus or a Space."""
     if isinstance(swarm := found.get("sui_image_params"), dict):
         return flat.record_of("SwarmUI", swarm, str(swarm.get("swarm_version", "unknown"))[:40])
     if found.get("software") == "RuinedFooocus":
@@ -67,7 +67,7 @@ def _of_json(found: dict[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _old_invoke(found: dict[str, Any]) -> dict[str, Any]:
-    """`sd-metadata` of InvokeAI 2: the settings are in `image`, the prompt in a list."""
+    """The record from `sd-metadata` of InvokeAI 2, which has settings in `image` and the prompt in a list."""
     image = found.get("image")
     settings = dict(image) if isinstance(image, dict) else {}
     prompts = settings.get("prompt")

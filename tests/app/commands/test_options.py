@@ -75,7 +75,7 @@ def test_help_has_limits_and_says_that_a_seed_is_printed() -> None:
     parameters = inspect.signature(generate).parameters
     help = {name: p.annotation.__metadata__[0].help for name, p in parameters.items() if name in OFFERED}
     assert help["steps"] == "Scheduler steps; 1 to 1000."
-    assert help["seed"] == "Of the initial noise; random if omitted or -1; printed."
+    assert help["seed"] == "Seed of the noise; random if omitted or -1; printed."
     assert help["width"] == "In pixels; 8 to 1048576, a multiple of 8."
 
 

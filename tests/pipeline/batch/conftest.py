@@ -26,11 +26,16 @@ def start() -> Draw:
     context.set_forkserver_preload(["tests.pipeline.batch.warm"])
 
     def run(
-        manifest: Path, output: Path, *, hold: tuple[str, float] | None = None, **options: Any
+        manifest: Path,
+        output: Path,
+        *,
+        hold: tuple[str, float] | None = None,
+        load: LoadOptions = LoadOptions(device="cpu"),  # noqa: B008
+        **options: Any,
     ) -> BaseProcess:
         from tests.pipeline.batch import warm
 
-        given = BatchOptions(manifest=manifest, output=output, load=LoadOptions(device="cpu"), **options)
+        given = BatchOptions(manifest=manifest, output=output, load=load, **options)
         process = context.Process(target=warm.run, args=(given, output.parent / "printed", hold), daemon=True)
         process.start()
         return process

@@ -78,7 +78,7 @@ def test_a_picture_of_one_colour_is_flagged(
     assert len(run.constant) == 2
     table = parquet.read_table(tmp_path / "out" / "index.parquet").to_pylist()
     assert [row["is_constant"] for row in table] == [True, True]
-    assert "of one colour" in (tmp_path / "out" / "index.html").read_text()
+    assert "a single colour" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_the_index_holds_every_row_and_what_was_removed(tmp_path: Path, pipe: TextToImagePipeline) -> None:

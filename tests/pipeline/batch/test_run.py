@@ -123,7 +123,7 @@ def test_what_somebody_took_away_is_drawn_again(tmp_path: Path, draw: Callable[.
 
 def test_identical_rows_get_a_picture_each(tmp_path: Path, draw: Callable[..., tuple[int, str]]) -> None:
     code, printed = draw(write_rows(tmp_path / "m.csv", [ROWS[0]] * 3), tmp_path / "out")
-    assert code == 0 and "2 rows ask for what another does, seed and all; their pictures are equal" in printed
+    assert code == 0 and "2 rows repeat another, with the same seed; their pictures are equal" in printed
     assert len(pictures(tmp_path / "out")) == 3
 
 

@@ -176,7 +176,7 @@ def test_a_query_asks_the_pictures_queries_for_other_words(words: str, stock: St
     expected = torch.stack(by_grid[finest]).mean(0).reshape(1, 1, side, side)
     expected = torch.nn.functional.interpolate(expected, size=maps.size, mode="bicubic")[0, 0]
     assert (maps.query(words) - expected.clamp(0, 1)).abs().max() <= 1e-3
-    with pytest.raises(NoSuchMap, match="queries were recorded of predictions 1 alone"):
+    with pytest.raises(NoSuchMap, match="queries were recorded only for predictions 1"):
         maps.step(0).query(words)
     with pytest.raises(UsageError, match="takes more than 75 tokens; ask for a few words"):
         maps.query("a" * 80)
@@ -210,7 +210,7 @@ def test_what_was_not_asked_for_is_refused_with_how_to_ask(stock: Stock) -> None
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"record": False}, "record is False beside record_extras, record_points or record_queries; set it"),
+        ({"record": False}, "record is False, with record_extras, record_points or record_queries; set it"),
         ({"record_extras": ("all",)}, "unknown extra 'all'; valid: negative, steps, values, refined"),
         ({"record_points": ((1,),)}, r"record_points has \(1,\); a point is \(x, y\)"),
         ({"record_points": 3}, "record_points is 3; must be a tuple or a list"),

@@ -10,7 +10,7 @@ import pytest
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.fields import FIELDS, IMAGES, RequestFields, offered
-from limelight.pipeline.requests.hints import UnknownField, check_names
+from limelight.pipeline.requests.fields.hints import UnknownField, check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from tests.pipeline.requests.used import USED
 
@@ -111,7 +111,7 @@ def pipe() -> TextToImagePipeline:
         ("a", {"num_steps": 0}, "num_steps is 0; must be from 1 to 1000"),
         (["a", "b"], {}, "the list has 'a', which is no GenerationRequest; for several prompts write pipe(["),
         (["a", ""], {"seed": 1}, "the list has 'a', which is no GenerationRequest"),
-        (GenerationRequest(prompt="a"), {"seed": 1}, "seed given beside a request; set them in the request"),
+        (GenerationRequest(prompt="a"), {"seed": 1}, "seed given together with a request; set them in"),
         (5, {}, "prompt is 5; must be text, a GenerationRequest, or a list of them"),
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from limelight.pipeline.errors import RequestError
+from limelight.pipeline.requests import input_image
 from limelight.pipeline.requests.input_image import InputImage, fit
 from limelight.pipeline.requests.request import GenerationRequest
 
@@ -57,10 +58,13 @@ def white(width: int = 32, height: int = 16) -> Image.Image:
         ),
         ({"strength": 1.5}, "strength is 1.5; must be from 0 to 1"),
         ({"strength": "all"}, "strength is 'all'; must be a finite number"),
-        ({"strength": 0}, "strength is 0, less than one step of 25; must be at least 0.04"),
+        (
+            {"strength": 0.01},
+            "strength is 0.01, less than one step of 25; must be at least 0.04, or 0 for none",
+        ),
         (
             {"strength": 0.3, "num_steps": 3},
-            "strength is 0.3, less than one step of 3; must be at least 0.334",
+            "strength is 0.3, less than one step of 3; must be at least 0.334, or 0 for none",
         ),
         ({"image_guidance_scale": 0.5}, "image_guidance_scale is 0.5; must be from 1 to 100"),
         ({"hires_scale": 9}, "hires_scale is 9; must be from 1 to 8"),
@@ -126,7 +130,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes | 
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    assert message_of(image=tmp_path) == f"image {tmp_path} cannot be read: Is a directory"
+    assert message_of(image=tmp_path) == f"image {tmp_path} is a folder; needs a regular file"
 
 
 def test_a_photograph_is_turned_as_its_camera_says(tmp_path: Path) -> None:
@@ -177,9 +181,8 @@ def test_a_file_is_read_when_the_request_is_resolved_and_only_then(
     Image.new("RGB", (32, 16)).save(tmp_path / "a.png")
     white().save(tmp_path / "m.png")
     opened: list[object] = []
-    monkeypatch.setattr(
-        Image, "open", lambda file, *a, real=Image.open, **k: opened.append(file) or real(file)
-    )
+    real = input_image.open_regular
+    monkeypatch.setattr(input_image, "open_regular", lambda file: opened.append(file) or real(file))
     asked = request(image=tmp_path / "a.png", mask=tmp_path / "m.png")
     first, second = asked.repeated(2)
     assert (first.width, first.final_size, opened) == (None, (None, None), [])

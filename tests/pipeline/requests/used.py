@@ -2,7 +2,10 @@
 
 _PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
 _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
+_MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
 _SIZE = (
+    "pipeline/sampling/passes.py",  # latents have it
+    _MASKED,
     "pipeline/results/segmentation.py",  # keys of COCO
     "app/ui/studio/measure.py",  # of a picture that is timed
     "app/ui/studio/pace.py",  # the time of a step
@@ -27,11 +30,19 @@ _STEERING = (
     "pipeline/sampling/steering.py",
     "app/ui/form/places.py",  # as a browser sends them
 )
+_SIZES = ("pipeline/sampling/passes.py", "pipeline/sampling/predict.py")  # SDXL's conditioning
+_CHANGE_MASK = "pipeline/sampling/change_mask.py"  # compares two predictions
+_WORD_MASK = "pipeline/sampling/word_mask.py"  # draws the picture that a mask is read from
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
+        _CHANGE_MASK,
+        "app/commands/word_mask.py",
+        "pipeline/results/result.py",
+        "pipeline/sampling/guidance.py",
+        "pipeline/sampling/job.py",
         "pipeline/sampling/begin.py",
         "pipeline/sampling/firm.py",
         "pipeline/sampling/pick.py",
@@ -79,6 +90,8 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/engine.py",
     ),
     "seed": (
+        _CHANGE_MASK,
+        _WORD_MASK,
         "app/commands/replay.py",  # in the file's name
         "app/drawing.py",  # printed
         "app/ui/studio/measure.py",  # of a picture that is timed
@@ -103,6 +116,9 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/result.py",  # in the file's name
     ),
     "num_steps": (
+        _CHANGE_MASK,
+        _WORD_MASK,
+        "pipeline/sampling/job.py",  # of a request that failed before the first
         *_PAGE,
         *_PASSES,
         _SETTINGS,
@@ -110,8 +126,16 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/result.py",
         "app/ui/studio/measure.py",
     ),
-    "guidance_scale": (*_PAGE, *_PASSES, "pipeline/sampling/engine.py", "pipeline/sampling/predict.py"),
+    "guidance_scale": (
+        _CHANGE_MASK,
+        _WORD_MASK,
+        *_PAGE,
+        *_PASSES,
+        "pipeline/sampling/engine.py",
+        "pipeline/sampling/predict.py",
+    ),
     "scheduler": (
+        "pipeline/sampling/passes.py",  # takes eta or not
         "pipeline/models/configs/index.py",  # the part of a model
         *_PAGE,
         *_PASSES,
@@ -124,6 +148,10 @@ USED: dict[str, tuple[str, ...]] = {
     "width": _SIZE,
     "height": _SIZE,
     "image": (
+        "app/commands/word_mask.py",
+        "app/ui/output/pictures.py",
+        "pipeline/text_to_image.py",
+        _MASKED,
         "pipeline/results/enlarged.py",  # as it was drawn
         *_PASSES,
         _SETTINGS,
@@ -131,22 +159,41 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
         "app/ui/form/start_image.py",
-        "app/ui/output/pictures.py",  # of a film
         "app/ui/output/frames.py",
         "pipeline/batch/worker.py",  # the VAE encodes it
         "pipeline/results/png.py",  # which a file does not hold
     ),
-    "mask": (*_PASSES, _SETTINGS, "app/ui/form/restore.py", "app/ui/form/start_image.py"),
-    "strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py", "pipeline/results/png.py"),
+    "mask": (
+        "app/ui/form/places.py",
+        "pipeline/sampling/steering.py",
+        _CHANGE_MASK,
+        _WORD_MASK,
+        "app/commands/word_mask.py",
+        _MASKED,
+        *_PASSES,
+        _SETTINGS,
+        "app/ui/form/restore.py",
+        "app/ui/form/start_image.py",
+    ),
+    "strength": (
+        _CHANGE_MASK,
+        _WORD_MASK,
+        *_PAGE,
+        *_PASSES,
+        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
+    ),
     "image_guidance_scale": _PASSES,
     "hires_scale": (
+        _CHANGE_MASK,
+        _WORD_MASK,
         *_PAGE,
         *_PASSES,
         "pipeline/batch/worker.py",
         "pipeline/results/a1111.py",
         "app/ui/studio/pace.py",
     ),
-    "hires_strength": (*_PAGE, *_PASSES, "pipeline/results/a1111.py"),
+    "hires_strength": (_CHANGE_MASK, _WORD_MASK, *_PAGE, *_PASSES, "pipeline/results/a1111.py"),
     "clip_skip": (
         "pipeline/sampling/begin.py",
         *_PAGE,
@@ -161,7 +208,6 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/studio.py",  # what is said of a prompt
         "pipeline/batch/worker.py",
         "pipeline/maps/request_maps.py",
-        "pipeline/maps/request_maps.py",
         "pipeline/results/foreign/a1111.py",
         "pipeline/sampling/engine.py",
     ),
@@ -169,8 +215,11 @@ USED: dict[str, tuple[str, ...]] = {
     "guidance_start": _PASSES,
     "guidance_end": _PASSES,
     "lossy_cache_interval": (
+        _CHANGE_MASK,
+        _WORD_MASK,
         "pipeline/sampling/pick.py",
         "app/ui/studio/pace.py",  # the time of a step
+        "pipeline/sampling/compiled.py",  # refuses it
         "pipeline/sampling/job.py",  # which prediction is computed whole
         *_PAGE,
         *_PASSES,
@@ -178,7 +227,11 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/predict.py",
     ),
     "paint": (*_STEERING, "pipeline/sampling/firm.py", "pipeline/sampling/passes.py"),
-    "regions": _STEERING,
+    "regions": (
+        "pipeline/maps/request_maps.py",
+        "pipeline/sampling/job.py",
+        *_STEERING,
+    ),
     "heads": (
         "pipeline/maps/request_maps.py",  # of maps
         "pipeline/models/best_maps.py",  # of maps
@@ -193,8 +246,18 @@ USED: dict[str, tuple[str, ...]] = {
     "seg_scale": _PASSES,
     "freeu": ("pipeline/sampling/predict.py",),
     "pladis": ("pipeline/sampling/steering.py",),
-    "pick": ("app/commands/generate.py", "pipeline/sampling/begin.py", "pipeline/sampling/pick.py"),
+    "pick": (
+        *_PAGE,
+        _SETTINGS,
+        "app/ui/output/frames.py",
+        "app/commands/generate.py",
+        "pipeline/sampling/begin.py",
+        "pipeline/sampling/pick.py",
+    ),
     "record": (
+        "pipeline/sampling/job.py",
+        _CHANGE_MASK,
+        _WORD_MASK,
         "pipeline/sampling/pick.py",
         *_PAGE,
         *_MAPS,
@@ -206,8 +269,32 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/api.py",
         "pipeline/results/maps_export.py",
     ),
-    "record_extras": (*_PAGE, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
-    "record_points": (*_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
-    "record_queries": (*_MAPS, "pipeline/sampling/pick.py"),
+    "record_extras": (
+        _CHANGE_MASK,
+        _WORD_MASK,
+        *_PAGE,
+        *_MAPS,
+        _FALLBACK,
+        _SETTINGS,
+        "pipeline/sampling/pick.py",
+    ),
+    "record_points": (_CHANGE_MASK, _WORD_MASK, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
+    "record_queries": (_CHANGE_MASK, _WORD_MASK, *_MAPS, "pipeline/sampling/pick.py"),
     "expansion": ("app/commands/generate.py", "app/ui/studio/expansions.py"),
+    "timesteps": (
+        "pipeline/sampling/firm.py",
+        "pipeline/sampling/predict.py",
+        *_PASSES,
+    ),
+    "sigmas": _PASSES,
+    "eta": (*_PASSES, "pipeline/sampling/passes.py", "pipeline/sampling/sampler.py"),
+    "latents": (*_PASSES, "pipeline/sampling/passes.py"),
+    "denoising_start": _PASSES,
+    "denoising_end": _PASSES,
+    "original_size": _SIZES,
+    "crops_coords_top_left": _SIZES,
+    "target_size": _SIZES,
+    "aesthetic_score": _SIZES,
+    "negative_aesthetic_score": _SIZES,
+    "padding_mask_crop": (_MASKED,),
 }

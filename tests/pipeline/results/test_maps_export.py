@@ -60,6 +60,7 @@ def test_what_is_written(result, tmp_path) -> None:
         f"{stem}-labels.png",
         f"{stem}-coco.json",
         f"{stem}-steps.webp",
+        f"{stem}-light.html",
     ]
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == sorted(path.name for path in paths)
     about = read_record(paths[1])
@@ -98,7 +99,7 @@ def test_the_animation_has_a_frame_a_step_and_its_record(result, tmp_path) -> No
 def test_a_prompt_without_words_still_has_a_sheet(sd_folder, tmp_path) -> None:
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
     paths = export_maps(pipe("", seed=1, num_steps=1, record="grid"), tmp_path)
-    assert [path.suffix for path in paths] == [".png", ".npz", ".png", ".json", ".webp"]
+    assert [path.suffix for path in paths] == [".png", ".npz", ".png", ".json", ".webp", ".html"]
 
 
 def test_refusals(result, sd_folder, tmp_path) -> None:

@@ -213,6 +213,18 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "record_points": [],
         "record_queries": [],
         "expansion": None,
+        "timesteps": [],
+        "sigmas": [],
+        "eta": 0.0,
+        "latents": None,
+        "denoising_start": None,
+        "denoising_end": None,
+        "original_size": None,
+        "crops_coords_top_left": None,
+        "target_size": None,
+        "aesthetic_score": None,
+        "negative_aesthetic_score": None,
+        "padding_mask_crop": None,
     }
     assert info["adapters"] == []
     assert info["model"]["name"] == str(sd_folder)

@@ -216,7 +216,7 @@ def test_a_prediction_drawn_again_leaves_its_own_feature(sd_folder: Path) -> Non
         ({"lossy_cache_interval": 2.5}, "lossy_cache_interval is 2.5; must be a whole number"),
         (
             {"record": "grid", "record_queries": (1,)},
-            "lossy_cache_interval is 3 beside record_queries; predictions between whole ones have no "
+            "lossy_cache_interval is 3 with record_queries; predictions between whole ones have no "
             "queries: set it to 1, or leave record_queries out",
         ),
     ],

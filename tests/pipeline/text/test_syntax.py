@@ -25,6 +25,8 @@ def weighted(prompt: str) -> list[tuple[str, float]]:
         ("a red apple", [("a red apple", 1)]),
         ("a (red) apple", [("a ", 1), ("red", 1.1), (" apple", 1)]),
         ("a ((red)) apple", [("a ", 1), ("red", 1.21), (" apple", 1)]),
+        # As AUTOMATIC1111's parser has it: a weight in the inner brackets does not undo the outer ones'.
+        ("((red:1)) apple", [("red", 1.1), (" apple", 1)]),
         ("a [red] apple", [("a ", 1), ("red", 1 / 1.1), (" apple", 1)]),
         ("(red:1.5) apple", [("red", 1.5), (" apple", 1)]),
         ("(red : 1.5 )", [("red ", 1.5)]),

@@ -91,7 +91,9 @@ export class Actions {
     const maps = this.viewer.maps();
     const look = { ...lens.look, ...lens.colours };
     const isAll = $(this.card, ".film-words").value === "turn";
-    const lit = lens.selected.size ? [...lens.selected] : [nounOf(maps.views.get(look.view))];
+    const lit = lens.selected.size
+      ? [...lens.selected]
+      : [nounOf(maps.views.get(look.view), picture.unknown)];
     this.say("The film is being made…");
     await lens.film.loaded;
     const { framesOf, makeFilm, NotMade, save, turns } = await import("./film/export.js");

@@ -46,13 +46,18 @@ const SMALL_WORDS = new Set(
   ),
 );
 
-/** The word that a picture is most about: the last before the first preposition that is not small. */
-export function nounOf(view) {
+/**
+ * The word that a picture is most about: of those that the model knows, the last before the first preposition
+ * that is no article and no number.
+ */
+export function nounOf(view, unknown = []) {
   const words = wordsOf(view);
   const texts = words.map((i) => view.chips[i].text.toLowerCase());
-  const end = texts.findIndex((text, i) => i > 0 && PREPOSITIONS.has(text));
-  const before = texts.slice(0, end < 0 ? texts.length : end);
-  const found = before.findLastIndex((text) => text.length > 2 && !SMALL_WORDS.has(text));
+  const strange = unknown.map((text) => text.toLowerCase());
+  const isOne = (text) => text.length > 2 && !SMALL_WORDS.has(text) && !strange.includes(text);
+  const first = texts.findIndex(isOne);
+  const end = texts.findIndex((text, i) => i > first && first >= 0 && PREPOSITIONS.has(text));
+  const found = texts.slice(0, end < 0 ? texts.length : end).findLastIndex(isOne);
   return words[found < 0 ? 0 : found] ?? 0;
 }
 

@@ -1,11 +1,14 @@
 import base64
 import io
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from gradio_client import Client
 from PIL import Image
 
+from limelight.app.ui.actions.api import parameters
 from limelight.pipeline.results.png import read_record
 
 
@@ -75,3 +78,9 @@ def test_both_are_documented_and_nothing_else_is_offered(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert sorted(endpoints) == ["/generate", "/maps"]
     assert "Draws a prompt" in endpoints["/generate"]["description"]
+
+
+def test_the_manual_lists_what_it_takes_in_order():
+    manual = Path("docs/page.md").read_text().partition("`/generate` takes, in this order:")[2]
+    listed = re.sub(r"\([^()]*\)", "", manual.partition(". All but")[0]).replace("\n", " ").split(",")
+    assert [each.strip() for each in listed] == [each.name for each in parameters()]

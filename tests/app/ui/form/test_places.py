@@ -54,4 +54,6 @@ def test_places_of_words_that_the_prompt_has_lost_are_left_out():
     other = PAINT | {"word": "banana"}
     kept, lost = without_lost_words({"paint": [PAINT, other], "regions": [REGION]}, "a banana")
     assert (kept["paint"], kept["regions"], lost) == ([other], [REGION], ["apple"])
+    by_word = {"prompt": "a car", "word": "apple"}
+    assert without_lost_words({"regions": [by_word]}, "a pear")[1] == ["apple"]
     assert without_lost_words(None, "a") == (None, [])

@@ -33,6 +33,11 @@ def drawn(module_page):
         page.get_by_text(part, exact=True).click()
     page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
     page.click("#pane-picture .word >> text=apple")
+    page.locator(".place-word").focus()
+    page.keyboard.press("Enter")  # a box by numbers
+    page.wait_for_selector(".places-list li")
+    page.click(".place-region")
+    page.wait_for_selector(".places-list .place-prompt")
     page.click("#tab-compare")
     for i in (0, 1):
         page.locator(".history-list [role=listitem] button:first-child").nth(i).click()
@@ -76,11 +81,13 @@ def test_the_headings_are_in_order(drawn):
 
 def test_the_attention_tab_opens_on_a_noun_and_its_labels_fit_a_phone(drawn):
     drawn.set_viewport_size(PHONE)
+    drawn.click("#tab-attention")
+    drawn.locator("#pane-attention .word", has_text="and").click()
+    drawn.click("#tab-picture")
     drawn.evaluate("limelight.lens.selected.clear()")
     drawn.click("#tab-attention")
-    lit = drawn.locator("#pane-attention .word[aria-pressed=true]")
-    drawn.wait_for_function("document.querySelector('#pane-attention .word[aria-pressed=true]')")
-    assert lit.inner_text() == "apple"  # and neither the castle nor the longest word
+    lit = "document.querySelector('#pane-attention .word[aria-pressed=true]')?.textContent"
+    drawn.wait_for_function(f"{lit} === 'apple'")  # and neither the article nor the unknown castle
     wide = (
         "[...document.querySelectorAll('.column-name')].filter((e) => e.scrollWidth > e.clientWidth).length"
     )

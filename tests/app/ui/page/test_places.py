@@ -107,6 +107,20 @@ def test_the_same_seed_is_drawn_again_compared_and_comes_back(drawn):
     wait_for_value(drawn, "#prompt textarea", PROMPT)
 
 
+def test_a_better_start_is_found_and_said_why(drawn):
+    drawn.get_by_label("Find a better start").click()
+    drawn.get_by_role("option", name="of 4").click()
+    put(drawn.locator("#seed input, #seed textarea"), 6)
+    draw(drawn, "a dog and a cat")
+    drawn.wait_for_function("limelight.picture.prompt === 'a dog and a cat' && limelight.message.is_over")
+    said = drawn.locator(".status").inner_text()
+    seed = drawn.evaluate("limelight.picture.seed")
+    assert f"Picked seed {seed}: both have a place; seed " in said
+    assert 6 <= int(seed) < 10
+    drawn.get_by_label("Find a better start").click()
+    drawn.get_by_role("option", name="No", exact=True).click()
+
+
 def test_draw_keeps_the_places_but_those_of_words_that_are_gone(drawn):
     draw(drawn, "a banana")
     drawn.wait_for_function("limelight.picture.prompt === 'a banana' && limelight.picture.state === 'done'")

@@ -80,8 +80,8 @@ def test_another_kind_of_file_is_named_with_what_is_needed_and_its_first_keys(
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("x.lora_up.weight", "(or give it with --lora beside a model)"),
-        ("emb_params", "(or give it with --embedding beside a model)"),
+        ("x.lora_up.weight", "(or give it with --lora, together with a model)"),
+        ("emb_params", "(or give it with --embedding, together with a model)"),
         (
             "down_blocks.0.resnets.0.time_emb_proj.weight",
             "(or put it into a model's folder in diffusers layout, as unet/diffusion_pytorch_model.",

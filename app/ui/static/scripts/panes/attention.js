@@ -29,7 +29,7 @@ export class Attention {
     }
     const words = view.chips.map((chip, i) => ({ ...chip, i })).filter((chip) => chip.part === "word");
     const chosen = [...this.viewer.lens.selected].filter((i) => i < view.chips.length);
-    const chips = chosen.length ? chosen : [nounOf(view)];
+    const chips = chosen.length ? chosen : [nounOf(view, picture.unknown)];
     if (!sites.some((layer) => layer.name === this.site)) this.site = sites.at(-1).name;
     this.element.replaceChildren(
       this.choose(words, chips),

@@ -62,7 +62,7 @@ export class Places {
     const view = this.viewer.maps()?.views.get("attention");
     if (!view) return null;
     const chosen = [...lens.selected].find((i) => view.chips[i]?.part === "word");
-    return view.chips[chosen ?? nounOf(view)].text;
+    return view.chips[chosen ?? nounOf(view, this.viewer.picture.unknown)].text;
   }
 
   begin(button, event) {
@@ -103,7 +103,8 @@ export class Places {
   }
 
   change(i, item) {
-    const { mask, ...rest } = item; // a box takes the place of a mask
+    const { mask, ...rest } = item; // a box takes the place of a mask, and of a word to lie on
+    if (item.box && this.list[i].kind === "regions") delete rest.word;
     this.set(this.list.map((place, k) => (k === i ? { ...place, item: item.box ? rest : item } : place)));
   }
 
@@ -179,7 +180,7 @@ export class Places {
 }
 
 /** A place on the picture. */
-function box({ item }, colour) {
+function box({ kind, item }, colour) {
   if (!item.box) return null;
   const [left, top, right, bottom] = item.box.map((part) => `${100 * part}%`);
   const shape = document.createElement("div");
@@ -187,7 +188,7 @@ function box({ item }, colour) {
   shape.style.setProperty("--colour", colour);
   shape.style.inset = `${top} calc(100% - ${right}) calc(100% - ${bottom}) ${left}`;
   const name = document.createElement("span");
-  name.textContent = item.word ?? item.prompt;
+  name.textContent = kind === "paint" ? item.word : item.prompt;
   shape.append(name);
   return shape;
 }

@@ -20,12 +20,12 @@ export function heading() {
 export function row({ kind, item }, i, places) {
   const line = document.createElement("li");
   line.style.setProperty("--colour", places.colour(i));
-  const name = item.word ?? item.prompt;
+  const name = kind === "paint" ? item.word : item.prompt;
   const dot = document.createElement("i");
   dot.setAttribute("aria-hidden", "true");
   line.append(dot, kind === "paint" ? label(item.word) : prompt(item, i, places));
-  if (item.box) line.append(...SIDES.map((side, k) => number(item, side, k, i, places)));
-  else line.append(label("a mask"));
+  if (item.box) line.append(...SIDES.map((side, k) => number(item, name, side, k, i, places)));
+  else line.append(label(item.mask ? "by a mask" : `where “${item.word}” is`));
   const move = button("Drag", `Drag a new box for ${name || "the region"}`, () => places.aim(i));
   const bin = button("×", `Remove the place of ${name || "the region"}`, () => places.remove(i));
   line.append(move, bin);
@@ -49,12 +49,12 @@ function prompt(item, i, places) {
   return field;
 }
 
-function number(item, side, k, i, places) {
+function number(item, name, side, k, i, places) {
   const field = document.createElement("input");
   Object.assign(field, { type: "number", min: 0, max: 100, step: 1, value: Math.round(100 * item.box[k]) });
   field.dataset.key = `${i}-${side}`;
   field.title = `${side}, in percent`;
-  field.setAttribute("aria-label", `${side} of ${item.word ?? (item.prompt || "the region")}, in percent`);
+  field.setAttribute("aria-label", `${side} of ${name || "the region"}, in percent`);
   field.addEventListener("change", () => {
     const box = [...item.box];
     box[k] = Math.min(100, Math.max(0, Number(field.value))) / 100;

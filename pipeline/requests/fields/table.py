@@ -1,15 +1,27 @@
-"""The table of request fields: what the command line, manifests, the page and records know of each.
-
-A new field is a line in `GenerationRequest`, a line in `RequestFields` and an entry in `FIELDS`. Code
-elsewhere names it only where it is used.
-"""
+"""The fields of a request that most pictures need, in order."""
 
 from collections.abc import Mapping
-from typing import TypedDict
 
 from limelight.pipeline.requests.edits import Edits, Factors
-from limelight.pipeline.requests.expansion import Expansion
-from limelight.pipeline.requests.field import Field
+from limelight.pipeline.requests.fields.field import (
+    MAX_CACHE_INTERVAL,
+    MAX_CLIP_SKIP,
+    MAX_FREEU,
+    MAX_GUIDANCE,
+    MAX_HEADS,
+    MAX_HIRES_SCALE,
+    MAX_PAINTED,
+    MAX_PERTURBED,
+    MAX_PICK,
+    MAX_PLADIS,
+    MAX_REGIONS,
+    MAX_SEED,
+    MAX_SIDE,
+    MAX_STEPS,
+    RECORD_EXTRAS,
+    Field,
+)
+from limelight.pipeline.requests.fields.numbers import Point
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.requests.values import (
@@ -19,72 +31,13 @@ from limelight.pipeline.requests.values import (
     Items,
     Name,
     Number,
-    Point,
-    Record,
     Scheduler,
-    Source,
     Syntax,
-    SyntaxName,
     Text,
     Whole,
 )
 
-MAX_STEPS = 1000  # the number of timesteps that Stable Diffusion models are trained on
-MAX_SEED = 2**64 - 1  # the largest that torch.Generator takes
-OPEN_SEED = -1  # says that any seed will do, on the command line, the page and in manifests; in no request
-MAX_SIDE = 2**20  # pixels; the machine's memory ends before
-MAX_GUIDANCE = 100.0
-MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
-MAX_HIRES_SCALE = 8.0
-MAX_CACHE_INTERVAL = 20  # the largest of the paper's own measurements
-MAX_PAINTED = 16  # each takes a head dim more at every cross-attention
-MAX_REGIONS = 16  # each takes a call more there
-MAX_HEADS = 1000
-MAX_PERTURBED = 20.0  # the papers stay below 6
-MAX_FREEU = 3.0
-MAX_PLADIS = 4.0
-MAX_PICK = 64
-RECORD_EXTRAS = ("negative", "steps", "values", "refined")
-
-
-class RequestFields(TypedDict, total=False):
-    """The fields that `pipe(prompt, **fields)` takes, for type checkers and editors."""
-
-    negative_prompt: str
-    seed: int
-    num_steps: int
-    guidance_scale: float | None
-    scheduler: str | None
-    width: int | None
-    height: int | None
-    image: Source | None
-    mask: Source | None
-    strength: float | None
-    image_guidance_scale: float | None
-    hires_scale: float | None
-    hires_strength: float | None
-    clip_skip: int
-    prompt_syntax: SyntaxName
-    guidance_rescale: float
-    guidance_start: float
-    guidance_end: float
-    lossy_cache_interval: int
-    paint: tuple[Painted, ...]
-    regions: tuple[Region, ...]
-    heads: tuple[HeadScale, ...]
-    pag_scale: float
-    seg_scale: float
-    freeu: tuple[float, float, float, float] | None
-    pladis: float
-    pick: int
-    record: Record
-    record_extras: tuple[str, ...]
-    record_points: tuple[tuple[int, int], ...]
-    record_queries: tuple[int, ...]
-    expansion: Expansion | None
-
-
-FIELDS: Mapping[str, Field] = {
+TABLE: Mapping[str, Field] = {
     "prompt": Field(Text(), "Prompt", "What to draw", is_offered=True),
     "negative_prompt": Field(
         Text(), "Negative prompt", "What the picture should not show", option="--negative", is_offered=True
@@ -281,16 +234,3 @@ FIELDS: Mapping[str, Field] = {
     ),
     "expansion": Field(Expanded(), "Expansion", "How a language model came to make the prompt longer"),
 }
-IMAGES: Mapping[str, ImageFile] = {
-    name: field.value for name, field in FIELDS.items() if isinstance(field.value, ImageFile)
-}
-
-
-def offered() -> dict[str, Field]:
-    """The fields that a stranger may set."""
-    return {name: field for name, field in FIELDS.items() if field.is_offered}
-
-
-def names_by_a1111(key: str) -> list[str]:
-    """The fields that AUTOMATIC1111's text has under one key."""
-    return [name for name, field in FIELDS.items() if field.a1111 == key]

@@ -10,21 +10,23 @@ from limelight.pipeline.requests.fields import FIELDS
 DIFFUSERS: Mapping[str, str] = {
     "generator": "set seed=NUMBER, which gives the noise of torch.Generator('cpu').manual_seed(NUMBER)",
     "num_images_per_prompt": "pass GenerationRequest(prompt=...).repeated(COUNT); a command has --count",
-    "latents": "set seed, which the noise follows from; leave latents out",
-    "eta": "choose a stochastic scheduler such as scheduler='euler-a'; leave eta out",
-    "timesteps": "set num_steps and scheduler; leave timesteps out",
-    "sigmas": "set num_steps and scheduler; leave sigmas out",
     "prompt_2": "leave it out; every text encoder of the model reads the prompt",
     "negative_prompt_2": "leave it out; every text encoder of the model reads the negative prompt",
     "prompt_embeds": "pass the prompt as text; weights of words are written as (word:1.3)",
     "negative_prompt_embeds": "pass negative_prompt as text; weights of words are written as (word:1.3)",
+    "pooled_prompt_embeds": "pass the prompt as text; weights of words are written as (word:1.3)",
+    "negative_pooled_prompt_embeds": "pass negative_prompt as text",
     "cross_attention_kwargs": "set the weight of a LoRA with pipe.load_lora(path, weight)",
     "output_type": "leave it out; result.image is a PIL image",
     "return_dict": "leave it out; result.image is the picture, result.info its record",
     "callback": "iterate over pipe.stream([request]), which yields a Step for each prediction",
-    "callback_on_step_end": "iterate over pipe.stream([request]), which yields a Step for each prediction",
+    "callback_on_step_end": "iterate over pipe.stream([request]), which yields a Step for each prediction; "
+    "to change the latent, pass pipe.stream([request], change=function)",
+    "negative_original_size": "leave it out; the negative prompt has the sizes of the prompt",
+    "negative_crops_coords_top_left": "leave it out; the negative prompt has the crop of the prompt",
+    "negative_target_size": "leave it out; the negative prompt has the sizes of the prompt",
+    "ip_adapter_image_embeds": "leave it out; IP-Adapters are not supported",
     "ip_adapter_image": "leave it out; IP-Adapters are not supported",
-    "padding_mask_crop": "leave it out; crop image and mask before",
 }
 
 

@@ -1,8 +1,25 @@
-"""An entry in the table of request fields."""
+"""An entry in the table of request fields, and the limits of fields."""
 
 from dataclasses import KW_ONLY, dataclass
 
 from limelight.pipeline.requests.values import Value
+
+MAX_STEPS = 1000  # the number of timesteps that Stable Diffusion models are trained on
+MAX_SEED = 2**64 - 1  # the largest that torch.Generator takes
+OPEN_SEED = -1  # says that any seed will do, on the command line, the page and in manifests; in no request
+MAX_SIDE = 2**20  # pixels; the machine's memory ends before
+MAX_GUIDANCE = 100.0
+MAX_CLIP_SKIP = 100  # a model has fewer layers, and says how many
+MAX_HIRES_SCALE = 8.0
+MAX_CACHE_INTERVAL = 20  # the largest of the paper's own measurements
+MAX_PAINTED = 16  # each takes a head dim more at every cross-attention
+MAX_REGIONS = 16  # each takes a call more there
+MAX_HEADS = 1000
+MAX_PERTURBED = 20.0  # the papers stay below 6
+MAX_FREEU = 3.0
+MAX_PLADIS = 4.0
+MAX_PICK = 64
+RECORD_EXTRAS = ("negative", "steps", "values", "refined")
 
 
 @dataclass(frozen=True, slots=True)

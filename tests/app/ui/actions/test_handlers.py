@@ -1,0 +1,67 @@
+"""Whatever a handler is sent, it answers with a refusal in words."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.access.visitor import Visitor
+from limelight.app.ui.actions import handlers
+from limelight.app.ui.form.settings import Settings
+from limelight.app.ui.studio.studio import BUG, Studio
+from limelight.pipeline import TextToImagePipeline
+
+
+def messages_of(stream: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    async def collect() -> list[dict[str, Any]]:
+        return [message async for message in stream]
+
+    return asyncio.run(collect())
+
+
+@pytest.fixture(scope="module")
+def studio() -> Any:
+    made = Studio({"default": TextToImagePipeline.from_pretrained("default", device="cpu")}, Limits())
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"settings": 5},
+        {"settings": {"prompt": []}},
+        {"data": 7},
+        {"width": "a"},
+        {"seed": {}},
+    ],
+)
+def test_every_handler_answers_whatever_it_is_sent(studio: Studio, event: Any) -> None:
+    visitor = Visitor(session="s", address="127.0.0.1")
+    for change in (
+        handlers.restore(event, studio),
+        handlers.recall(event, studio),
+        handlers.fit(event, studio, event),
+        handlers.choose(studio, [event]),
+        handlers.expand(studio, visitor, Settings(prompt=event)),
+    ):
+        assert change.kind == "error" and change.text not in ("", BUG)
+    (message,) = messages_of(handlers.again(studio, visitor, event))
+    assert message["is_over"] and message["error"] not in ("", BUG)
+    (message,) = messages_of(handlers.draw(studio, visitor, Settings(prompt=event)))
+    assert message["is_over"] and message["error"] not in ("", BUG)
+
+
+@pytest.mark.parametrize(
+    "change", [{"span": 5}, {"span": [1]}, {"span": [0, 1]}, {"span": [0, 1], "weight": {}}]
+)
+def test_a_word_that_is_weighed_wrongly_is_refused(studio: Studio, change: dict[str, Any]) -> None:
+    event = {"settings": {"prompt": "a cat"}, "model": "default", **change}
+    (message,) = messages_of(handlers.again(studio, Visitor(session="s", address="127.0.0.1"), event))
+    assert message["error"] == "a word's span is two whole numbers, and its weight a number"
