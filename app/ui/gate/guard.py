@@ -46,7 +46,7 @@ class Guard:
     """Refuses what nobody needs, unread where that is possible; sets headers; forgets who does not listen.
 
     Args:
-        hosts: names of this server, besides its own.
+        hosts: names of this server, in addition to its own.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Guard:
                 raise
         finally:
             if not sender.has_ended and not self.studio.sessions.is_here(session):
-                self.studio.stop(Visitor(session))  # they left before all was told
+                self.studio.stop(Visitor(session))  # the visitor left before the last message
 
     async def _forget(self, session: str) -> None:
         self.studio.leave(Visitor(session))
