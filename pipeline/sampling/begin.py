@@ -15,8 +15,7 @@ from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.pipeline.sampling.pick import pick
 from limelight.pipeline.sampling.sampler import Change
 from limelight.pipeline.sampling.steering import start_steering
-from limelight.pipeline.text.encoder import Reading
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.text.encoder import Reading, words_of
 
 
 def begin(

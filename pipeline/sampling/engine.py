@@ -149,7 +149,8 @@ class Session:
     def _result(self, job: Job, latent: Tensor) -> Result:
         model = self.engine.model
         image, notes = decode_with_notes(model.vae, latent)
-        image = put_back(job.request, image)
+        if job.request.padding_mask_crop is not None:
+            image = put_back(job.request, image)
         info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries)
         info |= {**job.notes, **notes} | ({"changed": "by a function of the caller's"} if self.change else {})
         if (maps := job.heatmaps) is not None:
