@@ -1,4 +1,4 @@
-"""What is asked for: everything that decides how one picture comes out, checked before any work."""
+"""The request: everything that decides how one picture comes out, checked before any work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -66,7 +66,7 @@ class GenerationRequest:
         keep: until which fractions of the steps an edit's cross- and self-attention look as that one's do.
         record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
             A prediction that takes another's deep feature has its maps too.
-        record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
+        record_extras: what else to keep: `negative` (the negative prompt's), `steps` (sites and heads
             of each prediction), `values` (weighted by what each token contributes), `refined` (spread by
             self-attention, on grids of up to 32x32).
         record_points: pixels (x, y) of the finished picture whose self-attention is kept, one row for each

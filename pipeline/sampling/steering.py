@@ -145,7 +145,7 @@ class Paint:
         self._region = cache(self._regions)
 
     def bias(self, progress: float) -> Bias | None:
-        """What is added to the scores; None once all strengths have fallen to 1."""
+        """The bias of the scores; None once all strengths have fallen to 1."""
         left = [max(0.0, 1 - progress / each.until) * each.nats for each in self._paint]
         if not any(left):
             return None

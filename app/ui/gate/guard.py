@@ -23,6 +23,7 @@ from limelight.app.ui.gate.refused import Refused
 from limelight.app.ui.gate.routes import Route, route_of
 from limelight.app.ui.page.viewer import STATIC
 from limelight.app.ui.studio.studio import Studio
+from limelight.pipeline.memory import give_back
 
 log = logging.getLogger("uvicorn.error")
 
@@ -45,7 +46,7 @@ class Guard:
     """Refuses what nobody needs, unread where that is possible; sets headers; forgets who does not listen.
 
     Args:
-        hosts: names of this server, besides its own.
+        hosts: names of this server, in addition to its own.
     """
 
     def __init__(
@@ -158,7 +159,7 @@ class Guard:
                 raise
         finally:
             if not sender.has_ended and not self.studio.sessions.is_here(session):
-                self.studio.stop(Visitor(session))  # they left before all was told
+                self.studio.stop(Visitor(session))  # the visitor left before the last message
 
     async def _forget(self, session: str) -> None:
         self.studio.leave(Visitor(session))
@@ -170,10 +171,16 @@ class Guard:
         """While the server runs, forgets sessions to which nobody listens."""
 
         async def sweep() -> None:
+            was_busy = False
             while True:
                 await asyncio.sleep(self.limits.silent_seconds / 4)
-                for session in self.studio.sessions.overdue():
+                overdue = list(self.studio.sessions.overdue())
+                for session in overdue:
                     await self._forget(session)
+                was_busy = was_busy or bool(overdue) or bool(self.studio.num_drawing)
+                if was_busy and not (overdue or self.studio.num_drawing):  # it has come to rest
+                    was_busy = False
+                    await asyncio.to_thread(give_back)
 
         task = asyncio.create_task(sweep())
         try:

@@ -1,4 +1,4 @@
-"""The controls beside the picture: every field of a request that people expect."""
+"""The controls next to the picture: every field of a request that people expect."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is said of a prompt that asks for more than is acted on."""
+"""Remarks on syntax in a prompt that has no effect."""
 
 from pathlib import Path
 
