@@ -63,8 +63,8 @@ class WordMask:
         for name in given:
             if FIELDS[name].needs == "mask":
                 raise UsageError(
-                    f"{name} and {option} are both given; draw with {option} first, which saves the mask, and "
-                    "then give that by --mask FILE"
+                    f"{name} and {option} are both given; draw with {option} first, which saves the mask, "
+                    "and then give that by --mask FILE"
                 )
         is_folder = count > 1 or output.is_dir() or not output.suffix
         path = output / "mask.png" if is_folder else output.with_name(f"{output.stem}-mask.png")
