@@ -152,8 +152,8 @@ def draw(
             report.say(f"{path}  ({_about(shown)})")
             if maps is not None:
                 report.say(f"{export_maps(result, maps)[0]}  (where each word acted)")
-            for why in result.info.get("pick", {}).get("why", ()):
-                report.say(f"  {why}")
+            for note in (*result.info.get("pick", {}).get("why", ()), *result.info.get("edit", ())):
+                report.say(f"  {note}")
             if result.info["is_constant"]:
                 report.complain(f"seed {result.request.seed}: the picture has a single colour")
     report.say(f"{num_drawn} of {len(requests)} pictures in {time.monotonic() - started:.1f} s")
