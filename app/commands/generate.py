@@ -82,13 +82,13 @@ def generate(
     if seed == OPEN_SEED:
         seed = random.randrange(RANDOM_SEEDS)
     text = one_prompt(prompt, sys.argv[1:])
+    found = WordMask.of(mask_word, mask_change, fields, output, count)
     asked = {**fields, **as_drawn(fields), "prompt": text, "seed": seed, "record": "grid" if maps else False}
     request = GenerationRequest(**asked)
     requests = request.opened().repeated(count)
     if expand:
         expansion = _expanded(text, seed, expander, load.model)
         requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
-    found = WordMask.of(mask_word, mask_change, fields, output, count)
     draw(requests, output, load, maps=maps, native=native, mask=found)
 
 
