@@ -82,13 +82,13 @@ def generate(
     if seed == OPEN_SEED:
         seed = random.randrange(RANDOM_SEEDS)
     text = one_prompt(prompt, sys.argv[1:])
+    found = WordMask.of(mask_word, mask_change, fields, output, count)
     asked = {**fields, **as_drawn(fields), "prompt": text, "seed": seed, "record": "grid" if maps else False}
     request = GenerationRequest(**asked)
     requests = request.opened().repeated(count)
     if expand:
         expansion = _expanded(text, seed, expander, load.model)
         requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
-    found = WordMask.of(mask_word, mask_change, fields, output, count)
     draw(requests, output, load, maps=maps, native=native, mask=found)
 
 
@@ -152,8 +152,8 @@ def draw(
             report.say(f"{path}  ({_about(shown)})")
             if maps is not None:
                 report.say(f"{export_maps(result, maps)[0]}  (where each word acted)")
-            for why in result.info.get("pick", {}).get("why", ()):
-                report.say(f"  {why}")
+            for note in (*result.info.get("pick", {}).get("why", ()), *result.info.get("edit", ())):
+                report.say(f"  {note}")
             if result.info["is_constant"]:
                 report.complain(f"seed {result.request.seed}: the picture has a single colour")
     report.say(f"{num_drawn} of {len(requests)} pictures in {time.monotonic() - started:.1f} s")

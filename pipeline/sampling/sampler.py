@@ -16,7 +16,8 @@ from torch import Tensor
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.sampling.firm import Leading
 
-Role = Literal["negative", "pag", "seg", "prompt"]  # the purpose of a row; see `Guidance`
+# The purpose of a row, see `Guidance`; the first two are those of a picture that an edit keeps.
+Role = Literal["base negative", "base", "negative", "pag", "seg", "prompt"]
 
 
 @dataclass(frozen=True, slots=True)

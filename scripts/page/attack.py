@@ -186,7 +186,9 @@ def main() -> None:
         with attacked(page):  # the first round fills torch's and Python's own pools
             honest(page, *given)
         time.sleep(20)
-        alone, base = honest(page, *given), resident(process)
+        alone = honest(page, *given)
+        time.sleep(20)
+        base = resident(process)
         with attacked(page):
             others = honest(page, *given)
         time.sleep(20)  # whoever does not listen is forgotten

@@ -23,6 +23,7 @@ from limelight.app.ui.gate.refused import Refused
 from limelight.app.ui.gate.routes import Route, route_of
 from limelight.app.ui.page.viewer import STATIC
 from limelight.app.ui.studio.studio import Studio
+from limelight.pipeline.memory import give_back
 
 log = logging.getLogger("uvicorn.error")
 
@@ -170,10 +171,16 @@ class Guard:
         """While the server runs, forgets sessions to which nobody listens."""
 
         async def sweep() -> None:
+            was_busy = False
             while True:
                 await asyncio.sleep(self.limits.silent_seconds / 4)
-                for session in self.studio.sessions.overdue():
+                overdue = list(self.studio.sessions.overdue())
+                for session in overdue:
                     await self._forget(session)
+                was_busy = was_busy or bool(overdue) or bool(self.studio.num_drawing)
+                if was_busy and not (overdue or self.studio.num_drawing):  # it has come to rest
+                    was_busy = False
+                    await asyncio.to_thread(give_back)
 
         task = asyncio.create_task(sweep())
         try:

@@ -5,6 +5,7 @@ _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _SHOWN = ("app/ui/output/frames.py", "pipeline/results/light_page.py")  # with the picture
 _MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
 _SIZE = (
+    "pipeline/sampling/editing.py",  # of the latent
     "pipeline/sampling/passes.py",  # latents have it
     _MASKED,
     "pipeline/results/segmentation.py",  # keys of COCO
@@ -41,6 +42,8 @@ _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
+        "app/commands/edit.py",  # the other one
+        "pipeline/sampling/editing.py",  # whose row it is
         *_FOUND,
         "app/commands/word_mask.py",
         "pipeline/results/result.py",
@@ -251,6 +254,8 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/begin.py",
         "pipeline/sampling/pick.py",
     ),
+    "edit_of": ("pipeline/sampling/begin.py", "app/commands/edit.py"),
+    "keep": ("pipeline/sampling/editing.py", "app/commands/edit.py"),
     "record": (
         "pipeline/sampling/job.py",
         *_FOUND,
@@ -275,7 +280,7 @@ USED: dict[str, tuple[str, ...]] = {
     ),
     "record_points": (*_FOUND, *_FOUND, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
     "record_queries": (*_FOUND, *_FOUND, *_MAPS, "pipeline/sampling/pick.py"),
-    "expansion": ("app/commands/generate.py", "app/ui/studio/expansions.py"),
+    "expansion": ("app/commands/edit.py", "app/commands/generate.py", "app/ui/studio/expansions.py"),
     "timesteps": (
         "pipeline/sampling/firm.py",
         "pipeline/sampling/predict.py",
