@@ -24,6 +24,7 @@ from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result, Step
 from limelight.pipeline.sampling.change_mask import change_mask
+from limelight.pipeline.sampling.check import Check, check
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.sampling.sampler import ChangeOf
@@ -213,6 +214,19 @@ class TextToImagePipeline:
         return change_mask(
             self.engine, GenerationRequest(prompt=prompt, image=image).opened(), other, grow=grow
         )
+
+    def check(self, image: Source, prompt: str, *, seed: int = 0) -> Check:
+        """How well every word of a prompt fits an image, as this model sees it.
+
+        Args:
+            image: as a request takes it.
+            seed: of the noise that the model looks through.
+
+        Raises:
+            RequestError: the image cannot be read, or the model does not draw from words alone.
+            PictureError: the model overflowed.
+        """
+        return check(self.engine, GenerationRequest(prompt=prompt, image=image, seed=seed).opened())
 
     def load_lora(
         self, path: str | os.PathLike[str], weight: float = 1.0, *, name: str | None = None
