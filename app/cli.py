@@ -1,5 +1,7 @@
 """The `limelight` command."""
 
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
@@ -9,14 +11,38 @@ from typer.core import TyperGroup
 from limelight.app import lifetime, report
 from limelight.app.commands.backends import backends
 from limelight.app.commands.batch import batch
+from limelight.app.commands.check import check
 from limelight.app.commands.convert import convert
-from limelight.app.commands.generate import generate
+from limelight.app.commands.edit import edit
+from limelight.app.commands.generate import DRAW, generate, quoted
 from limelight.app.commands.inspect import inspect
 from limelight.app.commands.replay import replay
 from limelight.app.commands.ui import ui
 from limelight.app.commands.vocabulary import vocabulary
-from limelight.app.default_command import with_command
 from limelight.pipeline.errors import UsageError
+
+NEAR = 0.75  # difflib's ratio from which a single word counts as a misspelt command
+OWN = ("-h", "--help", "--version")  # options of `limelight` itself
+
+
+def with_command(line: Sequence[str], commands: Iterable[str]) -> list[str]:
+    """The arguments with a command first: `generate`, if they begin with a prompt or with its options.
+
+    A prompt that equals the name of a command is that command; `limelight generate batch` draws "batch".
+
+    Raises:
+        UsageError: the first argument is a single word similar to the name of a command.
+    """
+    names = list(commands)
+    if not line or line[0] in names or line[0] in OWN:
+        return list(line)
+    near = get_close_matches(line[0].casefold(), names, n=1, cutoff=NEAR)
+    if near and line[0] != "--":
+        raise UsageError(
+            f"there is no command {line[0]!r}; did you mean `limelight {near[0]}`? "
+            f"To draw a picture of it: limelight {DRAW} {quoted(line[0])}"
+        )
+    return [DRAW, *line]
 
 
 class Commands(TyperGroup):
@@ -34,7 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (generate, batch, backends, vocabulary, convert, ui, inspect, replay):
+for command in (generate, edit, batch, backends, vocabulary, convert, ui, inspect, check, replay):
     app.command()(command)
 
 

@@ -1,8 +1,8 @@
-"""Measures Limelight beside what others offer: `python -m scripts.benchmark [WHAT] [options]`.
+"""Compares Limelight with other software: `python -m scripts.benchmark [WHAT] [options]`.
 
 Without WHAT: unet, attention, picture, batch, cold and memory, one after the other, in one report.
 `--quick` takes about three minutes on two cores for all of these together. `-o FILE.md` writes the report
-there, and a plot beside it.
+there, and a plot next to it.
 """
 
 import argparse
@@ -19,18 +19,18 @@ from scripts.benchmarks.tools.plot import draw
 from scripts.benchmarks.tools.report import Report, Setting, markdown
 
 WHAT = {
-    "unet": "a prediction, beside diffusers, OpenVINO and ONNX Runtime",
+    "unet": "a prediction, compared with diffusers, OpenVINO and ONNX Runtime",
     "attention": "backends by shape: time and memory",
-    "picture": "from prompt to picture, beside diffusers' pipeline",
-    "batch": "from many prompts to many files, beside a loop of diffusers' pipeline",
+    "picture": "from prompt to picture, compared with diffusers' pipeline",
+    "batch": "from many prompts to many files, compared with a loop of diffusers' pipeline",
     "command": "the same as whole commands, with all cores",
-    "cold": "new processes: --help, and a picture, beside diffusers",
-    "memory": "the peak of loading a U-Net and of a prediction, beside diffusers",
-    "recording": "what recording attention costs and keeps",
-    "cache": "when keeping keys and values pays, and when pages do",
-    "engine": "requests that come when they come",
-    "live": "what it costs to watch",
-    "lossy": "what caching of deep features gains and loses",
+    "cold": "new processes: --help, and a picture, compared with diffusers",
+    "memory": "the peak of loading a U-Net and of a prediction, compared with diffusers",
+    "recording": "time and memory of recording attention",
+    "cache": "when caching keys and values pays, and when pages do",
+    "engine": "requests that arrive at random times",
+    "live": "the cost of previews and maps while a picture is drawn",
+    "lossy": "the gain and loss of caching deep features",
 }
 TOGETHER = ("unet", "attention", "picture", "batch", "cold", "memory")
 
@@ -63,15 +63,15 @@ def module_of(name: str) -> ModuleType:
 
 
 def options_of(name: str, argv: Sequence[str]) -> argparse.Namespace:
-    """What is asked of one benchmark: options of all, those of its own, and what `--quick` makes of them."""
+    """The options of one benchmark: the common ones and its own, changed by `--quick`."""
     module = module_of(name)
     parser = argparse.ArgumentParser(
         prog=f"python -m scripts.benchmark {name}",
         description=module.__doc__,
         formatter_class=argparse.RawTextHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="in little time: fewer sizes, ways and rounds")
-    parser.add_argument("--rounds", type=int, default=3, help="in which the ways take turns")
+    parser.add_argument("--quick", action="store_true", help="fewer sizes, candidates and rounds")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds in which the candidates take turns")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--note", default="", help="a sentence for the report, such as what else was running")

@@ -27,7 +27,7 @@ from limelight.pipeline.requests.places import Box
 from limelight.pipeline.requests.steering import Painted, Region
 from limelight.pipeline.results.result import Result
 from limelight.pipeline.sampling.coverage import coverage
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.text.encoder import words_of
 from scripts.training.scoring.judge import Judge, trained_judge
 from scripts.training.scoring.scores import interval
 from scripts.training.tools.grid import save_grid

@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def time_of_claim(folder: Path, workers: int) -> float:
-    """Median seconds of a claim beside the others' journals, the disk's part among them."""
+    """Median seconds of a claim with the journals of all workers, including the disk."""
     folder.mkdir()
     for worker in range(1, workers):
         with Journal(folder / f"{worker:04}.jsonl") as journal:

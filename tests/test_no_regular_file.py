@@ -19,8 +19,7 @@ from limelight.pipeline.batch.rows.rows import read_rows
 from limelight.pipeline.batch.summary.summary import _small
 from limelight.pipeline.models.best_maps import BestMaps
 from limelight.pipeline.requests.steering import Painted, Region
-from limelight.pipeline.results.enlarged import drawn_image
-from limelight.pipeline.results.png import read_record
+from limelight.pipeline.results.png import drawn_image, read_record
 from limelight.pipeline.text.vocabulary import Vocabulary
 from limelight.unet.weights.header import read_header
 

@@ -1,9 +1,12 @@
-"""`limelight generate`."""
+"""`limelight generate`, and drawing with a progress bar."""
 
 import random
+import re
+import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,18 +16,18 @@ import typer
 from limelight.app import report
 from limelight.app.commands.options import grouped, load_options, request_options
 from limelight.app.commands.word_mask import WordMask
-from limelight.app.default_command import one_prompt
-from limelight.app.drawing import drawn, stopping
-from limelight.app.load import LoadOptions
-from limelight.pipeline.errors import OutputError
+from limelight.app.load import LoadOptions, refusals
+from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import IMAGES, MAX_SEED, OPEN_SEED
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.results.enlarged import WANTED, drawn_image, enlarge_to_view
+from limelight.pipeline.results.png import WANTED, drawn_image, enlarge_to_view
 
 if TYPE_CHECKING:  # the module loads torch
     from limelight.pipeline.results.result import Result
+    from limelight.pipeline.text_to_image import TextToImagePipeline
 
+DRAW = "generate"
 RANDOM_SEEDS = min(2**32, MAX_SEED)
 _ASKED = request_options(
     optional={"seed"}, help={"seed": "Seed of the noise; random if omitted or -1; printed"}
@@ -79,13 +82,13 @@ def generate(
     if seed == OPEN_SEED:
         seed = random.randrange(RANDOM_SEEDS)
     text = one_prompt(prompt, sys.argv[1:])
+    found = WordMask.of(mask_word, mask_change, fields, output, count)
     asked = {**fields, **as_drawn(fields), "prompt": text, "seed": seed, "record": "grid" if maps else False}
     request = GenerationRequest(**asked)
     requests = request.opened().repeated(count)
     if expand:
         expansion = _expanded(text, seed, expander, load.model)
         requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
-    found = WordMask.of(mask_word, mask_change, fields, output, count)
     draw(requests, output, load, maps=maps, native=native, mask=found)
 
 
@@ -149,8 +152,8 @@ def draw(
             report.say(f"{path}  ({_about(shown)})")
             if maps is not None:
                 report.say(f"{export_maps(result, maps)[0]}  (where each word acted)")
-            for why in result.info.get("pick", {}).get("why", ()):
-                report.say(f"  {why}")
+            for note in (*result.info.get("pick", {}).get("why", ()), *result.info.get("edit", ())):
+                report.say(f"  {note}")
             if result.info["is_constant"]:
                 report.complain(f"seed {result.request.seed}: the picture has a single colour")
     report.say(f"{num_drawn} of {len(requests)} pictures in {time.monotonic() - started:.1f} s")
@@ -191,3 +194,79 @@ def is_file(output: Path, count: int) -> bool:
     if count > 1:
         raise OutputError(f"output is one file, {output}, for {count} pictures; give a folder")
     return True
+
+
+def drawn(
+    requests: Sequence[GenerationRequest],
+    load: LoadOptions,
+    *,
+    expected_hash: str | None = None,
+    completed: Callable[["TextToImagePipeline", Sequence[GenerationRequest]], list[GenerationRequest]]
+    | None = None,
+) -> Iterator["Result"]:
+    """Yields each picture as soon as it is done. If a picture fails, the reason is printed instead.
+
+    Args:
+        expected_hash: the content hash of the model; a model with another hash is refused before sampling.
+        completed: adds to the requests what needs the loaded model.
+
+    Raises:
+        UsageError: an option cannot be used.
+    """
+    from limelight.app.progress import Bar, TimeLeft
+
+    made: dict[int, int] = {}  # predictions of each picture
+    with Bar(TimeLeft()) as bar:
+        pipe = load.load()
+        if expected_hash is not None and pipe.model.hash.result() != expected_hash:
+            raise UsageError(
+                f"drawn with a model whose content hash is {expected_hash[:12]}; "
+                f"{load.model!r} has {pipe.model.hash.result()[:12]}"
+            )
+        with refusals():
+            if completed is not None:
+                requests = completed(pipe, requests)
+            for request in requests:
+                pipe.engine.plan(request)
+        for step in pipe.stream(requests):
+            made[step.id] = step.count if step.error is not None else step.index
+            bar.show(sum(made.values()), step.count * len(requests))
+            if step.error is not None:
+                report.complain(f"seed {step.request.seed}: {step.error}")
+            elif step.result is not None:
+                yield step.result
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Ends the process with exit code 4 if the user stops it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        report.fail("stopped; the pictures named above are complete", code=4)
+
+
+def one_prompt(words: Sequence[str], line: Sequence[str]) -> str:
+    """The prompt.
+
+    Args:
+        words: the arguments that are not options; a prompt without quotes has several.
+        line: all arguments after `limelight`, from which the message makes the correct command.
+
+    Raises:
+        UsageError: there are several words.
+    """
+    if len(words) == 1:
+        return words[0]
+    rest = list(line)
+    for word in words:
+        if word in rest:
+            rest.remove(word)
+    options = [each for each in rest if each not in (DRAW, "--")]
+    command = " ".join(["limelight", DRAW, quoted(" ".join(words)), *map(shlex.quote, options)])
+    raise UsageError(f"the prompt is {len(words)} words without quotes; put them in quotes: {command}")
+
+
+def quoted(text: str) -> str:
+    """Text as one argument for a shell, in double quotes if these are sufficient."""
+    return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'

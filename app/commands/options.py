@@ -110,8 +110,9 @@ def _request_option(
     limits = dict.fromkeys(entry.value.limits for entry in entries if entry.value.limits)
     if names[0] in help:
         limits = {}
-    defaults = [None if name in optional else _DEFAULTS[name] for name in names]
     written: Any = entries[0].value.written
+    is_omitted = [name in optional or (written is str and _DEFAULTS[name] == ()) for name in names]
+    defaults = [None if omitted else _DEFAULTS[name] for name, omitted in zip(names, is_omitted, strict=True)]
     if len(names) > 1:
         written = tuple[tuple(entry.value.written for entry in entries)]  # type: ignore[misc]
     aliases = [entry.alias for entry in entries if entry.alias]

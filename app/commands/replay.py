@@ -11,15 +11,14 @@ import typer
 from PIL import Image
 
 from limelight.app import report
-from limelight.app.commands.generate import as_drawn, is_file
+from limelight.app.commands.generate import as_drawn, drawn, is_file, stopping
 from limelight.app.commands.options import grouped, load_options, request_options
-from limelight.app.drawing import drawn, stopping
 from limelight.app.load import LoadOptions
 from limelight.files import open_regular
 from limelight.pipeline.adapters.files import recorded_files
 from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.fields import FIELDS, IMAGES
-from limelight.pipeline.results.enlarged import enlarge_to_view
+from limelight.pipeline.results.png import enlarge_to_view
 
 _FILES = request_options(
     IMAGES, help={name: f"The {FIELDS[name].label.lower()} that FILE was made with" for name in IMAGES}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from limelight.app import report
 from limelight.pipeline.errors import UsageError
+from limelight.pipeline.requests.fields import FIELDS
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.png import NoRecord, read_record
 
@@ -59,6 +60,12 @@ class WordMask:
             raise UsageError(f"{option} finds a word in an image; give the image by --image FILE")
         if given.get("mask") is not None:
             raise UsageError(f"mask and {option} are both given; leave one of them out")
+        for name in given:
+            if FIELDS[name].needs == "mask":
+                raise UsageError(
+                    f"{name} and {option} are both given; draw with {option} first, which saves the mask, "
+                    "and then give that by --mask FILE"
+                )
         is_folder = count > 1 or output.is_dir() or not output.suffix
         path = output / "mask.png" if is_folder else output.with_name(f"{output.stem}-mask.png")
         old = word or old.strip()

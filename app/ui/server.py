@@ -49,7 +49,7 @@ def build_app(
 
     Args:
         auth: names and passwords of those who may come in; None for everybody.
-        hosts: names by which the server is called, besides its addresses, `localhost` and the machine's own.
+        hosts: names of the server, in addition to its addresses, `localhost` and the machine's own.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(downloads(studio.results))

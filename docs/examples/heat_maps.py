@@ -1,4 +1,4 @@
-"""Heat maps of the words of a prompt, drawn with matplotlib."""
+"""Heat maps of the words of a prompt, drawn with matplotlib (pip install matplotlib)."""
 
 import sys
 from pathlib import Path

@@ -17,7 +17,7 @@ from limelight.pipeline.maps.points import point_index, point_maps
 from limelight.pipeline.maps.query import Keys, queried
 from limelight.pipeline.maps.selection import NoSuchMap, Selection
 from limelight.pipeline.text.clip_encoder import Token
-from limelight.pipeline.text.words import Part, Word, parts_of, words_of
+from limelight.pipeline.text.encoder import Part, Word, parts_of, words_of
 
 
 @dataclass(frozen=True, slots=True)

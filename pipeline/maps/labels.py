@@ -9,7 +9,7 @@ from jaxtyping import Bool, UInt8
 
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.selection import NoSuchMap
-from limelight.pipeline.text.words import SMALL_WORDS
+from limelight.pipeline.text.small_words import SMALL_WORDS
 
 THRESHOLD = 0.4  # DAAM's, Tang et al. 2022, arXiv:2210.04885, section 4.1
 MAX_WORDS = 255  # an indexed PNG has 256 colours, and one stands for no word

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from limelight.pipeline.maps.selection import NoSuchMap
 from limelight.pipeline.segments import spelled, touching, word_spans
-from limelight.pipeline.text.words import Word
+from limelight.pipeline.text.encoder import Word
 
 
 def tokens_of(words: Sequence[Word], text: str, occurrence: int | None) -> list[int]:

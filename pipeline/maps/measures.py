@@ -8,7 +8,7 @@ from torch import Tensor
 
 from limelight.pipeline.maps import numbers
 from limelight.pipeline.maps.lookup import tokens_of
-from limelight.pipeline.text.words import Word
+from limelight.pipeline.text.encoder import Word
 
 
 class SiteMeasures(ABC):

@@ -38,8 +38,8 @@ class RequestMaps:
         """
         recordings: list[Recording | None] = [None] * len(roles)
         recordings[-1] = self.prompt
-        if num_negative := roles.count("negative"):
-            recordings[num_negative - 1] = self.negative
+        if negative := [row for row, role in enumerate(roles) if role == "negative"]:
+            recordings[negative[-1]] = self.negative
         return recordings
 
     @property

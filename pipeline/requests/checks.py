@@ -98,3 +98,17 @@ def check_masked_part(request: "GenerationRequest") -> None:
                 f"padding_mask_crop and {names} are given; only a part of the picture is drawn: crop image "
                 "and mask before, or leave one out"
             )
+
+
+def check_edit(request: "GenerationRequest") -> None:
+    """Raises RequestError for an edit of the words that changes attention in other ways, or its beginning."""
+    if request.edit_of is None:
+        return
+    names = [name for name in request.uncompiled if name not in ("freeu", "edit_of")]
+    names += [name for name in ("image", "latents") if getattr(request, name) is not None]
+    names += ["pick"] if request.pick > 1 else []
+    if names:
+        raise RequestError(
+            f"edit_of and {', '.join(names)} given; an edit looks where the picture that it keeps looks: "
+            "leave one out"
+        )

@@ -1,4 +1,4 @@
-"""Images that a request brings along: read with limits, told apart by pixels, fitted to a size."""
+"""The images of a request: they are read with limits, compared by pixels, and fitted to a size."""
 
 import hashlib
 import io

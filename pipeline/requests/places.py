@@ -98,6 +98,10 @@ class Placed:
         """What messages call it."""
         raise NotImplementedError
 
+    def check_prompt(self, prompt: str) -> None:
+        """Raises RequestError unless the prompt has the words that are named."""
+        raise NotImplementedError
+
     def __post_init__(self) -> None:
         if (self.box is None) == (self.mask is None):
             given = "both" if self.box is not None else "none"

@@ -1,4 +1,4 @@
-"""What is asked for: everything that decides how one picture comes out, checked before any work."""
+"""The request: everything that decides how one picture comes out, checked before any work."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -55,17 +55,18 @@ class GenerationRequest:
         paint: where words of the prompt shall be; the prompt's row alone is steered.
         regions: parts of the picture with prompts of their own; the prompt keeps a fifth of each.
         heads: attention heads that are scaled in a part of the steps.
-        pag_scale, seg_scale: guidance away from the prompt's row with the middle's self-attention perturbed:
-            each position sees itself (Ahn et al., arXiv:2403.17377), or all see the same (Hong,
-            arXiv:2408.00760); a row each. 0 is none.
+        pag_scale, seg_scale: guidance away from a row in whose middle each position sees itself (Ahn et al.,
+            arXiv:2403.17377), or all see the same (Hong, arXiv:2408.00760). 0 is none.
         freeu: b1, b2, s1, s2 of Si et al., arXiv:2309.11497; SD1 1.5, 1.6, 0.9, 0.2; SDXL 1.3, 1.4, 0.9, 0.2.
-        pladis: experimental; from softmax (0) towards 1.5-entmax (1) and beyond it in the prompt's
-            cross-attention (Kim & Sim, arXiv:2503.07677).
+        pladis: experimental; from softmax (0) to 1.5-entmax (1) and beyond it (arXiv:2503.07677).
         pick: how many starts, from `seed` on, are tried by a prediction each; the best is drawn, and what
             comes back has its seed. 1 tries none.
+        edit_of: another prompt, whose picture is drawn in the same calls and kept where both agree (Hertz et
+            al., arXiv:2208.01626).
+        keep: until which fractions of the steps an edit's cross- and self-attention look as that one's do.
         record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
             A prediction that takes another's deep feature has its maps too.
-        record_extras: what to keep beside them: `negative` (the negative prompt's), `steps` (sites and heads
+        record_extras: what else to keep: `negative` (the negative prompt's), `steps` (sites and heads
             of each prediction), `values` (weighted by what each token contributes), `refined` (spread by
             self-attention, on grids of up to 32x32).
         record_points: pixels (x, y) of the finished picture whose self-attention is kept, one row for each
@@ -121,6 +122,8 @@ class GenerationRequest:
     freeu: tuple[float, float, float, float] | None = None
     pladis: float = 0.0
     pick: int = 1
+    edit_of: str | None = None
+    keep: tuple[float, float] = (0.8, 0.4)
     record: Record = False
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
@@ -150,10 +153,9 @@ class GenerationRequest:
         checks.check_recorded(self)
         checks.check_schedule(self)
         checks.check_masked_part(self)
-        for painted in self.paint:
-            painted.check_prompt(self.prompt)
-        for region in self.regions:
-            region.check_prompt(self.prompt)
+        checks.check_edit(self)
+        for each in (*self.paint, *self.regions):
+            each.check_prompt(self.prompt)
         if self.expansion is not None:
             self.expansion.check(self.prompt)
 
@@ -235,7 +237,7 @@ class GenerationRequest:
     @property
     def uncompiled(self) -> list[str]:
         """Those of its fields that a compiled U-Net does not know."""
-        return [name for name in (*STEERING, "freeu") if getattr(self, name)]
+        return [name for name in (*STEERING, "freeu", "edit_of") if getattr(self, name)]
 
     @property
     def is_guided(self) -> bool:

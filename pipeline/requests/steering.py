@@ -141,7 +141,7 @@ class Painted(Placed, Edit):
 
     @property
     def nats(self) -> float:
-        """What is added to the word's scores in the place, at the first step."""
+        """The number added to the word's scores inside its place, at the first step."""
         return math.log(self.strength)
 
     @classmethod

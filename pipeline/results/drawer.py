@@ -13,7 +13,7 @@ from limelight.pipeline.results.figure import light_figure
 from limelight.pipeline.results.overlay import overlay
 from limelight.pipeline.results.sheet import LitWord, contact_sheet, enlarge, lit_words
 from limelight.pipeline.results.widget import light_widget
-from limelight.pipeline.text.words import Word
+from limelight.pipeline.text.encoder import Word
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

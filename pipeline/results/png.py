@@ -1,11 +1,13 @@
-"""Reads and writes the record in a picture: JSON, and the `parameters` text that other programs read."""
+"""Reads and writes pictures with their record: JSON, and the `parameters` text of AUTOMATIC1111's web UI,
+which most galleries show and search. Small pictures are enlarged for viewing."""
 
 import io
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -16,14 +18,24 @@ from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.fields import FIELDS
 from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.schedulers import scheduler_label
 from limelight.pipeline.requests.values import Source
-from limelight.pipeline.results.a1111 import parameters_text
 from limelight.pipeline.results.foreign.containers import UnreadableImage, embedded_texts
 from limelight.pipeline.results.foreign.fields import BadParameters
 from limelight.pipeline.results.foreign.record import READ, foreign_record
 
+if TYPE_CHECKING:  # the module loads torch
+    from limelight.pipeline.results.result import Result
+
 KEY, PARAMETERS = "limelight", "parameters"
 MAX_RECORD_CHARACTERS = 1_000_000
+SMALL, WANTED = 256, 512  # of the longer side, in pixels
+
+# other settings only if they differ from their default
+_ALWAYS = ("Steps", "Sampler", "CFG scale", "Seed", "Size")
+_DEFAULTS = {field.name: field.default for field in fields(GenerationRequest)}
+_SIZE, _STRENGTH, _UPSCALE = "Size", "Denoising strength", "Hires upscale"
+_FIRST = (*_ALWAYS, _STRENGTH, _UPSCALE, "Hires upscaler")  # before the model; others follow it
 
 
 class NoRecord(UsageError):
@@ -144,3 +156,87 @@ def request_of(record: Mapping[str, Any], **files: Source | None) -> GenerationR
             taken.pop("strength", None)  # of an image that the file does not hold
         return GenerationRequest(**(taken | files))
     return GenerationRequest.from_dict(record["request"], **files)
+
+
+def parameters_text(info: Mapping[str, Any]) -> str:
+    """A picture's record in AUTOMATIC1111's format."""
+    request = info["request"]
+    said = _settings(request)
+    settings = {key: said.pop(key) for key in _FIRST if key in said}
+    settings |= {"Model hash": info["model"]["hash"][:10], "Model": info["model"]["name"]} | said
+    settings = {key: _quoted(value) for key, value in settings.items()}
+    for kind, key in (("lora", "Lora hashes"), ("embedding", "TI hashes")):
+        used = [one for one in info.get("adapters", []) if one["kind"] == kind]
+        if used:
+            settings[key] = _quoted(", ".join(f"{one['name']}: {one['sha256'][:12]}" for one in used))
+    settings["Version"] = f"Limelight {info['limelight']}"
+    lines = [request["prompt"]]
+    if request["negative_prompt"]:
+        lines.append(f"Negative prompt: {request['negative_prompt']}")
+    return "\n".join([*lines, ", ".join(f"{key}: {value}" for key, value in settings.items())])
+
+
+def _settings(request: Mapping[str, Any]) -> dict[str, str]:
+    """The fields that exist in AUTOMATIC1111, in its notation."""
+    said: dict[str, str] = {}
+    for name, field in FIELDS.items():
+        key, value = field.a1111, request.get(name)
+        if not key or value is None or (key not in _ALWAYS and value == _DEFAULTS[name]):
+            continue
+        if name == "scheduler":
+            said[key] = scheduler_label(value)
+        elif name == "height":
+            said[key] += f"x{value}"
+        else:
+            said[key] = f"{value:g}" if field.value.written is float else str(value)
+    if _UPSCALE in said:  # its strength is the one that is written
+        said |= {_STRENGTH: f"{request['hires_strength']:g}", "Hires upscaler": "Lanczos"}
+    return said
+
+
+def _quoted(text: str) -> str:
+    """A value; as a JSON string if it contains a delimiter, as in AUTOMATIC1111."""
+    return json.dumps(text, ensure_ascii=False) if any(mark in text for mark in ',:"\n\r') else text
+
+
+def viewing_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Width and height at which a picture is saved. If its longer side is below `SMALL`, it becomes `WANTED`;
+    otherwise the picture keeps its size."""
+    longer = max(size)
+    if longer >= SMALL:
+        return size
+    width, height = (round(side * WANTED / longer) for side in size)
+    return width, height
+
+
+def enlarge_to_view(result: "Result") -> "Result":
+    """The result with its picture at `viewing_size`, resampled by Lanczos. The record's `enlarged` contains
+    both sizes. A picture that is large enough does not change."""
+    size = viewing_size(result.image.size)
+    if size == result.image.size:
+        return result
+    about = {"from": list(result.image.size), "to": list(size), "by": "Lanczos"}
+    return replace(
+        result,
+        image=result.image.resize(size, Image.Resampling.LANCZOS),
+        info=dict(result.info) | {"enlarged": about},
+    )
+
+
+def drawn_image(path: Path) -> Image.Image | None:
+    """The picture in a file at the size at which it was drawn; None if it was not enlarged."""
+    try:
+        size = _drawn_size(read_record(path))
+    except NoRecord:
+        return None
+    if size is None:
+        return None
+    with open_regular(path) as file, Image.open(file) as image:
+        return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+
+
+def _drawn_size(record: dict[str, Any]) -> tuple[int, int] | None:
+    match record.get("enlarged"):
+        case {"from": [int(width), int(height)]} if 0 < width <= SMALL and 0 < height <= SMALL:
+            return width, height
+    return None

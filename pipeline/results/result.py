@@ -31,6 +31,7 @@ class Result:
         request: the request, with the model's values in its open fields.
         info: the picture's record, ready for JSON; `save` writes it into the PNG.
         maps: where each word acted; None unless the request records.
+        base: the picture that an edit keeps; None of others.
         latent: 1 c h w, float32, as the U-Net takes it: what another request can begin from.
     """
 
@@ -38,6 +39,7 @@ class Result:
     request: GenerationRequest
     info: Mapping[str, Any] = field(repr=False)
     maps: HeatMaps | None = None
+    base: Image.Image | None = None
     latent: Tensor | None = field(default=None, repr=False)
 
     @property

@@ -11,7 +11,7 @@ from torch import Tensor
 from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.results.overlay import FAINT, INK, PAPER, overlay, scale_bar
-from limelight.pipeline.text.words import Word
+from limelight.pipeline.text.encoder import Word
 
 TILE, GAP, LABEL, COLUMNS = 256, 16, 52, 5
 TITLE_WIDTH = 110  # characters

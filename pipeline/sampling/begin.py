@@ -10,13 +10,14 @@ from limelight.attention import AttentionRuntime
 from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.sampling.editing import Editing, paired
 from limelight.pipeline.sampling.job import Job, begun
 from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.pipeline.sampling.pick import pick
 from limelight.pipeline.sampling.sampler import Change
-from limelight.pipeline.sampling.steering import start_steering
-from limelight.pipeline.text.encoder import Reading
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.sampling.steering import RequestSteering, start_steering
+from limelight.pipeline.text.align import align
+from limelight.pipeline.text.encoder import Reading, words_of
 
 
 def begin(
@@ -44,13 +45,20 @@ def begin(
     if model.vocabulary is not None:
         model.vocabulary.warn_of_unknown(words_of(request.prompt, prompt.tokens))
     negative = model.text.negative(request.negative_prompt, **read) if request.is_guided else prompt
-    steering = start_steering(request, model, prompt) if request.is_steered else None
+    chosen = start_steering(request, model, prompt) if request.is_steered else None
+    steering: RequestSteering | Editing | None = chosen
     notes: Mapping[str, Any] = {}
     if request.pick > 1:
-        picked = pick(request, model, attention, prompt, steering, max_rows)
+        picked = pick(request, model, attention, prompt, chosen, max_rows)
         request, notes = replace(request, seed=picked.starts[0].seed, pick=1), {"pick": picked.to_dict()}
     passes = make_passes(request, model)
     trajectory = make_trajectory(request, model, passes, change)
+    base = None
+    if request.edit_of is not None:
+        base = model.text.prompt(request.edit_of, **read)
+        alignment = align(request.edit_of, base, request.prompt, prompt)
+        steering, notes = Editing(request, model, alignment), {"edit": list(alignment.changes)}
+        trajectory = paired(make_trajectory(request, model, make_passes(request, model)), trajectory)
     asked, latent = begun(trajectory)
     job = Job(
         id=id,
@@ -64,6 +72,7 @@ def begin(
         steering=steering,
         num_predictions=max(1, sum(map(len, passes))),
         num_recorded=len(passes[0]),
+        base=base,
         notes=notes,
     )
     return job, latent

@@ -23,7 +23,8 @@ from limelight.pipeline.sampling.begin import begin
 from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.sampling.job import Job
 from limelight.pipeline.sampling.predict import predict
-from limelight.pipeline.text.words import SMALL_WORDS, Word, words_of
+from limelight.pipeline.text.encoder import Word, words_of
+from limelight.pipeline.text.small_words import SMALL_WORDS
 
 TIMESTEPS = (300, 600)
 NOISES = 4  # at each timestep
@@ -100,9 +101,12 @@ def group_of(word: Word, model: Model) -> str | None:
     """The group of a word in the model's vocabulary, empty for a model without one; None for a word that
     names nothing that could be seen."""
     text = word.text.casefold()
+    if text in SMALL_WORDS:
+        return None
     if model.vocabulary is None:
-        return None if text in SMALL_WORDS else ""
-    return next((name for name, words in model.vocabulary.groups.items() if text in words), None)
+        return ""
+    groups = (name for name, words in model.vocabulary.groups.items() if name != "others" and text in words)
+    return next(groups, None)
 
 
 def others_of(word: Word, group: str, request: GenerationRequest, model: Model) -> list[str]:

@@ -27,7 +27,7 @@ from limelight.unet import UNet
 
 logger = logging.getLogger(__name__)
 MAX_GRAPHS = 64
-TORCH_MAX_GRAPHS = 8  # of a torch that cannot be told otherwise by a call
+TORCH_MAX_GRAPHS = 8  # of a torch version in which a call cannot set it
 
 
 def check_compiled(request: GenerationRequest) -> None:

@@ -148,13 +148,15 @@ class Session:
 
     def _result(self, job: Job, latent: Tensor) -> Result:
         model = self.engine.model
-        image, notes = decode_with_notes(model.vae, latent)
-        image = put_back(job.request, image)
+        image, notes = decode_with_notes(model.vae, latent[-1:])
+        base = decode_with_notes(model.vae, latent[:1])[0] if len(latent) == 2 else None
+        if job.request.padding_mask_crop is not None:
+            image = put_back(job.request, image)
         info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries)
         info |= {**job.notes, **notes} | ({"changed": "by a function of the caller's"} if self.change else {})
         if (maps := job.heatmaps) is not None:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))
-        return Result(image=image, request=job.request, info=info, maps=maps, latent=latent)
+        return Result(image=image, request=job.request, info=info, maps=maps, latent=latent[-1:], base=base)
 
     def _step(self, job: Job, index: int | None = None, **outcome: Any) -> Step:
         """A step of a request; its last one, if no index is given."""

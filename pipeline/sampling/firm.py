@@ -21,8 +21,7 @@ from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.steering import Painted
 from limelight.pipeline.sampling.coverage import coverage
-from limelight.pipeline.text.encoder import Conditioning
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.text.encoder import Conditioning, words_of
 from limelight.unet import UNet
 
 UPDATES = 3  # of the latent, before each of the steps in which it is led
@@ -32,6 +31,21 @@ _FAULT = (
     "NaN or infinity in the gradient that leads a painted word; nothing is saved: paint by the loose hand"
 )
 HALF_SCALE = 2.0**10  # of a loss in float16, whose gradient would lie below its smallest number
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """How a firm hand changes the latent before a prediction.
+
+    Attributes:
+        updates: how many times.
+        rate: what the gradient is multiplied by.
+        until: the fraction of the predictions after which it does not.
+    """
+
+    updates: int
+    rate: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from limelight.attention.steering import Steering
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.request_maps import RequestMaps
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.sampling.editing import Editing
 from limelight.pipeline.sampling.firm import FirmHand
 from limelight.pipeline.sampling.sampler import PredictionRequest, Trajectory
 from limelight.pipeline.sampling.steering import RequestSteering
@@ -33,6 +34,7 @@ class Job:
         num_predictions: of all passes.
         num_recorded: of the first pass; a second, larger one has no maps.
         index: predictions made so far.
+        base: the prompt of the picture that an edit keeps.
         notes: of how it began, for the record.
         deep: r c h w, the deep feature of the last prediction that was computed whole; None where there is
             none in this pass, or the request computes all of them whole.
@@ -47,10 +49,11 @@ class Job:
     asked: PredictionRequest
     attention: AttentionRuntime
     maps: RequestMaps | None
-    steering: RequestSteering | None
+    steering: RequestSteering | Editing | None
     num_predictions: int
     num_recorded: int
     index: int = 0
+    base: Conditioning | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     retries: list[str] = field(default_factory=list)
     deep: Tensor | None = None
@@ -79,7 +82,8 @@ class Job:
     @property
     def conditioning(self) -> list[Conditioning]:
         """The prompt of each row."""
-        return [self.negative if role == "negative" else self.prompt for role in self.asked.roles]
+        of = {"negative": self.negative, "base negative": self.negative, "base": self.base or self.prompt}
+        return [of.get(role, self.prompt) for role in self.asked.roles]
 
     @property
     def recordings(self) -> list[Recording | None]:
@@ -110,7 +114,7 @@ class Job:
     @property
     def hand(self) -> FirmHand:
         """The words that lead the latent, where a gradient is asked for."""
-        assert self.steering is not None
+        assert isinstance(self.steering, RequestSteering)
         return self.steering.hand(self.progress)
 
     @property

@@ -27,7 +27,7 @@ def drawn_part(request: GenerationRequest, image: InputImage) -> Image.Image:
 
 
 def put_back(request: GenerationRequest, picture: Image.Image) -> Image.Image:
-    """The image with its drawn part in its place, as far as the mask goes; the picture if all was drawn."""
+    """The image with the drawn part inside its mask; the picture itself if all of it was drawn."""
     if (box := _box(request)) is None:
         return picture
     assert isinstance(request.image, InputImage) and isinstance(request.mask, InputImage)

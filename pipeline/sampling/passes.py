@@ -14,10 +14,9 @@ from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.input_latents import InputLatents
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.schedule import Schedule
-from limelight.pipeline.sampling.firm import RATE, UPDATES
-from limelight.pipeline.sampling.guidance import Guidance, Role
+from limelight.pipeline.sampling.firm import RATE, UPDATES, Leading
 from limelight.pipeline.sampling.masked_part import drawn_part
-from limelight.pipeline.sampling.sampler import Canvas, Change, Leading, Pass, Trajectory, sample
+from limelight.pipeline.sampling.sampler import Canvas, Change, Guidance, Pass, Role, Trajectory, sample
 
 _SIZES = ("original_size", "crops_coords_top_left", "target_size")
 _SCORES = ("aesthetic_score", "negative_aesthetic_score")

@@ -24,8 +24,8 @@ from limelight.pipeline.sampling.job import Job
 from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.pipeline.sampling.predict import predict
 from limelight.pipeline.sampling.steering import RequestSteering
-from limelight.pipeline.text.encoder import Conditioning
-from limelight.pipeline.text.words import SMALL_WORDS, Word, words_of
+from limelight.pipeline.text.encoder import Conditioning, Word, words_of
+from limelight.pipeline.text.small_words import SMALL_WORDS
 
 OVERLAP = 0.1  # how much the overlap of two words counts, compared with the maximum of the weaker
 

@@ -198,7 +198,7 @@ def _size_ids(model: Model, batch: Sequence[Job]) -> Tensor:
     for job in batch:
         height, width = (side * factor for side in job.asked.x.shape[2:])
         rows += [
-            size_ids(job.request, height, width, scored=scored, is_negative=role == "negative")
+            size_ids(job.request, height, width, scored=scored, is_negative="negative" in role)
             for role in job.asked.roles
         ]
     return torch.tensor(rows, device=model.unet.device)

@@ -25,9 +25,8 @@ from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.sampling.coverage import coverage, warn_of_places
 from limelight.pipeline.sampling.firm import FirmHand
-from limelight.pipeline.sampling.guidance import Role
-from limelight.pipeline.text.encoder import Conditioning
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.sampling.sampler import Role
+from limelight.pipeline.text.encoder import Conditioning, words_of
 from limelight.unet import UNet
 
 FLOOR = (
@@ -146,7 +145,7 @@ class Paint:
         self._region = cache(self._regions)
 
     def bias(self, progress: float) -> Bias | None:
-        """What is added to the scores; None once all strengths have fallen to 1."""
+        """The bias of the scores; None once all strengths have fallen to 1."""
         left = [max(0.0, 1 - progress / each.until) * each.nats for each in self._paint]
         if not any(left):
             return None

@@ -1,4 +1,7 @@
-"""Parses the syntax of prompts: weights and breaks. Every character keeps its original position."""
+"""Parses the syntax of prompts: weights and breaks. Every character keeps its original position.
+
+`remarks` finds syntax of other programs that has no effect here.
+"""
 
 import math
 import re
@@ -6,6 +9,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
+SHOWN = 40  # characters of the prompt in a remark
+MAX_REMARKS = 8  # of one prompt
 EMPHASIS = 1.1  # the factor of a pair of round brackets; square brackets divide by it
 MIN_WEIGHT, MAX_WEIGHT = 0.0, 10.0
 
@@ -13,6 +18,8 @@ _CLOSERS = {")": "(", "]": "["}
 _WEIGHT = re.compile(r":\s*([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,9})?)\s*$")
 _WEIGHT_WINDOW = 40  # no sensible number is longer
 _BREAK = "BREAK"
+_AND = re.compile(r"\bAND\b")
+_NUMBER = re.compile(r"\s*([+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20}))\s*")
 # Tags of AUTOMATIC1111 that load a network, such as `<lora:NAME:0.8>`; they are not words.
 NETWORK = re.compile(r"<(lora|lyco|hypernet):([^<>]*)>", re.IGNORECASE)
 ANY_NETWORK = re.compile(r"<(\w+):([^<>]+)>")  # AUTOMATIC1111 removes all of these, also unknown ones
@@ -181,3 +188,89 @@ def remedy(tag: re.Match[str]) -> str:
         return "it names nothing that can be used here"
     weight = f":{numbers[0].strip()[:20]}" if numbers else ""
     return f"to draw with it, give its file: --lora {name.strip()[:80] or 'FILE'}.safetensors{weight}"
+
+
+def remarks(prompt: str, syntax: str = "limelight") -> list[str]:
+    """One sentence for each thing without effect, in the order of the prompt; at most `MAX_REMARKS`."""
+    pattern = NETWORK if syntax == "limelight" else ANY_NETWORK
+    tags = left_out(prompt, pattern)
+    pairs = match_brackets(prompt, tags)
+    found = [
+        *((match.start(), _left_out(prompt, match)) for match in pattern.finditer(prompt)),
+        *_editing(prompt, pairs),
+        *((match.start(), _composing(match.start())) for match in _AND.finditer(prompt)),
+    ]
+    if syntax == "limelight":
+        found += _weights(prompt, pairs)
+    return [remark for _, remark in sorted(found)[:MAX_REMARKS]]
+
+
+def _left_out(prompt: str, tag: re.Match[str]) -> str:
+    return f"{_shown(tag[0])} at column {tag.start() + 1} is no word and is left out; {remedy(tag)}"
+
+
+def _composing(at: int) -> str:
+    return (
+        f"AND at column {at + 1} is read as a word: pictures are not composed of several prompts here; write "
+        "it in lower case to mean the word"
+    )
+
+
+def _editing(prompt: str, pairs: Mapping[int, Pair]) -> Iterator[tuple[int, str]]:
+    """Finds `[from:to:when]` and `[one|other]`, which change the prompt during drawing in AUTOMATIC1111."""
+    bars, colons = _separators(prompt, pairs)
+    for start, pair in pairs.items():
+        if prompt[start] != "[":
+            continue
+        text = _shown(prompt[start : min(pair.close + 1, start + SHOWN + 1)])
+        if start in bars:
+            yield start, f"{text} at column {start + 1} is read as all its words: they do not alternate here"
+        elif start in colons and _NUMBER.fullmatch(prompt, colons[start] + 1, pair.close):
+            yield (
+                start,
+                f"{text} at column {start + 1} is read as all its words: a prompt does not change "
+                "during drawing here; keep the words that you want",
+            )
+
+
+def _separators(prompt: str, pairs: Mapping[int, Pair]) -> tuple[set[int], dict[int, int]]:
+    """The pairs with a bar directly inside, and the pairs with a colon, with the position of the last."""
+    bars, colons = set(), {}
+    inside: list[int] = []
+    i = 0
+    while i < len(prompt):
+        if is_escape(prompt, i):
+            i += 2
+            continue
+        while inside and pairs[inside[-1]].close <= i:
+            inside.pop()
+        if i in pairs:
+            inside.append(i)
+        elif inside and prompt[i] == "|":
+            bars.add(inside[-1])
+        elif inside and prompt[i] == ":":
+            colons[inside[-1]] = i
+        i += 1
+    return bars, colons
+
+
+def _weights(prompt: str, pairs: Mapping[int, Pair]) -> Iterator[tuple[int, str]]:
+    """Finds weights that are not used as typed."""
+    _, colons = _separators(prompt, pairs)
+    for start, pair in pairs.items():
+        number = _NUMBER.fullmatch(prompt, colons[start] + 1, pair.close) if start in colons else None
+        if prompt[start] != "(" or number is None:
+            continue
+        value = float(number[1])
+        limits = f"weights are from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}"
+        if math.isfinite(value) and value < MIN_WEIGHT:
+            yield start, f"weight {value:g} at column {colons[start] + 1} is read as text: {limits}"
+        elif value > MAX_WEIGHT:
+            yield (
+                start,
+                f"weight {value:g} at column {colons[start] + 1} is taken for {MAX_WEIGHT:g}: {limits}",
+            )
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…")

@@ -9,8 +9,8 @@ from pathlib import Path
 from limelight.files import UnreadableFile, read_json
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.segments import spelled, words_in
+from limelight.pipeline.text.encoder import Word
 from limelight.pipeline.text.warned import UnknownWords
-from limelight.pipeline.text.words import Word
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ def _extra_bytes(shape: str, name: str, options: argparse.Namespace) -> float:
     """Peak memory of one call beyond its inputs and its result; the median of several new processes."""
     facts = (shape, name, options.device, options.dtype, str(options.threads))
     child = ("-m", "scripts.benchmarks.attention", *facts)
-    return statistics.median(process.told(child) for _ in range(options.processes))
+    return statistics.median(process.last_line(child) for _ in range(options.processes))
 
 
 def extra_bytes_here(shape: str, name: str, device: str, dtype: str, num_threads: str) -> int:

@@ -1,8 +1,8 @@
 """Times a batch against a plain loop of diffusers' pipeline: `python -m scripts.benchmark batch`.
 
 The same rows, the same model, in one process; the two take turns, round after round, and each round gives
-a ratio. What is compared is from prompt to PNG on disk; loading is not in it. Processor time is told
-beside the clock's, since other programs on the machine lengthen the one and less the other.
+a ratio. The times are from prompt to PNG on disk, without loading. Processor time is given next to wall time,
+since other programs on the machine affect it less.
 """
 
 import argparse
@@ -70,8 +70,8 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
         num_texts=0,
         bars=bars,
     )
-    told = "Where the main thread's time goes, under a profiler; Limelight decodes and saves in another:"
-    yield Section(text="\n".join([told, "", *places]))
+    text = "Where the main thread's time goes, under a profiler; Limelight decodes and saves in another:"
+    yield Section(text="\n".join([text, "", *places]))
 
 
 def compare(

@@ -54,24 +54,24 @@ def prompts(options: argparse.Namespace) -> Section:
     for name, config in FAMILIES.items():
         if options.only in name:
             unet = random_unet(config)
-            anew, kept = calls(unet, options.side)
-            is_same = torch.equal(anew(), kept())
-            ratio = ratios({"anew": anew, "kept": kept}, options.rounds)["kept"]
+            uncached, kept = calls(unet, options.side)
+            is_same = torch.equal(uncached(), kept())
+            ratio = ratios({"uncached": uncached, "kept": kept}, options.rounds)["kept"]
             made = unet.keys_values(torch.randn(1, CHUNK, unet.config.context_dim))
             size = sum(k.nbytes + v.nbytes for k, v in made.values()) / 2**20
             rows.append([name, f"{ratio:.3f}", "yes" if is_same else "no", f"{size:.1f}"])
     return Section(
         "A U-Net call with the prompts' keys and values kept",
         f"A call of two rows at a latent of {options.side} x {options.side}, over one that projects them "
-        "anew. What is saved does not grow with the picture, and its share falls. Weights of one shape are "
+        "in the call. The saving does not grow with the picture. Weights of one shape are "
         "one tensor, so that SDXL fits in memory.",
-        ("model", "kept / anew", "the same bits", "kept per chunk, MiB"),
+        ("model", "cached / uncached", "the same bits", "kept per chunk, MiB"),
         rows,
     )
 
 
 def calls(unet: UNet, side: int) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
-    """One U-Net call of two rows, with keys and values projected anew and kept."""
+    """One U-Net call of two rows, with keys and values projected in the call and cached."""
     x, t = torch.randn(2, 4, side, side), torch.full((2,), 500)
     context = torch.randn(2, CHUNK, unet.config.context_dim)
     has_sizes = unet.config.added is not None
@@ -81,14 +81,14 @@ def calls(unet: UNet, side: int) -> tuple[Callable[[], Tensor], Callable[[], Ten
     pages = PagedContexts(max_bytes=2**30)
     asked = [[(row, partial(unet.keys_values, context[row : row + 1]))] for row in range(2)]
 
-    def anew() -> Tensor:
+    def uncached() -> Tensor:
         return unet(x, t, context, pooled, size_ids, AttentionRuntime(plan))
 
     def kept() -> Tensor:
         with pages.rows(asked) as ahead:
             return unet(x, t, None, pooled, size_ids, AttentionRuntime(plan, context=ahead))
 
-    return anew, kept
+    return uncached, kept
 
 
 def lengths(options: argparse.Namespace) -> Section:

@@ -1,9 +1,9 @@
 """Times processes that have only just begun: `python -m scripts.benchmark cold`.
 
-Each is started anew in each round, in turns: Limelight's help; a picture of the default model, as PNG; the
-same by the fewest lines that diffusers takes. Files that were read before are in the system's cache. How
-convolutions are best computed is known, as it is after a size's first picture; where that is measured,
-a row is of the first picture itself. Seconds are medians over the rounds.
+Each is started again in each round; they take turns: Limelight's help; a picture of the default model, as
+PNG; the same by the fewest lines that diffusers takes. Files that were read before are in the system's cache.
+How convolutions are best computed is known, as it is after a size's first picture; where that is measured, a
+row is of the first picture itself. Seconds are medians over the rounds.
 """
 
 import argparse

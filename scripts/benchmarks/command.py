@@ -2,7 +2,7 @@
 
 `limelight batch` with a manifest, and the fewest lines that a loop of diffusers' pipeline takes, each in a
 process of its own that imports, loads, draws and saves, with all cores to use as it likes. They take turns,
-and each round gives a ratio: the median is told, with the least and the most.
+and each round gives a ratio: the report has the median, the least and the most.
 """
 
 import argparse

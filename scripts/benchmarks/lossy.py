@@ -1,10 +1,10 @@
-"""What `lossy_cache_interval` gains and loses: `python -m scripts.benchmark lossy`.
+"""The gain and loss of `lossy_cache_interval`: `python -m scripts.benchmark lossy`.
 
-A prediction between whole ones is timed beside a whole one, two rows of one latent; with one whole in N, the
-gain is N / (1 + (N - 1) s), s the share that the other takes. Pictures of the default model, 25 steps, are
-held against the exact ones of the same prompts and seeds, and so are those of fewer steps, which is the other
-way to be done sooner: a lossy cache is worth its loss only where it loses less than they do. Times are of the
-processor, in turns; pictures' times are whole, with prompt and decoding.
+A prediction that reuses features is compared with a whole one, for two rows of one latent; with one whole in
+N, the gain is N / (1 + (N - 1) s), s the share that the other takes. Pictures of the default model, 25 steps,
+are held against the exact ones of the same prompts and seeds, and so are those of fewer steps, which is the
+other way to be done sooner: a lossy cache is worth its loss only where it loses less than they do. Times are
+of the processor, in turns; pictures' times are whole, with prompt and decoding.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The memory of a U-Net and of its prediction, beside diffusers': `python -m scripts.benchmark memory`.
+"""Compares the memory of a U-Net's prediction with diffusers': `python -m scripts.benchmark memory`.
 
 SD1.5's size with random weights in one file of float32. Each way is a process of its own, which imports,
 loads the file with `from_pretrained`, and predicts twice, two rows of one latent; figures are of resident
@@ -73,7 +73,7 @@ def _settled(child: Sequence[str]) -> Any:
     """What a process finds that had no convolution to measure; other work may measure some meanwhile."""
     for _ in range(3):
         known = _timings()
-        found = process.told(child)
+        found = process.last_line(child)
         if _timings() == known:
             return found
     raise RuntimeError(f"{cache_file()} is written by others all the time; measure again when it is not")

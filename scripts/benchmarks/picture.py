@@ -1,8 +1,8 @@
-"""Times whole pictures beside diffusers' pipeline: `python -m scripts.benchmark picture`.
+"""Compares times of whole pictures with diffusers' pipeline: `python -m scripts.benchmark picture`.
 
 From a prompt to the picture in memory, one at a time, both from the same folder with the same steps and the
 scheduler that it names; loading is not in it. In each round both draw the same new prompt from the same new
-seed, in turns, so neither has met it before; every round gives a ratio, of which the median is told, with the
+seed, in turns, so neither has met it before; every round gives a ratio; the report has the median, the
 least and the most. The difference is the largest of all pixels and rounds.
 """
 

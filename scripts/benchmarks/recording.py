@@ -171,7 +171,7 @@ class Result:
     """One call."""
 
     seconds: float  # by the clock
-    share: float  # of the recorder, beside the rest
+    share: float  # time of the recorder over that of the rest
     prediction: Tensor = field(repr=False)
 
 

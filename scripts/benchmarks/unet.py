@@ -1,9 +1,9 @@
-"""Times a U-Net's prediction beside diffusers': `python -m scripts.benchmark unet`.
+"""Compares a U-Net's prediction with diffusers': `python -m scripts.benchmark unet`.
 
 A guided prediction, two rows of one latent, in float32; SD1.5's and SDXL's sizes have random weights. The
-ways take turns, and each round gives a ratio: the median is told, with the least and the most. Seconds are of
-the processor, the median of the rounds, which other work on the machine disturbs less than it does the
-clock's. A runtime beside torch takes turns with diffusers and the optimized U-Net by itself, since models
+ways take turns, and each round gives a ratio: the report has the median, the least and the most. Seconds are
+of the processor, the median of the rounds, which other work on the machine disturbs less than it does the
+clock's. A runtime other than torch takes turns with diffusers and the optimized U-Net by itself, since models
 take memory; the column before the last is its time over the optimized U-Net's in those rounds. The difference
 is the largest of the predictions, over the largest value of diffusers' own.
 """
@@ -50,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ways",
         default="channels-last,low-memory,openvino,onnxruntime",
-        help=f"beside diffusers and optimized, of {', '.join([*LIGHT, *HEAVY])}",
+        help=f"in addition to diffusers and optimized, of {', '.join([*LIGHT, *HEAVY])}",
     )
 
 
@@ -79,8 +79,8 @@ def _section(name: str, ways: Sequence[str], options: argparse.Namespace) -> Sec
     for pixels in map(int, sizes.split(",")):
         given = models.inputs(name, pixels)
         both = {DIFFUSERS: _theirs(theirs, given), OPTIMIZED: _ours(fast, given)}
-        beside = {label: run(given) for label, run in light.items()}
-        found = _turns(both | beside, rounds)
+        others = {label: run(given) for label, run in light.items()}
+        found = _turns(both | others, rounds)
         for way in ways:
             if way in HEAVY:
                 label, make, packages = HEAVY[way]

@@ -141,8 +141,8 @@ def facts(argv: Sequence[str]) -> dict[str, Any]:
         "python": platform.python_version(),
         "cuda": torch.version.cuda or "none",
         "cudnn": str(torch.backends.cudnn.version()),
-        "driver": told(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]),
-        "revision": told(["git", "rev-parse", "--short", "HEAD"]),
+        "driver": output_of(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]),
+        "revision": output_of(["git", "rev-parse", "--short", "HEAD"]),
         "processors": os.cpu_count(),
     }
     if card.is_gpu:
@@ -158,7 +158,7 @@ def facts(argv: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def told(command: Sequence[str]) -> str:
+def output_of(command: Sequence[str]) -> str:
     """The first line of what a program prints; nothing where it is not there or fails."""
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)

@@ -98,7 +98,7 @@ def sections(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[Section]:
 
 
 def last_run(lines: Sequence[Mapping[str, Any]], part: str) -> Sequence[Mapping[str, Any]]:
-    """What was written since the part last began."""
+    """The lines since the part last began."""
     begun = [i for i, line in enumerate(lines) if line["part"] == part and line.get("event") == "begun"]
     return lines[begun[-1] :] if begun else lines
 

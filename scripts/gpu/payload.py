@@ -1,7 +1,7 @@
 """Packs what a GPU machine without a network needs: `python -m scripts.gpu.payload FOLDER`.
 
 The wheels of packages that are not on it, in the versions that are installed here, for its Python; `--add`
-puts files beside them, such as a data set for `scripts.gpu.train`. All must stay below a limit, together with
+adds files, such as a data set for `scripts.gpu.train`. All must stay below a limit, together with
 the files of the repository, which travel too.
 """
 
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_size(total, repository)
     write_manifest(packed, options.folder)
     print(
-        f"{len(packed)} files, {total / 2**20:.1f} MiB, beside {repository / 2**20:.1f} MiB of the repository"
+        f"{len(packed)} files, {total / 2**20:.1f} MiB, plus {repository / 2**20:.1f} MiB of the repository"
     )
     print(f"the machine must have: {', '.join(sorted(needs(wheels)))}")
     return 0

@@ -127,7 +127,7 @@ def abandoned(page: Page, source: str, chance: random.Random) -> None:
 
 
 def nonsense(page: Page, source: str, chance: random.Random) -> None:
-    """What is no request, or no call."""
+    """Invalid requests and calls."""
     with page.connected(source, 5) as s:
         body = chance.randbytes(chance.randrange(200))
         s.sendall(page.head("POST", "/gradio_api/queue/join", len(body)) + body)
@@ -165,7 +165,8 @@ def attacked(page: Page, seed: int = 0, pause: float = 0.1) -> Iterator[None]:
 
 
 def is_same(one: bytes, other: bytes) -> bool:
-    """Whether two data URLs are one picture but for rounding, which who draws beside it can change."""
+    """Whether two data URLs are equal pictures up to rounding, which pictures drawn at the same time can
+    change."""
     first, second = (
         np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(b",")[2]))), np.int16)
         for url in (one, other)
@@ -185,22 +186,24 @@ def main() -> None:
         with attacked(page):  # the first round fills torch's and Python's own pools
             honest(page, *given)
         time.sleep(20)
-        alone, base = honest(page, *given), resident(process)
+        alone = honest(page, *given)
+        time.sleep(20)
+        base = resident(process)
         with attacked(page):
-            beside = honest(page, *given)
+            others = honest(page, *given)
         time.sleep(20)  # whoever does not listen is forgotten
         after = resident(process)
-    print_report(alone, beside, base, after)
+    print_report(alone, others, base, after)
 
 
 def print_report(
-    alone: dict[int, tuple[float, bytes]], beside: dict[int, tuple[float, bytes]], base: int, after: int
+    alone: dict[int, tuple[float, bytes]], others: dict[int, tuple[float, bytes]], base: int, after: int
 ) -> None:
     """How many got what they got alone, how much later, and how much memory did not come back."""
-    same = sum(is_same(beside[seed][1], url) for seed, (_, url) in alone.items())
-    waits = [[seconds for seconds, _ in each.values()] for each in (alone, beside)]
+    same = sum(is_same(others[seed][1], url) for seed, (_, url) in alone.items())
+    waits = [[seconds for seconds, _ in each.values()] for each in (alone, others)]
     median, worst = ([f(each) for each in waits] for f in (statistics.median, max))
-    print(f"{len(beside)} clients in the attack: {same} got the picture that they got without it")
+    print(f"{len(others)} clients in the attack: {same} got the picture that they got without it")
     for name, (first, second) in (("median", median), ("longest", worst)):
         print(f"{name} wait: {first:.1f} s alone, {second:.1f} s in the attack ({second / first:.1f} times)")
     print(f"memory: {base / 2**20:.0f} MiB before, {after / 2**20:.0f} after ({after / base - 1:+.1%})")

@@ -1,5 +1,6 @@
 """Many visitors at once, over HTTP: `python -m scripts.page.load`. Starts `limelight ui` and prints whether
-each client got its own picture, what memory came back, and how long one waits beside one who floods."""
+each client got its own picture, what memory came back, and how long a client waits while another floods the
+queue."""
 
 import argparse
 import base64
@@ -106,7 +107,7 @@ def print_flood(url: str, steps: int) -> None:
         began = sum(job.done() for job in jobs)
         picture_of(submit(other, 99, steps))
         delay = sum(job.done() for job in jobs) - began
-        print(f"beside a flood of {FLOOD}: {delay} of its pictures were finished before the other's one")
+        print(f"with a flood of {FLOOD}: {delay} of its pictures were finished before the other's one")
         for job in jobs:
             job.result()
 

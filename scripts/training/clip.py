@@ -1,7 +1,7 @@
 """Stage `clip`: the text encoder learns what captions mean before a denoiser has to guess it.
 
 Contrastive training against a small image tower (Radford et al. 2021), where every scene of a batch
-stands beside a
+is compared with a
 copy that differs in one thing only (colours swapped, nouns swapped, another ground), so that a bag of
 words is not
 enough (Yuksekgonul et al. 2023); and every noun's own embedding must say its thing's colour, size and number.

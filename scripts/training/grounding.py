@@ -1,8 +1,8 @@
-"""What the denoiser is asked beside its loss: that a word's map lies where what the word names lies.
+"""An additional loss for the denoiser: the map of a word should lie on the object that the word names.
 
-Left alone, nouns find their things, but colour words do not: a causal encoder has told the noun its colour,
-and nothing needs to look at the colour's own token (Wang et al. 2024, "TokenCompose", arXiv:2312.03626, ask
-the same of nouns).
+Without it, maps of nouns lie on their objects, but maps of colour words do not. A causal encoder passes the
+colour to the noun's token, so the U-Net need not read the colour's own token. (Wang et al. 2024,
+"TokenCompose", arXiv:2312.03626, use such a loss for nouns.)
 """
 
 import torch

@@ -24,7 +24,7 @@ class Stage:
 
     Args:
         groups: parameters with their share of the learning rate.
-        modules: what a checkpoint holds beside the optimizer.
+        modules: what a checkpoint holds in addition to the optimizer.
         after: called after every step, for averages of weights.
     """
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from scripts.training.config import PoolConfig
 from scripts.training.data import Sketch, Sketches, World
 from scripts.training.grounding import masks, named
-from scripts.training.relation import told
+from scripts.training.relation import relation_targets
 from scripts.training.text import TextSide
 from scripts.training.tools.precision import mixed
 
@@ -90,7 +90,7 @@ class LatentPool:
             torch.cat([posterior.mean.float() for posterior in posteriors]),
             torch.cat([posterior.std.float() for posterior in posteriors]),
             ids,
-            told(sketch, self.text, ids),
+            relation_targets(sketch, self.text, ids),
             named(batch, self.text, ids),
             masks(batch),
         )

@@ -1,4 +1,4 @@
-"""What the text encoder is asked beside the denoiser's loss: how the two things of a caption stand.
+"""A loss for the text encoder in addition to the denoiser's: the relation of the two things in a caption.
 
 A caption's relation changes a picture's loss by less than its noise does, and an encoder that was pretrained
 on whole pictures has let `left` and `right` fall together: left to the denoiser's loss alone, 400,000
@@ -22,7 +22,7 @@ def relation_head(width: int) -> nn.Linear:
     return nn.Linear(width, len(RELATIONS))
 
 
-def told(sketch: Sketch, text: TextSide, ids: Int[Tensor, "b m"]) -> Int[Tensor, "b m"]:
+def relation_targets(sketch: Sketch, text: TextSide, ids: Int[Tensor, "b m"]) -> Int[Tensor, "b m"]:
     """For every token the relation of its caption's things, from the second noun on: a causal encoder knows
     it from there; `UNSAID` elsewhere."""
     answers = torch.full_like(ids, UNSAID)

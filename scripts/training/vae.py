@@ -65,7 +65,7 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
 
 def decoder_stage(config: TrainConfig, world: World, vae: AutoencoderKL, folder: Path) -> Stage:
     """The decoder alone goes on, under latents that are a little off, as a denoiser's are; what latents mean
-    stays, so a denoiser can be trained beside it.
+    stays, so a denoiser can be trained at the same time.
 
     Args:
         vae: as `trained_vae` makes it.

@@ -34,7 +34,7 @@ class Expected:
 
 _DRAWN = r"\.png  \(seed \d+.*\)\n1 of 1 pictures in"
 _NO_FOLDER = r"stable-diffusion-v1-5 does not exist; give a folder"
-_NO_FILE = r"model\.safetensors does not exist"
+_NO_FILE = r"(model|style)\.safetensors (does not exist|is no file)"
 COMMANDS = (
     Expected(command="make image", says=r"(?s)1 of 1 pictures in .*Next:\n", makes=["outputs/*.png"]),
     Expected(command="make ui", serves=True),
@@ -72,6 +72,10 @@ BEFORE = {
         "pipe = TextToImagePipeline.from_pretrained('default')\nimage = Image.open('mask.png')\n"
     ),
 }
+# Packages that a page tells its reader to install first.
+PACKAGES = dict.fromkeys(
+    ("docs/python.md", "docs/examples/heat_maps.py", "docs/examples/words.ipynb"), "matplotlib"
+)
 NOT_RUN = {
     "docs/attention.md": _MODELS,
     "docs/page.md": "needs a page that is open; tests/app/ui/actions/test_api.py",

@@ -2,7 +2,8 @@
 
 import pytest
 
-from limelight.app.default_command import one_prompt, with_command
+from limelight.app.cli import with_command
+from limelight.app.commands.generate import one_prompt
 from limelight.pipeline.errors import UsageError
 
 COMMANDS = ("generate", "batch", "ui", "inspect", "replay")

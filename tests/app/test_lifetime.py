@@ -14,7 +14,7 @@ def run(body: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "told"),
+    ("body", "code", "message"),
     [
         ("pass", 0, ""),
         ("sys.exit()", 0, ""),
@@ -22,9 +22,9 @@ def run(body: str) -> "subprocess.CompletedProcess[str]":
         ("sys.exit('why')", 1, "why\n"),
     ],
 )
-def test_it_ends_as_the_interpreter_would(body: str, code: int, told: str) -> None:
+def test_it_ends_as_the_interpreter_would(body: str, code: int, message: str) -> None:
     ended = run(body)
-    assert (ended.returncode, ended.stderr) == (code, told)
+    assert (ended.returncode, ended.stderr) == (code, message)
 
 
 def test_a_bug_is_told_whole() -> None:
@@ -46,9 +46,9 @@ def test_who_stops_reading_gets_no_traceback() -> None:
     assert process.stdout is not None and process.stderr is not None
     process.stdout.read(1)
     process.stdout.close()
-    told = process.stderr.read()
+    message = process.stderr.read()
     process.stderr.close()
-    assert (process.wait(), told) == (141, "")
+    assert (process.wait(), message) == (141, "")
 
 
 def test_garbage_is_looked_for_once_all_is_loaded() -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from limelight.app.cli import app
-from limelight.app.default_command import with_command
+from limelight.app.cli import app, with_command
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

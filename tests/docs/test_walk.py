@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from limelight import Result
-from scripts.walk.expected import COMMANDS, NOT_RUN, Expected, expected_of, not_expected
+from scripts.walk.expected import COMMANDS, NOT_RUN, PACKAGES, Expected, expected_of, not_expected
 from scripts.walk.pages import Printed, examples, of_page, printed
 from scripts.walk.runner import clean_environment, walk
 from scripts.walk_readme import run
@@ -46,6 +46,11 @@ def test_something_is_expected_of_every_command_and_every_expectation_is_used() 
     used = [expected_of(each.text) for each in FOUND if each.language == "sh"]
     assert [entry.command for entry in COMMANDS if entry not in used] == []
     assert set(NOT_RUN) <= {each.page for each in FOUND}
+
+
+def test_a_page_says_which_package_it_needs() -> None:
+    for page, package in PACKAGES.items():
+        assert f"pip install {package}" in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_what_is_not_run_is_shown_by_a_test() -> None:
@@ -100,7 +105,7 @@ def clone(tmp_path: Path) -> Path:
         (Printed("p.md", "sh", "rm -rf everything"), "nothing is expected of it"),
         (Printed("p.md", "sh", "limelight ui"), "never said where the page is"),
         (Printed("p.md", "python", "assert not 'so'"), "exit code 1: .*AssertionError"),
-        (Printed("docs/python.md", "python", "assert q.shape == (1, 8, 16, 40)"), "^$"),
+        (Printed("docs/steering.md", "python", "None"), "No such file or directory: .*mask.png"),
     ],
 )
 def test_what_goes_otherwise_is_noticed(clone: Path, printed: Printed, fault: str) -> None:

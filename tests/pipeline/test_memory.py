@@ -1,8 +1,12 @@
 """Free memory is what the system has left, or the container's limit allows."""
 
+import ctypes
+import os
+from pathlib import Path
+
 import pytest
 
-from limelight.pipeline.memory import free_bytes
+from limelight.pipeline.memory import free_bytes, give_back
 
 V1 = ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")
 V2 = ("memory.max", "memory.current")
@@ -27,3 +31,25 @@ def test_the_least_of_what_is_left(available, names, limit, use, free, tmp_path)
     if available is not None:
         meminfo.write_text(f"MemTotal: 9999 kB\nMemAvailable: {available} kB\n")
     assert free_bytes(meminfo, tmp_path) == free
+
+
+def test_what_nothing_uses_is_given_back() -> None:
+    """Small blocks below one that is kept stay with glibc, until it is asked for them."""
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("another C library")
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    blocks = [bytearray(60_000) for _ in range(3_000)]
+    kept = bytearray(60_000)
+    before = resident()
+    del blocks
+    give_back()
+    assert resident() < before - 100 * 2**20
+    assert len(kept) == 60_000
+
+
+def test_another_c_library_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    assert give_back() is False

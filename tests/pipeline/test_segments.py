@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from limelight.pipeline.segments import spelled, touching, word_spans, words_in
 from limelight.pipeline.text.clip_encoder import Token
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.text.encoder import words_of
 
 
 @pytest.mark.parametrize(

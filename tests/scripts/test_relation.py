@@ -8,7 +8,7 @@ import torch
 from limelight.pipeline.models.locate import DEFAULT_MODEL
 from scripts.training.config import SHIPPED
 from scripts.training.data import Sketch
-from scripts.training.relation import UNSAID, relation_head, relation_loss, told
+from scripts.training.relation import UNSAID, relation_head, relation_loss, relation_targets
 from scripts.training.scoring.margins import moved, recoloured
 from scripts.training.scoring.scores import plain
 from scripts.training.text import TextSide
@@ -27,7 +27,7 @@ def test_only_tokens_from_the_second_noun_on_are_asked(text: TextSide) -> None:
     scenes = [PAIR, replace(PAIR, relation=None), Scene((Thing("cat", count=2),), None, "red")]
     captions = [plain(scene) for scene in scenes]
     ids = text.ids(captions)
-    answers = told(Sketch(scenes, captions, layout=None), text, ids)
+    answers = relation_targets(Sketch(scenes, captions, layout=None), text, ids)
     pieces = text.tokenizer.convert_ids_to_tokens(ids[0].tolist())
     second = pieces.index("dog</w>")
     assert (answers[0, :second] == UNSAID).all()

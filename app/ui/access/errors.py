@@ -1,4 +1,4 @@
-"""What the page refuses beside what a request does."""
+"""Errors of the page, in addition to those of requests."""
 
 from limelight.pipeline.errors import UsageError
 

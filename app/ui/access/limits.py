@@ -7,7 +7,7 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Limits of the page, beside those of every request.
+    """Limits of the page, in addition to those of every request.
 
     Attributes:
         max_side: of the finished picture, in pixels.

@@ -135,7 +135,11 @@ def _restored(stored: Mapping[str, Any], studio: Studio) -> Change:
         else ""
     )
     found = restoring.settings_of_record(stored, studio.limits)
-    return Change(f"The settings of that picture are back.{again}", found)
+    names = ", ".join(restoring.left_out(stored))
+    rest = (
+        f" The page cannot set {names}, so it draws another picture; `limelight replay` can." if names else ""
+    )
+    return Change(f"The settings of that picture are back.{again}{rest}", found)
 
 
 def recall(event: Any, studio: Studio) -> Change:

@@ -10,9 +10,12 @@ from limelight.app.ui.form.places import stored_places
 from limelight.app.ui.form.settings import Settings, requests_of
 from limelight.app.ui.form.start_image import images_of
 from limelight.pipeline.errors import RequestError, UsageError
-from limelight.pipeline.requests.fields import offered
+from limelight.pipeline.requests.fields import FIELDS, expert_table, offered
 from limelight.pipeline.requests.input_image import recall
+from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.png import read_record
+
+_HIDDEN_OPTIONS = ("--guidance-interval", "--image-guidance", "--head")
 
 
 def settings_of_png(data: bytes, limits: Limits) -> dict[str, Any]:
@@ -45,6 +48,13 @@ def settings_of_record(stored: Mapping[str, Any], limits: Limits) -> dict[str, A
     checked = requests_of(Settings(**taken, places=stored_places(stored)), limits, (64, 64), record=False)[0]
     found = {name: taken[name] for name in taken if name != "scheduler"} | {"places": stored_places(stored)}
     return found | ({"scheduler": checked.scheduler} if checked.scheduler else {})
+
+
+def left_out(stored: Mapping[str, Any]) -> list[str]:
+    """Fields of a stored request that change the picture, and that no control of the page sets."""
+    usual = GenerationRequest(prompt="").to_dict()
+    hidden = [name for name, field in FIELDS.items() if field.option in _HIDDEN_OPTIONS]
+    return [name for name in (*hidden, *expert_table.TABLE) if stored.get(name, usual[name]) != usual[name]]
 
 
 def start_of_record(stored: Mapping[str, Any], start: Any, limits: Limits) -> Any:

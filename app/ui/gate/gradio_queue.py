@@ -46,7 +46,7 @@ class GradioQueue:
         return sum(event.session_hash == session for event in events)
 
     async def forget(self, session: str) -> None:
-        """Ends a session's calls, and lets go of what was to be told to it."""
+        """Ends a session's calls, and drops the messages that wait for it."""
         queue = self._page._queue
         await queue.clean_events(session_hash=session)
         queue.pending_messages_per_session.pop(session, None)

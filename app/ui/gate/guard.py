@@ -23,6 +23,7 @@ from limelight.app.ui.gate.refused import Refused
 from limelight.app.ui.gate.routes import Route, route_of
 from limelight.app.ui.page.viewer import STATIC
 from limelight.app.ui.studio.studio import Studio
+from limelight.pipeline.memory import give_back
 
 log = logging.getLogger("uvicorn.error")
 
@@ -33,8 +34,8 @@ POLICY = (
     "connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
+UNOPENED = (b"text/css", b"text/javascript", b"application/javascript")  # are no documents of their own
 HEADERS = (
-    (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -45,7 +46,7 @@ class Guard:
     """Refuses what nobody needs, unread where that is possible; sets headers; forgets who does not listen.
 
     Args:
-        hosts: names of this server, besides its own.
+        hosts: names of this server, in addition to its own.
     """
 
     def __init__(
@@ -153,9 +154,12 @@ class Guard:
             with self.studio.sessions.listening(session, address):
                 self.studio.nudge()
                 await self.app(scope, receive, sender)
+        except KeyError:  # gradio lets go of a session that left, and does not ask whether it is forgotten
+            if self.queue.knows(session):
+                raise
         finally:
             if not sender.has_ended and not self.studio.sessions.is_here(session):
-                self.studio.stop(Visitor(session))  # they left before all was told
+                self.studio.stop(Visitor(session))  # the visitor left before the last message
 
     async def _forget(self, session: str) -> None:
         self.studio.leave(Visitor(session))
@@ -167,10 +171,16 @@ class Guard:
         """While the server runs, forgets sessions to which nobody listens."""
 
         async def sweep() -> None:
+            was_busy = False
             while True:
                 await asyncio.sleep(self.limits.silent_seconds / 4)
-                for session in self.studio.sessions.overdue():
+                overdue = list(self.studio.sessions.overdue())
+                for session in overdue:
                     await self._forget(session)
+                was_busy = was_busy or bool(overdue) or bool(self.studio.num_drawing)
+                if was_busy and not (overdue or self.studio.num_drawing):  # it has come to rest
+                    was_busy = False
+                    await asyncio.to_thread(give_back)
 
         task = asyncio.create_task(sweep())
         try:
@@ -194,7 +204,10 @@ class _Sender:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_begun, self.status = True, message["status"]
-            message["headers"] = [*message.get("headers", []), *self._headers]
+            given = list(message.get("headers", []))
+            kind = dict(given).get(b"content-type", b"")
+            policy = [] if kind.startswith(UNOPENED) else [(b"content-security-policy", POLICY.encode())]
+            message["headers"] = [*given, *policy, *self._headers]
         async with asyncio.timeout(self._seconds):
             await self._send(message)
         if message["type"] == "http.response.body":

@@ -12,7 +12,7 @@ class Hosts:
     """The names of this server. Addresses always are: nobody can point those elsewhere.
 
     Args:
-        names: those by which it is known besides `localhost` and the machine's own.
+        names: further names of the server, in addition to `localhost` and the machine's own.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:

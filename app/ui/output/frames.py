@@ -1,4 +1,4 @@
-"""What the viewer is told of a run: every message whole, so that one lost between two is no loss."""
+"""The messages of a run to the viewer. Each is complete, so a lost message does no harm."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from limelight.app.ui.studio.studio import Studio
 
 
 class Frames:
-    """Tells of the tickets of one run; makes anew only what has changed.
+    """Makes the messages about the tickets of one run, and computes only what has changed.
 
     Args:
         run: names the run.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.layers import Layer
-from limelight.pipeline.text.words import parts_of
+from limelight.pipeline.text.encoder import parts_of
 
 MEAN = -1  # the number of the frame over all predictions or heads
 LEVELS = 255  # a map's largest value is sent as this one

@@ -1,4 +1,4 @@
-"""The controls beside the picture: every field of a request that people expect."""
+"""The controls next to the picture: every field of a request that people expect."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -107,10 +107,22 @@ class Controls:
             )
             with gr.Row():
                 found["clip_skip"] = gr.Number(
-                    1, label=_label("clip_skip"), minimum=1, step=1, precision=0, min_width=90
+                    1,
+                    label=_label("clip_skip"),
+                    info="1 reads the prompt as the model was trained",
+                    minimum=1,
+                    step=1,
+                    precision=0,
+                    min_width=90,
                 )
                 found["guidance_rescale"] = gr.Number(
-                    0, label=_label("guidance_rescale"), minimum=0, maximum=1, step=0.1, min_width=90
+                    0,
+                    label=_label("guidance_rescale"),
+                    info="0 leaves the contrast as it comes",
+                    minimum=0,
+                    maximum=1,
+                    step=0.1,
+                    min_width=90,
                 )
             found["prompt_syntax"] = gr.Dropdown(
                 [("Limelight's", "limelight"), ("AUTOMATIC1111's", "a1111")],

@@ -15,7 +15,7 @@ import(new URL("limelight/scripts/viewer.js", document.baseURI))
 def make_viewer() -> gr.HTML:
     """Shows what `Frames` reports: its value is such a message.
 
-    No subclass: gradio writes a stub file beside the source of each.
+    No subclass: gradio writes a stub file next to the source of each.
     """
     return gr.HTML(
         html_template=(STATIC / "viewer.html").read_text(encoding="utf-8"),

@@ -61,7 +61,7 @@ class FairQueue(Generic[T]):
         """Lets something wait; where too much does, in the place of the last from the address with most.
 
         Returns:
-            What waits no more, to be told so.
+            The items that have been dropped, to be notified.
         """
         self.check_room(item.visitor, 1)
         displaced = None

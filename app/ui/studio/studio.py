@@ -153,7 +153,7 @@ class Studio:
                 self._changed.wait()
 
     def _may_begin(self) -> Callable[[Visitor], bool]:
-        """Whether a visitor's next picture may begin beside those that are drawn now."""
+        """Whether a visitor's next picture may begin together with those that are drawn now."""
         limits, drawing = self.limits, self._drawing
         visitors = Counter(ticket.visitor for ticket in drawing)
         addresses = Counter(ticket.visitor.address for ticket in drawing if ticket.visitor.address)

@@ -84,7 +84,7 @@ def prediction_of(
         return Prediction(_judged(path, read(_probe(config))), zero_snr)
     else:
         told, type = f"being {family.name} with nothing else noted", "epsilon"
-    logger.info("%s predicts %s%s, told by %s", path, type, " at zero SNR" if zero_snr else "", told)
+    logger.info("%s predicts %s%s, according to %s", path, type, " at zero SNR" if zero_snr else "", told)
     return Prediction(type, zero_snr)
 
 

@@ -224,6 +224,14 @@ TABLE: Mapping[str, Field] = {
         option="--pick",
         is_offered=True,
     ),
+    "edit_of": Field(
+        Text(), "Edit of", "The prompt of a picture that is kept where both agree", option="--edit-of"
+    ),
+    "keep": Field(
+        Factors(("cross", "self"), 0, 1),
+        "Keep",
+        "Until which fractions of the steps an edit looks as the picture that it keeps",
+    ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
     "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),
     "record_points": Field(Items(Point()), "Points", "Pixels whose self-attention to keep, with the maps"),

@@ -38,6 +38,8 @@ class RequestFields(TypedDict, total=False):
     freeu: tuple[float, float, float, float] | None
     pladis: float
     pick: int
+    edit_of: str | None
+    keep: tuple[float, float]
     record: Record
     record_extras: tuple[str, ...]
     record_points: tuple[tuple[int, int], ...]

@@ -54,8 +54,8 @@ def _of_children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def told(arguments: Sequence[str]) -> Any:
-    """What a process of this kind prints as its last line, read as JSON."""
+def last_line(arguments: Sequence[str]) -> Any:
+    """The last line that a Python process prints, read as JSON."""
     return json.loads(run(arguments).output.splitlines()[-1])
 
 
@@ -67,7 +67,7 @@ def be_the_first_to_go() -> None:
 
 
 def resident_bytes(field: str = "VmRSS") -> int:
-    """What is in memory of this process: `VmRSS` now, `VmHWM` at most since `forget_peak`."""
+    """The resident memory of this process: `VmRSS` now, `VmHWM` at most since `forget_peak`."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":"))
 

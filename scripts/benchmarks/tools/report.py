@@ -87,7 +87,7 @@ def markdown(reports: Sequence[Report], setting: Setting, plot: str | None = Non
     """The reports below one head.
 
     Args:
-        plot: file name of the plot, beside what is written.
+        plot: file name of the plot, in the folder of the report.
     """
     is_one = len(reports) == 1
     lines = [f"# {reports[0].title if is_one else 'Benchmarks'}", "", *setting.lines()]

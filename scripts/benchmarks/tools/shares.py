@@ -5,7 +5,7 @@ import pstats
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# What a path has in it, and a function -> what it is told as. None of one table calls another.
+# A part of a path, and a function -> its name in the report. No function of a table calls another of it.
 Places = Mapping[tuple[str, str], str]
 
 

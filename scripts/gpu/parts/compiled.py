@@ -1,4 +1,4 @@
-"""A compiled U-Net beside diffusers' compiled one, in turns; the first call makes the graph.
+"""Compares a compiled U-Net with diffusers' compiled one; they take turns. The first call makes the graph.
 
 Ours is what `compile=` gives, with all that it does around a call. diffusers' is channels last with its
 projections of query, key and value fused, as its guide to fast inference has it; `max-autotune`, its fastest,
@@ -94,7 +94,7 @@ def of_size(card: Card, size: Size, ways: Sequence[Way], until: float, *, tiny: 
 
 
 def numbers_of(timed: Timed, best: Timed, floor: float) -> dict[str, float | str]:
-    """Beside diffusers' fastest way of this run.
+    """Ratios to diffusers' fastest mode in this run.
 
     Args:
         floor: seconds that the operations take at the card's measured rate.

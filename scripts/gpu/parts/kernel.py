@@ -1,5 +1,5 @@
 """The Triton kernel for cross-attention: right in and out of pages, the same bits with its maps and without
-them, and its time beside SDPA with the maps computed once more by the recorder.
+them. Its time is compared with SDPA plus maps that the recorder computes.
 """
 
 from collections.abc import Iterator

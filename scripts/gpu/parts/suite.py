@@ -16,7 +16,7 @@ from scripts.gpu.tools.findings import Finding
 
 MARK = "mark.gpu"
 PROCESSES = 4  # tests of small models leave a GPU idle
-MARGIN = 3.0  # seconds, for what was found until then to be told
+MARGIN = 3.0  # seconds for reporting the findings so far
 OUTCOMES = ("PASSED", "SKIPPED", "FAILED", "ERROR")
 # `tests/a.py::test PASSED [ 5%]`, or from one of several processes `[gw0] [ 5%] PASSED tests/a.py::test`
 OUTCOME = re.compile(rf"(?:tests/\S.* |\[gw\d+\] \[ *\d+%\] )({'|'.join(OUTCOMES)})\b")

@@ -100,7 +100,7 @@ def decoded_beside(card: Card, *, tiny: bool) -> Iterator[Finding]:
     found = [decoder.result(), *(finished[i]() for i in sorted(finished))]
     far = max(furthest([a, b]) for a, b in zip(found, expected, strict=True))
     yield Finding(
-        "decoded in a thread beside sampling", "right" if far <= 2 else "wrong", {"apart, of 255": far}
+        "decoded in a thread during sampling", "right" if far <= 2 else "wrong", {"apart, of 255": far}
     )
 
 

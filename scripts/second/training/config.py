@@ -92,8 +92,8 @@ class UNetConfig:
     """The denoiser, cross-attention on 16x16 and 8x8.
 
     Timesteps are drawn from Beta(*timesteps). `reading`, `grounding` and `alignment` weigh what is asked
-    besides the loss; alignment falls to 0 at `aligned` of the steps. `ema`: the averages that are kept.
-    `held_out`: scenes by which they are compared.
+    in addition to the loss; alignment falls to 0 at `aligned` of the steps. `ema`: the averages that are
+    kept. `held_out`: scenes by which they are compared.
     """
 
     channels: tuple[int, ...] = (96, 160, 224)

@@ -81,7 +81,7 @@ def predict(unet: nn.Module, x: Tensor, timesteps: Tensor, context: Tensor, pain
 
 @dataclass(frozen=True)
 class Noised:
-    """What is random in a batch: the noise, whose caption is dropped, what is painted."""
+    """The random values of a batch: noise, dropped captions, painted tokens."""
 
     noise: Float[Tensor, "b c h w"]
     dropped: Bool[Tensor, " b"]
@@ -122,7 +122,7 @@ class Denoising(nn.Module):
         progress: float,
         parts: nn.ModuleDict | None = None,
     ) -> Losses:
-        """What is minimised.
+        """The loss.
 
         Args:
             progress: how much of the training is done, 0..1.

@@ -1,4 +1,4 @@
-"""What is asked of maps: that a word's lies where what the word names lies (after TokenCompose, Wang et al.
+"""A loss that moves the map of a word to the object that the word names (after TokenCompose, Wang et al.
 2024, arXiv:2312.03626)."""
 
 import torch

@@ -9,7 +9,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """What lies below `line`: `top` and `bottom` are one palette each; `word` names it, None where nobody
+    """The ground below `line`: `top` and `bottom` are one palette each; `word` names it, None where nobody
     does. `pattern`: (period across, period down, strength) of stripes, in pixels."""
 
     word: str | None

@@ -92,7 +92,7 @@ def _block(before: int, after: int, stride: int = 1) -> nn.Sequential:
 
 
 def trained_judge(run: Path | None = None) -> Judge:
-    """The judge of `run`; None is the one that is kept beside this file.
+    """The judge of `run`; None means the one in this file's folder.
 
     Raises: FileNotFoundError where the stage has not run.
     """

@@ -62,7 +62,7 @@ def judge_loss(judge: Judge, batch: Batch, rng: np.random.Generator) -> Tensor:
     rows, slots, down, across = centres(batch.layout)
     middle = torch.zeros_like(sight.centre)
     middle[rows, down, across] = 1
-    near = F.max_pool2d(middle, 3, 1, 1) - middle  # beside a middle is neither right nor wrong
+    near = F.max_pool2d(middle, 3, 1, 1) - middle  # next to a middle is neither right nor wrong
     where = F.binary_cross_entropy_with_logits(
         sight.centre.float(), middle, weight=1 - near, pos_weight=torch.tensor(20.0, device=images.device)
     )

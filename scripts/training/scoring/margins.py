@@ -1,4 +1,4 @@
-"""Whether the denoiser heeds a caption: its loss under the true one beside that under one with two words
+"""Measures whether the denoiser uses a caption: its loss with the true one minus that with one with two words
 swapped, on the same noised scenes. Far less noisy than looking at what it draws."""
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Recorded maps of composed scenes, beside the masks of what their words name: maps with a known truth."""
+"""Recorded maps of composed scenes, with the masks of the objects that their words name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Truth:
 @dataclass(frozen=True)
 class Recorded:
     """Every truth's maps: one for each timestep and head of each site, on the finest grid; the end token's
-    and the truth's other noun's beside them. A word that has no tokens has maps of zeros."""
+    and those of the truth's other noun next to them. A word that has no tokens has maps of zeros."""
 
     truths: list[Truth]
     heads: list[tuple[str, int, int]]  # site, its grid's side, head

@@ -8,7 +8,8 @@ import torch
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Writes beside `path`, syncs, renames: a killed run or a full disk leaves the last good file."""
+    """Writes a temporary file, syncs and renames it: a killed run or a full disk leaves the last good
+    file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:

@@ -1,4 +1,4 @@
-"""`limelight batch` as its user meets it: what is refused and when, what is told, exit codes."""
+"""`limelight batch` for its user: refusals, messages, exit codes."""
 
 import os
 import signal
@@ -20,24 +20,24 @@ NO_MODEL = ("--model", "/there/is/none")  # what is refused with it is refused b
 
 
 @dataclass(frozen=True)
-class Told:
+class Ran:
     code: int
     out: str
     err: str
 
 
-Limelight = Callable[..., Told]
+Limelight = Callable[..., Ran]
 
 
 @pytest.fixture
 def limelight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Limelight:
-    """limelight(*arguments) -> what `limelight batch` told, run in `tmp_path` in this process."""
+    """limelight(*arguments) -> what `limelight batch` ran, run in `tmp_path` in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TERMINAL_WIDTH", "200")
 
-    def run(*arguments: str) -> Told:
+    def run(*arguments: str) -> Ran:
         monkeypatch.setattr("sys.argv", ["limelight", "batch", *arguments, "--device", "cpu"])
         capsys.readouterr()
         try:
@@ -45,8 +45,8 @@ def limelight(
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        told = capsys.readouterr()
-        return Told(code, told.out, told.err)
+        ran = capsys.readouterr()
+        return Ran(code, ran.out, ran.err)
 
     return run
 
@@ -78,9 +78,9 @@ def test_bad_options_are_refused_in_words(
     tmp_path: Path, limelight: Limelight, options: list[str], message: str
 ) -> None:
     write(tmp_path / "m.csv", ["prompt", "a red apple"])
-    told = limelight("m.csv", "-o", "out", *NO_MODEL, *options)
-    assert told.code == 2
-    assert message in told.err
+    ran = limelight("m.csv", "-o", "out", *NO_MODEL, *options)
+    assert ran.code == 2
+    assert message in ran.err
     assert not list(tmp_path.rglob("*.png"))
 
 
@@ -92,8 +92,8 @@ def test_bad_options_are_refused_in_words(
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_refused(limelight: Limelight, name: str, message: str) -> None:
-    told = limelight(name, "-o", "out", *NO_MODEL)
-    assert (told.code, told.err) == (2, f"limelight: {message}\n")
+    ran = limelight(name, "-o", "out", *NO_MODEL)
+    assert (ran.code, ran.err) == (2, f"limelight: {message}\n")
 
 
 def test_all_that_is_wrong_with_a_manifest_is_told_with_lines_before_a_model_is_looked_for(
@@ -101,9 +101,9 @@ def test_all_that_is_wrong_with_a_manifest_is_told_with_lines_before_a_model_is_
 ) -> None:
     rows = ["a cat,1,64", ",2,64", "a dog,x,64", "a cow,3,64,x", "a pig,4,60", "a hen,-2,64"]
     write(tmp_path / "m.csv", ["prompt,seed,width", *rows])
-    told = limelight("m.csv", "-o", "out", *NO_MODEL)
-    assert told.code == 2
-    assert told.err.splitlines() == [
+    ran = limelight("m.csv", "-o", "out", *NO_MODEL)
+    assert ran.code == 2
+    assert ran.err.splitlines() == [
         "limelight: m.csv has 5 faults; nothing was drawn",
         "line 3: there is no prompt",
         "line 4: seed is 'x'; must be a whole number",
@@ -116,23 +116,23 @@ def test_all_that_is_wrong_with_a_manifest_is_told_with_lines_before_a_model_is_
 
 def test_what_is_wrong_with_every_row_is_told_once(tmp_path: Path, limelight: Limelight) -> None:
     write(tmp_path / "m.csv", ["prompt", *["a cat"] * 200])
-    told = limelight("m.csv", "-o", "out", *NO_MODEL, "--matrix", "strength=0.5")
-    assert told.err.splitlines() == [
+    ran = limelight("m.csv", "-o", "out", *NO_MODEL, "--matrix", "strength=0.5")
+    assert ran.err.splitlines() == [
         "limelight: m.csv has 200 faults; nothing was drawn",
         "200 lines from 2 to 201: strength is given and image is not; give an image, or leave strength out",
     ]
     write(tmp_path / "m.csv", ["prompt,width", "a cat,60", "a cat,64", "a cat,60", "a cat,60"])
-    told = limelight("m.csv", "-o", "out", *NO_MODEL)
+    ran = limelight("m.csv", "-o", "out", *NO_MODEL)
     assert (
-        told.err.splitlines()[1]
+        ran.err.splitlines()[1]
         == "lines 2, 4 and 5: width is 60; must be a multiple of 8 (64 is the nearest)"
     )
 
 
 def test_files_are_named_after_prompts_and_the_log_tells_each(tmp_path: Path, limelight: Limelight) -> None:
     write(tmp_path / "m.csv", ["prompt,num_steps", "a red apple,1", '"a (blue:1.2) star!",1'])
-    told = limelight("m.csv", "-o", "out", "--names", "prompt", "--log", "logs/out.log")
-    assert told.code == 0
+    ran = limelight("m.csv", "-o", "out", "--names", "prompt", "--log", "logs/out.log")
+    assert ran.code == 0
     names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     assert names == ["0001-a-red-apple.png", "0002-a-blue-1-2-star.png"]
     log = (tmp_path / "logs" / "out.log").read_text()
@@ -149,20 +149,20 @@ def test_a_preview_says_what_there_is_to_draw_and_the_same_command_goes_on(
 ) -> None:
     arguments = ["m.txt", "-o", "out", "--matrix", "num_steps=1"]
     write(tmp_path / "m.txt", ["a {red|blue} apple"])
-    told = limelight(*arguments, "--dry-run")
-    assert (told.code, told.out) == (0, "2 pictures, 0 done, 2 to draw into out\n")
+    ran = limelight(*arguments, "--dry-run")
+    assert (ran.code, ran.out) == (0, "2 pictures, 0 done, 2 to draw into out\n")
     assert not list(tmp_path.rglob("*.png"))
 
-    told = limelight(*arguments)
-    assert told.code == 0
-    assert told.out.startswith("2 of 2 pictures in out; 2 drawn in ")
+    ran = limelight(*arguments)
+    assert ran.code == 0
+    assert ran.out.startswith("2 of 2 pictures in out; 2 drawn in ")
 
     write(tmp_path / "m.txt", ["a {red|blue} apple", "a cat"])
     assert limelight(*arguments, "--dry-run").out == "3 pictures, 2 done, 1 to draw into out\n"
-    told = limelight(*arguments)
-    assert told.out.startswith("3 of 3 pictures in out; 1 drawn in ")
-    told = limelight(*arguments)
-    assert told.out.startswith("3 of 3 pictures in out; 0 drawn in ")
+    ran = limelight(*arguments)
+    assert ran.out.startswith("3 of 3 pictures in out; 1 drawn in ")
+    ran = limelight(*arguments)
+    assert ran.out.startswith("3 of 3 pictures in out; 0 drawn in ")
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
 
 
@@ -182,13 +182,13 @@ def test_rows_that_fail_are_told_and_the_exit_code_is_3(
 
     monkeypatch.setattr(engine, "decode_with_notes", decode_but_the_first)
     write(tmp_path / "m.csv", ["prompt,num_steps", "a cat,1", "a dog,1"])
-    told = limelight("m.csv", "-o", "out", "--max-batch", "1")
-    assert told.code == 3
-    assert "limelight: line 2: the VAE returned NaN\n" in told.err
-    assert told.out.startswith("1 of 2 pictures in out; 1 drawn in ")
-    told = limelight("m.csv", "-o", "out")
-    assert told.code == 0
-    assert told.out.startswith("2 of 2 pictures in out; 1 drawn in ")
+    ran = limelight("m.csv", "-o", "out", "--max-batch", "1")
+    assert ran.code == 3
+    assert "limelight: line 2: the VAE returned NaN\n" in ran.err
+    assert ran.out.startswith("1 of 2 pictures in out; 1 drawn in ")
+    ran = limelight("m.csv", "-o", "out")
+    assert ran.code == 0
+    assert ran.out.startswith("2 of 2 pictures in out; 1 drawn in ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -200,9 +200,9 @@ def test_a_run_that_is_stopped_says_how_to_go_on_and_the_exit_code_is_4(
 
     monkeypatch.setattr(LoadOptions, "load", stop)
     write(tmp_path / "m.csv", ["prompt", "a cat"])
-    told = limelight("m.csv", "-o", "out")
-    assert (told.code, told.out) == (4, "")
-    assert told.err == "limelight: stopped; nothing was drawn; run the same again to go on\n"
+    ran = limelight("m.csv", "-o", "out")
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err == "limelight: stopped; nothing was drawn; run the same again to go on\n"
 
 
 def test_maps_and_replay(tmp_path: Path, limelight: Limelight, monkeypatch: pytest.MonkeyPatch) -> None:

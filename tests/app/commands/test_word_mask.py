@@ -20,6 +20,12 @@ PROMPT = "a red apple to the left of a yellow star"
         (" ", None, {"image": "a.png"}, "mask-word is ' '; name what is drawn again: --mask-word apple"),
         ("apple", None, {}, "mask-word finds a word in an image; give the image by --image FILE"),
         ("apple", None, {"image": "a.png", "mask": "b.png"}, "mask and mask-word are both given"),
+        (
+            "apple",
+            None,
+            {"image": "a.png", "padding_mask_crop": 8},
+            "padding_mask_crop and mask-word are both given; draw with mask-word first",
+        ),
         ("apple", "apple->pear", {"image": "a.png"}, "mask-word and mask-change are both given"),
         (None, "apple", {"image": "a.png"}, "mask-change is 'apple'; name what is drawn again"),
         (None, "->pear", {"image": "a.png"}, 'name what is drawn again: --mask-change "apple->pear"'),

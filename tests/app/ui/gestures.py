@@ -2,7 +2,9 @@
 
 import base64
 import io
+from pathlib import Path
 
+import axe_playwright_python
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -13,6 +15,17 @@ DROP = """([data, name]) => {
   const options = {bubbles: true, cancelable: true, dataTransfer: transfer};
   document.body.dispatchEvent(new DragEvent("drop", options));
 }"""
+
+# What axe-core finds wrong, once `axe()` has been evaluated: each rule, and where.
+RULES = """async () => {
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+  return violations.map(({ id, nodes }) => [id, ...nodes.slice(0, 3).map((node) => node.target.join(" "))]);
+}"""
+
+
+def axe():
+    """The source of axe-core."""
+    return next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text()
 
 
 def put(field, value):

@@ -16,7 +16,7 @@ NUM_BLOCKS, BLOCK_SIZE = 24, 4
 
 
 class World:
-    """Sequences in a pool, beside what they should hold."""
+    """Sequences in a pool, with their expected content."""
 
     def __init__(self, num_blocks: int = NUM_BLOCKS, block_size: int = BLOCK_SIZE) -> None:
         self.pager = Pager(num_blocks, block_size)

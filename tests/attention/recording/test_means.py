@@ -1,4 +1,4 @@
-"""Maps that a backend computes beside its output, against those computed again from q and k."""
+"""Maps that a backend computes with its output equal those computed from q and k."""
 
 from dataclasses import replace
 from functools import partial

@@ -186,16 +186,16 @@ def test_a_linear_layer_and_a_1x1_convolution_are_the_same(
         ({"r": 2, "lora_alpha": 8, "alpha_pattern": {"attn1.to_q": 3}}, 1.5),
     ],
 )
-@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("prefixed", [True, False])
 def test_the_scale_that_peft_wrote_down(
-    sd: TextToImagePipeline, tmp_path: Path, config: dict[str, Any], scale: float, beside: bool
+    sd: TextToImagePipeline, tmp_path: Path, config: dict[str, Any], scale: float, prefixed: bool
 ) -> None:
     name = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
     layer = sd.model.unet.get_submodule(name)
     up, down, before = torch.randn(16, 2), torch.randn(2, 16), layer.weight.clone()
-    prefix = "base_model.model." if beside else "unet."
+    prefix = "base_model.model." if prefixed else "unet."
     tensors = {f"{prefix}{name}.lora_A.weight": down, f"{prefix}{name}.lora_B.weight": up}
-    if beside:
+    if prefixed:
         saved(tensors, tmp_path / "adapter_model.safetensors")
         (tmp_path / "adapter_config.json").write_text(json.dumps(config))
     else:

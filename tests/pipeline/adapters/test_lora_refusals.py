@@ -23,7 +23,7 @@ PAIR = {
 
 
 def refusal(pipe: TextToImagePipeline, path: Path, tensors: Mapping[str, Tensor], **options: Any) -> str:
-    """What is said of a file; the model stays as it was."""
+    """The message about a file; the model does not change."""
     before = weights(pipe)
     saved(tensors, path)
     with pytest.raises(AdapterError) as error:

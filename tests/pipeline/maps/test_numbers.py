@@ -10,7 +10,7 @@ from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.numbers import concentration, outliers, overlap, stretched
 from limelight.pipeline.maps.selection import NoSuchMap, Selection
 from limelight.pipeline.text.clip_encoder import Token
-from limelight.pipeline.text.words import parts_of
+from limelight.pipeline.text.encoder import parts_of
 
 
 def spot(y: int, x: int, side: int = 8) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import Unpack, get_overloads, get_type_hints
 
@@ -97,6 +98,28 @@ def test_a_name_of_other_programs_is_answered_with_what_to_write(name: str, mess
     with pytest.raises(UnknownField) as refusal:
         check_names({"seed": 1, name: 5})
     assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        *("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
+        *(
+            "StableDiffusionXLPipeline",
+            "StableDiffusionXLImg2ImgPipeline",
+            "StableDiffusionXLInpaintPipeline",
+        ),
+        *("StableDiffusionInstructPix2PixPipeline", "LatentConsistencyModelPipeline"),
+    ],
+)
+def test_every_argument_of_diffusers_pipelines_is_a_field_or_answered(pipeline: str) -> None:
+    import diffusers
+
+    known = {*FIELDS, *(field.diffusers for field in FIELDS.values())}
+    for name in set(signature(getattr(diffusers, pipeline).__call__).parameters) - {"self", "kwargs"}:
+        if name not in known:
+            with pytest.raises(UnknownField, match=f"{name} is an argument of diffusers, not a field"):
+                check_names({name: None})
 
 
 @pytest.fixture(scope="module")

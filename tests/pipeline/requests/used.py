@@ -2,8 +2,10 @@
 
 _PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
 _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
+_SHOWN = ("app/ui/output/frames.py", "pipeline/results/light_page.py")  # with the picture
 _MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
 _SIZE = (
+    "pipeline/sampling/editing.py",  # of the latent
     "pipeline/sampling/passes.py",  # latents have it
     _MASKED,
     "pipeline/results/segmentation.py",  # keys of COCO
@@ -19,7 +21,7 @@ _SIZE = (
     "pipeline/batch/rows/manifest.py",  # of one column
     "pipeline/batch/run.py",  # rows of one size are drawn together
     "pipeline/maps/request_maps.py",
-    "pipeline/results/a1111.py",  # both stand in one
+    "pipeline/results/png.py",  # both stand in one
     "pipeline/sampling/coverage.py",  # masks have a shape
     "pipeline/sampling/engine.py",
 )
@@ -31,17 +33,21 @@ _STEERING = (
     "app/ui/form/places.py",  # as a browser sends them
 )
 _SIZES = ("pipeline/sampling/passes.py", "pipeline/sampling/predict.py")  # SDXL's conditioning
-_CHANGE_MASK = "pipeline/sampling/change_mask.py"  # compares two predictions
-_WORD_MASK = "pipeline/sampling/word_mask.py"  # draws the picture that a mask is read from
+_FOUND = (
+    "pipeline/sampling/change_mask.py",
+    "pipeline/sampling/word_mask.py",
+)  # draw what a mask is read from
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
-        _CHANGE_MASK,
+        "app/commands/edit.py",  # the other one
+        "pipeline/sampling/editing.py",  # whose row it is
+        *_FOUND,
         "app/commands/word_mask.py",
         "pipeline/results/result.py",
-        "pipeline/sampling/guidance.py",
+        "pipeline/sampling/sampler.py",
         "pipeline/sampling/job.py",
         "pipeline/sampling/begin.py",
         "pipeline/sampling/firm.py",
@@ -56,7 +62,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/api.py",
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "app/ui/page/page.py",
         "app/ui/studio/expansions.py",
         "pipeline/batch/rows/csv_cells.py",  # tells a header
@@ -70,7 +76,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/worker.py",
         "pipeline/maps/heatmaps.py",
         "pipeline/maps/request_maps.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
         "pipeline/results/maps_export.py",
         "pipeline/sampling/engine.py",
         "pipeline/sampling/sampler.py",  # whose row it is
@@ -82,18 +88,17 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/studio.py",  # what is said of a prompt
         *_PAGE,
         _SETTINGS,
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "pipeline/batch/rows/expand.py",  # alternatives
         "pipeline/batch/run.py",
         "pipeline/maps/request_maps.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
         "pipeline/sampling/engine.py",
     ),
     "seed": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         "app/commands/replay.py",  # in the file's name
-        "app/drawing.py",  # printed
+        "app/commands/generate.py",  # printed
         "app/ui/studio/measure.py",  # of a picture that is timed
         "pipeline/sampling/engine.py",  # of a sheet
         "pipeline/sampling/begin.py",
@@ -105,7 +110,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/actions/api.py",
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "pipeline/batch/rows/expand.py",  # of `count` pictures
         "pipeline/batch/rows/rows.py",
         "pipeline/batch/rows/seeds.py",  # of rows that name none
@@ -116,25 +121,25 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/result.py",  # in the file's name
     ),
     "num_steps": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         "pipeline/sampling/job.py",  # of a request that failed before the first
         *_PAGE,
         *_PASSES,
         _SETTINGS,
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "pipeline/results/result.py",
         "app/ui/studio/measure.py",
     ),
     "guidance_scale": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_SHOWN,
+        *_FOUND,
         *_PAGE,
         *_PASSES,
         "pipeline/sampling/engine.py",
         "pipeline/sampling/predict.py",
     ),
     "scheduler": (
+        *_SHOWN,
         "pipeline/sampling/passes.py",  # takes eta or not
         "pipeline/models/configs/index.py",  # the part of a model
         *_PAGE,
@@ -142,7 +147,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/form/restore.py",
         "pipeline/models/folder.py",  # the part of a model
         "pipeline/models/save.py",
-        "pipeline/results/a1111.py",  # by label
+        "pipeline/results/png.py",  # by label
         "pipeline/sampling/engine.py",
     ),
     "width": _SIZE,
@@ -152,22 +157,21 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/output/pictures.py",
         "pipeline/text_to_image.py",
         _MASKED,
-        "pipeline/results/enlarged.py",  # as it was drawn
+        "pipeline/results/png.py",  # as it was drawn
         *_PASSES,
         _SETTINGS,
         "app/ui/actions/api.py",  # the finished picture
         "app/ui/actions/handlers.py",
         "app/ui/form/restore.py",
         "app/ui/form/start_image.py",
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "pipeline/batch/worker.py",  # the VAE encodes it
         "pipeline/results/png.py",  # which a file does not hold
     ),
     "mask": (
         "app/ui/form/places.py",
         "pipeline/sampling/steering.py",
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         "app/commands/word_mask.py",
         _MASKED,
         *_PASSES,
@@ -176,24 +180,21 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/form/start_image.py",
     ),
     "strength": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         *_PAGE,
         *_PASSES,
-        "pipeline/results/a1111.py",
         "pipeline/results/png.py",
     ),
     "image_guidance_scale": _PASSES,
     "hires_scale": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         *_PAGE,
         *_PASSES,
         "pipeline/batch/worker.py",
-        "pipeline/results/a1111.py",
+        "pipeline/results/png.py",
         "app/ui/studio/pace.py",
     ),
-    "hires_strength": (_CHANGE_MASK, _WORD_MASK, *_PAGE, *_PASSES, "pipeline/results/a1111.py"),
+    "hires_strength": (*_FOUND, *_PAGE, *_PASSES, "pipeline/results/png.py"),
     "clip_skip": (
         "pipeline/sampling/begin.py",
         *_PAGE,
@@ -215,8 +216,7 @@ USED: dict[str, tuple[str, ...]] = {
     "guidance_start": _PASSES,
     "guidance_end": _PASSES,
     "lossy_cache_interval": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         "pipeline/sampling/pick.py",
         "app/ui/studio/pace.py",  # the time of a step
         "pipeline/sampling/compiled.py",  # refuses it
@@ -249,15 +249,16 @@ USED: dict[str, tuple[str, ...]] = {
     "pick": (
         *_PAGE,
         _SETTINGS,
-        "app/ui/output/frames.py",
+        *_SHOWN,
         "app/commands/generate.py",
         "pipeline/sampling/begin.py",
         "pipeline/sampling/pick.py",
     ),
+    "edit_of": ("pipeline/sampling/begin.py", "app/commands/edit.py"),
+    "keep": ("pipeline/sampling/editing.py", "app/commands/edit.py"),
     "record": (
         "pipeline/sampling/job.py",
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         "pipeline/sampling/pick.py",
         *_PAGE,
         *_MAPS,
@@ -270,17 +271,16 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/maps_export.py",
     ),
     "record_extras": (
-        _CHANGE_MASK,
-        _WORD_MASK,
+        *_FOUND,
         *_PAGE,
         *_MAPS,
         _FALLBACK,
         _SETTINGS,
         "pipeline/sampling/pick.py",
     ),
-    "record_points": (_CHANGE_MASK, _WORD_MASK, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
-    "record_queries": (_CHANGE_MASK, _WORD_MASK, *_MAPS, "pipeline/sampling/pick.py"),
-    "expansion": ("app/commands/generate.py", "app/ui/studio/expansions.py"),
+    "record_points": (*_FOUND, *_FOUND, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
+    "record_queries": (*_FOUND, *_FOUND, *_MAPS, "pipeline/sampling/pick.py"),
+    "expansion": ("app/commands/edit.py", "app/commands/generate.py", "app/ui/studio/expansions.py"),
     "timesteps": (
         "pipeline/sampling/firm.py",
         "pipeline/sampling/predict.py",
@@ -296,5 +296,5 @@ USED: dict[str, tuple[str, ...]] = {
     "target_size": _SIZES,
     "aesthetic_score": _SIZES,
     "negative_aesthetic_score": _SIZES,
-    "padding_mask_crop": (_MASKED,),
+    "padding_mask_crop": (_MASKED, "pipeline/sampling/engine.py"),
 }

@@ -3,8 +3,8 @@
 import pytest
 
 from limelight.pipeline import GenerationRequest
-from limelight.pipeline.results.a1111 import parameters_text
 from limelight.pipeline.results.foreign.a1111 import record_of
+from limelight.pipeline.results.png import parameters_text
 
 
 def info(prompt: str = "a red apple", negative_prompt: str = "", **fields: object) -> dict[str, object]:

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from limelight.pipeline.results.enlarged import drawn_image, enlarge_to_view, viewing_size
+from limelight.pipeline.results.png import drawn_image, enlarge_to_view, viewing_size
 from limelight.pipeline.results.result import Result
 
 

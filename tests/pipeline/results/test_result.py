@@ -14,7 +14,7 @@ from limelight import GenerationRequest, Result, TextToImagePipeline, UsageError
 from limelight.pipeline.maps.selection import NoSuchMap
 from limelight.pipeline.results.sheet import LitWord
 from limelight.pipeline.results.widget import light_widget
-from limelight.pipeline.text.words import Word
+from limelight.pipeline.text.encoder import Word
 
 
 @pytest.fixture(scope="module")

@@ -197,6 +197,8 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "freeu": None,
         "pladis": 0.0,
         "pick": 1,
+        "edit_of": None,
+        "keep": [0.8, 0.4],
         "guidance_start": 0.0,
         "guidance_end": 1.0,
         "image": None,

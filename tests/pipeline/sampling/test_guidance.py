@@ -12,7 +12,7 @@ from PIL import Image
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.requests.schedulers import make_scheduler
-from limelight.pipeline.sampling.guidance import Guidance, guide, rescale
+from limelight.pipeline.sampling.sampler import Guidance, guide, rescale
 from tests.pipeline.stock import drawn_by, largest_difference, stock_pipeline
 
 

@@ -14,9 +14,8 @@ from PIL import Image
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.latents.vae import decode
-from limelight.pipeline.results.a1111 import parameters_text
 from limelight.pipeline.results.foreign.a1111 import record_of
-from limelight.pipeline.results.png import read_record, request_of
+from limelight.pipeline.results.png import parameters_text, read_record, request_of
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.sampling.passes import make_passes, make_trajectory

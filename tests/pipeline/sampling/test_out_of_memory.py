@@ -1,4 +1,4 @@
-"""Memory that is too small for a call: pictures go on, with fewer beside them."""
+"""If memory is too small for a call, pictures continue with fewer at a time."""
 
 from dataclasses import replace
 from pathlib import Path

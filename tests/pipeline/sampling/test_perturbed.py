@@ -13,7 +13,7 @@ from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.schedulers import make_scheduler
 from limelight.pipeline.results.png import read_record, request_of
-from limelight.pipeline.sampling.guidance import Guidance
+from limelight.pipeline.sampling.sampler import Guidance
 from limelight.pipeline.sampling.steering import skipped_sites
 from tests.pipeline.stock import drawn_by, largest_difference, stock_pipeline
 

@@ -11,7 +11,7 @@ from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.fields import MAX_SEED
 from limelight.pipeline.results.png import read_record, request_of
 from limelight.pipeline.sampling.pick import Picked, Start, things
-from limelight.pipeline.text.words import words_of
+from limelight.pipeline.text.encoder import words_of
 from tests.pipeline.stock import largest_difference
 
 

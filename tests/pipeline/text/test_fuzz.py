@@ -9,8 +9,8 @@ import pytest
 
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.segments import word_spans
+from limelight.pipeline.text.encoder import words_of
 from limelight.pipeline.text.warned import PromptWarning
-from limelight.pipeline.text.words import words_of
 
 PIECES = (
     "a", "red", " apple", "(", ")", "[", "]", ":", "1.3", ":-1)", ":99)", ":1e999)", "nan", "|", "\\", "\\(",

@@ -1,4 +1,4 @@
-"""What is said of a prompt that asks for more than is acted on."""
+"""Remarks on syntax in a prompt that has no effect."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.text.encoder import TextEncoder
-from limelight.pipeline.text.remarks import MAX_REMARKS, remarks
+from limelight.pipeline.text.syntax import MAX_REMARKS, remarks
 from limelight.pipeline.text.warned import PromptSyntax
 
 

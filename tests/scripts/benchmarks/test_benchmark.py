@@ -1,4 +1,4 @@
-"""What is asked of `python -m scripts.benchmark`, and what comes of it."""
+"""The options and reports of `python -m scripts.benchmark`."""
 
 import argparse
 import types
@@ -11,7 +11,7 @@ import pytest
 from scripts import benchmark
 from scripts.benchmarks import unet
 from scripts.benchmarks.tools import runtimes
-from scripts.benchmarks.tools.process import run, told
+from scripts.benchmarks.tools.process import last_line, run
 from scripts.benchmarks.tools.report import Section
 
 
@@ -94,7 +94,7 @@ def test_prediction_of_the_default_model(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_processes_of_their_own() -> None:
-    assert told(["-c", "print('so much for that'); print('[1, 2]')"]) == [1, 2]
+    assert last_line(["-c", "print('so much for that'); print('[1, 2]')"]) == [1, 2]
     assert run(["-c", "import os; print(os.environ['X'])"], environment={"X": "y"}).output == "y\n"
     with pytest.raises(RuntimeError, match=r"ended with 1: .*is wrong"):
         run(["-c", "import sys; sys.exit('something is wrong')"])

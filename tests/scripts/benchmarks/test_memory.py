@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.benchmarks import memory
-from scripts.benchmarks.tools.process import told
+from scripts.benchmarks.tools.process import last_line
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_process_tells_its_memory(folder: str) -> None:
-    found = told(["-m", "scripts.benchmarks.memory_child", "optimized", folder, "64", "1"])
+    found = last_line(["-m", "scripts.benchmarks.memory_child", "optimized", folder, "64", "1"])
     assert set(found) == {"peak", "filters", "own"}
     assert 2**20 < found["peak"] < 2**30 and found["filters"] > 0 and 0 <= found["own"] < found["peak"]
 
@@ -32,5 +32,5 @@ def test_a_process_tells_its_memory(folder: str) -> None:
 def test_what_measured_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     states, answers = iter([b"", b"new", b"new", b"new"]), iter([{"peak": 2}, {"peak": 1}])
     monkeypatch.setattr(memory, "_timings", lambda: next(states))
-    monkeypatch.setattr(memory.process, "told", lambda child: next(answers))
+    monkeypatch.setattr(memory.process, "last_line", lambda child: next(answers))
     assert memory._settled(()) == {"peak": 1}

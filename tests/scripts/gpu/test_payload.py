@@ -1,4 +1,4 @@
-"""What is packed for a machine without a network, and what is made of what comes back."""
+"""The payload for a machine without a network, and the page made of its results."""
 
 import json
 import zipfile

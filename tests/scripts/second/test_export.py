@@ -1,4 +1,4 @@
-"""What is exported loads in diffusers and in Limelight, and draws the same picture in both."""
+"""An exported model loads in diffusers and in Limelight, and draws the same picture in both."""
 
 from dataclasses import replace
 

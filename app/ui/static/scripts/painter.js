@@ -1,4 +1,4 @@
-// An image to start from, and a brush for what is to be drawn anew. Nothing leaves the browser before Draw.
+// An image to start from, and a brush for the part that is drawn again. Nothing leaves the browser before Draw.
 
 const LONGEST = 1024; // pixels: larger images are made smaller here, and travel faster
 const COLOUR = "#c3ec45";
@@ -209,7 +209,7 @@ class Painter {
     const painted = this.url && this.isPainted;
     this.props.value = this.url && { image: this.url, mask: painted ? this.whole() : null };
     const whole = "All of it is drawn over. Paint a part to change that part alone.";
-    this.say(this.url ? (painted ? "What is painted is drawn anew; the rest stays." : whole) : "");
+    this.say(this.url ? (painted ? "The painted part is drawn again; the rest stays." : whole) : "");
   }
 
   say(text, kind = "") {

@@ -48,6 +48,7 @@ class Viewer {
     watch("value", () => this.take(props.value));
     if (props.value) this.take(props.value);
     else this.open();
+    addEventListener("hashchange", () => linked() && this.follow(linked()));
   }
 
   /** Shows what the address asks for, or the picture that is shipped with the page, unless another comes. */
@@ -173,7 +174,8 @@ class Viewer {
     this.strip();
     this.chips.render(picture, this.maps());
     this.actions.show(picture);
-    $(this.element, ".places").hidden = picture.state !== "done";
+    $(this.element, ".places").hidden = false;
+    $(this.element, ".places").inert = picture.state !== "done";
     this.places?.show(picture);
     await this.lens.show(picture, this.maps());
     if (this.tabs.isShown("attention")) this.tabs.refresh();

@@ -10,6 +10,7 @@ from gradio_client.exceptions import AuthenticationError
 
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.studio.studio import Studio
+from tests.app.ui.gestures import RULES, axe
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,8 @@ def test_the_login_is_ours_and_opens_the_page(browser, closed_url):
     assert page.title() == "Limelight: log in"
     assert "radio" not in page.locator("body").inner_text()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 16, 20)"
+    page.evaluate(axe() + "\nvoid 0")
+    assert page.evaluate(RULES) == []
     page.fill("[name=username]", "ada")
     page.fill("[name=password]", "wrong")
     page.keyboard.press("Enter")

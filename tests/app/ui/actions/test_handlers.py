@@ -65,3 +65,21 @@ def test_a_word_that_is_weighed_wrongly_is_refused(studio: Studio, change: dict[
     event = {"settings": {"prompt": "a cat"}, "model": "default", **change}
     (message,) = messages_of(handlers.again(studio, Visitor(session="s", address="127.0.0.1"), event))
     assert message["error"] == "a word's span is two whole numbers, and its weight a number"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "The settings of that picture are back."),
+        (
+            {"timesteps": [999, 24], "eta": 0.5, "guidance_end": 0.8},
+            "The settings of that picture are back. The page cannot set guidance_end, timesteps, eta, so it "
+            "draws another picture; `limelight replay` can.",
+        ),
+    ],
+)
+def test_what_no_control_sets_is_named_when_settings_come_back(
+    studio: Studio, fields: dict[str, Any], said: str
+) -> None:
+    change = handlers.recall({"settings": {"prompt": "a cat", **fields}}, studio)
+    assert (change.text, change.kind) == (said, "")

@@ -20,6 +20,7 @@ def test_sixty_clients_get_their_pictures_in_an_attack_and_memory_comes_back():
             honest(page, 12, AT_ONCE, STEPS)
         time.sleep(20)
         alone = honest(page, CLIENTS, AT_ONCE, STEPS)
+        time.sleep(20)
         base = resident(process)
         with attacked(page):
             beside = honest(page, CLIENTS, AT_ONCE, STEPS)

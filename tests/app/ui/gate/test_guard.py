@@ -79,7 +79,12 @@ def test_another_name_is_not_this_server_and_the_page_is_not_framed(quick):
         assert "access-control-allow-origin" not in answered
     _, headers, _ = _ask(url, "GET", "/")
     assert headers["x-frame-options"] == "DENY"
-    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    for path in ("/", "/limelight/viewer.html", "/limelight/icon.png", "/nowhere"):
+        _, headers, _ = _ask(url, "GET", path)
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+    _, headers, _ = _ask(url, "GET", "/limelight/scripts/page.js")  # no document: it comes with every page
+    assert headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize(

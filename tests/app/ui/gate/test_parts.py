@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.gate.bodies import Bodies, Gone
+from limelight.app.ui.gate.guard import Guard
 from limelight.app.ui.gate.hosts import Hosts
 from limelight.app.ui.gate.logins import Logins
 from limelight.app.ui.gate.refused import Refused
@@ -146,3 +149,26 @@ def test_large_bodies_that_are_on_their_way_are_bounded_and_small_ones_come_thro
     bodies = Bodies(limits)
     bodies._held["another"] = 400_000
     assert asyncio.run(bodies.read(_receiving(json.dumps({}).encode()), 2, "a")) == b"{}"
+
+
+@pytest.mark.parametrize("is_forgotten", [True, False])
+def test_a_stream_of_a_session_that_was_forgotten_meanwhile_is_no_fault(is_forgotten: bool) -> None:
+    """gradio raises KeyError where it ends the stream."""
+    known = [True, not is_forgotten]
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        raise KeyError("session")
+
+    sessions = SimpleNamespace(listening=lambda *given: nullcontext(), is_here=lambda session: False)
+    studio = SimpleNamespace(
+        limits=Limits(), sessions=sessions, nudge=lambda: None, stop=lambda visitor: None
+    )
+    queue = SimpleNamespace(knows=lambda session: known.pop(0))
+    guard = Guard(app, studio, None, queue)  # type: ignore[arg-type]
+    sender = SimpleNamespace(has_ended=False)
+    stream = guard._stream({"query_string": b"session_hash=a"}, None, sender, "")  # type: ignore[arg-type]
+    if is_forgotten:
+        asyncio.run(stream)
+    else:
+        with pytest.raises(KeyError):
+            asyncio.run(stream)

@@ -1,29 +1,22 @@
 """The page for everybody: by axe-core's rules, by keyboard alone, and on a thin wire."""
 
 from itertools import pairwise
-from pathlib import Path
 
-import axe_playwright_python
 import pytest
 
-from tests.app.ui.gestures import draw, put, set_steps
+from tests.app.ui.gestures import RULES, axe, draw, put, set_steps
 
 pytestmark = pytest.mark.browser
-AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js"))
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1360, "height": 900}
 MAX_WEIGHT = 350_000  # bytes on the wire until the page stands, headers too
 MAX_SECONDS = 1.5  # from when the page can be used until a picture is seen
-RULES = """async () => {
-  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
-  return violations.map(({ id, nodes }) => [id, ...nodes.slice(0, 3).map((node) => node.target.join(" "))]);
-}"""
 
 
 @pytest.fixture(scope="module")
 def drawn(module_page):
     """A page whose parts are all open, with a history, a comparison and a lit word."""
     page = module_page
-    page.evaluate(AXE.read_text() + "\nvoid 0")
+    page.evaluate(axe() + "\nvoid 0")
     set_steps(page, 2)
     for seed in (1, 2):
         put(page.locator("#seed input, #seed textarea"), seed)

@@ -44,7 +44,7 @@ def test_what_is_painted_is_drawn_anew_and_the_rest_stays(open_page, width):
     page.click(".redraw")
     page.wait_for_selector(".painter[data-empty=false]")
     _paint_the_lower_half(page)
-    assert page.locator(".painter-hint").inner_text() == "What is painted is drawn anew; the rest stays."
+    assert page.locator(".painter-hint").inner_text() == "The painted part is drawn again; the rest stays."
     put(page.locator("#prompt textarea"), "a green frog on a yellow background")
     put(page.locator("#seed input, #seed textarea"), 8)
     page.click("#draw")

@@ -1,7 +1,9 @@
 """Painting where a word goes, in a browser: by mouse, finger and numbers; back and again."""
 
+import numpy as np
 import pytest
 
+from limelight.pipeline.requests.places import Mask
 from tests.app.ui.gestures import DROP, draw, put, set_steps, wait_for_value
 
 pytestmark = pytest.mark.browser
@@ -65,6 +67,30 @@ def test_numbers_do_it_without_a_mouse(drawn):
     assert drawn.evaluate(VALUE) is None
 
 
+def test_a_brush_paints_a_mask_stroke_by_stroke(drawn):
+    drawn.select_option(".place-shape", "brush")
+    _paint(drawn, "apple", (0.1, 0.5), (0.4, 0.5))
+    _drag(drawn, (0.1, 0.7), (0.4, 0.7))
+    (item,) = drawn.evaluate(VALUE)["paint"]
+    mask = Mask.read("the mask", item["mask"])
+    levels = np.frombuffer(mask.levels, np.uint8).reshape(mask.height, mask.width)
+    assert (mask.width, mask.height) == (64, 64)
+    rows = np.flatnonzero(levels[:, 16])
+    assert [rows.min(), rows.max()] == pytest.approx([0.44 * 64, 0.76 * 64], abs=1.5)
+    assert levels[:, 40:].max() == 0
+    drawn.get_by_label("Hold apple firmly").check()
+    assert drawn.evaluate(VALUE)["paint"][0]["hand"] == "firm"
+    drawn.click(".draw-again")
+    drawn.wait_for_selector(".compare-captions")
+    (painted,) = drawn.evaluate("limelight.picture.settings.paint")
+    assert (painted["mask"], painted["hand"]) == (item["mask"], "firm")
+    drawn.click("#tab-picture")
+    for _ in range(3):  # the hand, and two strokes
+        drawn.click(".undo-place")
+    assert drawn.evaluate(VALUE) is None
+    drawn.select_option(".place-shape", "box")
+
+
 def test_a_region_has_a_prompt_and_a_box(drawn):
     drawn.click(".place-region")
     drawn.locator(".place-prompt").fill("a blue car")
@@ -94,13 +120,13 @@ def test_the_same_seed_is_drawn_again_compared_and_comes_back(drawn):
 
     drawn.click("#tab-picture")
     history = drawn.locator(".history-list [role=listitem] button:first-child")
-    history.nth(1).click()  # the one without
+    history.last.click()  # the one without
     drawn.wait_for_function(f"{VALUE} === null")
     history.nth(0).click()
     drawn.wait_for_function(f"{VALUE}?.paint[0].word === 'apple'")
     assert drawn.locator(".boxes .box").count() == 1
 
-    history.nth(1).click()
+    history.last.click()
     drawn.wait_for_function(f"{VALUE} === null")
     drawn.evaluate(DROP, [image, "x.png"])
     drawn.wait_for_function(f"{VALUE}?.paint[0].word === 'apple'")

@@ -71,7 +71,7 @@ def test_inpainting_models_of_sd2_predict_noise() -> None:
 def test_what_is_assumed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         assert predict("sdxl").type == "epsilon"
-    assert "predicts epsilon, told by being sdxl with nothing else noted" in caplog.text
+    assert "predicts epsilon, according to being sdxl with nothing else noted" in caplog.text
 
 
 @pytest.mark.parametrize(

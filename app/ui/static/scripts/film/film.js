@@ -53,7 +53,9 @@ export class Film {
     const isOver = picture.state === "done";
     const parts = picture.is_whole === false ? picture.count : 0; // of the example, the rest comes when it is asked for
     const count = isOver ? Math.max(stepsOf(maps), picture.film?.at(-1)?.index ?? 0, parts) : 0;
-    $(this.element, ".film").hidden = count < 2;
+    const bar = $(this.element, ".film");
+    bar.hidden = isOver && count < 2;
+    bar.inert = !isOver; // it stays where it is while the next picture is drawn
     if (this.picture?.id === picture.id && this.picture?.film === picture.film && this.count === count)
       return;
     const step = this.isWhole || count !== this.count ? count + 1 : Number(this.slider.value);

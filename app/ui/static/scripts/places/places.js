@@ -1,8 +1,9 @@
 // Where words shall be, and regions with a prompt of their own: boxes on the picture, and a list of them.
 
 import { nounOf } from "../light.js";
+import { layer } from "./brush.js";
 import { Drawing } from "./drawing.js";
-import { heading, row } from "./row.js";
+import { row } from "./row.js";
 
 const COLOURS = ["#ff6b6b", "#4dabf7", "#ffd43b", "#69db7c", "#da77f2", "#ffa94d", "#63e6be", "#f783ac"];
 const START = [0.25, 0.25, 0.75, 0.75]; // a box that is set by numbers
@@ -20,7 +21,8 @@ export class Places {
     this.heads = []; // are kept as they come
     this.past = []; // lists before each change
     this.target = null; // what the next box on the picture is for
-    this.drawing = new Drawing($(element, ".frame"), (box) => this.drawn(box));
+    this.drawing = new Drawing($(element, ".frame"), (place) => this.drawn(place));
+    $(element, ".place-shape").addEventListener("input", () => this.aim(this.target));
     $(element, ".undo-place").addEventListener("click", () => this.undo());
     $(element, ".draw-again").addEventListener("click", () => this.drawAgain());
     document.addEventListener("keydown", (event) => {
@@ -87,15 +89,23 @@ export class Places {
       return;
     }
     this.target = target;
+    this.drawing.isBrush = $(this.element, ".place-shape").value === "brush";
+    this.drawing.stored = typeof target === "number" ? this.list[target].item.mask : null;
     this.drawing.isOn = target !== null;
     this.mark();
   }
 
-  drawn(box) {
+  /** Takes a box or a mask that was drawn; the brush stays, to go on with. */
+  drawn(place) {
     const { target } = this;
-    if (typeof target === "number") this.change(target, { ...this.list[target].item, box });
-    else this.add({ kind: "paint", item: { word: target.word, box } });
-    this.aim(null);
+    if (typeof target !== "number") this.add({ kind: "paint", item: { word: target.word, ...place } });
+    else {
+      const { box, mask, ...rest } = this.list[target].item;
+      if (this.list[target].kind === "regions") delete rest.word; // it lay where that is
+      this.change(target, { ...rest, ...place });
+    }
+    const last = typeof target === "number" ? target : this.list.length - 1;
+    this.aim(place.mask ? last : null);
   }
 
   add(place) {
@@ -103,12 +113,11 @@ export class Places {
   }
 
   change(i, item) {
-    const { mask, ...rest } = item; // a box takes the place of a mask, and of a word to lie on
-    if (item.box && this.list[i].kind === "regions") delete rest.word;
-    this.set(this.list.map((place, k) => (k === i ? { ...place, item: item.box ? rest : item } : place)));
+    this.set(this.list.map((place, k) => (k === i ? { ...place, item } : place)));
   }
 
   remove(i) {
+    this.aim(null);
     this.set(this.list.filter((_, k) => k !== i));
   }
 
@@ -134,10 +143,7 @@ export class Places {
     const empty = this.list.findIndex(({ item }) => item.prompt?.trim() === "");
     if (empty >= 0) {
       this.viewer.say("A region has no prompt yet: say what it shows, or remove it.", "error");
-      this.element
-        .querySelectorAll(".places-list li:not(.places-heading)")
-        [empty].querySelector("input")
-        .focus();
+      this.element.querySelectorAll(".places-list li")[empty].querySelector("input").focus();
       return;
     }
     this.viewer.again({ places: this.value ?? { paint: [], regions: [], heads: [] } });
@@ -151,7 +157,6 @@ export class Places {
     const focus = document.activeElement?.dataset?.key;
     const list = $(this.element, ".places-list");
     list.replaceChildren(...this.list.map((place, i) => row(place, i, this)));
-    if (this.list.length) list.prepend(heading());
     if (focus) list.querySelector(`[data-key="${focus}"]`)?.focus();
     $(this.element, ".boxes").replaceChildren(
       ...this.list.map((place, i) => box(place, this.colour(i))).filter(Boolean),
@@ -168,7 +173,10 @@ export class Places {
     button.setAttribute("aria-pressed", isOn);
     const what = this.target?.word ?? this.word;
     const name = what === null ? "a word" : `“${what}”`;
-    button.textContent = isOn ? "Drag a box on the picture" : `Paint where ${name} goes`;
+    const how = this.drawing.isBrush
+      ? "Paint on the picture; press here to end"
+      : "Drag a box on the picture";
+    button.textContent = isOn ? how : `Paint where ${name} goes`;
     const colours = new Map(
       this.list.flatMap(({ kind, item }, i) => (kind === "paint" ? [[item.word, this.colour(i)]] : [])),
     );
@@ -181,6 +189,7 @@ export class Places {
 
 /** A place on the picture. */
 function box({ kind, item }, colour) {
+  if (item.mask) return layer(item.mask, colour);
   if (!item.box) return null;
   const [left, top, right, bottom] = item.box.map((part) => `${100 * part}%`);
   const shape = document.createElement("div");

@@ -2,21 +2,6 @@
 
 const SIDES = ["left", "top", "right", "bottom"];
 
-/** What the numbers are. */
-export function heading() {
-  const line = document.createElement("li");
-  line.className = "places-heading";
-  line.setAttribute("aria-hidden", "true"); // each number says it too
-  line.append(
-    ...[...SIDES, "%"].map((side) => {
-      const name = document.createElement("span");
-      name.textContent = side;
-      return name;
-    }),
-  );
-  return line;
-}
-
 export function row({ kind, item }, i, places) {
   const line = document.createElement("li");
   line.style.setProperty("--colour", places.colour(i));
@@ -25,8 +10,11 @@ export function row({ kind, item }, i, places) {
   dot.setAttribute("aria-hidden", "true");
   line.append(dot, kind === "paint" ? label(item.word) : prompt(item, i, places));
   if (item.box) line.append(...SIDES.map((side, k) => number(item, name, side, k, i, places)));
-  else line.append(label(item.mask ? "by a mask" : `where “${item.word}” is`));
-  const move = button("Drag", `Drag a new box for ${name || "the region"}`, () => places.aim(i));
+  else line.append(label(item.mask ? "painted" : `where “${item.word}” is`));
+  if (kind === "paint") line.append(firm(item, name, i, places));
+  const move = button("Draw", `Draw the place of ${name || "the region"} on the picture`, () =>
+    places.aim(i),
+  );
   const bin = button("×", `Remove the place of ${name || "the region"}`, () => places.remove(i));
   line.append(move, bin);
   return line;
@@ -53,7 +41,6 @@ function number(item, name, side, k, i, places) {
   const field = document.createElement("input");
   Object.assign(field, { type: "number", min: 0, max: 100, step: 1, value: Math.round(100 * item.box[k]) });
   field.dataset.key = `${i}-${side}`;
-  field.title = `${side}, in percent`;
   field.setAttribute("aria-label", `${side} of ${name || "the region"}, in percent`);
   field.addEventListener("change", () => {
     const box = [...item.box];
@@ -61,7 +48,27 @@ function number(item, name, side, k, i, places) {
     if (box[0] < box[2] && box[1] < box[3]) places.change(i, { ...item, box });
     else field.value = Math.round(100 * item.box[k]); // it would have no inside
   });
-  return field;
+  const whole = document.createElement("label");
+  whole.className = "side";
+  whole.append(`${side} %`, field);
+  return whole;
+}
+
+/** Whether the picture is led until the word is there: surer, and about twice as slow. */
+function firm(item, name, i, places) {
+  const field = document.createElement("input");
+  field.type = "checkbox";
+  field.checked = (item.hand ?? "loose") !== "loose";
+  field.dataset.key = `${i}-firm`;
+  field.setAttribute("aria-label", `Hold ${name} firmly`);
+  field.addEventListener("change", () =>
+    places.change(i, { ...item, hand: field.checked ? "firm" : "loose" }),
+  );
+  const whole = document.createElement("label");
+  whole.className = "firm";
+  whole.title = "Leads the picture until the word is there: surer, and about twice as slow";
+  whole.append(field, "firmly");
+  return whole;
 }
 
 function button(text, name, action) {

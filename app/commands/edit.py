@@ -1,0 +1,52 @@
+"""`limelight edit`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from limelight.app.commands.generate import draw
+from limelight.app.commands.options import grouped, load_options
+from limelight.app.load import LoadOptions
+from limelight.pipeline.adapters.files import recorded_files
+from limelight.pipeline.errors import UsageError
+from limelight.pipeline.requests.fields import FIELDS
+
+_LOAD = load_options("adapters", "variant", "vae", "attention", "device", "dtype", "offload")
+
+
+@grouped
+def edit(
+    file: Path,
+    prompt: str,
+    *,
+    keep: Annotated[
+        str, typer.Option(help="cross,self: until which fractions of the steps the picture is kept.")
+    ] = "0.8,0.4",
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .png file or a folder.")] = Path(
+        "outputs"
+    ),
+    model: Annotated[
+        str | None, typer.Option(help="Where the model is; needed unless FILE was drawn with `default`.")
+    ] = None,
+    load: Annotated[LoadOptions, _LOAD],
+) -> None:
+    """Draw FILE, a PNG saved by Limelight, again with the words of PROMPT, and keep the rest of it."""
+    from limelight.pipeline.results.png import is_foreign, read_record, request_of
+
+    record = read_record(file)
+    if is_foreign(record):
+        raise UsageError(f"{file} was drawn by another program; an edit needs one that Limelight drew")
+    made_by = record.get("model", {})
+    if model is None and made_by.get("name") != "default":
+        raise UsageError(f"{file} was drawn with {made_by.get('name')!r}; say where it is with --model")
+    base, kept = request_of(record), FIELDS["keep"].value.check("keep", keep)
+    asked = replace(base, prompt=prompt, edit_of=base.prompt, keep=kept, expansion=None)
+    used = replace(
+        load,
+        model=model or "default",
+        dtype=load.dtype or record.get("dtype"),
+        adapters=recorded_files(record.get("adapters", []), load.adapters),
+    )
+    draw([asked], output, used)

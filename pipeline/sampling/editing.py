@@ -1,0 +1,83 @@
+"""An edit of the words: a picture that looks where another one looks, as far as their prompts agree.
+
+Source: Hertz et al. 2022, arXiv:2208.01626, section 3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from limelight.attention.steering import Lend, Steering
+from limelight.pipeline.maps.heatmaps import HeatMaps
+from limelight.pipeline.models.model import Model
+from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.sampling.sampler import Role, Trajectory
+from limelight.pipeline.text.align import Alignment
+
+# Self-attention is kept on grids of at most a quarter of the latent's sides, or of so many positions a side:
+# finer ones hold what things look like, and not where they stand.
+COARSE, FEW = 4, 8
+
+
+class Editing:
+    """What an edit's rows take from those of the picture that it keeps.
+
+    Args:
+        request: resolved.
+    """
+
+    def __init__(self, request: GenerationRequest, model: Model, alignment: Alignment) -> None:
+        assert request.width and request.height, "the request is not resolved"
+        _, *size = model.latent_shape(request.height, request.width)
+        own = [site for site in model.unet.sites if site.kind == "self"]
+        most = max(min(size) // COARSE, FEW)
+        coarse = [site.name for site in own if min(site.grid(*size)) <= most]
+        self._sites = frozenset(coarse)
+        self._cross, self._own = request.keep
+        self._values = alignment.tokens.to(model.unet.device)
+        self._rest = (1 - alignment.share).to(model.unet.device)
+
+    def rows(
+        self, roles: Sequence[Role], progress: float, maps: HeatMaps | None = None
+    ) -> list[Steering | None]:
+        """The steering of each row of a prediction.
+
+        Args:
+            progress: the fraction of the pass's predictions that are made.
+        """
+        keeps_cross, keeps_self = progress < self._cross, progress < self._own
+        if not keeps_cross and not keeps_self:
+            return [None] * len(roles)
+        keeps_own = keeps_cross and bool(self._rest.any())
+        lend = Lend(
+            row=-(len(roles) // 2),
+            values=self._values if keeps_cross else None,
+            keeps_own=keeps_own,
+            sites=self._sites if keeps_self else frozenset(),
+        )
+        steering = Steering(lend=lend, tokens=self._rest if keeps_own else None)
+        return [steering if role == "prompt" else None for role in roles]
+
+
+def paired(base: Trajectory, edit: Trajectory) -> Trajectory:
+    """Two trajectories of the same steps, asked in one call: the rows of the base come first. Returns both
+    latents, 2 c h w."""
+    roles: dict[Role, Role] = {"negative": "base negative", "prompt": "base"}
+    asked = [next(base), next(edit)]
+    latents: list[Tensor] = []
+    while not latents:
+        first, second = asked
+        rows = yield replace(
+            second,
+            x=torch.cat((first.x, second.x)),
+            roles=[*(roles[role] for role in first.roles), *second.roles],
+        )
+        parts = rows.split(len(first.x))
+        for i, (trajectory, part) in enumerate(zip((base, edit), parts, strict=True)):
+            try:
+                asked[i] = trajectory.send(part)
+            except StopIteration as finished:
+                latents.append(finished.value)
+    return torch.cat(latents)
