@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ class Run:
         Raises:
             OutputLost: the folder is full, or gone.
         """
-        with Journal(self.output / JOURNAL / f"{self.world.worker}.jsonl") as journal:
+        with self._threads(), Journal(self.output / JOURNAL / f"{self.world.worker}.jsonl") as journal:
             owner = Owner.me(self.world.run)
             journal.append({"begin": self.world.run, "pid": owner.pid, "host": owner.host}, flush=True)
             claims = Claims(self.ledger, journal, self.lock, self.world, list(self.rows))
@@ -120,10 +121,22 @@ class Run:
                 self._sum_up(journal)
 
     def find_workers(self, *, is_device_named: bool) -> int:
-        """The number of processes on this machine that draw the remaining rows fastest; of an exact run all
-        rows, so that each process has as many threads, however often the run was stopped."""
-        num_rows = len(self.rows) if self.engine.exact else len(self.rows) - self.num_done
-        return find_workers(self.engine.model, num_rows, is_device_named=is_device_named)
+        """The number of processes on this machine that draw the remaining rows fastest."""
+        return find_workers(
+            self.engine.model, len(self.rows) - self.num_done, is_device_named=is_device_named
+        )
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """An exact run on a CPU draws with one thread in each process: sums that more threads share depend on
+        their number, and so on how many processes there are, and how many rows are left."""
+        before = torch.get_num_threads()
+        if self.engine.exact and self.engine.model.unet.device.type == "cpu":
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def draw_with_others(
         self, draw: Callable[[World, Stop], None], stop: Stop, report: Callable[[int], None], *, size: int

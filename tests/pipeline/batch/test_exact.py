@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from limelight.app.cli import app
@@ -15,6 +16,7 @@ from limelight.pipeline.batch.rows.rows import read_rows
 from limelight.pipeline.batch.run import Run, open_output
 from limelight.pipeline.batch.stop import Stop
 from limelight.pipeline.batch.world import World
+from limelight.pipeline.sampling import engine
 from tests.pipeline.batch.conftest import Draw, write_rows
 
 ROWS = [f"a cat,{seed},{2 + seed % 3}" for seed in range(6)]
@@ -52,6 +54,27 @@ def test_exact_pictures_are_not_those_of_a_run_that_is_not(tmp_path: Path, sd_fo
     run_here(tmp_path / "out", sd_folder, exact=False)
     run_here(tmp_path / "out", sd_folder, exact=True)
     assert len(bytes_of(tmp_path / "out")) == 2 * len(ROWS)
+
+
+@pytest.mark.parametrize(("exact", "expected"), [(True, 1), (False, 2)])
+def test_an_exact_process_draws_with_one_thread_however_many_there_are(
+    tmp_path: Path, sd_folder: Path, monkeypatch: pytest.MonkeyPatch, exact: bool, expected: int
+) -> None:
+    """Sums that threads share depend on their number: the model in the box shows it."""
+    found: set[int] = set()
+    predict = engine.predict
+    monkeypatch.setattr(engine, "predict", lambda *a: (found.add(torch.get_num_threads()), predict(*a))[1])
+    decode = engine.decode_with_notes
+    monkeypatch.setattr(
+        engine, "decode_with_notes", lambda *a: (found.add(torch.get_num_threads()), decode(*a))[1]
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run_here(tmp_path / "out", sd_folder, exact=exact)
+        assert (found, torch.get_num_threads()) == ({expected}, 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_command_takes_exact(tmp_path: Path, sd_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

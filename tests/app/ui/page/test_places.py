@@ -133,6 +133,21 @@ def test_the_same_seed_is_drawn_again_compared_and_comes_back(drawn):
     wait_for_value(drawn, "#prompt textarea", PROMPT)
 
 
+def test_a_head_is_switched_off_by_a_click_and_compared(drawn):
+    draw(drawn, PROMPT)
+    drawn.click("#tab-attention")
+    drawn.wait_for_selector(".head-tiles figure")
+    drawn.get_by_label("Switch head 2 off, and draw again").click()
+    drawn.wait_for_selector(".compare-captions")
+    (head,) = drawn.evaluate("limelight.picture.settings.heads")
+    assert (head["head"], head["scale"]) == (1, 0)
+    assert head["site"].startswith("up_blocks.")
+    assert "heads Up 2 · layer 1:2" in drawn.locator(".compare-captions").inner_text()
+    drawn.click("#tab-attention")
+    drawn.wait_for_function("document.querySelectorAll('.head-tiles button')[1]?.textContent === 'is off'")
+    drawn.click("#tab-picture")
+
+
 def test_a_better_start_is_found_and_said_why(drawn):
     drawn.get_by_label("Find a better start").click()
     drawn.get_by_role("option", name="of 4").click()

@@ -100,7 +100,7 @@ export class Attention {
     const layer = sites.find((each) => each.name === this.site);
     const section = part(
       `Heads of ${shortSite(this.site)}`,
-      "Where each head looks for the word. The number says how concentrated it is: 0.00 is the same everywhere, 1.00 is a single position.",
+      "Where each head looks for the word. The number says how concentrated it is: 0.00 is the same everywhere, 1.00 is a single position. Switch one off to see what it did.",
     );
     const row = document.createElement("div");
     row.className = "head-tiles";
@@ -109,11 +109,29 @@ export class Attention {
       const figure = document.createElement("figure");
       const caption = document.createElement("figcaption");
       caption.textContent = `Head ${head + 1} · ${concentration(one.values).toFixed(2)}`;
-      figure.append(this.tile(one, rangeOf(one.values)[1]), caption);
+      figure.append(this.tile(one, rangeOf(one.values)[1]), caption, this.off(head));
       row.append(figure);
     }
     section.append(row);
     return section;
+  }
+
+  /** Draws the picture again without a head, and compares. */
+  off(head) {
+    const { paint = [], regions = [], heads = [] } = this.viewer.picture.settings;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "button";
+    const isOff = heads.some((each) => each.site === this.site && each.head === head);
+    button.disabled = isOff;
+    button.textContent = isOff ? "is off" : "Switch off";
+    button.setAttribute("aria-label", `Switch head ${head + 1} off, and draw again`);
+    button.addEventListener("click", () =>
+      this.viewer.again({
+        places: { paint, regions, heads: [...heads, { site: this.site, head, scale: 0 }] },
+      }),
+    );
+    return button;
   }
 
   tile(one, most) {

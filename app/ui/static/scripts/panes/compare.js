@@ -1,7 +1,7 @@
 // Two pictures, one over the other, with a slider between them, and the light of a word on both.
 
 import { compose, sizeOf } from "../film/compose.js";
-import { chipsOf, lightOf, percent, wordsOf } from "../light.js";
+import { chipsOf, lightOf, percent, shortSite, wordsOf } from "../light.js";
 import { MEAN, unpack } from "../maps.js";
 
 const LONGEST = 640; // pixels of a picture
@@ -159,7 +159,14 @@ function caption(picture, other) {
 function shown(value) {
   if (value === null) return "none";
   if (Array.isArray(value))
-    return value.length ? value.map((each) => each.word ?? each.prompt ?? each).join(", ") : "none";
+    return value.length
+      ? value
+          .map(
+            (each) =>
+              each.prompt ?? each.word ?? (each.site ? `${shortSite(each.site)}:${each.head + 1}` : each),
+          )
+          .join(", ")
+      : "none";
   return typeof value === "object" ? "another" : value;
 }
 
