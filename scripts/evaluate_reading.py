@@ -1,44 +1,79 @@
-"""Scores the denoiser's check of words on composed scenes: `python -m scripts.evaluate_check`.
+"""Scores what the model reads in composed scenes of two things: `python -m scripts.evaluate_reading`.
 
-Every scene has two things. It is checked against its caption, and against the caption with one noun or one
-colour replaced. The table has the area under the ROC curve: how often a word that is true has a higher score
-than one that is not.
+Masks: what `word_mask` finds for each noun is compared with the pixels that the thing covers. Check: every
+scene is checked against its caption, and against the caption with one noun or one colour replaced; the table
+has the area under the ROC curve: how often a true word has a higher score than a false one.
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from limelight.pipeline import TextToImagePipeline
-from limelight.pipeline.sampling.check import Check
+from limelight.pipeline.reading.check import Check
 from scripts.evaluate_maps import PAIRS
 from scripts.training.config import SHIPPED
-from scripts.training.data import World
-from scripts.training.scoring.scores import plain
+from scripts.training.data import Batch, World
+from scripts.training.scoring.scores import interval, plain
+from scripts.training.scoring.truth import truths_of
 from scripts.world.scene import Scene, sample_scene
 from scripts.world.vocabulary import COLOURS, NOUNS
 
-SEED = 32_000
+SEED = 31_000
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
-    parser.add_argument("--scenes", type=int, default=100)
+    parser.add_argument("--scenes", type=int, default=50)
+    parser.add_argument("--only", choices=("masks", "check"))
     arguments = parser.parse_args()
-    pipe = TextToImagePipeline.from_pretrained(device="cpu", max_rows=12)
+    pipe = TextToImagePipeline.from_pretrained(device="cpu", max_rows=8)
     world = World(arguments.world, SHIPPED.mixture, SHIPPED.seed)
     rng = np.random.default_rng(SEED)
     scenes = [sample_scene(rng, PAIRS) for _ in range(arguments.scenes)]
-    images = world.compose(scenes, rng).images.permute(0, 2, 3, 1)
-    pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte().numpy()
+    batch = world.compose(scenes, rng)
+    pixels = ((batch.images.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
+    images = [Image.fromarray(each) for each in pixels]
+    if arguments.only != "check":
+        score_masks(pipe, batch, images)
+    if arguments.only != "masks":
+        score_check(pipe, scenes, images, rng)
+    return 0
+
+
+def score_masks(pipe: TextToImagePipeline, batch: Batch, images: Sequence[Image.Image]) -> None:
+    nouns = [truth for truth in truths_of(batch) if truth.kind == "noun"]
+    print("| mask of a noun | nouns | IoU | share of the thing that it covers |\n|---|--:|--:|--:|")
+    for grow, name in ((0, "as found"), (1, "grown by one position, as it is drawn again")):
+        overlaps, covered = [], []
+        for truth in nouns:
+            prompt = plain(batch.scenes[truth.scene])
+            mask = pipe.word_mask(images[truth.scene], truth.word, prompt=prompt, grow=grow)
+            found, true = np.asarray(mask) == 255, truth.mask.numpy()
+            overlaps.append((found & true).sum() / (found | true).sum())
+            covered.append((found & true).sum() / true.sum())
+        low, high = interval(np.array(overlaps), np.random.default_rng(0))
+        print(
+            f"| {name} | {len(nouns)} | {np.mean(overlaps):.3f} ({low:.3f} to {high:.3f}) "
+            f"| {np.mean(covered):.3f} |"
+        )
+
+
+def score_check(
+    pipe: TextToImagePipeline,
+    scenes: Sequence[Scene],
+    images: Sequence[Image.Image],
+    rng: np.random.Generator,
+) -> None:
     scores: dict[tuple[str, bool], list[float]] = {}
     seconds = []
-    for scene, image in zip(scenes, map(Image.fromarray, pixels), strict=True):
+    for scene, image in zip(scenes, images, strict=True):
         for kind, word, wrong in changes(scene, rng):
             for said, is_true in ((word, True), (wrong, False)):
                 began = time.perf_counter()
@@ -55,7 +90,6 @@ def main() -> int:
         print(
             f"| {kind} | {len(true)} + {len(false)} | {area:.3f} | {true.mean():.2f} | {false.mean():.2f} |"
         )
-    return 0
 
 
 def changes(scene: Scene, rng: np.random.Generator) -> list[tuple[str, str, str]]:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import RequestError
-from limelight.pipeline.sampling.check import Atom, Check, check, losses_of
+from limelight.pipeline.reading.check import Atom, Check, check, losses_of
 from limelight.pipeline.text.encoder import Word
 
 PROMPT = "a red apple to the left of a yellow star"
