@@ -70,7 +70,7 @@ def walk(each: Printed, clone: Path, environment: Mapping[str, str]) -> Walked:
 
 def _run_program(each: Printed, clone: Path, environment: Mapping[str, str]) -> str:
     if (package := PACKAGES.get(each.page)) is not None:
-        install = [clone / ".venv/bin/pip", "install", "--quiet", package]
+        install = [clone / ".venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", package]
         subprocess.run(install, cwd=clone, env=dict(environment), check=True, timeout=PATIENCE)
     done = subprocess.run(
         [clone / ".venv/bin/python", "-c", BEFORE.get(each.page, "") + each.text],
