@@ -56,7 +56,7 @@ def test_starts_are_tried_in_calls_of_the_prompts_rows_alone(
     steps = list(pipe.stream([request(pick=6)]))
     assert rows == [4, 2, 2, 2, 2]
     assert steps[-1].result is not None  # a request that records nothing is picked by maps too
-    assert steps[-1].result.info["pick"]["scores"][0] > 0
+    assert len(set(steps[-1].result.info["pick"]["scores"])) > 1
     assert steps[-1].result.maps is None
     assert [step.index for step in steps] == [1, 2, 3]
 
