@@ -38,11 +38,10 @@ test: .venv/installed-dev ## all tests but the slow ones and those that need a G
 	$(BIN)/python -m pytest -q -m "$(QUICK) and browser"
 
 # An int is a float, as type checkers have it (PEP 484). The two tests left out hold no tensor annotations to check
-# and take most of the time. Not yet checked: tests of the fast U-Net and of maps, since unet/fast passes an object that
-# is no AttentionRuntime where its annotations ask for one.
+# and take most of the time. Not yet checked: the other tests of the fast U-Net, and those of maps.
 shapes: .venv/installed-dev ## the tests of tensors again, with every annotation checked when a function is called
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser and not compile" \
-		--jaxtyping-packages='limelight,$(CHECKER)' tests/attention tests/unet/config tests/unet/weights tests/unet/test_parity.py \
+		--jaxtyping-packages='limelight,$(CHECKER)' tests/attention tests/unet/config tests/unet/weights tests/unet/test_parity.py tests/unet/fast/test_capture.py \
 		--ignore tests/attention/test_triton.py --deselect tests/attention/caches/test_pager.py::test_100_000_random_steps_leak_nothing \
 		--deselect tests/attention/test_runtime.py::test_tensors_that_do_not_fit_are_refused_after_some_that_did
 
@@ -56,7 +55,7 @@ check: .venv/installed-dev ## format, lint, types, import contract
 	$(BIN)/lint-imports
 	$(BIN)/biome check app/ui/static
 
-benchmark: .venv/installed-dev ## Limelight beside diffusers, in a few minutes, into build/benchmark.md
+benchmark: .venv/installed-dev ## Limelight compared with diffusers, in a few minutes, into build/benchmark.md
 	$(BIN)/python -m scripts.benchmark --quick -o build/benchmark.md
 
 docs: .venv/installed-dev ## the API reference, from docstrings, into build/reference/

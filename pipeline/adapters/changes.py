@@ -6,12 +6,13 @@ Every change knows the shape of its weight, and computes what is added to it.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 
+@runtime_checkable
 class Change(Protocol):
     @property
     def shape(self) -> tuple[int, ...] | None:

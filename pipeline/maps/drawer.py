@@ -1,7 +1,7 @@
 """The interface of objects that draw heat maps over a picture."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # optional
 Scale = Literal["shared", "own"]  # colours up to the largest value of all words, or of the word
 
 
+@runtime_checkable
 class Drawer(Protocol):
     """Draws heat maps over its picture."""
 

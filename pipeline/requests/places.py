@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from PIL import Image
 
@@ -17,6 +17,7 @@ MASK_SIDE = 64  # attention sees no finer; so a mask of any size goes into the r
 
 Box = tuple[float, float, float, float]
 Source = InputImage | Image.Image | str | os.PathLike[str]
+P = TypeVar("P", bound="Placed")  # typing.Self is not checked method by method
 
 
 class PlaceWarning(UserWarning):
@@ -113,7 +114,7 @@ class Placed:
         else:
             object.__setattr__(self, "mask", Mask.read(f"the mask of {self.name}", self.mask))
 
-    def opened(self) -> Self:
+    def opened(self: P) -> P:
         """With its mask read.
 
         Raises:
@@ -123,7 +124,7 @@ class Placed:
             return self
         return replace(self, mask=Mask.read(f"the mask of {self.name}", self.mask))
 
-    def within(self, folder: Path) -> Self:
+    def within(self: P, folder: Path) -> P:
         """With its file looked for in a folder, unless its path is a whole one."""
         return replace(self, mask=folder / self.mask) if isinstance(self.mask, Path) else self
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.places import Mask, Placed, place_of
@@ -17,6 +17,8 @@ MAX_WEIGHT = 10.0
 MAX_SCALE = 10.0
 HANDS = ("loose", "firm", "both")
 
+S = TypeVar("S", bound="Edit")
+
 
 class Edit:
     """One of a field's items; as text `WHAT@PLACE;OPTION=VALUE;...`, with options named as in Python."""
@@ -26,7 +28,7 @@ class Edit:
     pattern: ClassVar[re.Pattern[str]]
 
     @classmethod
-    def of(cls, value: Any) -> Self:
+    def of(cls: type[S], value: Any) -> S:
         """An item, one as it was stored, or as it is written on the command line.
 
         Raises:

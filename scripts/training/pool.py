@@ -25,7 +25,7 @@ class Chunk:
     mean: Float[Tensor, "n c h w"]
     std: Float[Tensor, "n c h w"]
     ids: Int[Tensor, "n m"]
-    told: Int[Tensor, "n m"]
+    relations: Int[Tensor, "n m"]
     named: Int[Tensor, "n m"]
     masks: Float[Tensor, "n 3 k k"]
 

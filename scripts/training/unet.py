@@ -157,7 +157,7 @@ def unet_stage(
             latents = F.avg_pool2d(latents, 2)
         denoising, context, dropped, maps = loss_of(step, latents, scenes.ids, model)
         unsaid = dropped[:, None]
-        relation = relation_loss(head, context, scenes.told.masked_fill(unsaid, UNSAID))
+        relation = relation_loss(head, context, scenes.relations.masked_fill(unsaid, UNSAID))
         grounding = maps.loss(scenes.named.masked_fill(unsaid, NOTHING), scenes.masks)
         total = denoising + config.unet.relation_weight * relation + config.unet.grounding_weight * grounding
         return total, {"relation": relation.item(), "grounding": grounding.item()}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 PAGES = ("README.md", "docs/**/*.md")
 EXAMPLES = ("docs/examples/*.py", "docs/examples/*.ipynb")
+BREAK = "\n# the next block\n"  # between the programs of a page
 _BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"\s+#\s.*$")
 
@@ -44,7 +45,7 @@ def of_page(name: str, text: str) -> Iterator[Printed]:
             if command := _COMMENT.sub("", line).strip():
                 yield Printed(name, "sh", command)
     if programs:
-        yield Printed(name, "python", "\n".join(programs))
+        yield Printed(name, "python", BREAK.join(programs))
 
 
 def examples(root: Path) -> list[Printed]:

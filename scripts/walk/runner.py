@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.walk.expected import BEFORE, NOT_RUN, PACKAGES, Expected, expected_of
+from scripts.walk.expected import BEFORE, NOT_RUN, PACKAGES, Expected, expected_of, runnable
 from scripts.walk.pages import Printed
 
 PATIENCE = 900.0  # seconds; the installation takes minutes
@@ -70,10 +70,10 @@ def walk(each: Printed, clone: Path, environment: Mapping[str, str]) -> Walked:
 
 def _run_program(each: Printed, clone: Path, environment: Mapping[str, str]) -> str:
     if (package := PACKAGES.get(each.page)) is not None:
-        install = [clone / ".venv/bin/pip", "install", "--quiet", package]
+        install = [clone / ".venv/bin/pip", "install", "--quiet", "--disable-pip-version-check", package]
         subprocess.run(install, cwd=clone, env=dict(environment), check=True, timeout=PATIENCE)
     done = subprocess.run(
-        [clone / ".venv/bin/python", "-c", BEFORE.get(each.page, "") + each.text],
+        [clone / ".venv/bin/python", "-c", BEFORE.get(each.page, "") + runnable(each.text)],
         cwd=clone,
         env=dict(environment) | {"MPLBACKEND": "Agg"},
         capture_output=True,

@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 
 from limelight import Result
-from scripts.walk.expected import COMMANDS, NOT_RUN, PACKAGES, Expected, expected_of, not_expected
-from scripts.walk.pages import Printed, examples, of_page, printed
+from scripts.walk.expected import (
+    COMMANDS,
+    LEFT_OUT,
+    NOT_RUN,
+    PACKAGES,
+    Expected,
+    expected_of,
+    not_expected,
+    runnable,
+)
+from scripts.walk.pages import BREAK, Printed, examples, of_page, printed
 from scripts.walk.runner import clean_environment, walk
 from scripts.walk_readme import run
 
@@ -37,7 +46,7 @@ def test_a_page_is_commands_and_one_program() -> None:
     assert [(each.language, each.text) for each in of_page("p.md", PAGE)] == [
         ("sh", 'limelight "a red apple"'),
         ("sh", "VAR=1 limelight    ui"),
-        ("python", "one = 1\n\ntwo = one + 1\n"),
+        ("python", f"one = 1\n{BREAK}two = one + 1\n"),
     ]
 
 
@@ -53,8 +62,14 @@ def test_a_page_says_which_package_it_needs() -> None:
         assert f"pip install {package}" in (ROOT / page).read_text(encoding="utf-8")
 
 
+def test_blocks_that_need_a_model_of_ones_own_are_left_out_and_no_others() -> None:
+    assert runnable(f"a = 1{BREAK}load('sdxl-base'){BREAK}b = 2") == f"a = 1{BREAK}b = 2"
+    programs = [each.text for each in FOUND if each.language == "python"]
+    assert all(any(mark in program for program in programs) for mark in LEFT_OUT)
+
+
 def test_what_is_not_run_is_shown_by_a_test() -> None:
-    reasons = [*NOT_RUN.values(), *(entry.skipped for entry in COMMANDS if entry.skipped)]
+    reasons = [*NOT_RUN.values(), *LEFT_OUT.values(), *(entry.skipped for entry in COMMANDS if entry.skipped)]
     for reason in reasons:
         assert (ROOT / reason.partition("; ")[2]).exists(), reason
 

@@ -121,25 +121,23 @@ def capture(
     """The result of `compute`, and a function that computes it again for inputs of the same shapes and
     strides. The function is `compute` itself if that reads numbers into Python, which may branch on them."""
     mode = GraphMode(inputs, attention)
-    through = None if attention is None else _Attention(mode, attention)
+    through = None
+    if attention is not None:
+        through = _Attention(attention.plan, context=attention.context, mode=mode, runtime=attention)
     with mode:
-        results = compute(inputs, through)  # type: ignore[arg-type]  # stands for the runtime
+        results = compute(inputs, through)
     if not mode.is_repeatable:
         return results, compute
     function, constants = mode.function(results)
     return results, lambda inputs, attention: function(*inputs.values(), attention, *constants)
 
 
-@dataclass(frozen=True, slots=True)
-class _Attention:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attention(AttentionRuntime):
     """Replaces the runtime in a capture; each of its calls is one operation."""
 
     mode: GraphMode
     runtime: AttentionRuntime
-
-    @property
-    def context(self) -> ContextRows | None:
-        return self.runtime.context
 
     def attend_self(self, *args: Any, **facts: Any) -> Tensor:
         return self.mode.as_one(_attend_self, self.runtime, *args, **facts)

@@ -15,7 +15,6 @@ from limelight.unet.weights.header import (
     TruncatedWeights,
     WeightsError,
     open_weights,
-    read_header,
 )
 
 Place = tuple[Path, TensorEntry]
@@ -62,19 +61,6 @@ def read_places(
 def read_tensor(path: str | Path, entry: TensorEntry) -> Tensor:
     """One tensor, as stored."""
     return read_places({"": (Path(path), entry)})[""]
-
-
-def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """Name -> tensor for a whole safetensors file, as stored; used for adapters, which belong to no module.
-
-    Raises:
-        WeightsError: the file cannot be used, or a tensor has NaN or infinity.
-    """
-    path = Path(path)
-    tensors = read_places({name: (path, entry) for name, entry in read_header(path).items()})
-    for name, tensor in tensors.items():
-        require_finite(tensor, name, path)
-    return tensors
 
 
 def require_finite(tensor: Tensor, name: str, path: Path) -> None:

@@ -75,11 +75,11 @@ def by_key(row: Row, key: str, num_rows: int) -> str:
 
 
 def by_prompt(row: Row, num_rows: int) -> str:
-    """`0001-a-red-apple.png`: the number in the manifest, and the id or words of the prompt."""
+    """`0001-a-red-apple.png`: the number in the manifest, the id if there is one, words of the prompt."""
     digits = max(_DIGITS, len(str(num_rows)))
     number = f"{row.number:0{digits}}"
-    words = row.id or words_of(str(row.values.get("prompt", "")))
-    name = f"{number}-{words}.png" if words else f"{number}.png"
+    words = words_of(str(row.values.get("prompt", "")))
+    name = f"{'-'.join(filter(None, (number, row.id, words)))}.png"
     return name if num_rows <= MAX_FLAT else f"{number[:-3]}/{name}"
 
 

@@ -196,3 +196,20 @@ def test_a_request_can_be_changed() -> None:
     assert replace(asked, seed=4).paint == asked.paint
     with pytest.raises(RequestError, match="paint has 'apple'"):
         replace(asked, prompt="a dog")
+
+
+def test_a_manifest_has_columns_for_guidance_by_attention_starts_and_edits(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(
+        "prompt,seed,pag_scale,freeu,pick,edit_of,keep,regions\n"
+        f'{PROMPT},0,3,"1.5,1.6,0.9,0.2",8,,,a car@word=dog\n'
+        f'{PROMPT},0,,,,a cat,"0.7,0.3",\n'
+    )
+    first, second = (row.request() for row in read_rows(manifest).rows)
+    assert first == request(pag_scale=3, freeu=(1.5, 1.6, 0.9, 0.2), pick=8, regions="a car@word=dog")
+    assert second == request(edit_of="a cat", keep=(0.7, 0.3))
+    manifest.write_text(f'prompt,freeu,pick\n{PROMPT},"1,2",\n{PROMPT},,100\n')
+    with pytest.raises(ManifestError) as refusal:
+        read_rows(manifest)
+    assert "line 2: freeu has 2 numbers; write b1,b2,s1,s2" in str(refusal.value)
+    assert "line 3: pick is 100; must be from 1 to 64" in str(refusal.value)

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import dataclass
 from itertools import accumulate
 
 import pytest
@@ -137,13 +138,11 @@ def test_several_results_of_which_some_go_unread():
             assert out.equal(expected)
 
 
-class Laid:
-    """Stands for a runtime, and lays out what it returns in one of two orders."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laid(AttentionRuntime):
+    """A runtime whose results have one of two memory layouts."""
 
-    context = None
-
-    def __init__(self, heads_first: bool) -> None:
-        self.heads_first = heads_first
+    heads_first: bool
 
     def attend_self(self, site: str, x: Tensor) -> Tensor:
         out = x * 2
@@ -157,10 +156,10 @@ def test_attention_may_lay_out_its_results_in_another_order_in_each_call(first):
         return y.transpose(1, 2)[:, 1:].permute(2, 0, 1, 3) * 3, y.unflatten(3, (2, 2)).transpose(3, 4) + 1
 
     with torch.inference_mode():
-        _, repeat = capture(compute, {"x": torch.randn(2, 3, 5, 4)}, Laid(first))
+        _, repeat = capture(compute, {"x": torch.randn(2, 3, 5, 4)}, Laid({}, heads_first=first))
         for heads_first in (True, False, True):
             x = torch.randn(2, 3, 5, 4)
-            found, expected = (run({"x": x}, Laid(heads_first)) for run in (repeat, compute))
+            found, expected = (run({"x": x}, Laid({}, heads_first=heads_first)) for run in (repeat, compute))
             assert all(map(torch.equal, found, expected))
 
 

@@ -27,7 +27,7 @@ def test_a_name_is_one_of_every_file_system(prompt: str, id: str) -> None:
         for count in (1, 10**6):
             for name in (by_key(row(prompt, own), KEY, count), by_prompt(row(prompt, own), count)):
                 assert set(name) <= SAFE
-                assert ".." not in name.split("/") and len(name) < 130
+                assert ".." not in name.split("/") and len(name) < 190
 
 
 def test_a_name_by_key_holds_nothing_of_the_prompt() -> None:
@@ -53,7 +53,7 @@ def test_words_of_a_prompt(prompt: str, words: str) -> None:
 
 def test_names_by_prompt_are_in_the_manifests_order() -> None:
     assert by_prompt(row("a red apple"), 8) == "0001-a-red-apple.png"
-    assert by_prompt(row("a red apple", "first", 12), 8) == "0012-first.png"
+    assert by_prompt(row("a red apple", "first", 12), 8) == "0012-first-a-red-apple.png"
     assert by_prompt(row("一", number=3), 8) == "0003.png"
     assert by_prompt(row("a cat", number=123456), 200_000) == "123/123456-a-cat.png"
 
