@@ -132,7 +132,7 @@ def _job(
     recorded = replace(request, record="site", record_extras=(), record_points=(), record_queries=())
     return Job(
         id=0,
-        request=replace(request, lossy_cache_interval=1),
+        request=replace(recorded, lossy_cache_interval=1),
         negative=prompt,
         prompt=prompt,
         trajectory=trajectory,
