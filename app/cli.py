@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from limelight.app import lifetime, report
 from limelight.app.commands.backends import backends
 from limelight.app.commands.batch import batch
+from limelight.app.commands.check import check
 from limelight.app.commands.convert import convert
 from limelight.app.commands.edit import edit
 from limelight.app.commands.generate import DRAW, generate, quoted
@@ -59,7 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (generate, edit, batch, backends, vocabulary, convert, ui, inspect, replay):
+for command in (generate, edit, batch, backends, vocabulary, convert, ui, inspect, check, replay):
     app.command()(command)
 
 

@@ -18,16 +18,17 @@ from limelight.pipeline.models.locate import locate_model
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.models.save import save_model
 from limelight.pipeline.models.single_file.load import load_single_file
+from limelight.pipeline.reading.change_mask import change_mask
+from limelight.pipeline.reading.check import Check, check
+from limelight.pipeline.reading.word_mask import word_mask
 from limelight.pipeline.requests.fields import RequestFields
 from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result, Step
-from limelight.pipeline.sampling.change_mask import change_mask
 from limelight.pipeline.sampling.compiled import Graphs
 from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.sampling.sampler import ChangeOf
-from limelight.pipeline.sampling.word_mask import word_mask
 
 
 class TextToImagePipeline:
@@ -186,7 +187,6 @@ class TextToImagePipeline:
         """White where an image shows what words name, black elsewhere: a mask to draw that part again.
 
         Args:
-            image: as a request takes it.
             prompt: describes the image and contains `words`; None is the words alone.
             grow: how many positions of the finest attention grid the mask is made wider on each side.
 
@@ -201,18 +201,25 @@ class TextToImagePipeline:
         """White where an image would be another if it were described by other words (DiffEdit).
 
         Args:
-            image: as a request takes it.
-            prompt: describes the image.
-            other: describes what it shall become.
-            grow: how many positions of the latent the mask is made wider on each side.
+            prompt: describes the image, and `other` what it shall become; the rest is that of `word_mask`.
 
         Raises:
             RequestError: the image cannot be read.
             PictureError: the model overflowed.
         """
-        return change_mask(
-            self.engine, GenerationRequest(prompt=prompt, image=image).opened(), other, grow=grow
-        )
+        request = GenerationRequest(prompt=prompt, image=image).opened()
+        return change_mask(self.engine, request, other, grow=grow)
+
+    def check(self, image: Source, prompt: str, *, seed: int = 0) -> Check:
+        """How well every word of a prompt fits an image, as this model sees it.
+
+        Args:
+            seed: of the noise that the model looks through.
+
+        Raises:
+            RequestError: the image cannot be read, or the model does not draw from words alone.
+        """
+        return check(self.engine, GenerationRequest(prompt=prompt, image=image, seed=seed).opened())
 
     def load_lora(
         self, path: str | os.PathLike[str], weight: float = 1.0, *, name: str | None = None

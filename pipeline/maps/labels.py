@@ -9,15 +9,11 @@ from jaxtyping import Bool, UInt8
 
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.selection import NoSuchMap
+from limelight.pipeline.text.small_words import SMALL_WORDS
 
 THRESHOLD = 0.4  # DAAM's, Tang et al. 2022, arXiv:2210.04885, section 4.1
 MAX_WORDS = 255  # an indexed PNG has 256 colours, and one stands for no word
 LEAST = 0.002  # of the picture; smaller regions are slivers between objects
-# Words that name nothing visible.
-_EMPTY = frozenset(
-    "a an the and or but of on in at to by for from with without as is are be this that its his her their "
-    "very some there which who".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +79,6 @@ def _nameable(maps: HeatMaps) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for word in maps.words():
         folded = word.text.casefold()
-        if folded not in _EMPTY and any(c.isalnum() or ord(c) > 0x2000 for c in folded):
+        if folded not in SMALL_WORDS and any(c.isalnum() or ord(c) > 0x2000 for c in folded):
             found.setdefault(folded, word.text)
     return tuple(found.values())

@@ -25,15 +25,9 @@ from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.pipeline.sampling.predict import predict
 from limelight.pipeline.sampling.steering import RequestSteering
 from limelight.pipeline.text.encoder import Conditioning, Word, words_of
+from limelight.pipeline.text.small_words import SMALL_WORDS
 
 OVERLAP = 0.1  # how much the overlap of two words counts, compared with the maximum of the weaker
-# Words that stand for no thing of their own.
-SMALL_WORDS = frozenset(
-    "a an the this that these those some any each one two three four five six seven eight nine ten of on in "
-    "at to from by with without and or but not no is are was were be as for into onto over under above below "
-    "behind before between beside next near left right top front up down its it his her their my your "
-    "background style picture image photo drawing".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +132,7 @@ def _job(
     recorded = replace(request, record="site", record_extras=(), record_points=(), record_queries=())
     return Job(
         id=0,
-        request=replace(request, lossy_cache_interval=1),
+        request=replace(recorded, lossy_cache_interval=1),
         negative=prompt,
         prompt=prompt,
         trajectory=trajectory,

@@ -55,6 +55,9 @@ def test_starts_are_tried_in_calls_of_the_prompts_rows_alone(
     )
     steps = list(pipe.stream([request(pick=6)]))
     assert rows == [4, 2, 2, 2, 2]
+    assert steps[-1].result is not None  # a request that records nothing is picked by maps too
+    assert len(set(steps[-1].result.info["pick"]["scores"])) > 1
+    assert steps[-1].result.maps is None
     assert [step.index for step in steps] == [1, 2, 3]
 
 
@@ -121,7 +124,7 @@ def test_several_pictures_have_no_start_in_common() -> None:
     [
         ({"pick": 0}, "pick is 0; must be from 1 to 64"),
         ({"pick": 65}, "pick is 65; must be from 1 to 64"),
-        ({"pick": 2, "image": "a.png"}, "pick is 2 and image is given; a start is tried where"),
+        ({"pick": 2, "image": "a.png"}, "pick is 2 and image given; a start is tried where"),
         ({"pick": 2, "seed": MAX_SEED}, "seed + pick - 1 is"),
     ],
 )

@@ -95,7 +95,7 @@ def test_a_mask_can_be_loaded_and_an_image_gives_the_picture_its_shape(open_page
     mask.paste(255, (0, 0, 800, 800))
     page.set_input_files(".mask-file", file("mask.png", mask))
     page.wait_for_function(
-        "document.querySelector('.painter-hint').textContent.startsWith('What is painted')"
+        "document.querySelector('.painter-hint').textContent.startsWith('The painted part')"
     )
     draw(page, "a cat")
     settings = page.evaluate("limelight.picture.settings")

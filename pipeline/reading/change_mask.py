@@ -14,11 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.pipeline.errors import NonFinitePrediction
+from limelight.pipeline.reading.word_mask import dilated
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.sampling.begin import begin
 from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.sampling.predict import predict
-from limelight.pipeline.sampling.word_mask import dilated
 
 STRENGTH = 0.5  # of the noise
 STEPS = 50

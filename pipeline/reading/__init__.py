@@ -1,0 +1,1 @@
+"""What a picture shows, read by the model that draws."""
