@@ -33,6 +33,7 @@ class Expected:
 
 
 _DRAWN = r"\.png  \(seed \d+.*\)\n1 of 1 pictures in"
+_ACTED = r"where each word acted"
 _NO_FOLDER = r"stable-diffusion-v1-5 does not exist; give a folder"
 _NO_FILE = r"(model|style)\.safetensors (does not exist|is no file)"
 COMMANDS = (
@@ -55,7 +56,8 @@ COMMANDS = (
     Expected(command="limelight batch", says=r"gallery: file://", makes=["out/index.html"]),
     Expected(command="limelight .*--expand", says=r"prompt: .*apple"),
     Expected(command="limelight .*--count 4", says=r"4 of 4 pictures", makes=["pictures/*.png"]),
-    Expected(command="limelight .*--maps maps/", says=r"where each word acted", makes=["maps/*-maps.png"]),
+    Expected(command="limelight .*--maps lesson/", says=_ACTED, makes=["lesson/*-maps.png"]),
+    Expected(command="limelight .*--maps maps/", says=_ACTED, makes=["maps/*-maps.png"]),
     Expected(command="limelight", says=_DRAWN),
     Expected(
         command="accelerate launch", skipped="needs several GPUs; tests/pipeline/batch/test_processes.py"

@@ -154,9 +154,11 @@ class Guard:
             with self.studio.sessions.listening(session, address):
                 self.studio.nudge()
                 await self.app(scope, receive, sender)
-        except KeyError:  # gradio lets go of a session that left, and does not ask whether it is forgotten
+        except (KeyError, RuntimeError):  # of gradio and starlette, where a session is forgotten meanwhile
             if self.queue.knows(session):
                 raise
+            if sender.has_begun and not sender.has_ended:
+                await sender({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             if not sender.has_ended and not self.studio.sessions.is_here(session):
                 self.studio.stop(Visitor(session))  # the visitor left before the last message

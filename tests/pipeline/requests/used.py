@@ -5,6 +5,7 @@ _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _SHOWN = ("app/ui/output/frames.py", "pipeline/results/light_page.py")  # with the picture
 _MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
 _SIZE = (
+    "pipeline/reading/check.py",
     "pipeline/sampling/editing.py",  # of the latent
     "pipeline/sampling/passes.py",  # latents have it
     _MASKED,
@@ -33,15 +34,18 @@ _STEERING = (
     "app/ui/form/places.py",  # as a browser sends them
 )
 _SIZES = ("pipeline/sampling/passes.py", "pipeline/sampling/predict.py")  # SDXL's conditioning
-_FOUND = (
-    "pipeline/sampling/change_mask.py",
-    "pipeline/sampling/word_mask.py",
-)  # draw what a mask is read from
+_FOUND = (  # draw what a mask is read from, or a picture that is checked
+    "pipeline/reading/change_mask.py",
+    "pipeline/reading/check.py",
+    "pipeline/reading/word_mask.py",
+)
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
+        *_FOUND,
+        "app/commands/check.py",
         "app/commands/edit.py",  # the other one
         "pipeline/sampling/editing.py",  # whose row it is
         *_FOUND,
@@ -68,7 +72,6 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/rows/csv_cells.py",  # tells a header
         "pipeline/batch/rows/expand.py",  # alternatives
         "pipeline/batch/rows/file_names.py",
-        "pipeline/batch/rows/manifest.py",
         "pipeline/batch/rows/rows.py",
         "pipeline/batch/run.py",
         "pipeline/batch/summary/gallery.py",
@@ -78,7 +81,6 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/maps/request_maps.py",
         "pipeline/results/png.py",
         "pipeline/results/maps_export.py",
-        "pipeline/sampling/engine.py",
         "pipeline/sampling/sampler.py",  # whose row it is
         "pipeline/sampling/steering.py",  # which tokens a painted word has
         "pipeline/text_to_image.py",
@@ -93,9 +95,9 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/batch/run.py",
         "pipeline/maps/request_maps.py",
         "pipeline/results/png.py",
-        "pipeline/sampling/engine.py",
     ),
     "seed": (
+        "pipeline/text_to_image.py",
         *_FOUND,
         "app/commands/replay.py",  # in the file's name
         "app/commands/generate.py",  # printed
@@ -122,7 +124,6 @@ USED: dict[str, tuple[str, ...]] = {
     ),
     "num_steps": (
         *_FOUND,
-        "pipeline/sampling/job.py",  # of a request that failed before the first
         *_PAGE,
         *_PASSES,
         _SETTINGS,
@@ -135,7 +136,6 @@ USED: dict[str, tuple[str, ...]] = {
         *_FOUND,
         *_PAGE,
         *_PASSES,
-        "pipeline/sampling/engine.py",
         "pipeline/sampling/predict.py",
     ),
     "scheduler": (
@@ -148,11 +148,11 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/models/folder.py",  # the part of a model
         "pipeline/models/save.py",
         "pipeline/results/png.py",  # by label
-        "pipeline/sampling/engine.py",
     ),
     "width": _SIZE,
     "height": _SIZE,
     "image": (
+        *_FOUND,
         "app/commands/word_mask.py",
         "app/ui/output/pictures.py",
         "pipeline/text_to_image.py",
@@ -191,11 +191,11 @@ USED: dict[str, tuple[str, ...]] = {
         *_PAGE,
         *_PASSES,
         "pipeline/batch/worker.py",
-        "pipeline/results/png.py",
         "app/ui/studio/pace.py",
     ),
     "hires_strength": (*_FOUND, *_PAGE, *_PASSES, "pipeline/results/png.py"),
     "clip_skip": (
+        *_FOUND,
         "pipeline/sampling/begin.py",
         *_PAGE,
         "pipeline/sampling/steering.py",  # of regions' prompts
@@ -204,13 +204,12 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/engine.py",
     ),
     "prompt_syntax": (
+        *_FOUND,
         "pipeline/sampling/begin.py",
         *_PAGE,
         "app/ui/studio/studio.py",  # what is said of a prompt
         "pipeline/batch/worker.py",
         "pipeline/maps/request_maps.py",
-        "pipeline/results/foreign/a1111.py",
-        "pipeline/sampling/engine.py",
     ),
     "guidance_rescale": (*_PAGE, *_PASSES),
     "guidance_start": _PASSES,
@@ -223,7 +222,6 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/job.py",  # which prediction is computed whole
         *_PAGE,
         *_PASSES,
-        "pipeline/sampling/engine.py",
         "pipeline/sampling/predict.py",
     ),
     "paint": (*_STEERING, "pipeline/sampling/firm.py", "pipeline/sampling/passes.py"),

@@ -17,7 +17,7 @@ def test_sixty_clients_get_their_pictures_in_an_attack_and_memory_comes_back():
     with served() as (url, process):
         page = Page.at(url)
         with attacked(page):  # fills torch's and Python's own pools
-            honest(page, 12, AT_ONCE, STEPS)
+            honest(page, CLIENTS, AT_ONCE, STEPS)
         time.sleep(20)
         alone = honest(page, CLIENTS, AT_ONCE, STEPS)
         time.sleep(20)

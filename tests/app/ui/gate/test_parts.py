@@ -151,13 +151,16 @@ def test_large_bodies_that_are_on_their_way_are_bounded_and_small_ones_come_thro
     assert asyncio.run(bodies.read(_receiving(json.dumps({}).encode()), 2, "a")) == b"{}"
 
 
+@pytest.mark.parametrize("error", [KeyError, RuntimeError])
 @pytest.mark.parametrize("is_forgotten", [True, False])
-def test_a_stream_of_a_session_that_was_forgotten_meanwhile_is_no_fault(is_forgotten: bool) -> None:
-    """gradio raises KeyError where it ends the stream."""
-    known = [True, not is_forgotten]
+def test_a_stream_of_a_session_that_was_forgotten_meanwhile_is_no_fault(
+    is_forgotten: bool, error: type[Exception]
+) -> None:
+    """gradio raises KeyError where it ends the stream, and starlette RuntimeError where it goes on."""
+    known, sent = [True, not is_forgotten], []
 
     async def app(scope: object, receive: object, send: object) -> None:
-        raise KeyError("session")
+        raise error("session")
 
     sessions = SimpleNamespace(listening=lambda *given: nullcontext(), is_here=lambda session: False)
     studio = SimpleNamespace(
@@ -165,10 +168,18 @@ def test_a_stream_of_a_session_that_was_forgotten_meanwhile_is_no_fault(is_forgo
     )
     queue = SimpleNamespace(knows=lambda session: known.pop(0))
     guard = Guard(app, studio, None, queue)  # type: ignore[arg-type]
-    sender = SimpleNamespace(has_ended=False)
+
+    class Sender:
+        has_begun, has_ended = True, False
+
+        async def __call__(self, message: dict[str, object]) -> None:
+            sent.append(message)
+
+    sender = Sender()
     stream = guard._stream({"query_string": b"session_hash=a"}, None, sender, "")  # type: ignore[arg-type]
     if is_forgotten:
         asyncio.run(stream)
+        assert sent == [{"type": "http.response.body", "body": b"", "more_body": False}]
     else:
-        with pytest.raises(KeyError):
+        with pytest.raises(error):
             asyncio.run(stream)
