@@ -28,7 +28,7 @@ from limelight.pipeline.text.small_words import SMALL_WORDS
 
 TIMESTEPS = (300, 600)
 NOISES = 4  # at each timestep
-OTHERS = 1  # words that are tried in the place of one
+OTHERS = 2  # words that are tried in the place of one
 
 
 @dataclass(frozen=True, slots=True)
