@@ -16,7 +16,6 @@ from limelight.app.ui.gate.calls import Calls
 from limelight.app.ui.gate.connections import Connection, Connections
 from limelight.app.ui.gate.gradio_queue import GradioQueue
 from limelight.app.ui.gate.guard import Guard
-from limelight.app.ui.output.downloads import downloads
 from limelight.app.ui.page.theme import theme
 from limelight.app.ui.page.viewer import STATIC
 from limelight.app.ui.studio.studio import Studio
@@ -52,7 +51,6 @@ def build_app(
         hosts: names of the server, in addition to its addresses, `localhost` and the machine's own.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(downloads(studio.results))
     app.mount("/limelight", StaticFiles(directory=STATIC), name="limelight")
     gr.mount_gradio_app(
         app,

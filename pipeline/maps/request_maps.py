@@ -54,16 +54,15 @@ class RequestMaps:
 
 def start_maps(
     request: GenerationRequest, model: Model, negative: Conditioning, prompt: Conditioning, count: int
-) -> RequestMaps | None:
-    """Empty recordings for the first `count` predictions; None if the request wants none.
+) -> RequestMaps:
+    """Empty recordings for the first `count` predictions of a request that records or whose regions follow
+    words.
 
     Raises:
         RecordingTooLarge: they would take too much memory.
         RequestError: the request wants queries of a prediction that will not be made.
     """
     follows = any(each.word for each in request.regions)
-    if not request.record and not follows:
-        return None
     level = request.record if isinstance(request.record, str) else "grid"
     width, height = request.final_size
     assert height is not None and width is not None

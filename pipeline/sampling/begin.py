@@ -60,6 +60,7 @@ def begin(
         steering, notes = Editing(request, model, alignment), {"edit": list(alignment.changes)}
         trajectory = paired(make_trajectory(request, model, make_passes(request, model)), trajectory)
     asked, latent = begun(trajectory)
+    wants_maps = request.record or any(each.word for each in request.regions)
     job = Job(
         id=id,
         request=request,
@@ -68,7 +69,7 @@ def begin(
         trajectory=trajectory,
         asked=asked,
         attention=attention,
-        maps=start_maps(request, model, negative, prompt, len(passes[0])),
+        maps=start_maps(request, model, negative, prompt, len(passes[0])) if wants_maps else None,
         steering=steering,
         num_predictions=max(1, sum(map(len, passes))),
         num_recorded=len(passes[0]),

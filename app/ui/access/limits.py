@@ -28,7 +28,7 @@ class Limits:
         body_seconds: within which its body has to come, and one more for every `body_bytes_per_second`.
         stalled_seconds: for which a client may read nothing of what it is sent.
         max_wrong_passwords: of one address within `wrong_password_seconds`.
-        max_kept: finished pictures whose maps the server keeps for downloads.
+        max_kept: finished pictures whose maps the server keeps for clients of the API.
         max_file_bytes: of an image to start from, or of a PNG whose settings are to be restored.
         max_body_bytes: of any request to the server.
         max_bodies_bytes: of those that are on their way, together; one address may take half.

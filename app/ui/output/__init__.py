@@ -1,1 +1,1 @@
-"""What the page gets back: frames, maps, pictures and downloads."""
+"""What the page gets back: frames, maps and pictures."""

@@ -1,4 +1,4 @@
-"""Finished pictures, kept for a while: their maps are there to be downloaded."""
+"""Finished pictures, kept for a while: clients of the API may ask for their maps."""
 
 from collections import OrderedDict
 from threading import Lock

@@ -1,16 +1,11 @@
 """The server around the page, over HTTP."""
 
 import http.client
-import io
-import time
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 
-from limelight.app.ui.access.visitor import COOKIE, Visitor
-from limelight.app.ui.studio.job import Ticket
-from limelight.pipeline import GenerationRequest
+from limelight.app.ui.access.visitor import COOKIE
 
 
 def _get(url: str, path: str, method: str = "GET", headers=None):
@@ -66,25 +61,3 @@ def test_a_browser_gets_a_cookie_that_no_script_reads_and_keeps_it(page_url):
     cookie = headers["set-cookie"].partition(";")[0]
     assert "set-cookie" not in _get(page_url, "/", headers={"cookie": cookie})[1]
     assert "set-cookie" not in _get(page_url, "/limelight/scripts/page.js")[1]
-
-
-def test_downloads_are_the_pictures_own_and_for_the_browser_that_drew_it(served):
-    request = GenerationRequest(prompt="a red apple", num_steps=2, record="grid")
-    visitor = Visitor("a", "ours")
-    ticket = Ticket(visitor, "default", "", request, lambda: None)
-    served.studio.submit([ticket])
-    while not ticket.is_over:
-        time.sleep(0.02)
-    own = {"cookie": f"{COOKIE}=ours"}
-    for headers in ({}, {"cookie": f"{COOKIE}="}, {"cookie": f"{COOKIE}=another"}):
-        status, _, body = _get(served.url, f"/made/{ticket.id}/maps.npz", headers=headers)
-        assert status == 404
-        assert b"no longer kept here" in body
-    status, headers, body = _get(served.url, f"/made/{ticket.id}/maps.npz", headers=own)
-    assert status == 200
-    assert headers["content-disposition"].endswith('-maps.npz"')
-    with np.load(io.BytesIO(body)) as arrays:
-        assert arrays["words"].tolist() == ["a", "red", "apple"]
-        assert "a red apple" in str(arrays["record"])
-    served.studio.leave(visitor)
-    assert _get(served.url, f"/made/{ticket.id}/maps.npz", headers=own)[0] == 404

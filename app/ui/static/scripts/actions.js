@@ -16,6 +16,7 @@ export class Actions {
     on(".redraw", () => this.redraw());
     on(".save-overlay", () => this.overlay());
     on(".save-sheet", () => this.sheet());
+    on(".save-maps", () => this.numbers());
     on(".copy-link", () => this.link());
     for (const button of this.card.querySelectorAll("[data-format]"))
       button.addEventListener("click", () => this.film(button.dataset.format));
@@ -42,11 +43,8 @@ export class Actions {
     const link = $(this.card, ".save");
     link.href = picture.image;
     link.download = picture.file_name;
-    for (const selector of [".save-overlay", ".save-sheet", ".save-film"])
+    for (const selector of [".save-overlay", ".save-sheet", ".save-maps", ".save-film"])
       $(this.card, selector).hidden = !picture.maps;
-    const maps = $(this.card, ".save-maps");
-    maps.hidden = !picture.maps || !this.viewer.kept.has(picture.id);
-    maps.href = new URL(`made/${picture.id}/maps.npz`, document.baseURI);
     if (this.shown !== picture.id) this.say("");
     this.shown = picture.id;
   }
@@ -84,6 +82,12 @@ export class Actions {
       this.name("sheet.png"),
     );
     this.say("Saved a sheet of all words.");
+  }
+
+  async numbers() {
+    const { saveNumbers } = await import("./film/npz.js");
+    saveNumbers(this.viewer.picture, this.viewer.maps(), this.name("maps.npz"));
+    this.say("Saved the maps as numbers.");
   }
 
   async film(format) {

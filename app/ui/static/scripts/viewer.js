@@ -36,7 +36,6 @@ class Viewer {
     this.images = new Map(); // url -> loaded image
     this.unpacked = new WeakMap(); // a picture's maps, unpacked
     this.before = null; // the picture that a word is weighed in
-    this.kept = new Set(); // pictures whose maps the server still has
     this.tour = new Tour(this);
     this.actions = new Actions(element, this);
     this.projector = new Projector(element);
@@ -136,7 +135,6 @@ class Viewer {
     for (const picture of message.pictures) {
       if (picture.state !== "done" || this.saved.has(picture.id)) continue;
       this.saved.add(picture.id);
-      this.kept.add(picture.id);
       this.history.add(picture);
       if (this.before) {
         this.tabs.between(this.before, picture);

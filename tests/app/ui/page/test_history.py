@@ -1,7 +1,9 @@
 """The history in a browser: pictures that outlive the page and the server's memory."""
 
 import io
+import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -40,6 +42,27 @@ def test_a_picture_comes_back_with_its_settings_its_maps_and_its_film(drawn):
     with drawn.expect_download() as download:
         drawn.click(".save-sheet")
     assert Image.open(io.BytesIO(download.value.path().read_bytes())).width > 500
+
+
+def test_the_maps_of_any_picture_are_numbers_for_numpy(drawn, served):
+    drawn.get_by_role("button", name="two yellow stars, seed 1", exact=True).click()
+    wait_for_value(drawn, "#prompt textarea", "two yellow stars")
+    with drawn.expect_download() as download:
+        drawn.click(".save-maps")
+    assert download.value.suggested_filename.endswith("-maps.npz")
+    with np.load(download.value.path()) as arrays:  # which checks the sums of the ZIP
+        assert arrays["words"].tolist() == ["two", "yellow", "stars"]
+        assert json.loads(str(arrays["record"]))["seed"] == 1
+        maps, steps = arrays["maps"], arrays["steps"]
+        assert arrays["frames"].tolist() == [0, 1, 2]
+    pipe = served.studio.pipelines["default"]
+    own = pipe("two yellow stars", seed=1, num_steps=3, record="head").maps
+    assert own is not None
+    for found, expected in ((maps, own), *((steps[i], own.step(i)) for i in range(3))):
+        tokens = expected.probabilities()
+        words = np.stack([tokens[list(word.tokens)].sum(0).numpy() for word in expected.words()])
+        largest = words.max((1, 2), keepdims=True)
+        assert (np.abs(found - words) <= largest * (0.5 / 255 + 1e-3)).all()  # of 8 bits
 
 
 def test_one_is_deleted_and_brought_back(drawn):
