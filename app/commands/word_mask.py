@@ -12,6 +12,8 @@ from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.png import NoRecord, read_record
 
 if TYPE_CHECKING:  # the module loads torch
+    from PIL import Image
+
     from limelight.pipeline.text_to_image import TextToImagePipeline
 
 
@@ -84,7 +86,15 @@ class WordMask:
         share = mask.histogram()[255] / (mask.width * mask.height)
         mask.save(self.path)
         report.say(f"{self.path}  ({found} {share:.0%} of the picture)")
-        return [replace(request, mask=mask).opened() for request in requests]
+        return [self._masked(request, mask).opened() for request in requests]
+
+    @staticmethod
+    def _masked(request: GenerationRequest, mask: "Image.Image") -> GenerationRequest:
+        """The request with the mask; outside it the image keeps its own pixels, where no map or steering asks
+        for a picture that is drawn as a whole."""
+        if request.record or request.uncompiled or request.padding_mask_crop is not None:
+            return replace(request, mask=mask)
+        return replace(request, mask=mask, padding_mask_crop=max(mask.size))
 
 
 def _described(image: str | Path, word: str) -> str:
