@@ -235,6 +235,7 @@ def test_maps_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
     assert kinds == [
         "coco.json",
         "labels.png",
+        "light.html",
         "maps.npz",
         "maps.png",
         "steps.webp",

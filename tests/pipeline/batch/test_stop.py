@@ -54,7 +54,12 @@ def test_a_signal_stops_in_order_at_any_time(
     assert "limelight: stopped; " in printed and "run the same again to go on" in printed
     assert "Traceback" not in printed
     assert not list(out.rglob("*.tmp"))
-    assert len(pictures(out)) == len(lines(out, "done")) == (1 if at == "save" else 0)
+    num_saved = len(lines(out, "done"))
+    assert len(pictures(out)) == num_saved
+    if at == "save":  # while one is held, another thread may save the next
+        assert 1 <= num_saved < len(ROWS)
+    else:
+        assert num_saved == 0
     assert draw(manifest, out)[0] == 0
     assert_same(out, whole)
 
@@ -73,7 +78,8 @@ def test_a_second_signal_ends_it_at_once_and_what_was_half_written_is_cleared_aw
     process.join(30)
     assert process.exitcode == -signal.SIGINT
     assert time.monotonic() - begun < 1
-    assert len(list(out.rglob("*.tmp"))) == 1 and not pictures(out)
+    assert len(list(out.rglob("*.tmp"))) == 1
+    assert len(pictures(out)) < len(ROWS)  # while one is held, another thread may save the next
     code, printed = draw(manifest, out)
     assert code == 0 and f"process {pid} left without finishing; going on from there" in printed
     assert not list(out.rglob("*.tmp"))

@@ -125,9 +125,11 @@ def test_names_of_models(sd_folder: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_meant_as_a_path_is_not_asked_for_at_the_hub(
-    name: str, message: str, monkeypatch: pytest.MonkeyPatch
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(ModelError, match=message) as refusal:
         locate_model(name)
     assert len(str(refusal.value)) < 400
