@@ -8,9 +8,10 @@ from torch import Tensor
 from limelight.attention.recording.effective import probabilities
 from limelight.attention.recording.recording import Grid
 from limelight.attention.runtime import RowByRow
+from limelight.errors import LimelightError
 
 
-class Probed(Exception):
+class Probed(LimelightError):
     """The last site has been recorded, so the rest of the call is not needed."""
 
 

@@ -1,21 +1,45 @@
-"""The command as its user meets it: in a process of its own."""
+"""The command as its user meets it: in a process."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
 from limelight.pipeline.results.png import read_record
+from tests.app.forked import command
 
 ROOT = Path(__file__).parents[2]
 
 
-def limelight(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True)
+class Run:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def limelight(*arguments: str, cwd: Path) -> Run:
+    """The command in a process that is forked from one which has imported torch."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.pipeline.batch.warm"])
+    with TemporaryDirectory() as folder:
+        streams = [str(Path(folder, name)) for name in ("stdout", "stderr")]
+        process = context.Process(target=command, args=(arguments, str(cwd), *streams))
+        process.start()
+        process.join(120)
+        assert process.exitcode is not None, "did not end"
+        return Run(process.exitcode, *(Path(each).read_text() for each in streams))
+
+
+def limelight_alone(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "limelight", *arguments],
         cwd=cwd,
@@ -29,7 +53,7 @@ def limelight(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
-    run = limelight("a red apple", "--seed", "7", "--steps", "4", "-o", "apple.png", cwd=folder)
+    run = limelight_alone("a red apple", "--seed", "7", "--steps", "4", "-o", "apple.png", cwd=folder)
     assert (run.returncode, run.stderr) == (0, "")
     assert str(folder / "apple.png") in run.stdout
     assert "(seed 7; enlarged from 64x64 to 512x512 pixels by Lanczos, --native keeps 64x64)" in run.stdout

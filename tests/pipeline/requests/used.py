@@ -226,8 +226,7 @@ USED: dict[str, tuple[str, ...]] = {
     ),
     "paint": (*_STEERING, "pipeline/sampling/firm.py", "pipeline/sampling/passes.py"),
     "regions": (
-        "pipeline/maps/request_maps.py",
-        "pipeline/sampling/job.py",
+        *("pipeline/maps/request_maps.py", "pipeline/sampling/begin.py", "pipeline/sampling/job.py"),
         *_STEERING,
     ),
     "heads": (
@@ -255,7 +254,9 @@ USED: dict[str, tuple[str, ...]] = {
     "edit_of": ("pipeline/sampling/begin.py", "app/commands/edit.py"),
     "keep": ("pipeline/sampling/editing.py", "app/commands/edit.py"),
     "record": (
+        "pipeline/sampling/begin.py",
         "pipeline/sampling/job.py",
+        "app/commands/word_mask.py",  # which keeps the pixels outside, unless maps are wanted
         *_FOUND,
         "pipeline/sampling/pick.py",
         *_PAGE,
@@ -294,5 +295,5 @@ USED: dict[str, tuple[str, ...]] = {
     "target_size": _SIZES,
     "aesthetic_score": _SIZES,
     "negative_aesthetic_score": _SIZES,
-    "padding_mask_crop": (_MASKED, "pipeline/sampling/engine.py"),
+    "padding_mask_crop": (_MASKED, "pipeline/sampling/engine.py", "app/commands/word_mask.py"),
 }
