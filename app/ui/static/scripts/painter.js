@@ -45,12 +45,16 @@ class Painter {
     on(".remove", () => this.remove());
     on(".paint", () => this.choose(".paint"));
     on(".erase", () => this.choose(".erase"));
-    const picked = (selector, action) =>
-      $(this.element, selector).addEventListener("change", async (event) => {
-        const [file] = event.target.files;
-        event.target.value = "";
+    const picked = (selector, action) => {
+      const input = $(this.element, selector);
+      const take = async () => {
+        const [file] = input.files;
+        input.value = "";
         if (file) await action(file);
-      });
+      };
+      input.addEventListener("change", take);
+      if (input.files.length) take(); // chosen before this script was there
+    };
     picked(".image-file", (file) => this.open(file));
     picked(".mask-file", (file) => this.openMask(file));
   }

@@ -59,6 +59,7 @@ def test_what_is_painted_is_drawn_anew_and_the_rest_stays(open_page, width):
 def test_what_is_erased_stays_and_an_image_that_is_removed_is_not_used(open_page):
     page = open_page()
     page.get_by_text("Start from an image").click()
+    page.wait_for_selector("[data-mounted] .painter")
     page.set_input_files(
         ".image-file", {"name": "x.png", "mimeType": "image/png", "buffer": base64.b64decode(png())}
     )
@@ -87,6 +88,7 @@ def test_a_mask_can_be_loaded_and_an_image_gives_the_picture_its_shape(open_page
     page = open_page()
     set_steps(page, 2)
     page.get_by_text("Start from an image").click()
+    page.wait_for_selector("[data-mounted] .painter")
     page.set_input_files(".image-file", file("x.png", Image.new("RGB", (1600, 800), "teal")))
     page.wait_for_function(
         "document.querySelector('.notice').textContent === '88 x 48 pixels, as the image is.'"
