@@ -194,8 +194,7 @@ class TextToImagePipeline:
             RequestError: the image cannot be read.
             NoSuchMap: the prompt does not contain the words.
         """
-        request = GenerationRequest(prompt=words if prompt is None else prompt, image=image).opened()
-        return word_mask(self.engine, request, words, grow=grow)
+        return word_mask(self.engine, image, words, words if prompt is None else prompt, grow=grow)
 
     def change_mask(self, image: Source, prompt: str, other: str, *, grow: int = 1) -> Image.Image:
         """White where an image would be another if it were described by other words (DiffEdit).
@@ -207,8 +206,7 @@ class TextToImagePipeline:
             RequestError: the image cannot be read.
             PictureError: the model overflowed.
         """
-        request = GenerationRequest(prompt=prompt, image=image).opened()
-        return change_mask(self.engine, request, other, grow=grow)
+        return change_mask(self.engine, image, prompt, other, grow=grow)
 
     def check(self, image: Source, prompt: str, *, seed: int = 0) -> Check:
         """How well every word of a prompt fits an image, as this model sees it.

@@ -14,8 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.pipeline.errors import NonFinitePrediction
-from limelight.pipeline.reading.word_mask import dilated
+from limelight.pipeline.maps.hysteresis import dilated
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.values import Source
 from limelight.pipeline.sampling.begin import begin
 from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.sampling.predict import predict
@@ -26,19 +27,23 @@ SEEDS = 10  # noises whose differences are averaged
 THRESHOLD = 0.5  # of the largest difference
 
 
-def change_mask(engine: Engine, request: GenerationRequest, prompt: str, *, grow: int = 1) -> Image.Image:
-    """White where an image would be another if it were described by `prompt`.
+def change_mask(engine: Engine, image: Source, prompt: str, other: str, *, grow: int = 1) -> Image.Image:
+    """White where an image would be another if it were described by other words.
 
     Args:
-        request: its image, with a prompt that describes it.
-        prompt: describes what the image shall become.
+        prompt: describes the image, and `other` what it shall become.
         grow: how many positions of the latent the mask is made wider on each side.
 
     Raises:
-        RequestError: the request has no image, or the model cannot do what is asked for.
+        RequestError: the image cannot be read, or the model cannot begin from it.
         NonFinitePrediction: the model overflowed.
     """
-    apart = torch.stack([difference(engine, request, prompt, seed) for seed in range(SEEDS)]).mean(0)
+    asked = GenerationRequest(
+        prompt=prompt, image=image, strength=STRENGTH, num_steps=STEPS, guidance_scale=1.0
+    ).opened()
+    apart = torch.stack([difference(engine, replace(asked, seed=seed), other) for seed in range(SEEDS)]).mean(
+        0
+    )
     smooth = F.avg_pool2d(apart[None], 3, 1, 1, count_include_pad=False)
     factor = engine.model.latent_factor
     height, width = (factor * side for side in apart.shape)
@@ -48,24 +53,9 @@ def change_mask(engine: Engine, request: GenerationRequest, prompt: str, *, grow
     return Image.fromarray(mask.numpy().astype(np.uint8) * 255)
 
 
-def difference(engine: Engine, request: GenerationRequest, prompt: str, seed: int) -> Float[Tensor, "h w"]:
-    """How far the predictions for both prompts lie apart at each position of the latent, for one noise."""
-    asked = replace(
-        request,
-        seed=seed,
-        mask=None,
-        hires_scale=None,
-        hires_strength=None,
-        strength=STRENGTH,
-        num_steps=STEPS,
-        guidance_scale=1.0,
-        lossy_cache_interval=1,
-        record=False,
-        record_extras=(),
-        record_points=(),
-        record_queries=(),
-    )
-    resolved = [engine.resolve(each) for each in (asked, replace(asked, prompt=prompt))]
+def difference(engine: Engine, asked: GenerationRequest, other: str) -> Float[Tensor, "h w"]:
+    """How far the predictions for two prompts lie apart at each position of the latent, for one noise."""
+    resolved = [engine.resolve(each) for each in (asked, replace(asked, prompt=other))]
     attention = engine.attention(resolved[0].width, resolved[0].height)
     jobs = [begin(id, each, engine.model, attention, engine.max_rows)[0] for id, each in enumerate(resolved)]
     rows: list[Tensor] = []

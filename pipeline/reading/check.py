@@ -128,8 +128,15 @@ def losses_of(engine: Engine, request: GenerationRequest, prompts: Sequence[str]
     Source: Ho et al. 2020, arXiv:2006.11239, eq. 14; of v, Salimans & Ho 2022, arXiv:2202.00512, app. D.
     """
     model = engine.model
-    asked = replace(request, image=None, mask=None, strength=None, record=False, record_extras=())
-    resolved = engine.resolve(replace(asked, guidance_scale=1.0, lossy_cache_interval=1, hires_scale=None))
+    asked = GenerationRequest(
+        prompt=request.prompt,
+        width=request.width,
+        height=request.height,
+        clip_skip=request.clip_skip,
+        prompt_syntax=request.prompt_syntax,
+        guidance_scale=1.0,
+    )
+    resolved = engine.resolve(asked)
     width, height = resolved.width, resolved.height
     assert width is not None and height is not None and isinstance(request.image, InputImage)
     clean = normalise(model.vae, encode(model.vae, pixels_of(request.image.pixels, width, height), None))

@@ -9,6 +9,7 @@ from PIL import Image
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.hysteresis import dilated, hysteresis
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.values import Source
 from limelight.pipeline.sampling.engine import Engine
 
 MIDDLE = 0.5  # of the noise, where nothing else is known of a model (Couairon et al. 2022, arXiv:2210.11427)
@@ -16,26 +17,23 @@ STEPS = 50
 SEEDS = 4  # noises whose maps are averaged
 
 
-def word_mask(engine: Engine, request: GenerationRequest, words: str, *, grow: int = 1) -> Image.Image:
+def word_mask(engine: Engine, image: Source, words: str, prompt: str, *, grow: int = 1) -> Image.Image:
     """White where an image shows what words name.
 
-    The image is noised, as far as the model's maps are best, and one prediction is recorded from each of
-    several noises. Where the
-    mean map of the words reaches `STRONG` of its largest value it is the thing; from there the mask spreads
-    to whatever reaches `WEAK` (hysteresis: Canny 1986, section VII).
+    The image is noised as far as the model's maps are best, and one prediction is recorded from each of
+    several noises. The mean map of the words becomes the mask, by hysteresis.
 
     Args:
-        request: its image, with a prompt that describes it and contains the words.
+        prompt: describes the image and contains the words.
         grow: how many positions of the finest grid the mask is made wider on each side, so that edges are
             drawn again too.
 
     Raises:
         NoSuchMap: the prompt does not contain the words.
-        RequestError: the request has no image, or the model cannot do what is asked for.
+        RequestError: the image cannot be read, or the model cannot begin from it.
     """
-    seen = look(engine, request)
-    map = torch.stack([maps.raw.word(words) for maps in seen]).mean(0)
-    mask = hysteresis(map)
+    seen = look(engine, image, prompt)
+    mask = hysteresis(torch.stack([maps.raw.word(words) for maps in seen]).mean(0))
     if grow:
         height, width = mask.shape
         grid = max(seen[0].taken_grids())
@@ -43,22 +41,12 @@ def word_mask(engine: Engine, request: GenerationRequest, words: str, *, grow: i
     return Image.fromarray(mask.numpy().astype(np.uint8) * 255)
 
 
-def look(engine: Engine, request: GenerationRequest) -> list[HeatMaps]:
-    """The maps of one prediction from each of several noises over the request's image."""
-    asked = replace(
-        request,
-        mask=None,
-        hires_scale=None,
-        hires_strength=None,
-        strength=min(MIDDLE, engine.model.best_maps.last),
-        num_steps=STEPS,
-        guidance_scale=1.0,
-        lossy_cache_interval=1,
-        record="head",
-        record_extras=(),
-        record_points=(),
-        record_queries=(),
-    )
+def look(engine: Engine, image: Source, prompt: str) -> list[HeatMaps]:
+    """The maps of one prediction from each of several noises over an image."""
+    strength = min(MIDDLE, engine.model.best_maps.last)
+    asked = GenerationRequest(
+        prompt=prompt, image=image, strength=strength, num_steps=STEPS, guidance_scale=1.0, record="head"
+    ).opened()
     session = engine.session()
     waiting = {session.add(replace(asked, seed=seed)) for seed in range(SEEDS)}
     found: list[HeatMaps] = []

@@ -75,16 +75,16 @@ def prediction_of(
     if noted and noted not in _STATED:
         raise ModelError(f"{path} notes prediction_type {noted!r}; supported: {', '.join(sorted(_STATED))}")
     if "v_pred" in entries:
-        told, type = "its key v_pred", "v_prediction"
+        reason, type = "its key v_pred", "v_prediction"
     elif noted:
-        told, type = f"its note modelspec.prediction_type={noted}", _STATED[noted]
+        reason, type = f"its note modelspec.prediction_type={noted}", _STATED[noted]
     elif notes.get("modelspec.architecture", "").startswith("stable-diffusion-v2-768-v"):
-        told, type = "its note modelspec.architecture", "v_prediction"
+        reason, type = "its note modelspec.architecture", "v_prediction"
     elif family.name == "sd2" and config.in_channels == 4:
         return Prediction(_judged(path, read(_probe(config))), zero_snr)
     else:
-        told, type = f"being {family.name} with nothing else noted", "epsilon"
-    logger.info("%s predicts %s%s, according to %s", path, type, " at zero SNR" if zero_snr else "", told)
+        reason, type = f"being {family.name} with nothing else noted", "epsilon"
+    logger.info("%s predicts %s%s, according to %s", path, type, " at zero SNR" if zero_snr else "", reason)
     return Prediction(type, zero_snr)
 
 

@@ -133,11 +133,11 @@ def test_a_folder_is_one_runs_at_a_time(tmp_path: Path) -> None:
             OutputInUse, match=r"is being drawn into by process \d+ on .*; wait until it is done"
         ):
             WorkerLock(tmp_path, worker, "two")
-    beside = WorkerLock(tmp_path, "0001", "one")
-    assert beside.is_held("0000") and not beside.is_dead("0000")
+    other = WorkerLock(tmp_path, "0001", "one")
+    assert other.is_held("0000") and not other.is_dead("0000")
     first.leave()
-    assert beside.is_dead("0000")
-    beside.leave()
+    assert other.is_dead("0000")
+    other.leave()
     WorkerLock(tmp_path, "0000", "two").leave()
 
 
