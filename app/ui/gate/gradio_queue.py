@@ -1,8 +1,11 @@
 """Gradio's own queue, before the fair one: kept empty, cleaned up, and closed to who has not logged in."""
 
+import sys
+from copy import copy
 from http.cookies import CookieError, SimpleCookie
 
 import gradio as gr
+from gradio.state_holder import SessionState, StateHolder
 
 
 class GradioQueue:
@@ -17,7 +20,9 @@ class GradioQueue:
         self._page = page
         self._app = app
         page._queue.max_thread_count = max_open
-        page._queue.ANALYTICS_MAX_EVENTS = 1  # it adds them all up at every call's end
+        page._queue.ANALYTICS_MAX_EVENTS = 1
+        page._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize  # it adds them all up at every call's end
+        app.state_holder = _Sessions(page)
 
     def is_logged_in(self, cookies: str) -> bool:
         """Whether a Cookie header is that of somebody who gave a password, where one is asked for."""
@@ -55,3 +60,31 @@ class GradioQueue:
         if holder is not None:
             holder.session_data.pop(session, None)
             holder.time_last_used.pop(session, None)
+
+
+class _Sessions(StateHolder):
+    """The state of each session, copied from a first one.
+
+    Gradio describes all of the page again for each session: 10 ms of the server, for a name that anybody can
+    invent.
+    """
+
+    def __init__(self, page: gr.Blocks) -> None:
+        super().__init__()
+        self.set_blocks(page)
+        self._first = SessionState(page)
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        if session_id not in self.session_data:
+            self.session_data[session_id] = self._new()
+        return super().__getitem__(session_id)
+
+    def _new(self) -> SessionState:
+        session = copy(self._first)
+        session.blocks_config = copy(self.blocks.default_config)
+        session.config_values = {
+            key: {**config, "props": dict(config["props"])}
+            for key, config in self._first.config_values.items()
+        }
+        session.state_data, session._state_ttl = {}, {}
+        return session
