@@ -8,15 +8,17 @@ from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests import checks
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS, MAX_SEED
+from limelight.pipeline.requests.fields.stored import recalled
 from limelight.pipeline.requests.input_image import InputImage, check_mask, fit
 from limelight.pipeline.requests.input_latents import LatentSource
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE, check_memory
-from limelight.pipeline.requests.steering import HeadScale, Painted, Region
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region, WordScale
 from limelight.pipeline.requests.values import Record, Source, SyntaxName, Whole, as_json
 
 MAX_COUNT = 10_000
 DEFAULT_STEPS = 25
-STEERING = ("paint", "regions", "heads", "pag_scale", "seg_scale", "pladis")  # what changes attention
+# The fields that change attention.
+STEERING = ("paint", "regions", "heads", "scale_words", "pag_scale", "seg_scale", "pladis")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +63,14 @@ class GenerationRequest:
         pladis: experimental; from softmax (0) to 1.5-entmax (1) and beyond it (arXiv:2503.07677).
         pick: how many starts, from `seed` on, are tried by a prediction each; the best is drawn, and what
             comes back has its seed. 1 tries none.
+        scale_words: words that the picture looks at so many times as much as it would.
         edit_of: another prompt, whose picture is drawn in the same calls and kept where both agree (Hertz et
             al., arXiv:2208.01626).
         keep: until which fractions of the steps an edit's cross- and self-attention look as that one's do.
+        blend_words: of an edit's prompt or of that one; outside the places of these words, in both pictures,
+            the edit's latent is that picture's after each step, bit for bit (section 4.1 there).
+        blend: the part of a map's maximum above which a word has a place, and from which fraction of the
+            steps on the rest is kept.
         record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
             A prediction that takes another's deep feature has its maps too.
         record_extras: what else to keep: `negative` (the negative prompt's), `steps` (sites and heads
@@ -122,8 +129,11 @@ class GenerationRequest:
     freeu: tuple[float, float, float, float] | None = None
     pladis: float = 0.0
     pick: int = 1
+    scale_words: tuple[WordScale, ...] = ()
     edit_of: str | None = None
     keep: tuple[float, float] = (0.8, 0.4)
+    blend_words: tuple[str, ...] = ()
+    blend: tuple[float, float] = (0.3, 0.2)
     record: Record = False
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
@@ -154,7 +164,8 @@ class GenerationRequest:
         checks.check_schedule(self)
         checks.check_masked_part(self)
         checks.check_edit(self)
-        for each in (*self.paint, *self.regions):
+        of_words: tuple[Painted | Region | WordScale, ...] = (*self.paint, *self.regions, *self.scale_words)
+        for each in of_words:
             each.check_prompt(self.prompt)
         if self.expansion is not None:
             self.expansion.check(self.prompt)
@@ -271,7 +282,7 @@ class GenerationRequest:
         """The fields as JSON gives them back; of images, which are read for it, and of latents, size and
         content hash."""
         request = self.opened()
-        return {field.name: as_json(getattr(request, field.name)) for field in fields(request)}
+        return {name: as_json(getattr(request, name)) for name in FIELDS}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], **files: Source | None) -> "GenerationRequest":
@@ -283,17 +294,4 @@ class GenerationRequest:
         Raises:
             RequestError: a field is unknown, missing or out of its range, or an image is not the same.
         """
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise RequestError(f"unknown fields {unknown}; known: {', '.join(sorted(known))}")
-        if "prompt" not in values:
-            raise RequestError("the field prompt is missing")
-        images = {}
-        for name, entry in FIELDS.items():
-            if entry.value.is_stored:
-                continue
-            if values.get(name) is not None:
-                images[name] = entry.value.recall(name, values[name], files.get(name))
-            elif files.get(name) is not None:
-                raise RequestError(f"{name} is given and the picture was made without one; leave it out")
-        return cls(**(dict(values) | images))
+        return cls(**recalled(values, files))
