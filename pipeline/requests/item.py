@@ -17,7 +17,8 @@ S = TypeVar("S", bound="Edit")
 
 
 class Edit:
-    """One of a field's items; as text `WHAT@PLACE;OPTION=VALUE;...`, with options named as in Python."""
+    """One item of a field that steers attention; as text `WHAT@PLACE;OPTION=VALUE;...`, with the options
+    named as in Python."""
 
     __slots__ = ()
     form: ClassVar[str]
@@ -25,10 +26,10 @@ class Edit:
 
     @classmethod
     def of(cls: type[S], value: Any) -> S:
-        """An item, one as it was stored, or as it is written on the command line.
+        """Makes an item of its stored form or of its text; returns an item as it is.
 
         Raises:
-            RequestError: it is none, or a part of it is out of its limits.
+            RequestError: the value is none of these, or a part of it is out of its limits.
         """
         if isinstance(value, cls):
             return value
@@ -62,7 +63,7 @@ class Edit:
 
     @classmethod
     def read(cls, match: re.Match[str]) -> dict[str, Any]:
-        """The arguments that are no options."""
+        """The arguments before the options."""
         raise NotImplementedError
 
     @classmethod
@@ -78,7 +79,7 @@ class Edit:
             raise RequestError(f"{text!r}: {name} is {value!r}; must be a number") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON gives it back."""
+        """Its fields as JSON values."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
         return {name: _json(value) for name, value in values.items() if value is not None}
 

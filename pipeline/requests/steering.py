@@ -1,5 +1,4 @@
-"""What a request asks of attention: words with a place or a weight, regions with a prompt of their own,
-heads."""
+"""How a request steers attention: painted and scaled words, regions with prompts of their own, heads."""
 
 import math
 import re
@@ -23,15 +22,15 @@ _PLACED = re.compile(r"(?P<what>.+?)@(?P<place>[^@;]+)(?P<options>(;\s*\w+\s*=[^
 class Painted(Placed, Edit):
     """A word of the prompt that shall be in one place.
 
-    By the loose hand, until `until`, a position in the place looks at the word `strength` times as much as it
-    would, compared with the other words; the strength falls evenly to 1. By the firm hand, until `until`, the
-    picture itself is changed before each step, until the word's map lies in the place.
+    With the loose hand a position in the place attends to the word `strength` times as much as it would,
+    compared with the other words; the strength falls linearly to 1 at `until`. With the firm hand the latent
+    is changed before each step up to `until`, so that the word's map moves into the place.
 
     Args:
         word: as it stands in the prompt, or several words; all their occurrences.
         strength: above 1 the word is drawn to the place, below 1 it is kept out of it; 0.001 to 1000.
         until: the fraction of the steps at which the strength has fallen to 1, and leading ends.
-        outside: whether positions outside the place look at it so many times less.
+        outside: whether positions outside the place attend to the word `strength` times less.
         hand: `loose`, `firm` or `both`.
     """
 
@@ -90,9 +89,9 @@ class Region(Placed, Edit):
 
     Args:
         weight: its share where regions overlap; 0.01 to 10.
-        negative_prompt: what the region should not show; where it is empty, the request's own counts.
-        word: of the request's prompt, in place of a box or a mask: the region lies where that word is seen.
-        start: the fraction of the steps after which the word is looked for, and its region begins.
+        negative_prompt: what the region should not show; if empty, the request's own.
+        word: of the request's prompt, in place of a box or a mask: the region is where its heat map is high.
+        start: the fraction of the steps after which the word is located, and its region begins.
     """
 
     form: ClassVar[str] = (
