@@ -77,7 +77,7 @@ def place(
     maps: HeatMaps, tokens: Sequence[int], size: tuple[int, int], threshold: float
 ) -> Bool[Tensor, "h w"]:
     """Where the map of some tokens, each position the largest of its 3x3, is above a part of its maximum."""
-    map = maps.selection.mean(tokens).sum(0).float()[None, None]
+    map = maps.selection.mean(tokens).sum(0).float().abs()[None, None]  # a weight may be negative
     wide = F.interpolate(F.max_pool2d(map, 3, stride=1, padding=1), size, mode="bilinear")[0, 0]
     return wide > threshold * wide.max()
 
