@@ -137,7 +137,8 @@ class Viewer {
       this.saved.add(picture.id);
       this.history.add(picture);
       if (this.before) {
-        this.tabs.between(this.before, picture);
+        const { before } = this;
+        this.tabs.between(before, picture, () => this.history.takeBack(picture, before));
         this.before = null;
       }
     }
