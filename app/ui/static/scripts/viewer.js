@@ -1,7 +1,7 @@
 // The viewer: takes the server's messages, and draws everything in the browser.
 
 import { Actions } from "./actions.js";
-import { Chips } from "./chips.js";
+import { Chips } from "./words/chips.js";
 import { buildClosedParts, listenForDrops } from "./drop.js";
 import { Projector } from "./film/projector.js";
 import { History } from "./history.js";
