@@ -98,11 +98,9 @@ def _check_address(host: str, port: int) -> None:
         with socket.create_server((host, port), family=family, reuse_port=False):
             pass
     except (OSError, OverflowError) as error:
-        code = getattr(error, "errno", None)
         reason = getattr(error, "strerror", None) or str(error)
-        if code in errno.errorcode:
-            reason = os.strerror(code)  # without what Python says of the call
-        if code == errno.EADDRINUSE:
+        reason = reason.partition(" (while ")[0]  # Python adds the call
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
             reason += ", perhaps by another `limelight ui`"
         raise UsageError(
             f"cannot listen at {host}:{port}: {reason}; choose another --host or --port"

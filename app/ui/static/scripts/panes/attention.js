@@ -22,9 +22,7 @@ export class Attention {
     const view = maps?.views.get("attention");
     const sites = view?.layers.filter((layer) => layer.kind === "heads") ?? [];
     if (picture.state !== "done" || !sites.length) {
-      this.element.replaceChildren(
-        note("Draw a picture with maps of sites to see them here."),
-      );
+      this.element.replaceChildren(note("Draw a picture with maps of sites to see them here."));
       return;
     }
     const words = view.chips.map((chip, i) => ({ ...chip, i })).filter((chip) => chip.part === "word");
