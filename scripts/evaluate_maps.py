@@ -57,7 +57,9 @@ def main() -> int:
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument("--scenes", type=int, default=200, help="half to choose by, half to report on")
     parser.add_argument("--timesteps", type=int, nargs="+", default=[100, 250, 400, 550, 700])
-    parser.add_argument("--save", action="store_true", help="the best of one grid into the model's folder")
+    parser.add_argument(
+        "--save", action="store_true", help="store the best heads of one grid in the model's folder"
+    )
     parser.add_argument("--words", action="store_true", help="also a line for every noun")
     arguments = parser.parse_args()
     model = TextToImagePipeline.from_pretrained(arguments.model, device="cpu").model

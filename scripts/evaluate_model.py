@@ -1,5 +1,5 @@
-"""Scores a model by the judge: `python -m scripts.evaluate_model` draws every task's prompts, looks at
-them, prints a table."""
+"""Scores a model by the judge: `python -m scripts.evaluate_model` draws the prompts of every task, scores the
+pictures, and prints a table."""
 
 import argparse
 import sys
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--scheduler", default="model", help="a name of `limelight generate --scheduler`")
-    count = {"choices": range(1, len(TASKS) + 1), "metavar": "N", "help": "how many of them, from the first"}
+    count = {"choices": range(1, len(TASKS) + 1), "metavar": "N", "help": "number of tasks, from the first"}
     parser.add_argument("--tasks", type=int, default=len(TASKS), **count)
     parser.add_argument("--grids", type=Path, help="a folder for a PNG of every task's pictures of seed 0")
     arguments = parser.parse_args()
@@ -86,7 +86,7 @@ def draw(
 def row(
     judge: Judge, world: World, task: Task, scenes: list[Scene], images: Tensor, overall: list[float]
 ) -> str:
-    """A task's line of the table; its score joins `overall`."""
+    """A task's line of the table; appends its score to `overall`."""
     seeds = len(images) // len(scenes)
     marks = right(judge, images, [scene for scene in scenes for _ in range(seeds)], task)
     answers = marks["right"].reshape(len(scenes), seeds)
@@ -101,7 +101,7 @@ def row(
 
 @torch.no_grad()
 def likeness(judge: Judge, world: World, images: Float[Tensor, "b 3 h w"]) -> str:
-    """How like renders the pictures of single objects are, and whether one of them is a copy."""
+    """Compares the pictures of single objects with renders, and looks for copies of training renders."""
     scenes = TASKS[0].scenes(len(images))
     fresh = world.compose(scenes, np.random.default_rng(FRESH_STEP)).images
     other = world.compose(scenes, np.random.default_rng(FRESH_STEP + 1)).images

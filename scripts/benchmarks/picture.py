@@ -1,9 +1,9 @@
 """Compares times of whole pictures with diffusers' pipeline: `python -m scripts.benchmark picture`.
 
-From a prompt to the picture in memory, one at a time, both from the same folder with the same steps and the
-scheduler that it names; loading is not in it. In each round both draw the same new prompt from the same new
-seed, in turns, so neither has met it before; every round gives a ratio; the report has the median, the
-least and the most. The difference is the largest of all pixels and rounds.
+From a prompt to the picture in memory, one at a time and without loading, both from the same folder with the
+same steps and the scheduler that it names. In each round both draw the same new prompt from the same new
+seed, in turns. Every round gives a ratio; the report has the median, the least and the most. The difference
+is the largest of all pixels and rounds.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
 
 
 def stock_pipeline(model: str) -> Any:
-    """diffusers' own, as it comes but for the bar that it draws."""
+    """diffusers' pipeline with its defaults, without a progress bar."""
     from diffusers import StableDiffusionPipeline
 
     stock = StableDiffusionPipeline.from_pretrained(
