@@ -3,6 +3,7 @@ pictures, and prints a table."""
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def main() -> int:
     }
     for number, task in enumerate(TASKS[: arguments.tasks]):
         scenes = task.scenes(arguments.prompts)
-        images = draw(pipe, scenes, arguments.seeds, fields, task.name)
+        images = draw(pipe, [plain(scene) for scene in scenes], arguments.seeds, fields, task.name)
         print(row(judge, world, task, scenes, images, overall), flush=True)
         drawn.append(images)
         if arguments.grids:
@@ -66,15 +67,18 @@ def main() -> int:
 
 
 def draw(
-    pipe: TextToImagePipeline, scenes: list[Scene], seeds: int, fields: dict[str, Any], name: str
+    pipe: TextToImagePipeline,
+    prompts: list[str],
+    seeds: int,
+    fields: dict[str, Any],
+    name: str,
+    rows: int = 32,
 ) -> Float[Tensor, "b 3 h w"]:
-    """Pictures of range -1..1, `seeds` of each scene in a row."""
+    """Pictures (b, 3, h, w) of range -1..1, `seeds` of each prompt in a row; `rows` are drawn at once."""
     requests = [
-        GenerationRequest(prompt=plain(scene), seed=seed, **fields)
-        for scene in scenes
-        for seed in range(seeds)
+        GenerationRequest(prompt=prompt, seed=seed, **fields) for prompt in prompts for seed in range(seeds)
     ]
-    parts = [requests[start : start + 32] for start in range(0, len(requests), 32)]
+    parts = [requests[start : start + rows] for start in range(0, len(requests), rows)]
     images = [
         np.asarray(result.image, np.float32) / 127.5 - 1
         for part in track(parts, name, transient=True, console=Console(stderr=True))
@@ -105,8 +109,22 @@ def likeness(judge: Judge, world: World, images: Float[Tensor, "b 3 h w"]) -> st
     scenes = TASKS[0].scenes(len(images))
     fresh = world.compose(scenes, np.random.default_rng(FRESH_STEP)).images
     other = world.compose(scenes, np.random.default_rng(FRESH_STEP + 1)).images
-    features = [judge(pictures).features for pictures in (images, fresh, other)]
     seen = torch.cat([world.batch(10**8 + step, 256).images for step in range(TRAINING_SCENES // 256)])
+    return comparison(lambda pictures: judge(pictures).features, images, fresh, other, seen)
+
+
+def comparison(
+    features_of: Callable[[Tensor], Tensor], images: Tensor, fresh: Tensor, other: Tensor, seen: Tensor
+) -> str:
+    """The Frechet distance between pictures and renders, and the distance to the nearest training render.
+
+    Args:
+        images: pictures of the model, (b, 3, h, w) of range -1..1, as all others.
+        fresh: renders of the same scenes.
+        other: renders of the same scenes with another seed.
+        seen: renders that the model was trained on.
+    """
+    features = [features_of(pictures) for pictures in (images, fresh, other)]
     nearest = [
         torch.cdist(pictures.flatten(1), seen.flatten(1)).amin(1).median() / pictures[0].numel() ** 0.5
         for pictures in (images, fresh)
@@ -115,7 +133,7 @@ def likeness(judge: Judge, world: World, images: Float[Tensor, "b 3 h w"]) -> st
     return (
         f"\nFrechet distance to renders of the same prompts, in the judge's features: {drawn:.3f} "
         f"(two sets of renders: {renders:.3f}).\n"
-        f"Nearest of {TRAINING_SCENES} training renders, root mean square of pixels in -1..1, median: "
+        f"Nearest of {len(seen)} training renders, root mean square of pixels in -1..1, median: "
         f"{nearest[0]:.3f} (of a fresh render: {nearest[1]:.3f})."
     )
 

@@ -17,6 +17,7 @@ import numpy as np
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.results.result import Result
 from limelight.pipeline.sampling.engine import Engine
+from scripts.benchmarks.tools.images import largest_difference
 from scripts.benchmarks.tools.report import Section
 
 TITLE = "Requests that arrive over time"
@@ -93,13 +94,9 @@ def row(name: str, way: Way, engine: Engine, trace: Trace, alone: list[Result]) 
     served = way(engine, trace, clock)
     span = max(done for done, _ in served.values()) - trace[0][0]
     latencies = [served[i][0] - moment for i, (moment, _) in enumerate(trace)]
-    largest = max(difference(served[i][1], picture) for i, picture in enumerate(alone))
+    largest = max(largest_difference(served[i][1].image, picture.image) for i, picture in enumerate(alone))
     median, late = np.quantile(latencies, [0.5, 0.95])
     return [name, f"{len(trace) / span:.2f}", f"{median:.2f} s", f"{late:.2f} s", f"{largest}/255"]
-
-
-def difference(a: Result, b: Result) -> int:
-    return int(np.abs(np.asarray(a.image, dtype=int) - np.asarray(b.image, dtype=int)).max())
 
 
 def one_at_a_time(engine: Engine, trace: Trace, clock: Clock) -> Served:

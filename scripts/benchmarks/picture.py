@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.models.locate import locate_model
+from scripts.benchmarks.tools.images import largest_difference
 from scripts.benchmarks.tools.report import Section
 from scripts.benchmarks.tools.shares import Places, shares
 from scripts.benchmarks.tools.turns import Ratio, Taken, clock, processor, seconds, timed
@@ -76,7 +76,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
             if number > 0:  # the first round warms up
                 taken[name].append(spent)
         for name, picture in pictures.items():
-            apart[name] = max(apart[name], difference(picture, pictures["diffusers"]))
+            apart[name] = max(apart[name], largest_difference(picture, pictures["diffusers"]))
     first = taken["diffusers"]
     found = {name: Ratio.of(processor(spent), processor(first)) for name, spent in taken.items()}
     rows = [
@@ -122,7 +122,3 @@ def _theirs(stock: Any, steps: int, scale: float, prompt: str, seed: int) -> Ima
 
 def _ours(pipe: TextToImagePipeline, steps: int, prompt: str, seed: int) -> Image.Image:
     return pipe(prompt, seed=seed, num_steps=steps).image
-
-
-def difference(a: Image.Image, b: Image.Image) -> int:
-    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
