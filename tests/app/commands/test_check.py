@@ -20,7 +20,7 @@ def test_each_word_gets_a_sign(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1] == "mean 0.60, geometric mean 0.41"
 
 
-def test_a_prompt_that_names_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_prompt_without_words_to_check_gets_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     show("of the", [], {})
     assert "no word of 'of the' can be checked: name a thing or a colour" in capsys.readouterr().out
 

@@ -86,7 +86,7 @@ def test_a_dropped_caption_has_no_paint(world: World, text: TextSide) -> None:
 
 
 @torch.inference_mode()
-def test_what_is_trained_is_what_is_drawn(unet: UNet, text: TextSide) -> None:
+def test_training_and_requests_steer_alike(unet: UNet, text: TextSide) -> None:
     """A painted row and one with regions, by the training's attention and by a request's steering."""
     random = torch.Generator().manual_seed(0)
     x, own, first, second = (
