@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def check_passes(request: "GenerationRequest") -> None:
-    """Raises RequestError for a pass without a step, a second pass of a masked picture, or starts to pick
-    from where a picture begins from something else."""
+    """Raises RequestError where a pass would have no step, where a masked picture would have a second pass,
+    and for `pick` where a picture does not begin from noise."""
     if request.pick > 1:
         Whole(0, MAX_SEED).check("seed + pick - 1", request.seed + request.pick - 1)
         for name in ("image", "latents"):
             if getattr(request, name) is not None:
                 raise RequestError(
-                    f"pick is {request.pick} and {name} given; a start is tried where a picture begins from "
-                    "noise: leave one out"
+                    f"pick is {request.pick} and {name} is given; starts differ in their noise, and with "
+                    f"{name} a picture begins from something else: leave one out"
                 )
     if request.strength is not None:
         _check_one_step("strength", request.strength, request.num_steps)
@@ -70,7 +70,7 @@ def check_schedule(request: "GenerationRequest") -> None:
         raise RequestError("timesteps and sigmas are given; each is a whole schedule: give one")
     if len(request.sigmas) == 1:
         raise RequestError(
-            "sigmas has 1 number; must have 2 or more, of which the last is the level at the end"
+            "sigmas has 1 number; must have 2 or more: the last is the noise level of the finished picture"
         )
     if request.latents is not None and request.image is not None:
         raise RequestError("latents and image are given; sampling begins from one: leave one out")
@@ -86,7 +86,7 @@ def check_schedule(request: "GenerationRequest") -> None:
 
 
 def check_masked_part(request: "GenerationRequest") -> None:
-    """Raises RequestError where a masked part alone is drawn, and something else is about whole pictures."""
+    """Raises RequestError for fields that need the whole picture where only its masked part is drawn."""
     if request.padding_mask_crop is None:
         return
     for names, is_given in (
@@ -101,7 +101,8 @@ def check_masked_part(request: "GenerationRequest") -> None:
 
 
 def check_edit(request: "GenerationRequest") -> None:
-    """Raises RequestError for an edit of the words that changes attention in other ways, or its beginning."""
+    """Raises RequestError for an edit of the words that also changes attention in other ways, or that does
+    not begin from noise."""
     if request.edit_of is None:
         return
     names = [name for name in request.uncompiled if name not in ("freeu", "edit_of")]
@@ -109,6 +110,6 @@ def check_edit(request: "GenerationRequest") -> None:
     names += ["pick"] if request.pick > 1 else []
     if names:
         raise RequestError(
-            f"edit_of and {', '.join(names)} given; an edit looks where the picture that it keeps looks: "
-            "leave one out"
+            f"edit_of and {', '.join(names)} are given; an edit takes its noise and attention from the "
+            "picture that it keeps: leave one out"
         )

@@ -38,11 +38,11 @@ class Factors(Value):
 
 @dataclass(frozen=True)
 class Edits(Value):
-    """What a request asks of attention, as a tuple; each may be text, as on the command line.
+    """A tuple of edits of attention. Each may be given as text, in the form of the command line.
 
     Args:
-        kind: of all of them.
-        most: how many there may be.
+        kind: the class of the edits.
+        most: the largest number of edits.
     """
 
     written = list[str]

@@ -1,4 +1,4 @@
-"""What a request asks of attention: words with a place, regions with a prompt of their own, heads."""
+"""How a request steers attention: painted words, regions with prompts of their own, scaled heads."""
 
 import math
 import re
@@ -21,7 +21,8 @@ S = TypeVar("S", bound="Edit")
 
 
 class Edit:
-    """One of a field's items; as text `WHAT@PLACE;OPTION=VALUE;...`, with options named as in Python."""
+    """One item of a field that steers attention; as text `WHAT@PLACE;OPTION=VALUE;...`, with the options
+    named as in Python."""
 
     __slots__ = ()
     form: ClassVar[str]
@@ -29,10 +30,10 @@ class Edit:
 
     @classmethod
     def of(cls: type[S], value: Any) -> S:
-        """An item, one as it was stored, or as it is written on the command line.
+        """Makes an item of its stored form or of its text; returns an item as it is.
 
         Raises:
-            RequestError: it is none, or a part of it is out of its limits.
+            RequestError: the value is none of these, or a part of it is out of its limits.
         """
         if isinstance(value, cls):
             return value
@@ -66,7 +67,7 @@ class Edit:
 
     @classmethod
     def read(cls, match: re.Match[str]) -> dict[str, Any]:
-        """The arguments that are no options."""
+        """The arguments before the options."""
         raise NotImplementedError
 
     @classmethod
@@ -82,7 +83,7 @@ class Edit:
             raise RequestError(f"{text!r}: {name} is {value!r}; must be a number") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON gives it back."""
+        """Its fields as JSON values."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
         return {name: _json(value) for name, value in values.items() if value is not None}
 
@@ -94,15 +95,15 @@ _PLACED = re.compile(r"(?P<what>.+?)@(?P<place>[^@;]+)(?P<options>(;\s*\w+\s*=[^
 class Painted(Placed, Edit):
     """A word of the prompt that shall be in one place.
 
-    By the loose hand, until `until`, a position in the place looks at the word `strength` times as much as it
-    would, compared with the other words; the strength falls evenly to 1. By the firm hand, until `until`, the
-    picture itself is changed before each step, until the word's map lies in the place.
+    With the loose hand a position in the place attends to the word `strength` times as much as it would,
+    compared with the other words; the strength falls linearly to 1 at `until`. With the firm hand the latent
+    is changed before each step up to `until`, so that the word's map moves into the place.
 
     Args:
         word: as it stands in the prompt, or several words; all their occurrences.
         strength: above 1 the word is drawn to the place, below 1 it is kept out of it; 0.001 to 1000.
         until: the fraction of the steps at which the strength has fallen to 1, and leading ends.
-        outside: whether positions outside the place look at it so many times less.
+        outside: whether positions outside the place attend to the word `strength` times less.
         hand: `loose`, `firm` or `both`.
     """
 
@@ -161,9 +162,9 @@ class Region(Placed, Edit):
 
     Args:
         weight: its share where regions overlap; 0.01 to 10.
-        negative_prompt: what the region should not show; where it is empty, the request's own counts.
-        word: of the request's prompt, in place of a box or a mask: the region lies where that word is seen.
-        start: the fraction of the steps after which the word is looked for, and its region begins.
+        negative_prompt: what the region should not show; if empty, the request's own.
+        word: of the request's prompt, in place of a box or a mask: the region is where its heat map is high.
+        start: the fraction of the steps after which the word is located, and its region begins.
     """
 
     form: ClassVar[str] = (

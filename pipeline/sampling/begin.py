@@ -1,4 +1,4 @@
-"""The beginning of a request: its best start where it may choose, and all that its predictions need."""
+"""Begins a request: picks its start, encodes its prompts, and prepares its first prediction."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,17 +28,18 @@ def begin(
     max_rows: int,
     change: Change | None = None,
 ) -> tuple[Job, Tensor | None]:
-    """The request in flight, its first prediction asked; and, of one without any, its finished latent.
+    """The job of a request, with its first prediction asked for. Second comes the finished latent of a
+    request that needs no prediction, else None.
 
     Args:
         request: resolved and fitted.
         attention: the plan for its size.
-        max_rows: of a call, where starts are tried.
+        max_rows: rows of one call while starts are tried.
         change: as `make_trajectory` takes it.
 
     Raises:
         RequestError: the model cannot do what is asked for.
-        PictureError: there is no beginning: the VAE overflowed on the request's image, or memory is short.
+        PictureError: the VAE overflowed on the request's image, or memory is short.
     """
     read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}
     prompt = model.text.prompt(request.prompt, **read)

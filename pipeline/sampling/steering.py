@@ -1,4 +1,4 @@
-"""From words, regions and heads of a request to the steering of its rows, prediction by prediction."""
+"""Makes the steering of a request's rows, for each prediction, from its painted words, regions and heads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,11 +33,11 @@ FLOOR = (
     0.2  # the share of the prompt of the whole in every region: without it, regions become separate pictures
 )
 FEATHER = 1 / 16  # of the picture's sides, the soft edge of a region
-SKIPS: Mapping[Role, Skip] = {"pag": "values", "seg": "blur"}  # what stands in self-attention's place
+SKIPS: Mapping[Role, Skip] = {"pag": "values", "seg": "blur"}  # what replaces self-attention
 
 
 class RequestSteering:
-    """What a request asks of attention.
+    """How a request steers attention, over all of its predictions.
 
     Args:
         request: resolved.
@@ -82,7 +82,7 @@ class RequestSteering:
         return [found[role] for role in roles]
 
     def hand(self, progress: float) -> FirmHand:
-        """The words that lead the latent; asked where some do."""
+        """The words that lead the latent; for a request that has some."""
         assert self._hand is not None, "nothing is painted by the firm hand"
         return self._hand.acting(progress)
 
@@ -133,7 +133,7 @@ def skipped_sites(unet: UNet) -> list[str]:
 
 
 class Paint:
-    """Words with a place."""
+    """The words that a request paints with the loose hand."""
 
     def __init__(self, request: GenerationRequest, prompt: Conditioning, device: torch.device) -> None:
         words = words_of(request.prompt, prompt.tokens)
@@ -198,7 +198,7 @@ class Regions:
 
 
 def place_of_word(maps: HeatMaps, word: str) -> Mask:
-    """Where a word is seen, spread over what looks alike."""
+    """Where a word's map is high, spread by self-attention over positions that look alike."""
     seen = hysteresis(maps.raw.refined.word(word))
     image = Image.fromarray(seen.numpy().astype(np.uint8) * 255)
     shrink = min(1.0, MASK_SIDE / max(image.size))
@@ -225,7 +225,7 @@ def _keys_values(region: Region, request: GenerationRequest, model: Model, is_ne
 
 
 def check_steering(request: GenerationRequest, unet: UNet, plans: Sequence[Mapping[str, Choice]]) -> None:
-    """Raises what stands against the steering of a request, before its first step.
+    """Checks before the first step that a model and its backends can do a request's steering.
 
     Args:
         plans: of each pass.

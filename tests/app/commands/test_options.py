@@ -76,7 +76,7 @@ def test_help_has_limits_and_says_that_a_seed_is_printed() -> None:
     help = {name: p.annotation.__metadata__[0].help for name, p in parameters.items() if name in OFFERED}
     assert help["steps"] == "Scheduler steps; 1 to 1000."
     assert help["seed"] == "Seed of the noise; random if omitted or -1; printed."
-    assert help["width"] == "In pixels; 8 to 1048576, a multiple of 8."
+    assert help["width"] == "Width in pixels; 8 to 1048576, a multiple of 8."
 
 
 def test_what_a_model_is_loaded_with_is_what_a_pipeline_takes() -> None:

@@ -126,8 +126,8 @@ def test_latents_are_known_again_by_their_hash() -> None:
             Schedule(timesteps=(999, 1)),
             "which timesteps list; the scheduler 'euler-karras' can",
         ),
-        ("euler", Schedule(start=1.0), "of which none is left between denoising_start and denoising_end"),
-        ("euler", Schedule(end=0.0001), "of which none is left between"),
+        ("euler", Schedule(start=1.0), "none is left between denoising_start and denoising_end"),
+        ("euler", Schedule(end=0.0001), "none is left between"),
     ],
 )
 def test_a_schedule_that_a_scheduler_cannot_take_is_refused(

@@ -121,7 +121,7 @@ def test_more_graphs_than_there_may_be_are_not_made(model: Model, caplog: pytest
     assert drawn.compiled.graphs is not None
     drawn.compiled.graphs.max_graphs = 0
     assert drawn.graphs(ask("a BREAK b", record="grid"), ask()) == 0
-    assert "0 graphs are made, the most there may be; a call is not compiled" in caplog.text
+    assert "the limit of 0 graphs is reached; a call is not compiled" in caplog.text
 
 
 @torch.inference_mode()

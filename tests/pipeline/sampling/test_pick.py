@@ -124,7 +124,7 @@ def test_several_pictures_have_no_start_in_common() -> None:
     [
         ({"pick": 0}, "pick is 0; must be from 1 to 64"),
         ({"pick": 65}, "pick is 65; must be from 1 to 64"),
-        ({"pick": 2, "image": "a.png"}, "pick is 2 and image given; a start is tried where"),
+        ({"pick": 2, "image": "a.png"}, "pick is 2 and image is given; starts differ in their noise"),
         ({"pick": 2, "seed": MAX_SEED}, "seed + pick - 1 is"),
     ],
 )

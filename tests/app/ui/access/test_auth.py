@@ -88,7 +88,7 @@ def test_the_login_is_ours_and_opens_the_page(browser, closed_url):
     page.fill("[name=username]", "ada")
     page.fill("[name=password]", "wrong")
     page.keyboard.press("Enter")
-    page.get_by_text("Name and password do not fit together.").wait_for()
+    page.get_by_text("The name or the password is wrong.").wait_for()
     page.fill("[name=password]", "secret")
     page.keyboard.press("Enter")
     page.wait_for_function("window.limelight?.lens.image")

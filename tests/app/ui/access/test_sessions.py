@@ -1,7 +1,7 @@
 """Sessions that ask and do not listen."""
 
 from limelight.app.ui.access.address import network_of
-from limelight.app.ui.access.log import Seldom, place_of
+from limelight.app.ui.access.log import OncePerMinute, place_of
 from limelight.app.ui.access.sessions import Sessions
 
 
@@ -66,14 +66,14 @@ def test_the_log_has_a_line_for_an_error_and_none_of_its_words():
         record = _record("Exception in ASGI application\n", error)
     assert line.startswith("KeyError at test_sessions.py:")
     assert "typed" not in line
-    assert Seldom().filter(record)
+    assert OncePerMinute().filter(record)
     assert record.getMessage() == f"Exception in ASGI application {line}"
     assert record.exc_info is None
 
 
 def test_the_same_line_comes_once_a_minute():
     now = [0.0]
-    seldom = Seldom(clock=lambda: now[0])
+    seldom = OncePerMinute(clock=lambda: now[0])
     assert [seldom.filter(_record("Invalid HTTP request received.")) for _ in range(3)] == [
         True,
         False,

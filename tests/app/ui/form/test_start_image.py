@@ -117,7 +117,7 @@ def test_a_word_is_weighed_in_a_picture_of_an_image_only_with_that_image(studio)
 
     other = _url(Image.new("RGB", (64, 48), "red"))
     for start in (None, {"image": other}):
-        assert "that is not there any more" in run(start)["error"]
+        assert "than the one that is chosen now" in run(start)["error"]
     message = run({"image": GREY, "mask": WHITE})  # what has been painted since is not its mask
     (picture,) = message["pictures"]
     assert picture["state"] == "done"

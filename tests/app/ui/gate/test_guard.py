@@ -126,7 +126,7 @@ def test_listening_to_nothing_is_refused_in_words(quick, capfd):
     url, _ = quick
     status, _, answer = _ask(url, "GET", "/gradio_api/queue/data?session_hash=nobody")
     assert status == 404
-    assert "nothing was asked for in this session" in json.loads(answer)["detail"]
+    assert "this session has no requests" in json.loads(answer)["detail"]
     assert capfd.readouterr().err == ""
 
 

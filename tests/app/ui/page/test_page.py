@@ -49,7 +49,7 @@ def test_a_picture_forms_and_a_word_lights_up_at_once(open_page):
     page.mouse.move(*_middle(page))
     assert page.locator(".bar-list li").count() == 7
     page.mouse.click(*_middle(page))
-    assert page.locator(".legend-title").inner_text() == "where this place looks"
+    assert page.locator(".legend-title").inner_text() == "what this place attends to"
 
     page.click("#tab-attention")
     page.wait_for_selector(".multiples .tile")

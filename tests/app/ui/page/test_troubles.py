@@ -29,8 +29,8 @@ def _answers(status: int, detail: str):
     [
         (lambda route: route.abort(), "The server does not answer."),
         (
-            _answers(503, "too much is asked for at the moment; try again in a minute"),
-            "Too much is asked for",
+            _answers(503, "the server is busy; try again in a minute"),
+            "The server is busy",
         ),
         (_answers(500, "Traceback (most recent call last)"), "That did not work; try it again"),
     ],

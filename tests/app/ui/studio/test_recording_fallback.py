@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from limelight.app.ui.studio.recording_fallback import with_what_fits
+from limelight.app.ui.studio.recording_fallback import begin_with_fallback
 from limelight.attention.recording.size import RecordingTooLarge
 from limelight.pipeline import GenerationRequest
 
@@ -24,21 +24,21 @@ def _fits(*wanted):
 
 
 def test_what_fits_is_begun_as_it_is():
-    assert with_what_fits(lambda request: request, REQUEST) == (REQUEST, "")
+    assert begin_with_fallback(lambda request: request, REQUEST) == (REQUEST, "")
 
 
 @pytest.mark.parametrize(
     ("wanted", "note"),
     [
         (("head", ("values",), True), "sites at single steps."),
-        (("head", (), False), "of places, and what else was asked for."),
+        (("head", (), False), "of places, and the extra maps."),
         (("site", (), False), "maps of heads and of places."),
         (("grid", (), False), "maps of sites and of places."),
         ((False, (), False), "no memory for maps."),
     ],
 )
 def test_what_does_not_fit_is_left_out_piece_by_piece_and_said(wanted, note):
-    found, said = with_what_fits(_fits(*wanted), REQUEST)
+    found, said = begin_with_fallback(_fits(*wanted), REQUEST)
     assert found == wanted
     assert said.endswith(note)
 
@@ -46,7 +46,7 @@ def test_what_does_not_fit_is_left_out_piece_by_piece_and_said(wanted, note):
 @pytest.mark.parametrize("record", ["head", False])
 def test_where_nothing_fits_the_reason_is_told(record):
     with pytest.raises(RecordingTooLarge):
-        with_what_fits(_fits(), GenerationRequest(prompt="a", record=record))
+        begin_with_fallback(_fits(), GenerationRequest(prompt="a", record=record))
 
 
 def test_a_large_picture_is_drawn_with_fewer_maps(studio):
