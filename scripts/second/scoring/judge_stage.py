@@ -22,7 +22,7 @@ from scripts.training.tools.precision import mixed
 
 UNNAMED = -100
 SOFTEST = 56  # pixels a side, of 128
-USES = 3  # training steps on each composed batch, which is softened anew for each
+USES = 3  # training steps on each composed batch, softened differently for each
 
 
 def judge_mixture(mixture: Mixture) -> Mixture:

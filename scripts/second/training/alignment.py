@@ -28,7 +28,7 @@ SITES = ("down_blocks.1.attentions.0", "up_blocks.1.attentions.0")
 
 @dataclass(frozen=True)
 class Oracle:
-    """What is in each cell. `kind`: a noun, a layer of a place, or a plain ground; `look`: a colour or
+    """The contents of each cell. `kind`: a noun, a layer of a place, or a plain ground; `look`: a colour or
     material, where the last index is the art's own; `where`: position (x, y) within the thing, -1..1;
     `is_thing`: whether a thing is there."""
 

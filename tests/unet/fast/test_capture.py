@@ -82,7 +82,7 @@ def add_hook(model: Layer) -> None:
 @pytest.mark.parametrize(
     "change", [change_in_place, give_other_data, replace_parameter, replace_module, add_hook]
 )
-def test_a_changed_model_is_captured_anew(model, change):
+def test_a_changed_model_is_captured_again(model, change):
     calls = CapturedCalls()
     x = torch.randn(3, 4)
     before = [called(calls, model, x) for _ in range(3)][-1]
