@@ -1,4 +1,4 @@
-"""Opens and reads files that strangers may have made: none can hang the program or fill its memory."""
+"""Opens and reads untrusted files, which can neither hang the program nor fill its memory."""
 
 import io
 import json
@@ -22,7 +22,7 @@ _KINDS = (
 
 
 class UnreadableFile(UsageError):
-    """A file that is there and cannot be read as what it should be."""
+    """A file exists, but is not of the kind that is needed, or cannot be read."""
 
 
 def open_regular(path: str | os.PathLike[str], *, buffering: int = -1) -> io.BufferedReader | io.FileIO:
@@ -33,10 +33,10 @@ def open_regular(path: str | os.PathLike[str], *, buffering: int = -1) -> io.Buf
 
     Raises:
         FileNotFoundError: there is nothing of that name.
-        UnreadableFile: it is something else than a file, or may not be read.
+        UnreadableFile: it is no regular file, or may not be read.
     """
     try:
-        _require_regular(path, os.stat(path).st_mode)  # before opening, which itself may wait or act
+        _require_regular(path, os.stat(path).st_mode)  # before opening, since that may block or have effects
         file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
             _require_regular(path, os.fstat(file).st_mode)
@@ -83,10 +83,10 @@ def read_json(path: str | os.PathLike[str], *, max_bytes: int = MAX_JSON_BYTES) 
 
 
 def parse_json(content: bytes, *, name: str) -> Any:
-    """The value that a JSON text stands for.
+    """The value of a JSON text.
 
     Args:
-        name: what messages call it.
+        name: of the text, for messages.
 
     Raises:
         UnreadableFile: it is too deep, has too many values, or is no JSON.

@@ -27,9 +27,9 @@ def free_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int | None:
 
 
 def give_back() -> bool:
-    """Hands memory that nothing in this process uses to the system; False where the C library cannot.
+    """Returns freed memory of this process to the system; False if the C library cannot.
 
-    glibc keeps what threads have freed in an arena for each, so a server that was busy once stays large.
+    glibc keeps memory that threads have freed in an arena for each, so a server stays large after busy times.
 
     Source: malloc_trim(3).
     """

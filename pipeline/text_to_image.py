@@ -90,8 +90,7 @@ class TextToImagePipeline:
             device: as torch names it; None takes a GPU if there is one.
             dtype: None means float16 on a GPU and float32 on a CPU.
             adapters: LoRAs and textual inversions to use; `load_lora` and `load_embedding` add more.
-            offload: whether to keep the parts in main memory and move each to a small GPU only while it is
-                used.
+            offload: whether to keep the parts in main memory and move each to the GPU only while it is used.
             variant: variant of the weight files, such as `fp16`; None takes the plain ones, or the only
                 variant.
             vae: the folder or .safetensors file of another VAE, also for a checkpoint without one.
@@ -188,7 +187,7 @@ class TextToImagePipeline:
 
         Args:
             prompt: describes the image and contains `words`; None is the words alone.
-            grow: how many positions of the finest attention grid the mask is made wider on each side.
+            grow: positions of the finest attention grid by which the mask is made wider on each side.
 
         Raises:
             RequestError: the image cannot be read.
@@ -197,10 +196,12 @@ class TextToImagePipeline:
         return word_mask(self.engine, image, words, words if prompt is None else prompt, grow=grow)
 
     def change_mask(self, image: Source, prompt: str, other: str, *, grow: int = 1) -> Image.Image:
-        """White where an image would be another if it were described by other words (DiffEdit).
+        """White where an image would change if it were described by other words (DiffEdit).
 
         Args:
-            prompt: describes the image, and `other` what it shall become; the rest is that of `word_mask`.
+            prompt: describes the image.
+            other: describes what it should become.
+            grow: as in `word_mask`.
 
         Raises:
             RequestError: the image cannot be read.
@@ -263,7 +264,7 @@ class TextToImagePipeline:
         """Removes the word of a textual inversion, or all of them.
 
         Raises:
-            AdapterError: the word is not taught, or pictures are being drawn.
+            AdapterError: no embedding has this word, or pictures are being drawn.
         """
         self._check_idle()
         self.model.adapters.remove_embedding(word)

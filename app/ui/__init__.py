@@ -1,1 +1,1 @@
-"""The page: who draws for whom, what the browser gets, and the viewer in it."""
+"""The web page of `limelight ui` and its API."""

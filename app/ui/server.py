@@ -1,4 +1,4 @@
-"""The web server around the page, with its own files."""
+"""The web server of the page and its static files."""
 
 import logging
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 
-from limelight.app.ui.access.log import Seldom
+from limelight.app.ui.access.log import OncePerMinute
 from limelight.app.ui.gate.calls import Calls
 from limelight.app.ui.gate.connections import Connection, Connections
 from limelight.app.ui.gate.gradio_queue import GradioQueue
@@ -34,7 +34,7 @@ STYLES = (
     "attention",
     "compare",
 )
-SMALL = 500  # bytes of an answer that is sent as it is
+SMALL = 500  # bytes; smaller answers are not compressed
 
 
 def build_app(
@@ -47,7 +47,7 @@ def build_app(
     """The page with everything it needs, as an ASGI application.
 
     Args:
-        auth: names and passwords of those who may come in; None for everybody.
+        auth: names and passwords that may log in; None for a page without logins.
         hosts: names of the server, in addition to its addresses, `localhost` and the machine's own.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -74,7 +74,11 @@ def build_app(
 
 
 class Server(uvicorn.Server):
-    """Says where the page is as soon as it is there."""
+    """A server that reports its URL once it accepts connections.
+
+    Args:
+        say: is called with the URL.
+    """
 
     def __init__(self, app: Guard, *, host: str, port: int, say: Any) -> None:
         super().__init__(
@@ -89,10 +93,10 @@ class Server(uvicorn.Server):
             )
         )
         self._say = say
-        self._seldom = Seldom()
+        self._log_filter = OncePerMinute()
 
     async def startup(self, sockets: Any = None) -> None:
-        logging.getLogger("uvicorn.error").addFilter(self._seldom)
+        logging.getLogger("uvicorn.error").addFilter(self._log_filter)
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
@@ -100,8 +104,8 @@ class Server(uvicorn.Server):
             self._say(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """Ends what open tabs still listen to, which uvicorn would report as errors, each at length."""
+        """Ends the streams of open tabs without the errors that uvicorn would log for each."""
         logger = logging.getLogger("uvicorn.error")
         logger.setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
-        logger.removeFilter(self._seldom)
+        logger.removeFilter(self._log_filter)

@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.fields import MAX_SEED
 from limelight.pipeline.requests.values import Whole
+from limelight.pipeline.segments import spelled, words_in
 
 if TYPE_CHECKING:
     from limelight.pipeline.requests.request import GenerationRequest
 
 
 def check_passes(request: "GenerationRequest") -> None:
-    """Raises RequestError for a pass without a step, a second pass of a masked picture, or starts to pick
-    from where a picture begins from something else."""
+    """Raises RequestError where a pass would have no step, where a masked picture would have a second pass,
+    and for `pick` where a picture does not begin from noise."""
     if request.pick > 1:
         Whole(0, MAX_SEED).check("seed + pick - 1", request.seed + request.pick - 1)
         for name in ("image", "latents"):
             if getattr(request, name) is not None:
                 raise RequestError(
-                    f"pick is {request.pick} and {name} given; a start is tried where a picture begins from "
-                    "noise: leave one out"
+                    f"pick is {request.pick} and {name} is given; starts differ in their noise, and with "
+                    f"{name} a picture begins from something else: leave one out"
                 )
     if request.strength is not None:
         _check_one_step("strength", request.strength, request.num_steps)
@@ -70,7 +71,7 @@ def check_schedule(request: "GenerationRequest") -> None:
         raise RequestError("timesteps and sigmas are given; each is a whole schedule: give one")
     if len(request.sigmas) == 1:
         raise RequestError(
-            "sigmas has 1 number; must have 2 or more, of which the last is the level at the end"
+            "sigmas has 1 number; must have 2 or more: the last is the noise level of the finished picture"
         )
     if request.latents is not None and request.image is not None:
         raise RequestError("latents and image are given; sampling begins from one: leave one out")
@@ -86,7 +87,7 @@ def check_schedule(request: "GenerationRequest") -> None:
 
 
 def check_masked_part(request: "GenerationRequest") -> None:
-    """Raises RequestError where a masked part alone is drawn, and something else is about whole pictures."""
+    """Raises RequestError for fields that need the whole picture where only its masked part is drawn."""
     if request.padding_mask_crop is None:
         return
     for names, is_given in (
@@ -101,14 +102,32 @@ def check_masked_part(request: "GenerationRequest") -> None:
 
 
 def check_edit(request: "GenerationRequest") -> None:
-    """Raises RequestError for an edit of the words that changes attention in other ways, or its beginning."""
+    """Raises RequestError for an edit of the words that also changes attention in other ways, or that does
+    not begin from noise."""
     if request.edit_of is None:
+        if request.blend_words:
+            raise RequestError(
+                "blend_words are given and edit_of is not; they say where an edit may differ from another "
+                "picture: give both, or leave blend_words out"
+            )
         return
-    names = [name for name in request.uncompiled if name not in ("freeu", "edit_of")]
+    for words in request.blend_words:
+        _check_blended(words, request.prompt, request.edit_of)
+    names = [name for name in request.uncompiled if name not in ("freeu", "scale_words", "edit_of")]
     names += [name for name in ("image", "latents") if getattr(request, name) is not None]
     names += ["pick"] if request.pick > 1 else []
     if names:
         raise RequestError(
-            f"edit_of and {', '.join(names)} given; an edit looks where the picture that it keeps looks: "
-            "leave one out"
+            f"edit_of and {', '.join(names)} are given; an edit takes its noise and attention from the "
+            "picture that it keeps: leave one out"
+        )
+
+
+def _check_blended(words: str, *prompts: str) -> None:
+    """Raises RequestError unless one of the prompts has all of some words."""
+    known = [{spelled(word) for word in words_in(prompt)} for prompt in prompts]
+    if not any(each.issuperset(map(spelled, words_in(words))) for each in known):
+        typed = dict.fromkeys(word for prompt in prompts for word in words_in(prompt))
+        raise RequestError(
+            f"blend_words has {words!r}, which neither prompt has; their words are {', '.join(typed)}"
         )

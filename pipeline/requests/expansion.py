@@ -12,11 +12,11 @@ class Expansion:
     """A prompt and its continuation.
 
     Attributes:
-        typed: the prompt as it was.
-        added: what stands behind it; empty where the model found nothing to add.
-        seed: of what was drawn by chance.
+        typed: the prompt before the expansion.
+        added: the text that the model appended; empty if it appended nothing.
+        seed: of the random numbers that the continuation was sampled with.
         model: the language model, as the caller named it.
-        hash: of the content of its weights.
+        hash: content hash of the model's weights.
     """
 
     typed: str
@@ -31,11 +31,11 @@ class Expansion:
         return self.typed + self.added
 
     def check(self, prompt: str) -> None:
-        """Raises RequestError unless this is how `prompt` came about."""
+        """Raises RequestError unless `prompt` is the longer prompt."""
         if self.text != prompt:
             raise RequestError(
                 f"prompt is {prompt[:60]!r} and its expansion makes {self.text[:60]!r}; "
-                "must be the same: leave expansion out where the prompt is another"
+                "the two must be the same: leave expansion out for another prompt"
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,10 +43,10 @@ class Expansion:
 
     @classmethod
     def of(cls, value: Any) -> "Expansion":
-        """An expansion, or one as it was stored.
+        """Makes an expansion of its stored form; returns an expansion as it is.
 
         Raises:
-            RequestError: it is something else.
+            RequestError: the value is neither.
         """
         if isinstance(value, cls):
             return value

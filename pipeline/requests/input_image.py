@@ -92,7 +92,7 @@ class InputImage:
 
 
 def opened(source: str | os.PathLike[str] | io.BytesIO) -> AbstractContextManager[IO[bytes]]:
-    """An image's file, or the bytes of one, to read from.
+    """Opens an image file, or the bytes of one, for reading.
 
     Raises:
         OSError: it is not there.
@@ -131,10 +131,11 @@ def recall(name: str, stored: Any, source: Any, mode: str) -> InputImage:
 
 
 def fit(image: InputImage, width: int | None, height: int | None) -> tuple[int, int]:
-    """Width and height of a picture that is made from an image; what is open follows the image's shape.
+    """Width and height of a picture that is made from an image; a side that is None follows the image's
+    shape.
 
     Raises:
-        RequestError: both are given, and the shape is another, by a multiple of 8 or more.
+        RequestError: both are given, and differ from the image's shape by 8 pixels or more.
     """
     w, h = image.size
     if width is None and height is None:

@@ -26,10 +26,10 @@ class InputLatents:
 
     @classmethod
     def read(cls, name: str, source: Any) -> "InputLatents":
-        """The latents in a tensor, or as they were read before.
+        """Reads latents from a tensor 1 c h w; returns `InputLatents` as they are.
 
         Raises:
-            RequestError: it is no tensor of that shape, or holds NaN or infinity.
+            RequestError: the source is no tensor of that shape, or holds NaN or infinity.
         """
         if isinstance(source, InputLatents):
             return source

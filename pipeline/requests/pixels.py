@@ -1,5 +1,5 @@
-"""Pixels of all kinds of images as 8 bits of red, green and blue, or of a mask: what is lost is said. And how
-many of them fit into memory."""
+"""Converts images of any mode to 8-bit RGB or to a mask, warns of what is lost, and checks that a size fits
+into memory."""
 
 import warnings
 
@@ -43,8 +43,8 @@ def as_rgb(name: str, image: Image.Image) -> Image.Image:
 
 
 def as_mask(name: str, image: Image.Image) -> Image.Image:
-    """The image in L, a copy. Of one with transparent parts that is painted in one shade, what is painted is
-    white, whatever the shade; of one painted in several, what is painted white.
+    """A copy of the image in L. If it has transparent parts, all that is painted becomes white where it was
+    painted in one shade; where it was painted in several, only white paint does.
 
     Raises:
         RequestError: as `as_rgb`.

@@ -13,7 +13,7 @@ from PIL import Image
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.input_image import InputImage
 
-MASK_SIDE = 64  # attention sees no finer; so a mask of any size goes into the record of its picture
+MASK_SIDE = 64  # no attention grid is finer, and a mask of this size fits into a picture's record
 
 Box = tuple[float, float, float, float]
 Source = InputImage | Image.Image | str | os.PathLike[str]
@@ -21,7 +21,7 @@ P = TypeVar("P", bound="Placed")  # typing.Self is not checked method by method
 
 
 class PlaceWarning(UserWarning):
-    """A place is not taken as it was given; the message says how it is."""
+    """A place is used otherwise than it was given; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Mask:
         stored.
 
         Raises:
-            RequestError: it is none, it has no white, or it is white all over.
+            RequestError: the source is no mask, has no white, or is white all over.
         """
         if isinstance(source, cls):
             return source
@@ -96,7 +96,7 @@ class Placed:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         raise NotImplementedError
 
     def check_prompt(self, prompt: str) -> None:
@@ -115,7 +115,7 @@ class Placed:
             object.__setattr__(self, "mask", Mask.read(f"the mask of {self.name}", self.mask))
 
     def opened(self: P) -> P:
-        """With its mask read.
+        """A copy with its mask read from the file.
 
         Raises:
             RequestError: the file is no mask.
@@ -125,7 +125,7 @@ class Placed:
         return replace(self, mask=Mask.read(f"the mask of {self.name}", self.mask))
 
     def within(self: P, folder: Path) -> P:
-        """With its file looked for in a folder, unless its path is a whole one."""
+        """A copy whose file is looked for in `folder`, unless its path is absolute."""
         return replace(self, mask=folder / self.mask) if isinstance(self.mask, Path) else self
 
 

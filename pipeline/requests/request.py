@@ -8,15 +8,17 @@ from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests import checks
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS, MAX_SEED
+from limelight.pipeline.requests.fields.stored import recalled
 from limelight.pipeline.requests.input_image import InputImage, check_mask, fit
 from limelight.pipeline.requests.input_latents import LatentSource
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE, check_memory
-from limelight.pipeline.requests.steering import HeadScale, Painted, Region
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region, WordScale
 from limelight.pipeline.requests.values import Record, Source, SyntaxName, Whole, as_json
 
 MAX_COUNT = 10_000
 DEFAULT_STEPS = 25
-STEERING = ("paint", "regions", "heads", "pag_scale", "seg_scale", "pladis")  # what changes attention
+# The fields that change attention.
+STEERING = ("paint", "regions", "heads", "scale_words", "pag_scale", "seg_scale", "pladis")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,23 +51,30 @@ class GenerationRequest:
         image_guidance_scale: how closely a model that edits images keeps to the image; None is 1.5.
         hires_scale: draws the picture, makes it this much larger, and goes over it with `hires_strength`.
         hires_strength: as `strength`, of the second pass; None is 0.5.
-        lossy_cache_interval: 1 is exact. Above it, to 20, pictures come sooner and are not the same: one
-            prediction of so many is computed whole, and those between take its deep feature for theirs
-            (DeepCache: Ma et al., arXiv:2312.00858). What is lost: docs/benchmarks/lossy-cpu.md.
+        lossy_cache_interval: 1 is exact. N from 2 to 20 is faster and changes the picture: one prediction in
+            N is computed whole, and those between reuse its deep feature (DeepCache: Ma et al.,
+            arXiv:2312.00858). docs/benchmarks/lossy-cpu.md shows what is lost.
         paint: where words of the prompt shall be; the prompt's row alone is steered.
         regions: parts of the picture with prompts of their own; the prompt keeps a fifth of each.
         heads: attention heads that are scaled in a part of the steps.
-        pag_scale, seg_scale: guidance away from a row in whose middle each position sees itself (Ahn et al.,
-            arXiv:2403.17377), or all see the same (Hong, arXiv:2408.00760). 0 is none.
+        pag_scale, seg_scale: guidance away from a row with other self-attention in the middle block: each
+            position attends to itself alone (Ahn et al., arXiv:2403.17377), or all attend to the same (Hong,
+            arXiv:2408.00760). 0 is none.
         freeu: b1, b2, s1, s2 of Si et al., arXiv:2309.11497; SD1 1.5, 1.6, 0.9, 0.2; SDXL 1.3, 1.4, 0.9, 0.2.
         pladis: experimental; from softmax (0) to 1.5-entmax (1) and beyond it (arXiv:2503.07677).
-        pick: how many starts, from `seed` on, are tried by a prediction each; the best is drawn, and what
-            comes back has its seed. 1 tries none.
+        pick: number of seeds, from `seed` on, that are tried with one prediction each; the best is drawn, and
+            the result's request has its seed. 1 tries none.
+        scale_words: factors of the attention to words of the prompt.
         edit_of: another prompt, whose picture is drawn in the same calls and kept where both agree (Hertz et
             al., arXiv:2208.01626).
-        keep: until which fractions of the steps an edit's cross- and self-attention look as that one's do.
-        record: which cross-attention maps to keep; with a second pass, those of the first, which composes.
-            A prediction that takes another's deep feature has its maps too.
+        keep: fractions of the steps until which an edit takes its cross- and self-attention from the picture
+            of `edit_of`.
+        blend_words: words of an edit's prompt or of `edit_of`. Outside their places in both pictures, the
+            edit's latent has the bits of the other after each step (section 4.1 there).
+        blend: the fraction of a map's maximum above which a word has a place, and the fraction of the steps
+            after which blending begins.
+        record: which cross-attention maps to keep; with a second pass, those of the first. A prediction that
+            reuses a deep feature repeats the maps of the prediction that it comes from.
         record_extras: what else to keep: `negative` (the negative prompt's), `steps` (sites and heads
             of each prediction), `values` (weighted by what each token contributes), `refined` (spread by
             self-attention, on grids of up to 32x32).
@@ -73,7 +82,7 @@ class GenerationRequest:
             site.
         record_queries: predictions, from 0, whose queries are kept, to ask for words that are not in the
             prompt.
-        expansion: what the prompt was, and how a language model came to make it longer; for the record.
+        expansion: how a language model made the prompt longer; for the record alone.
         timesteps, sigmas: a schedule of your own, by its timesteps or by its noise levels, falling; the last
             of `sigmas` is the level at the end, 0 for a picture. `num_steps` is then their number.
         eta: the noise that the schedulers `ddim` and `tcd` add at each step, 0 to 1; for `ddim` 1 is DDPM
@@ -86,8 +95,8 @@ class GenerationRequest:
             (top, left), (height, width); None is the picture's own size and no crop. Both prompts have them
             (arXiv:2307.01952, section 2.2).
         aesthetic_score, negative_aesthetic_score: what SDXL's refiner is conditioned on; None is 6 and 2.5.
-        padding_mask_crop: draws only the masked part of the image and so many pixels around it, at `width` x
-            `height` (None is the model's own size), and puts it back; the picture has the image's size.
+        padding_mask_crop: draws only the masked part of the image and this many pixels around it, at `width`
+            x `height` (None is the model's own size), and puts it back; the picture has the image's size.
 
     Raises:
         RequestError: a field is out of its range, or an image cannot be used.
@@ -122,8 +131,11 @@ class GenerationRequest:
     freeu: tuple[float, float, float, float] | None = None
     pladis: float = 0.0
     pick: int = 1
+    scale_words: tuple[WordScale, ...] = ()
     edit_of: str | None = None
     keep: tuple[float, float] = (0.8, 0.4)
+    blend_words: tuple[str, ...] = ()
+    blend: tuple[float, float] = (0.3, 0.2)
     record: Record = False
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
@@ -154,7 +166,8 @@ class GenerationRequest:
         checks.check_schedule(self)
         checks.check_masked_part(self)
         checks.check_edit(self)
-        for each in (*self.paint, *self.regions):
+        of_words: tuple[Painted | Region | WordScale, ...] = (*self.paint, *self.regions, *self.scale_words)
+        for each in of_words:
             each.check_prompt(self.prompt)
         if self.expansion is not None:
             self.expansion.check(self.prompt)
@@ -183,7 +196,7 @@ class GenerationRequest:
         object.__setattr__(self, name, value)
 
     def _check_size(self) -> None:
-        """Lets the size follow from an image that is read, and compares the mask's."""
+        """Sets the size from an image that has been read, and checks the mask's size."""
         if not isinstance(self.image, InputImage):
             return
         if self.padding_mask_crop is None:
@@ -236,7 +249,7 @@ class GenerationRequest:
 
     @property
     def uncompiled(self) -> list[str]:
-        """Those of its fields that a compiled U-Net does not know."""
+        """The given fields that a compiled U-Net does not support."""
         return [name for name in (*STEERING, "freeu", "edit_of") if getattr(self, name)]
 
     @property
@@ -261,21 +274,20 @@ class GenerationRequest:
         )
 
     def repeated(self, count: int) -> "list[GenerationRequest]":
-        """`count` requests that differ in their seeds: seed, seed + 1, ..., or where starts are picked, with
-        none in common."""
+        """`count` requests with the seeds `seed`, `seed + pick`, ..., so that no two try the same start."""
         Whole(1, MAX_COUNT).check("count", count)
         Whole(0, MAX_SEED).check("seed + count - 1", self.seed + (count - 1) * self.pick)
         return [replace(self, seed=self.seed + i * self.pick) for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON gives them back; of images, which are read for it, and of latents, size and
-        content hash."""
+        """The fields as JSON values. Images, which are read for it, and latents stand as size and content
+        hash."""
         request = self.opened()
-        return {field.name: as_json(getattr(request, field.name)) for field in fields(request)}
+        return {name: as_json(getattr(request, name)) for name in FIELDS}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], **files: Source | None) -> "GenerationRequest":
-        """A request from stored fields, held to the same limits as one that was typed.
+        """A request from stored fields, checked like any other.
 
         Args:
             files: the images and latents that it was made with, whose size and content hash alone are stored.
@@ -283,17 +295,4 @@ class GenerationRequest:
         Raises:
             RequestError: a field is unknown, missing or out of its range, or an image is not the same.
         """
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise RequestError(f"unknown fields {unknown}; known: {', '.join(sorted(known))}")
-        if "prompt" not in values:
-            raise RequestError("the field prompt is missing")
-        images = {}
-        for name, entry in FIELDS.items():
-            if entry.value.is_stored:
-                continue
-            if values.get(name) is not None:
-                images[name] = entry.value.recall(name, values[name], files.get(name))
-            elif files.get(name) is not None:
-                raise RequestError(f"{name} is given and the picture was made without one; leave it out")
-        return cls(**(dict(values) | images))
+        return cls(**recalled(values, files))

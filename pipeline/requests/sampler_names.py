@@ -1,4 +1,4 @@
-"""What other programs call their samplers, in one spelling."""
+"""Other programs' names of samplers, brought to one spelling."""
 
 from collections.abc import Mapping
 
@@ -33,6 +33,6 @@ def spelling(name: str) -> str:
 
 
 def with_schedule(name: str, schedule: str) -> str:
-    """The spelling of a sampler with a schedule of the noise that is named apart from it."""
+    """The spelling of a sampler whose noise schedule is named separately."""
     kind = spelling(schedule)
     return spelling(name) + _SCHEDULES.get(kind, kind)

@@ -24,7 +24,7 @@ class Schedule:
 
     @property
     def name(self) -> str:
-        """What messages say of it after the number of steps."""
+        """The words that follow the number of steps in messages."""
         return ", which timesteps list" if self.timesteps else ", which sigmas list" if self.sigmas else ""
 
     def steps(self, scheduler: Any, name: str, num_steps: int) -> dict[str, Any]:

@@ -39,7 +39,7 @@ _WITHOUT_SAMPLE = {
     *("PNDMScheduler", "EulerAncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "DPMSolverSDEScheduler"),
     *("KDPM2AncestralDiscreteScheduler", "EDMEulerScheduler", "EDMDPMSolverMultistepScheduler"),
 }
-_FAINTEST = 2.0**-24  # of a signal that is there, as diffusers' Euler has it
+_FAINTEST = 2.0**-24  # the share of signal that is left, as in diffusers' Euler
 
 
 def build(cls_name: str, config: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> Any:
@@ -85,9 +85,10 @@ def is_edm(config: Mapping[str, Any]) -> bool:
 
 
 def check_prediction(scheduler: Any, name: str) -> None:
-    """Raises RequestError for a scheduler, set to its steps, that makes nothing of what the model predicts.
+    """Raises RequestError if a scheduler, set to its steps, cannot use what the model predicts.
 
-    Source: Lin et al. 2023, arXiv:2305.08891, section 3.2: in noise alone, noise says nothing.
+    Source: Lin et al. 2023, arXiv:2305.08891, section 3.2: where x is noise alone, predicting the noise says
+    nothing about the picture.
     """
     kind = scheduler.config.get("prediction_type")
     if kind == "sample" and type(scheduler).__name__ in _WITHOUT_SAMPLE:
@@ -101,8 +102,8 @@ def check_prediction(scheduler: Any, name: str) -> None:
     first = int(scheduler.timesteps.max())
     if float(alphas_cumprod[min(first, len(alphas_cumprod) - 1)]) == 0:
         raise RequestError(
-            f"the scheduler {name!r} begins without any signal, where this model, which predicts noise, says "
-            "nothing; use euler-trailing"
+            f"the scheduler {name!r} begins with noise alone, where a model that predicts the noise, as this "
+            "one does, says nothing about the picture; use euler-trailing"
         )
 
 
@@ -117,8 +118,8 @@ def _edm(cls_name: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]
 
 
 def _without_terminal_signal(cls: Any, values: Mapping[str, Any]) -> list[float]:
-    """Betas at whose end next to no signal is left, for a class that does not rescale them itself; a little,
-    since these classes divide by it.
+    """Betas that leave next to no signal at the end, for a class that does not rescale them itself. A little
+    is left because these classes divide by it.
 
     Source: Lin et al. 2023, arXiv:2305.08891, section 3.1 and algorithm 1.
     """

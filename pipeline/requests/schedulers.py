@@ -67,13 +67,13 @@ SCHEDULERS: Mapping[str, Recipe] = {
     "tcd": Recipe("TCDScheduler", label="TCD"),
 }
 _BY_SPELLING = {spelling(recipe.label or ours): ours for ours, recipe in SCHEDULERS.items()}
-_AUTOMATIC = {  # the schedule that AUTOMATIC1111's web UI chooses where it is not plain
+_AUTOMATIC = {  # the schedule that AUTOMATIC1111's web UI chooses for "Automatic"; for others, the plain one
     "DPM++ 2M": "Karras",
     "DPM++ 2M SDE": "Exponential",
     "DPM2": "Karras",
     "DPM2 a": "Karras",
 }
-OWN = "model"  # the scheduler that the model's folder names, as it stands there
+OWN = "model"  # the scheduler that the model's folder names, unchanged
 
 
 def scheduler_name(name: str) -> str:
@@ -145,7 +145,7 @@ class Schedulers:
 
         Args:
             num_steps: as in `make_scheduler`.
-            seed: of the noise that one draws which takes no generator.
+            seed: for a scheduler that draws noise and takes no generator.
         """
         scheduler = deepcopy(self._one(name, num_steps))
         if hasattr(scheduler, "noise_sampler_seed"):
@@ -163,7 +163,7 @@ class Schedulers:
         is_distilled: bool = False,
         device: Any = None,
     ) -> tuple[Any, Any]:
-        """A fresh one, set to the last `strength` part of `num_steps`, None for all; and its timesteps.
+        """A fresh scheduler, set to the last `strength` of `num_steps` (None for all), and its timesteps.
 
         Args:
             schedule: in place of the scheduler's own.
@@ -171,8 +171,8 @@ class Schedulers:
                 scheduler then takes all steps, within the last part of those that it was distilled on.
 
         Raises:
-            RequestError: an image cannot be drawn over with this scheduler, it cannot take the schedule, or
-                not so many steps.
+            RequestError: the scheduler cannot begin from an image, or cannot take the schedule or the number
+                of steps.
         """
         scheduler = self.make(name, num_steps=num_steps, seed=seed)
         if strength is not None and not hasattr(scheduler, "add_noise"):
@@ -233,7 +233,7 @@ class Schedulers:
                 f"{asked}; the scheduler {name!r} cannot take them with this model: {str(error)[:300]}"
             ) from None
         if not len(timesteps) and strength != 0:
-            raise RequestError(f"{asked}, of which none is left between denoising_start and denoising_end")
+            raise RequestError(f"{asked}; none is left between denoising_start and denoising_end")
         if not (trial.timesteps.isfinite().all() and trial.init_noise_sigma < float("inf")):
             raise RequestError(
                 f"{asked}; the scheduler {name!r} has no finite timesteps for so few with this model: take "
@@ -250,7 +250,7 @@ class Schedulers:
 
 
 def _most_steps(scheduler: Any) -> int | None:
-    """None where noise levels are not those of so many timesteps."""
+    """The limit of `num_steps`; None where a scheduler's noise levels do not come from timesteps."""
     facts = scheduler.config
     if not hasattr(scheduler, "alphas_cumprod"):
         return None

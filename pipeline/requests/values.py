@@ -15,8 +15,8 @@ from limelight.pipeline.errors import RequestError, UnknownName
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.input_image import InputImage, recall
 from limelight.pipeline.requests.input_latents import InputLatents
+from limelight.pipeline.requests.item import Edit
 from limelight.pipeline.requests.schedulers import scheduler_name
-from limelight.pipeline.requests.steering import Edit
 
 MAX_PROMPT_CHARACTERS = 20_000
 
@@ -29,7 +29,7 @@ class Value:
     """One type of value.
 
     Attributes:
-        is_stored: whether a record holds it; of a large value it holds the content hash alone.
+        is_stored: whether a record holds the value; in place of a large one it holds the content hash.
         written: the type of an option on the command line, and of a field of the page's API.
         limits: what is allowed, for help texts; empty where nothing limits it.
     """
@@ -47,7 +47,7 @@ class Value:
         raise NotImplementedError
 
     def read(self, name: str, value: Any) -> Any:
-        """The value of a cell or a control; None if it is empty.
+        """Reads the value of a manifest's cell or a control of the page; None if it is empty.
 
         Args:
             value: text, as in a csv file, or what JSON, parquet or a browser gave.
@@ -66,14 +66,14 @@ class Value:
         return value
 
     def within(self, folder: Path, value: Any) -> Any:
-        """The value, its files looked for in a folder."""
+        """The value with its files looked for in `folder`."""
         return value
 
     def recall(self, name: str, stored: Any, given: Any) -> Any:
-        """The value that a record holds the hash of, from the same that is given again.
+        """Checks a value that is given again against the hash in a record, and returns it.
 
         Raises:
-            RequestError: it is not given, or is another.
+            RequestError: nothing is given, or its hash differs.
         """
         raise NotImplementedError
 
@@ -170,7 +170,7 @@ def _number(name: str, value: Any, kind: str) -> Any:
 
 @dataclass(frozen=True)
 class Detail(Value):
-    """How much is recorded: nothing, or maps of the words, of sites, of heads."""
+    """How finely maps are recorded: not at all, by grid, by site, or by head."""
 
     names: tuple[str, ...] = ("grid", "site", "head")
 
@@ -285,7 +285,7 @@ class Expanded(Value):
 
 
 def as_json(value: Any) -> Any:
-    """A field's value as JSON gives it back; of an image its size and content hash."""
+    """A field's value as a JSON value; of an image its size and content hash."""
     if isinstance(value, InputImage | InputLatents | Expansion | Edit):
         return value.to_dict()
     return [as_json(each) for each in value] if isinstance(value, tuple) else value

@@ -1,10 +1,10 @@
 """A compiled U-Net whose graphs are made once: calls come in a few sizes and differ in nothing else.
 
-`torch.compile` makes a graph for every shape, and for every difference in what its Python looks at: who is
-recorded, how prompts are grouped. So rows are filled up to a bucket by repeating the last one; contexts are
-read out of their pages before the call, and repeated to a common length, which but for rounding changes
-nothing, since equal keys share the weight that one of them would have; and recorders hear after the call what
-was kept for them.
+`torch.compile` makes a graph for every shape, and for every Python value that the call depends on: which rows
+are recorded, how prompts are grouped. So rows are filled up to a bucket by repeating the last one. Contexts
+are read out of their pages before the call and repeated to a common length, which changes nothing but
+rounding: equal keys share the weight that one of them would have. Recorders receive their tensors after the
+call.
 """
 
 import logging
@@ -27,7 +27,7 @@ from limelight.unet import UNet
 
 logger = logging.getLogger(__name__)
 MAX_GRAPHS = 64
-TORCH_MAX_GRAPHS = 8  # of a torch version in which a call cannot set it
+TORCH_MAX_GRAPHS = 8  # the fixed limit of torch versions whose `compile` cannot set one
 
 
 def check_compiled(request: GenerationRequest) -> None:
@@ -44,7 +44,7 @@ def check_compiled(request: GenerationRequest) -> None:
 
 
 class Graphs:
-    """Calls of a U-Net, as `UNet.forward`, with what makes keys and values of prompts in the runtime.
+    """A compiled U-Net, called as `UNet.forward`; the runtime holds the keys and values of the prompts.
 
     A graph is made for each bucket of rows (1, 2, 4, ... up to `max_rows`), size of picture, common length of
     contexts, and kind of recording: none, cross-attention (by its backend's maps where that has them, by
@@ -103,9 +103,7 @@ class Graphs:
     def _graph(self, key: tuple[Any, ...]) -> Any:
         if key not in self._made:
             if len(self._made) == self.max_graphs:
-                logger.warning(
-                    "%d graphs are made, the most there may be; a call is not compiled", len(self._made)
-                )
+                logger.warning("the limit of %d graphs is reached; a call is not compiled", len(self._made))
                 return self._unet
             self._made.add(key)
         return self._compiled
@@ -144,10 +142,10 @@ class Tape:
     def play(
         self, recorder: RowRecorder, unet: UNet, context: Mapping[str, KeysValues], lengths: Sequence[int]
     ) -> None:
-        """Tells `recorder` of the rows that it was made for.
+        """Passes to `recorder` the rows that it was made for.
 
         Args:
-            lengths: of each row's own context.
+            lengths: number of tokens of each row's own context.
         """
         n = len(lengths)
         for site, (q, own, scale, grid) in self.of_self.items():

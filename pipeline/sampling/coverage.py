@@ -20,7 +20,7 @@ def coverage(place: Placed, grid: tuple[int, int], *, feather: float = 0.0) -> F
             not softened.
     """
     height, width = grid
-    if place.box is None and place.mask is None:  # it is not found yet
+    if place.box is None and place.mask is None:  # a region whose word is not located yet
         return torch.zeros(grid)
     if place.box is not None:
         left, top, right, bottom = place.box
@@ -39,13 +39,13 @@ def coverage(place: Placed, grid: tuple[int, int], *, feather: float = 0.0) -> F
 
 
 def _pixels(count: int) -> Float[Tensor, "pixels 2"]:
-    """Where each of so many pixels begins and ends."""
+    """Where each of `count` pixels begins and ends, as fractions of the side."""
     edges = torch.linspace(0, 1, count + 1, dtype=torch.float64)
     return torch.stack((edges[:-1], edges[1:]), -1)
 
 
 def _shares(count: int, feather: float, parts: Float[Tensor, "parts 2"]) -> Float[Tensor, "count parts"]:
-    """Of each of `count` positions along a side, which share lies in each part of the side."""
+    """The share of each of `count` positions along a side that lies in each part of the side."""
     own = _pixels(count)
     low = (own[:, :1] - feather / 2).clamp(min=0)
     high = (own[:, 1:] + feather / 2).clamp(max=1)
@@ -54,7 +54,7 @@ def _shares(count: int, feather: float, parts: Float[Tensor, "parts 2"]) -> Floa
 
 
 def warn_of_places(request: GenerationRequest) -> None:
-    """Says what is not as it was given: regions that are blended, masks that are stretched.
+    """Warns of regions that overlap and of masks that are stretched.
 
     Args:
         request: resolved.

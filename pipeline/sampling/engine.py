@@ -59,17 +59,17 @@ class Session:
 
     @property
     def free_rows(self) -> int:
-        """Of predictions that fit in a call; a guided request asks for two."""
+        """Rows of a call that are still free; a guided request takes two."""
         return self.max_rows - sum(job.num_rows for job in self._jobs)
 
     @torch.inference_mode()
     def add(self, request: GenerationRequest) -> int:
-        """Begins a request and returns the number that its steps bear: 0 for the first, and one more for each
-        that is given, refused ones too.
+        """Begins a request and returns its number, which its steps carry. Numbers count from 0; a refused
+        request uses up one too.
 
         Raises:
             RequestError: the model cannot do what is asked for.
-            PictureError: there is no beginning: the VAE overflowed on its image, or memory is short.
+            PictureError: the VAE overflowed on its image, or memory is short.
         """
         id, self._num_added = self._num_added, self._num_added + 1
         model, request = self.engine.model, self.engine.resolve(request)
@@ -86,7 +86,7 @@ class Session:
         return id
 
     def abort(self, id: int) -> bool:
-        """Lets go of a request and of all that it holds; False if it is not in flight (any more)."""
+        """Drops a request and frees what it holds. Returns whether it was in flight."""
         num_before = len(self._jobs) + len(self._ended)
         self._jobs = deque(job for job in self._jobs if job.id != id)
         self._ended = deque(pair for pair in self._ended if pair[0].id != id)
@@ -156,7 +156,18 @@ class Session:
         info |= {**job.notes, **notes} | ({"changed": "by a function of the caller's"} if self.change else {})
         if (maps := job.heatmaps) is not None:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))
-        return Result(image=image, request=job.request, info=info, maps=maps, latent=latent[-1:], base=base)
+        of_base = job.base_heatmaps
+        if of_base is not None and base is not None:
+            of_base = replace(of_base, drawer=PictureDrawer(base, job.request.seed))
+        return Result(
+            image=image,
+            request=job.request,
+            info=info,
+            maps=maps,
+            latent=latent[-1:],
+            base=base,
+            base_maps=of_base,
+        )
 
     def _step(self, job: Job, index: int | None = None, **outcome: Any) -> Step:
         """A step of a request; its last one, if no index is given."""
@@ -173,8 +184,8 @@ class Session:
 
 
 class Engine:
-    """What requests are drawn with: a model, a plan of backends for each size, and room for `max_rows`
-    predictions in a U-Net call.
+    """Draws requests with a model, a plan of backends for each size, and at most `max_rows` predictions in a
+    U-Net call.
 
     Args:
         exact: a call for each request, so that its bits are the same whatever is drawn with it; without it
@@ -251,12 +262,12 @@ class Engine:
         return self._attention[width, height]
 
     def session(self, *, later: bool = False, change: ChangeOf | None = None) -> Session:
-        """Nothing in flight yet.
+        """A new session, with nothing in flight.
 
         Args:
-            later: leave the decoding of finished pictures to whoever takes their last step (`Step.finish`).
+            later: leave the decoding of finished pictures to the caller, by `Step.finish`.
         """
-        self.model.hash.start()  # it goes into every picture's record, and is there by then
+        self.model.hash.start()  # computed while the first picture is drawn, whose record needs it
         return Session(self, later=later, change=change)
 
     def run(self, requests: Iterable[GenerationRequest], change: ChangeOf | None = None) -> Iterator[Step]:

@@ -30,7 +30,7 @@ SIDE = 16  # positions along the shorter side of the maps that layout is read fr
 _FAULT = (
     "NaN or infinity in the gradient that leads a painted word; nothing is saved: paint by the loose hand"
 )
-HALF_SCALE = 2.0**10  # of a loss in float16, whose gradient would lie below its smallest number
+HALF_SCALE = 2.0**10  # a loss in float16 is multiplied by it, or its gradient would underflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Leading:
     Attributes:
         updates: how many times.
         rate: what the gradient is multiplied by.
-        until: the fraction of the predictions after which it does not.
+        until: the fraction of the predictions after which the latent is left alone.
     """
 
     updates: int
@@ -53,7 +53,7 @@ class Led:
     """A word's tokens and its place.
 
     Attributes:
-        is_wanted: whether the word shall be there, or not be there.
+        is_wanted: whether the word is led into its place, or out of it.
     """
 
     painted: Painted
@@ -79,7 +79,7 @@ class FirmHand:
 
     @classmethod
     def of(cls, request: GenerationRequest, prompt: Conditioning) -> "FirmHand | None":
-        """None where the request leads no word so."""
+        """The firm hand of a request; None if it paints no word with it."""
         firm = [each for each in request.paint if each.is_firm]
         if not firm:
             return None
@@ -122,7 +122,7 @@ def gradients(
     hands: Sequence[FirmHand],
     attention: AttentionRuntime,
 ) -> list[Tensor | NonFinitePrediction]:
-    """Of each row's loss by its own latent, 1 i h w.
+    """The gradient of each row's loss by its own x, 1 i h w, or an error if it is not finite.
 
     Args:
         arguments: of the U-Net, but for x and its context.
@@ -156,7 +156,7 @@ def gradients(
 
 
 def _backends(unet: UNet, x: Tensor, num_tokens: int) -> dict[str, Backend]:
-    """Backends that have a backward pass; what is ordered for pictures need not have one."""
+    """Backends that have a backward pass; those chosen for pictures need not have one."""
     specs = unet.attention_specs(x.shape[2], x.shape[3], num_tokens, batch=len(x))
     with_grad = {site: replace(spec, needs_grad=True) for site, spec in specs.items()}
     chosen = plan(with_grad, {site.name: site.kind for site in unet.sites})

@@ -1,4 +1,4 @@
-"""A request in flight, and which of them can share a call."""
+"""Requests in flight, and which of them can share a U-Net call."""
 
 from collections import deque
 from collections.abc import Hashable, Mapping
@@ -35,7 +35,7 @@ class Job:
         num_recorded: of the first pass; a second, larger one has no maps.
         index: predictions made so far.
         base: the prompt of the picture that an edit keeps.
-        notes: of how it began, for the record.
+        notes: entries of the picture's record about how it began.
         deep: r c h w, the deep feature of the last prediction that was computed whole; None where there is
             none in this pass, or the request computes all of them whole.
         deep_index: which prediction that was.
@@ -101,6 +101,9 @@ class Job:
 
     @property
     def steering_sees_until(self) -> float:
+        """The fraction of the predictions until which regions or a blend need maps, to locate their words."""
+        if self.request.blend_words:
+            return 1.0
         return max((each.start for each in self.request.regions if each.word), default=0.0)
 
     @property
@@ -137,6 +140,11 @@ class Job:
         return None if self.maps is None or not self.is_shown else self.maps.heatmaps
 
     @property
+    def base_heatmaps(self) -> HeatMaps | None:
+        """As `heatmaps`, of the picture that an edit keeps."""
+        return self.maps.base_view if self.maps is not None and self.heatmaps is not None else None
+
+    @property
     def takes_deep(self) -> bool:
         """Whether the prediction takes the kept deep feature: one of `lossy_cache_interval` predictions is
         computed whole, and so is one of more rows than those that were kept.
@@ -163,7 +171,7 @@ class RowLimit:
         return max_rows if self._limit is None else min(max_rows, self._limit)
 
     def lower(self, num_rows: int) -> int:
-        """Halves what was too much, and returns that."""
+        """Sets the limit to half of `num_rows`, for which there was no memory, and returns it."""
         self._limit, self._num_calls = max(1, num_rows // 2), 0
         return self._limit
 
@@ -194,8 +202,8 @@ def pack(jobs: deque[Job], max_rows: int) -> list[Job]:
 
 
 def begun(trajectory: Trajectory) -> tuple[PredictionRequest, Tensor | None]:
-    """The first prediction that a trajectory asks for; or, of one without any, something to look at, and the
-    finished latent."""
+    """The first prediction that a trajectory asks for, and None. A trajectory without predictions gives a
+    stand-in, whose `denoised` is the finished latent, and that latent."""
     try:
         return next(trajectory), None
     except StopIteration as finished:

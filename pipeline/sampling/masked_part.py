@@ -77,7 +77,7 @@ def _widened(first: int, last: int, wanted: float, limit: int) -> tuple[int, int
 
 
 def _inside(part: Image.Image, width: int, height: int) -> Image.Image:
-    """A part of an image resized so that it fits in, its edges repeated where it leaves something free."""
+    """A part of an image, resized to fit inside width x height; its edges are repeated into the rest."""
     is_flat = width / height < part.width / part.height
     w = width if is_flat else part.width * height // part.height
     h = part.height * width // part.width if is_flat else height

@@ -1,4 +1,4 @@
-"""The trajectory of a request: in how many passes it is sampled, and what each begins from."""
+"""The passes in which a request is sampled, and the latent that each begins from."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -196,7 +196,7 @@ def _continued(
 
 
 def _first_canvas(request: GenerationRequest, model: Model, generator: torch.Generator) -> Canvas:
-    """What the first pass begins from. The order of what is drawn from the generator is diffusers'."""
+    """The canvas of the first pass. Random numbers are drawn in the same order as in diffusers."""
     width, height = request.width, request.height
     assert width is not None and height is not None, "the request is not resolved"
     shape = (1, *model.latent_shape(height, width))

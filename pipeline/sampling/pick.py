@@ -1,4 +1,4 @@
-"""Which of a few starts is the most promising: one prediction of the prompt's row each, and its maps.
+"""Chooses the most promising of a few starts by the maps of one prediction of the prompt's row each.
 
 A start is good where every word has a place of its own: its map has a high maximum, and lies on few of the
 positions of the others. Without a model from outside, the best of N starts is nearly as good after one
@@ -32,11 +32,11 @@ OVERLAP = 0.1  # how much the overlap of two words counts, compared with the max
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A seed, and what its first prediction says.
+    """A seed, and how its first prediction scores.
 
     Attributes:
         maxima: word -> the maximum of its map.
-        overlap: of the two words that share most, how much of their maps; 0 where there is one word.
+        overlap: the largest share of their maps that two words have in common, 0 to 1; 0 for a single word.
     """
 
     seed: int
@@ -85,7 +85,7 @@ def pick(
     steering: RequestSteering | None,
     max_rows: int,
 ) -> Picked:
-    """The starts of a resolved request: its seed and those that follow it.
+    """Tries the starts of a resolved request: its seed and those that follow it.
 
     Raises:
         OutOfMemory: there is no memory for one of them.
@@ -106,8 +106,8 @@ def pick(
 
 
 def things(words: Sequence[Word], model: Model) -> dict[str, tuple[int, ...]]:
-    """The words that want a place, with their tokens: those of no small meaning, and where a model knows what
-    its words are for, no colours, numbers and the like. All, where that leaves none."""
+    """The words that stand for things, with their tokens: no small words such as "of", and, if the model has
+    a vocabulary, no colours or numbers. All words if none is left."""
     groups = {} if model.vocabulary is None else model.vocabulary.groups
     others = {
         word for name, phrases in groups.items() if name != "nouns" for p in phrases for word in p.split()

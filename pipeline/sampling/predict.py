@@ -22,11 +22,12 @@ from limelight.unet.freeu import FreeU
 
 
 def first_fault(call: Callable[[AttentionRuntime], Any], runtime: AttentionRuntime) -> str:
-    """Repeats a U-Net call, looking at what goes in and out of every attention site, and says what it saw.
+    """Repeats a U-Net call, checks what goes in and out of every attention site, and returns in words where
+    the first NaN or infinity appeared.
 
     Args:
-        call: the U-Net call, given what it does its attention with.
-        runtime: what it did it with.
+        call: makes the U-Net call with the attention runtime that it is given.
+        runtime: that of the call that failed.
     """
     faults: list[str] = []
     watched = {site: _watched(site, backend, faults) for site, backend in runtime.plan.items()}
@@ -44,7 +45,7 @@ def _watched(site: str, backend: Backend, faults: list[str]) -> Backend:
                 faults.append(f"in attention at {site}, backend {backend.name}")
         return out
 
-    return replace(backend, run=run, cross=None)  # one way in, whose arguments are plain tensors
+    return replace(backend, run=run, cross=None)  # without `cross`, all calls pass through `run`
 
 
 # The refiner's aesthetic scores; the values that diffusers takes.

@@ -28,8 +28,8 @@ class PredictionRequest:
         x: r i h w, the noisy latent as the scheduler scales it, with the model's extra channels.
         roles: what each row is for; the last is the prompt's.
         timestep: scalar.
-        wants_gradient: whether the answer is not a prediction but the gradient by x of what the request's
-            firm hand asks, of its one row; it does not count as a prediction.
+        wants_gradient: whether to send the gradient by x of the firm hand's loss, for the one row, in place
+            of a prediction; it does not count as a prediction.
         denoised: 1 c h w, the clean latent that the last prediction pointed at; before the first of a pass
             that of the image, None where there is none.
     """
@@ -113,7 +113,7 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guidance:
-    """Which rows the U-Net is asked for at each prediction, and what is made of them.
+    """Which rows the U-Net computes for each prediction, and how they are combined.
 
     The prompt's row is the last. Before it come those for the negative prompt, then the prompt's with another
     self-attention.
@@ -186,7 +186,7 @@ def sample(
     Args:
         generator: what a stochastic scheduler draws from.
         eta: noise that DDIM's and TCD's schedulers add.
-        leading: None leads the latent nowhere.
+        leading: how the firm hand changes the latent; None for no change.
         change: is called with each step, from 0, and the latent after it, and may give another.
     """
     scheduler, timesteps, denoised = steps.scheduler, steps.timesteps, canvas.clean
@@ -210,11 +210,11 @@ def sample(
         x = scheduler.step(prediction, timestep, x, **options, return_dict=False)[0]
         x = canvas.keep(x, scheduler, timesteps[i + 1 :])
         if change is not None:
-            x = _changed(change, i, x)
+            x = changed(change, i, x)
     return x
 
 
-def _changed(change: Change, index: int, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
+def changed(change: Change, index: int, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
     """The latent after a step, or the one that is given for it.
 
     Raises:
@@ -261,7 +261,7 @@ def denoise(scheduler: Any, x: Tensor, prediction: Tensor, timestep: Tensor) -> 
 
 def _signal_and_noise(scheduler: Any, timestep: Tensor) -> tuple[Tensor, Tensor]:
     """The square roots of alpha-bar and of 1 - alpha-bar at a timestep."""
-    if not hasattr(scheduler, "alphas_cumprod"):  # IPNDM's, which are of its steps, by sine and cosine
+    if not hasattr(scheduler, "alphas_cumprod"):  # IPNDM has them for its own steps, by sine and cosine
         index = scheduler.step_index
         index = scheduler.index_for_timestep(timestep) if index is None else index
         return scheduler.alphas[index], scheduler.betas[index]

@@ -1,4 +1,4 @@
-"""From words, regions and heads of a request to the steering of its rows, prediction by prediction."""
+"""Makes the steering of a request's rows, for each prediction, from its painted words, regions and heads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +26,7 @@ from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.sampling.coverage import coverage, warn_of_places
 from limelight.pipeline.sampling.firm import FirmHand
 from limelight.pipeline.sampling.sampler import Role
+from limelight.pipeline.sampling.word_factors import word_factors
 from limelight.pipeline.text.encoder import Conditioning, words_of
 from limelight.unet import UNet
 
@@ -33,11 +34,11 @@ FLOOR = (
     0.2  # the share of the prompt of the whole in every region: without it, regions become separate pictures
 )
 FEATHER = 1 / 16  # of the picture's sides, the soft edge of a region
-SKIPS: Mapping[Role, Skip] = {"pag": "values", "seg": "blur"}  # what stands in self-attention's place
+SKIPS: Mapping[Role, Skip] = {"pag": "values", "seg": "blur"}  # what replaces self-attention
 
 
 class RequestSteering:
-    """What a request asks of attention.
+    """How a request steers attention, over all of its predictions.
 
     Args:
         request: resolved.
@@ -48,6 +49,8 @@ class RequestSteering:
         device = model.unet.device
         self._heads = request.heads
         self._sparse = request.pladis
+        factors = word_factors(request, prompt)
+        self._factors = None if factors is None else factors.to(device)
         self._skipped = {role: dict.fromkeys(skipped_sites(model.unet), skip) for role, skip in SKIPS.items()}
         self._paint = Paint(request, prompt, device) if any(each.is_loose for each in request.paint) else None
         self._hand = FirmHand.of(request, prompt)
@@ -82,7 +85,7 @@ class RequestSteering:
         return [found[role] for role in roles]
 
     def hand(self, progress: float) -> FirmHand:
-        """The words that lead the latent; asked where some do."""
+        """The words that lead the latent; for a request that has some."""
         assert self._hand is not None, "nothing is painted by the firm hand"
         return self._hand.acting(progress)
 
@@ -90,12 +93,13 @@ class RequestSteering:
         self, bias: Bias | None, regions: "Regions | None", progress: float, *, is_negative: bool
     ) -> Steering | None:
         acting = [each for each in self._heads if each.acts(progress) and (each.negative or not is_negative)]
-        sparse = 0.0 if is_negative else self._sparse
-        if bias is None and regions is None and not acting and not sparse:
+        sparse, tokens = (0.0, None) if is_negative else (self._sparse, self._factors)
+        if bias is None and regions is None and tokens is None and not acting and not sparse:
             return None
         heads = {name: self._scales(acting, name) for name in self._sites} if acting else {}
         return Steering(
             bias=bias,
+            tokens=tokens,
             weight=None if regions is None else regions.rest,
             groups=() if regions is None else regions.groups,
             heads={site: scales for site, scales in heads.items() if scales is not None},
@@ -133,7 +137,7 @@ def skipped_sites(unet: UNet) -> list[str]:
 
 
 class Paint:
-    """Words with a place."""
+    """The words that a request paints with the loose hand."""
 
     def __init__(self, request: GenerationRequest, prompt: Conditioning, device: torch.device) -> None:
         words = words_of(request.prompt, prompt.tokens)
@@ -198,7 +202,7 @@ class Regions:
 
 
 def place_of_word(maps: HeatMaps, word: str) -> Mask:
-    """Where a word is seen, spread over what looks alike."""
+    """Where a word's map is high, spread by self-attention over positions that look alike."""
     seen = hysteresis(maps.raw.refined.word(word))
     image = Image.fromarray(seen.numpy().astype(np.uint8) * 255)
     shrink = min(1.0, MASK_SIDE / max(image.size))
@@ -225,7 +229,7 @@ def _keys_values(region: Region, request: GenerationRequest, model: Model, is_ne
 
 
 def check_steering(request: GenerationRequest, unet: UNet, plans: Sequence[Mapping[str, Choice]]) -> None:
-    """Raises what stands against the steering of a request, before its first step.
+    """Checks before the first step that a model and its backends can do a request's steering.
 
     Args:
         plans: of each pass.

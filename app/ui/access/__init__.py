@@ -1,1 +1,1 @@
-"""Who may do what, and how much of it."""
+"""Visitors, their sessions, and the limits that hold for them."""

@@ -1,12 +1,12 @@
-"""What counts as one address."""
+"""Reduces a client's IP address to the network that counts as one client."""
 
 import ipaddress
 
-PREFIX = 64  # bits of an IPv6 address that are one household's or one machine's
+PREFIX = 64  # bits of an IPv6 address that name one household or machine; it chooses the other bits itself
 
 
 def network_of(host: str | None) -> str:
-    """The address, or for IPv6 the network that whoever has it can choose addresses from."""
+    """An IPv4 address as it is, an IPv6 address as its /64 network; other text unchanged."""
     try:
         address = ipaddress.ip_address(host or "")
     except ValueError:

@@ -4,8 +4,8 @@ from limelight.pipeline.errors import UsageError
 
 
 class NotOffered(UsageError):
-    """The page does not offer that much, or that; the message states the value, the limit and the remedy."""
+    """A value is beyond the page's own limits; the message states the value, the limit and the remedy."""
 
 
 class Forgotten(UsageError):
-    """A result is no longer kept."""
+    """The server has dropped a result."""

@@ -1,4 +1,4 @@
-"""What one visitor may ask of the page."""
+"""Limits of the page for its visitors."""
 
 from dataclasses import dataclass
 
@@ -10,31 +10,34 @@ class Limits:
     """Limits of the page, in addition to those of every request.
 
     Attributes:
-        max_side: of the finished picture, in pixels.
-        max_prompt_characters: of the prompt, and of the negative prompt.
-        max_places: of words, regions and scaled heads, together; each makes every step slower.
-        max_pick: starts of a picture that are tried.
-        max_waiting: requests in the queue, of all visitors together.
-        max_waiting_per_visitor: of which one visitor may have so many.
+        max_side: width and height of the finished picture, in pixels.
+        max_steps: scheduler steps of a picture.
+        max_count: pictures of one run.
+        max_prompt_characters: length of the prompt, and of the negative prompt.
+        max_places: words, regions and scaled heads of a request, together; each makes every step slower.
+        max_pick: seeds that are tried for one picture.
+        max_waiting: requests in the queue.
+        max_waiting_per_visitor: requests in the queue of one visitor.
         max_drawing: requests that are drawn at the same time.
-        max_drawing_per_visitor: of which one visitor may have so many; what others wait for at most.
-        max_drawing_per_address: of which one address may have so many, however many visitors come from it.
-        max_step_seconds: estimated for one step of a picture; what others may have to wait for.
-        max_silent: sessions of one address that asked for something and do not listen.
-        silent_seconds: for which a session may do that, before it is forgotten.
-        max_open: requests of all visitors that are being answered, refused ones among them.
-        max_connections: of all visitors together; one address may have three quarters of them.
-        head_seconds: within which the head of a request has to come.
-        body_seconds: within which its body has to come, and one more for every `body_bytes_per_second`.
-        stalled_seconds: for which a client may read nothing of what it is sent.
-        max_wrong_passwords: of one address within `wrong_password_seconds`.
+        max_drawing_per_visitor: requests of one visitor that are drawn at the same time.
+        max_drawing_per_address: requests of one address that are drawn at the same time.
+        max_step_seconds: estimated time of one step of a picture; others have to wait for it.
+        max_silent: sessions of one address that sent a request and do not read the answer.
+        silent_seconds: time after which such a session is dropped.
+        max_open: HTTP requests that are being answered, including those that are refused.
+        max_connections: open connections; one address may have three quarters of them.
+        head_seconds: time for the head of an HTTP request to arrive.
+        body_seconds: time for its body to arrive; each `body_bytes_per_second` received adds a second.
+        stalled_seconds: time for which a client may read nothing of an answer.
+        max_wrong_passwords: wrong passwords of one address within `wrong_password_seconds`.
+        wrong_password_seconds: see `max_wrong_passwords`.
         max_kept: finished pictures whose maps the server keeps for clients of the API.
-        max_file_bytes: of an image to start from, or of a PNG whose settings are to be restored.
-        max_body_bytes: of any request to the server.
-        max_bodies_bytes: of those that are on their way, together; one address may take half.
-        max_image_pixels: of an image to start from, looked at before it is unpacked.
-        max_map_bytes: of the maps that are sent to the browser with a picture; sites' maps at single steps,
-            then heads, are left out where they do not fit.
+        max_file_bytes: size of an image to start from, or of a PNG whose settings are restored.
+        max_body_bytes: size of the body of any HTTP request.
+        max_bodies_bytes: size of all bodies that are arriving, together; one address may take half.
+        max_image_pixels: size of an image to start from, checked before it is unpacked.
+        max_map_bytes: size of the maps that are sent to the browser with a picture; maps of heads, then of
+            sites at single steps, are left out where they do not fit.
         live_seconds: least time between two previews of a picture.
     """
 

@@ -1,4 +1,4 @@
-"""The server's log: a line for each kind of trouble, with nothing of what visitors wrote."""
+"""Keeps the server's log short, and free of text that visitors wrote."""
 
 import logging
 import time
@@ -6,20 +6,20 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-SECONDS = 60.0  # within which the same line is written once
-MAX_LINES = 1_000  # that are remembered
+SECONDS = 60.0  # before a line is written again
+MAX_LINES = 1_000  # remembered at once
 FRAMES = 4
 
 
 def place_of(error: BaseException) -> str:
-    """The kind of an error and the lines that led to it, the innermost first; not its message, which may
-    hold what a visitor wrote."""
+    """The type of an error and the source lines that led to it, the innermost first; without its message,
+    which may quote what a visitor wrote."""
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
     lines = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
     return f"{type(error).__name__} at {lines}"
 
 
-class Seldom(logging.Filter):
+class OncePerMinute(logging.Filter):
     """Lets the same line through once a minute, and without a traceback."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

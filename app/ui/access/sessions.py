@@ -1,4 +1,4 @@
-"""Who asked for something, and whether anybody listens to the answer."""
+"""The sessions of clients, and whether each still reads the answers to its requests."""
 
 import time
 from collections import Counter, OrderedDict
@@ -16,14 +16,14 @@ class _Session:
 
 
 class Sessions:
-    """Sessions of clients that asked for something over HTTP. Safe between threads.
+    """Sessions of clients that sent a request over HTTP. Safe between threads.
 
-    One to which nobody listens is silent: nothing is drawn for it, and it may be forgotten.
+    A session is silent while no client reads its answers: nothing is drawn for it, and it may be dropped.
 
     Args:
-        patience: seconds for which one may be silent.
-        max_silent: of one address.
-        clock: seconds, for tests.
+        patience: seconds for which a session may be silent.
+        max_silent: silent sessions of one address.
+        clock: returns seconds; replaced in tests.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Sessions:
         return len(self._known)
 
     def asked(self, session: str, address: str) -> list[str]:
-        """Notes that a session asks, and returns the silent ones of the address that are too many."""
+        """Notes a request of a session, and returns the silent sessions of its address above the limit."""
         with self._lock:
             known = self._known.setdefault(session, _Session(address, self._clock()))
             if not known.listeners:
@@ -50,7 +50,7 @@ class Sessions:
 
     @contextmanager
     def listening(self, session: str, address: str) -> Iterator[None]:
-        """While somebody listens."""
+        """The context in which a client reads the session's answers."""
         with self._lock:
             known = self._known.setdefault(session, _Session(address, self._clock()))
             known.listeners += 1
@@ -64,26 +64,27 @@ class Sessions:
                     self._known.move_to_end(session)
 
     def is_here(self, session: str) -> bool:
-        """Whether something may be drawn for it: somebody listens, or it never came over HTTP."""
+        """Whether to draw for a session: a client reads its answers, or it never came over HTTP."""
         with self._lock:
             known = self._known.get(session)
             return known is None or known.listeners > 0
 
     def overdue(self) -> list[str]:
-        """Those that have been silent for too long."""
+        """The sessions that have been silent for too long."""
         with self._lock:
             before = self._clock() - self.patience
             return [name for name, each in self._silent() if each.silent_since <= before]
 
     def most_silent(self) -> str | None:
-        """The longest silent one of the address that has most of them; None where nobody is silent."""
+        """The session that has been silent longest, of the address with most silent ones; None if no session
+        is silent."""
         with self._lock:
             silent = self._silent()
             counts = Counter(each.address for _, each in silent)
             return max(silent, key=lambda pair: counts[pair[1].address])[0] if silent else None
 
     def forget(self, session: str) -> None:
-        """Lets go of a session."""
+        """Drops a session."""
         with self._lock:
             self._known.pop(session, None)
 

@@ -1,4 +1,4 @@
-"""Who asks: a tab of a browser, or a client of the API."""
+"""The visitor that a request comes from: a tab of a browser, or a client of the API."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ COOKIE = "limelight-browser"
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """One tab, or one client; equal where the session is.
+    """One tab, or one client of the API. Two are equal if their sessions are.
 
     Attributes:
-        session: tells tabs apart; gradio's.
-        browser: the cookie of all tabs of a browser, which no script can read; empty for clients.
-        address: from which they came; empty where that is not known.
+        session: gradio's session hash, one for each tab.
+        browser: the cookie that all tabs of a browser share and no script can read; empty for API clients.
+        address: network address, as `network_of` gives it; empty if unknown.
     """
 
     session: str
@@ -26,12 +26,12 @@ class Visitor:
 
     @classmethod
     def of(cls, request: Any) -> "Visitor":
-        """Whoever sent a request of gradio's."""
+        """The sender of a gradio request."""
         address = network_of(request.client.host if request.client else None)
         return cls(str(request.session_hash), browser_of(request.headers.get("cookie", "")), address)
 
     def may_read(self, owner: "Visitor") -> bool:
-        """Whether what was drawn for the owner is this one's to read: the same tab, or the same browser."""
+        """Whether this visitor may read the owner's results: it is the same tab, or the same browser."""
         return self == owner or (bool(self.browser) and self.browser == owner.browser)
 
 
@@ -45,5 +45,5 @@ def browser_of(cookies: str) -> str:
 
 
 def new_browser() -> bytes:
-    """A Set-Cookie header for a browser that comes for the first time."""
+    """A Set-Cookie header with a new random id, for a browser without the cookie."""
     return f"{COOKIE}={secrets.token_urlsafe(16)}; Path=/; HttpOnly; SameSite=Strict".encode()

@@ -1,1 +1,1 @@
-"""What the page and the API can do, as plain functions."""
+"""The actions of the page and the API, as plain functions."""

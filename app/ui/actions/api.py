@@ -1,4 +1,4 @@
-"""What programs may ask of the page: `/generate`, which streams, and `/maps`; see docs/page.md."""
+"""The API of the page: `/generate`, which streams its answers, and `/maps`; see docs/page.md."""
 
 import inspect
 from collections.abc import AsyncIterator
@@ -18,15 +18,15 @@ STEP_FIELDS = ("id", "state", "position", "index", "count", "seed", "error", "im
 
 
 def add_endpoints(studio: Studio) -> None:
-    """Adds both to the Blocks that are being built."""
+    """Adds both endpoints to the Blocks that are being built."""
 
     async def generate(request: gr.Request, *values: Any) -> AsyncIterator[dict[str, Any]]:
-        """Draws a prompt and reports on the way.
+        """Draws a prompt and streams its progress.
 
         Every answer is {"error", "note", "pictures"}; a picture is {"id", "state", "position", "index",
-        "count", "seed", "error", "image"}, its image a data URL: rough ones first, at the end a PNG with the
-        record of what made it. States: waiting, drawing, done, failed, stopped. To read maps afterwards, ask
-        for record = "grid", "site" or "head". lossy_cache_interval above 1 is faster and changes the picture.
+        "count", "seed", "error", "image"}. The image is a data URL: previews first, at the end a PNG that
+        stores its settings. States: waiting, drawing, done, failed, stopped. To read maps afterwards, set
+        record = "grid", "site" or "head". lossy_cache_interval above 1 is faster and changes the picture.
         """
         settings = Settings(**dict(zip(map(_setting, names), values, strict=True)))
         run = handlers.draw(studio, Visitor.of(request), settings, with_film=False)
@@ -48,11 +48,11 @@ def add_endpoints(studio: Studio) -> None:
     def maps(
         request: gr.Request, id: str, step: int | None = None, grid: int | None = None
     ) -> dict[str, Any]:
-        """Where each word of a picture acted.
+        """The heat map of each word of a picture.
 
-        `id` is the picture's, from /generate in the same session; `step` counts from 0, all together if it is
-        not given; `grid` is the positions along the shorter side. The answer is {"error", "words", "spans",
-        "maps"}: numbers words x height x width, probabilities.
+        `id` is the picture's, from /generate in the same session. `step` counts from 0; without it the maps
+        are means over all steps. `grid` is the number of positions along the shorter side. The answer is
+        {"error", "words", "spans", "maps"}; maps are attention probabilities, words x height x width.
         """
         try:
             found = studio.results.get(id, Visitor.of(request)).maps
@@ -75,7 +75,7 @@ def add_endpoints(studio: Studio) -> None:
 
 
 def parameters() -> list[inspect.Parameter]:
-    """What `/generate` takes: the fields that a stranger may set, and the page's own settings."""
+    """The parameters of `/generate`: the fields that a stranger may set, and the page's own settings."""
     found: dict[str, tuple[Any, Any]] = {}  # type, default
     for name, field in offered().items():
         if field.needs not in IMAGES:  # an image cannot be sent

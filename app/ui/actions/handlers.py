@@ -1,4 +1,4 @@
-"""What happens when somebody does something on the page. Plain functions: they know no component."""
+"""The handlers of the page's events. They know nothing of gradio's components."""
 
 import asyncio
 import secrets
@@ -24,12 +24,12 @@ from limelight.pipeline.errors import UsageError
 async def draw(
     studio: Studio, visitor: Visitor, settings: Settings, *, with_film: bool = True
 ) -> AsyncIterator[dict[str, Any]]:
-    """Reports a run until it is over; closing the iterator stops it.
+    """Yields messages about a run until it is over; closing the iterator stops the run.
 
-    What cannot be drawn is said in a message, and nothing waits.
+    A refusal is a single message with the reason.
 
     Args:
-        with_film: sends what was seen at each step with a finished picture.
+        with_film: sends the previews of all steps with a finished picture.
     """
     changed, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -42,7 +42,7 @@ async def draw(
     except (ValueError, QueueFull) as error:  # every refusal is a ValueError that says what to change
         yield refusal(str(error))
         return
-    note = " ".join(filter(None, (said, said_of_words(studio, tickets[0]))))
+    note = " ".join(filter(None, (said, note_on_words(studio, tickets[0]))))
     frames = Frames(studio, secrets.token_urlsafe(8), tickets, note=note, with_film=with_film)
     try:
         while True:
@@ -59,7 +59,8 @@ async def draw(
 
 
 async def _changed_or_queued(changed: asyncio.Event, tickets: list[Ticket]) -> None:
-    """Waits for news; places in the queue change without any, so they are looked up every second."""
+    """Waits for a change of the tickets. Positions in the queue change without one: while a ticket waits, the
+    wait ends after a second."""
     is_queued = any(ticket.state == "waiting" for ticket in tickets)
     try:
         await asyncio.wait_for(changed.wait(), timeout=1.0 if is_queued else None)
@@ -68,7 +69,7 @@ async def _changed_or_queued(changed: asyncio.Event, tickets: list[Ticket]) -> N
 
 
 def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) -> tuple[list[Ticket], str]:
-    """The pictures of a run, and what is said of the prompt's emoji and of lost places."""
+    """The tickets of a run, and a note on replaced emoji and on places that were left out."""
     name = model_of(settings, list(studio.pipelines))
     model = studio.pipelines[name].model
     height, width = model.native_size
@@ -79,21 +80,27 @@ def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) 
     ]
     requests = requests_of(settings, studio.limits, (width, height))
     checked(studio, requests[0], name, settings.attention)
-    requests = studio.expansions.noted(visitor, requests)
+    requests = studio.expansions.recorded(visitor, requests)
     tickets = [Ticket(visitor, name, settings.attention, request, notify) for request in requests]
     studio.results.forget(visitor)
     return tickets, " ".join(said)
 
 
-def said_of_words(studio: Studio, ticket: Ticket) -> str:
-    """What to say of words that a small model was not trained on; empty where there are none."""
+def note_on_words(studio: Studio, ticket: Ticket) -> str:
+    """A note on words that a small model was not trained on; empty if there are none."""
     vocabulary, unknown = studio.pipelines[ticket.model].model.vocabulary, unknown_words(studio, ticket)
     return vocabulary.explain(unknown) if vocabulary is not None and unknown else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an event does to the controls, and what is said of it."""
+    """The new values of controls after an event, and a message about it.
+
+    Attributes:
+        text: the message; empty for none.
+        settings: control -> value.
+        kind: `error`, or empty.
+    """
 
     text: str
     settings: Mapping[str, Any]
@@ -101,7 +108,7 @@ class Change:
 
 
 def expand(studio: Studio, visitor: Visitor, settings: Settings) -> Change:
-    """Lets a language model go on with the prompt; the seed that it was drawn by is kept."""
+    """Lets a language model continue the prompt. Its seed becomes the picture's."""
     try:
         model = studio.pipelines[model_of(settings, list(studio.pipelines))].model
         height, width = model.native_size
@@ -112,7 +119,7 @@ def expand(studio: Studio, visitor: Visitor, settings: Settings) -> Change:
     except ValueError as error:
         return Change(str(error), {}, "error")
     if not expansion.added:
-        return Change("Nothing came to mind; another seed may do better.", {})
+        return Change("The language model added no words; try another seed.", {})
     return Change(
         f"Added: {expansion.added.strip(' ,')}", {"prompt": expansion.text, "seed": str(request.seed)}
     )
@@ -130,7 +137,7 @@ def restore(event: Any, studio: Studio) -> Change:
 
 def _restored(stored: Mapping[str, Any], studio: Studio) -> Change:
     again = (
-        " It was made from an image, which it does not hold: choose that again."
+        " It was made from an image that it does not store: choose that image again."
         if stored.get("image")
         else ""
     )
@@ -157,7 +164,7 @@ def recall(event: Any, studio: Studio) -> Change:
 
 
 def choose(studio: Studio, model: Any) -> Change:
-    """Gives the picture the size that a model draws best."""
+    """Sets the size to the one that a model was trained at."""
     try:
         height, width = studio.pipelines[
             model_of(Settings(prompt="", model=model), list(studio.pipelines))
@@ -168,7 +175,7 @@ def choose(studio: Studio, model: Any) -> Change:
 
 
 def fit(event: Any, studio: Studio, model: Any) -> Change:
-    """Gives the picture the shape of the image that it starts from."""
+    """Sets the size to the shape of the image to start from."""
     wide, high = _field(event, "width"), _field(event, "height")
     if not (isinstance(wide, int) and isinstance(high, int) and min(wide, high) > 0):
         return Change("The image has no size.", {}, "error")
@@ -190,7 +197,7 @@ async def again(
     Args:
         event: {"settings", "model"} of the picture, and what changes: "seed", "places", or
             "span" and "weight" of a word.
-        start: the image that is there to start from, for a picture that was made from one.
+        start: the image that is chosen on the page, for a picture that was made from one.
     """
     try:
         stored = _field(event, "settings")
@@ -209,7 +216,7 @@ async def again(
 
 
 def _changes(event: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """What an event changes of the settings that a picture was made with."""
+    """The settings of a picture that an event changes, with their new values."""
     changes: dict[str, Any] = {}
     if _field(event, "span") is not None:
         try:

@@ -1,6 +1,6 @@
-"""Answers a visitor in our words where something in here breaks, and writes none of theirs into the log.
+"""Answers a visitor when an action raises an unexpected error, and logs it without the visitor's words.
 
-gradio would print the error, which may hold what they wrote, and show a box of its own.
+gradio would log the error's message, which may quote the visitor, and show a box of its own.
 """
 
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 async def messages(run: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-    """The messages of a run, the last of them a refusal where it breaks."""
+    """The messages of a run. An unexpected error ends them with a refusal."""
     try:
         async for message in run:
             yield message
@@ -26,7 +26,7 @@ async def messages(run: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str
 
 
 def changed(act: Callable[[], Change]) -> Change:
-    """What an action changes, or nothing where it breaks."""
+    """The change that an action makes, or an error message in place of an unexpected error."""
     try:
         return act()
     except Exception as error:

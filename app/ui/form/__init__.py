@@ -1,1 +1,1 @@
-"""What a visitor typed and sent, as requests."""
+"""Makes requests of what visitors typed and sent."""

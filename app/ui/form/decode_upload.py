@@ -1,4 +1,4 @@
-"""Files as the browser sends them inside of messages."""
+"""Decodes files that the browser sends in messages."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ def decoded(data: Any, limits: Limits) -> bytes:
     """The bytes that a browser sent as base64.
 
     Raises:
-        UsageError: it is something else, or too much.
+        UsageError: the data is something else, or too large.
     """
     if not isinstance(data, str):
         raise UsageError("no file came with it")
@@ -31,10 +31,10 @@ def decoded(data: Any, limits: Limits) -> bytes:
 
 
 def checked_pixels(name: str, data: bytes, limits: Limits) -> io.BytesIO:
-    """An image file whose pixels, by its header, are not too many to unpack.
+    """An image file, after its header says that it has few enough pixels to unpack.
 
     Raises:
-        UsageError: they are, or it is no image.
+        UsageError: it has too many pixels, or is no image.
     """
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:

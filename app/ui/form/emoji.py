@@ -1,9 +1,9 @@
-"""An emoji of a thing that the model knows stands for the thing's noun."""
+"""Replaces emoji by the nouns of the things that they show, if the model knows those."""
 
 import unicodedata
 from collections.abc import Collection
 
-OTHER_NAMES = {  # where Unicode's name has not the noun
+OTHER_NAMES = {  # Unicode names without the noun
     "JACK-O-LANTERN": "pumpkin",
     "HAMBURGER": "burger",
     "DOUGHNUT": "donut",
@@ -12,14 +12,14 @@ OTHER_NAMES = {  # where Unicode's name has not the noun
     "SAILBOAT": "boat",
     "WRAPPED PRESENT": "gift",
 }
-VARIATIONS = "\ufe0e\ufe0f"  # ask for a picture, or for text
+VARIATIONS = "\ufe0e\ufe0f"  # invisible characters after an emoji: draw it as text, or as a picture
 
 
 def spelled_out(prompt: str, nouns: Collection[str]) -> tuple[str, dict[str, str]]:
-    """The prompt with nouns for the emoji that show one of them.
+    """Replaces the emoji of a prompt that show one of the nouns.
 
     Returns:
-        It, and each emoji's noun, in their order.
+        The new prompt, and emoji -> noun in their order.
     """
     found: dict[str, str] = {}
     parts: list[str] = []
@@ -37,7 +37,7 @@ def spelled_out(prompt: str, nouns: Collection[str]) -> tuple[str, dict[str, str
 
 
 def noun_of(letter: str, nouns: Collection[str]) -> str | None:
-    """The noun of one character, by its name in Unicode; None where it is no symbol of one of them."""
+    """The noun in the Unicode name of a symbol; None if there is none or it is no symbol."""
     if unicodedata.category(letter) != "So":
         return None
     name = unicodedata.name(letter, "")

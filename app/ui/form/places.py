@@ -1,4 +1,4 @@
-"""Where words shall be, regions with their own prompts, and scaled heads: from the browser to a request."""
+"""Reads painted words, regions and scaled heads from the browser into fields of a request."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from limelight.app.ui.access.errors import NotOffered
 from limelight.app.ui.access.limits import Limits
 from limelight.pipeline.errors import RequestError, UsageError
-from limelight.pipeline.requests.steering import Edit, HeadScale, Painted, Region
+from limelight.pipeline.requests.item import Edit
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 
 KINDS: Mapping[str, type[Edit]] = {"paint": Painted, "regions": Region, "heads": HeadScale}
 
@@ -55,7 +56,7 @@ def without_lost_words(value: Any, prompt: Any) -> tuple[Any, list[str]]:
 
 
 def _items(value: Any) -> list[Mapping[str, Any]]:
-    """Raises UsageError unless they are items as a record has them: a text could name a file."""
+    """A list of items as a record has them. Raises UsageError for anything else: text could name a file."""
     if value is None:
         return []
     is_list = isinstance(value, Sequence) and not isinstance(value, str)

@@ -1,4 +1,4 @@
-"""From a PNG to the settings that made it: everything in it is taken for something that a stranger typed."""
+"""Reads the settings that made a PNG. Everything in it is checked like something that a stranger typed."""
 
 import io
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _HIDDEN_OPTIONS = ("--guidance-interval", "--image-guidance", "--head")
 
 
 def settings_of_png(data: bytes, limits: Limits) -> dict[str, Any]:
-    """The controls that a PNG's record sets; raises as its two parts do."""
+    """The settings in a PNG's record; raises as `request_of_png` and `settings_of_record` do."""
     return settings_of_record(request_of_png(data, limits), limits)
 
 
@@ -38,7 +38,7 @@ def settings_of_record(stored: Mapping[str, Any], limits: Limits) -> dict[str, A
     """The controls that a stored request sets.
 
     Raises:
-        UsageError: a field is not what the page would take from somebody who typed it.
+        UsageError: the page would not accept a field from a visitor who typed it.
     """
     taken = {name: stored[name] for name in offered() if stored.get(name) is not None}
     if not isinstance(taken.get("prompt"), str):
@@ -58,13 +58,13 @@ def left_out(stored: Mapping[str, Any]) -> list[str]:
 
 
 def start_of_record(stored: Mapping[str, Any], start: Any, limits: Limits) -> Any:
-    """The image and mask that a stored request was made with, if they are the ones that are there.
+    """The image and mask that are chosen on the page, if a stored request was made with them.
 
     Args:
-        start: what is there: {"image", "mask"}, as data URLs, or None.
+        start: the chosen ones: {"image", "mask"}, as data URLs, or None.
 
     Raises:
-        UsageError: they are others, or none.
+        UsageError: the request was made with others, or none are chosen.
     """
     if not stored.get("image"):
         return None
@@ -75,7 +75,7 @@ def start_of_record(stored: Mapping[str, Any], start: Any, limits: Limits) -> An
             recall("mask", stored["mask"], mask, "L")
     except RequestError:
         raise UsageError(
-            "that picture was made from an image, or a mask, that is not there any more; "
+            "that picture was made from another image or mask than the one that is chosen now; "
             "choose it again under Start from an image"
         ) from None
     return start if stored.get("mask") else {"image": start["image"], "mask": None}

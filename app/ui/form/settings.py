@@ -1,4 +1,4 @@
-"""What the page's controls hold, as requests: checked like everything that comes from outside."""
+"""Makes requests of the values of the page's controls, which are checked like all input."""
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
@@ -19,9 +19,9 @@ from limelight.pipeline.requests.values import Whole
 AUTO = "automatic"
 RANDOM_SEEDS = 2**32
 RECORDS = ("head", "site", "grid", "off")
-MAX_SPELLED = 20_000  # characters that are looked through for emoji
-LATTICE = 16  # places a side whose self-attention is recorded
-OWN: Mapping[str, Any] = {  # settings that are no fields of a request, or say less than those
+MAX_SPELLED = 20_000  # characters; longer prompts, which are refused, are not searched for emoji
+LATTICE = 16  # points along each side whose self-attention is recorded
+OWN: Mapping[str, Any] = {  # settings that are no fields of a request, or have fewer values
     "count": 1,
     "model": None,
     "start": None,  # the image that is drawn over, and its mask: {"image", "mask"}, data URLs
@@ -31,7 +31,7 @@ OWN: Mapping[str, Any] = {  # settings that are no fields of a request, or say l
     "record": "head",  # how much to record; `off` for nothing
     "record_extras": (),
 }
-DEFAULTS = {  # of the fields; an empty seed is a new one each time
+DEFAULTS = {  # field -> default; an empty seed is a new one each time
     field.name: "" if field.name == "seed" else None if field.default is MISSING else field.default
     for field in fields(GenerationRequest)
     if FIELDS[field.name].is_offered
@@ -40,11 +40,11 @@ NAMES = (*DEFAULTS, *OWN)  # in the order of the page
 
 
 class Settings:
-    """What the controls hold, as it came from a browser or a program. Empty means the model's own value.
+    """Values of the controls, unchecked, from a browser or a program. Empty means the model's own value.
 
     Args:
-        values: by name: fields of a request that a stranger may set, and the settings in `OWN`, of which
-            those that are missing are at their defaults.
+        values: fields of a request that a stranger may set, and the settings in `OWN`; missing ones have
+            their defaults.
 
     Raises:
         UnknownField: there is no setting of that name.
@@ -65,7 +65,7 @@ class Settings:
         self._orders = {"self": own["self_attention"], "cross": own["cross_attention"]}
 
     def spell_out(self, nouns: Collection[str]) -> dict[str, str]:
-        """Writes nouns for the emoji of both prompts; returns what stood for what."""
+        """Replaces emoji in both prompts by nouns; returns emoji -> noun."""
         found: dict[str, str] = {}
         for name in ("prompt", "negative_prompt"):
             text = self.fields[name]
@@ -75,20 +75,21 @@ class Settings:
         return found
 
     def drop_lost_places(self) -> list[str]:
-        """Leaves out places of words that the prompt does not have any more; returns the words."""
+        """Removes the places of words that the prompt no longer has; returns the words."""
         self.places, lost = without_lost_words(self.places, self.fields["prompt"])
         return lost
 
     @property
     def attention(self) -> str:
-        """The order for backends; empty where any will do."""
+        """The order for backends; empty for an automatic choice."""
         return ",".join(
             f"{kind}={name}" for kind, name in self._orders.items() if name not in (AUTO, None, "")
         )
 
 
 def model_of(settings: Settings, models: Sequence[str]) -> str:
-    """Raises UnknownName unless the model is one of the page's list; the first is taken if none is named."""
+    """The name of the chosen model, or of the first if none is chosen. Raises UnknownName if the page does
+    not have it."""
     name = settings.model or models[0]
     if name not in models:
         raise UnknownName("model", str(name)[:80], models)
@@ -126,10 +127,10 @@ def requests_of(
 
 
 def seed_of(text: Any) -> int:
-    """The seed that is typed, or one by chance.
+    """The typed seed; a random one for an empty text.
 
     Raises:
-        RequestError: it is no whole number.
+        RequestError: the text is no whole number.
     """
     if text is None or str(text)[:40].strip() in ("", str(OPEN_SEED)):
         return secrets.randbelow(RANDOM_SEEDS)
@@ -152,7 +153,7 @@ def _recorded(settings: Settings) -> dict[str, Any]:
 
 
 def _with_places(request: GenerationRequest) -> GenerationRequest:
-    """The same, with a lattice of places whose self-attention is recorded, where maps are."""
+    """Adds a lattice of points whose self-attention is recorded to a request that records maps."""
     width, height = request.final_size
     if not request.record or width is None or height is None:
         return request
@@ -180,7 +181,7 @@ def _check_most(name: str, value: Any, most: int) -> None:
 
 
 def _given(name: str, value: Any) -> Any:
-    """What a control holds; None where it is empty, or at a 0 that means so."""
+    """The value of a control; None if it is empty, or at a 0 that means empty."""
     field = FIELDS[name]
     if value is None or (isinstance(value, str) and not value.strip()) or (value == 0 and field.is_off_at_0):
         return None
@@ -193,7 +194,7 @@ def _given(name: str, value: Any) -> Any:
 
 
 def _is_set(name: str, given: Mapping[str, Any]) -> bool:
-    """Whether a control's value goes into the request: it holds one, and so does the field that it needs."""
+    """Whether a control's value goes into the request: it has one, and so has the field that it needs."""
     needs = FIELDS[name].needs
     if name == "prompt":
         return True

@@ -1,4 +1,4 @@
-"""The image that a picture starts from, and what was painted over it: from the browser to a request."""
+"""Reads the image to start from, and the mask that was painted over it, from the browser."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ def images_of(start: Any, limits: Limits) -> tuple[InputImage | None, InputImage
         start: {"image", "mask"}, as data URLs, or None.
 
     Raises:
-        UsageError: they are something else, too much, or no images.
+        UsageError: they are something else, too large, or no images.
     """
     if not start:
         return None, None
@@ -43,7 +43,8 @@ def _read(name: str, url: Any, mode: str, limits: Limits) -> InputImage | None:
 
 
 def size_for(image: tuple[int, int], native: tuple[int, int], limits: Limits) -> tuple[int, int]:
-    """Width and height of a picture of an image's shape, as many pixels as the model's own size."""
+    """Width and height of a picture with an image's shape and about as many pixels as the model's own
+    size."""
     wide, high = image
     scale = min(math.sqrt(native[0] * native[1] / (wide * high)), limits.max_side / max(image))
     width = _multiple(wide * scale)

@@ -1,4 +1,4 @@
-"""A prompt with another weight of one of its words."""
+"""Changes the weight of one word of a prompt."""
 
 import re
 
@@ -9,7 +9,7 @@ _WEIGHT = re.compile(r"\s{0,8}:\s{0,8}[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20}
 
 
 def reweigh(prompt: str, span: tuple[int, int], weight: float) -> str:
-    """The prompt with `(word:weight)` in the place of the word, or of the word with a weight of its own.
+    """The prompt with `(word:weight)` in place of the word, or of the word with its present weight.
 
     Args:
         span: characters [start, end) of the word.

@@ -1,1 +1,1 @@
-"""What comes in from the network: bounded, timed and checked before anything else sees it."""
+"""Bounds, times and checks all input from the network before anything else sees it."""

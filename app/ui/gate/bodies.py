@@ -1,4 +1,4 @@
-"""Bodies of requests, read whole before anything sees them: within a time, and together within a limit."""
+"""Reads the whole body of a request before anything sees it, within limits of time and memory."""
 
 import asyncio
 import time
@@ -10,25 +10,28 @@ from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.gate.refused import Refused
 from limelight.errors import LimelightError
 
-SMALL = 64 * 1024  # bytes that always have room
+SMALL = 64 * 1024  # bytes; a smaller body is always read
 
 
 class Gone(LimelightError):
-    """The client left before its request had come."""
+    """The client left before its request had arrived."""
 
 
 class Bodies:
-    """Reads bodies, and knows how many bytes of them are in memory."""
+    """Reads bodies, and counts the bytes of them that are in memory."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._held: Counter[str] = Counter()  # bytes by address
 
     async def read(self, receive: Receive, length: int, address: str) -> bytes:
-        """The body of a request that says how long it is.
+        """The body of a request.
+
+        Args:
+            length: the Content-Length of the request.
 
         Raises:
-            Refused: it comes too slowly, is longer than it said, or too many are on their way.
+            Refused: the body arrives too slowly, or too many bytes are in memory already.
             Gone: the client left.
         """
         parts: list[bytes] = []
@@ -62,11 +65,11 @@ class Bodies:
     def _check_room(self, address: str, length: int) -> None:
         most = self.limits.max_bodies_bytes
         if length > SMALL and (self._held.total() > most or self._held[address] > most // 2):
-            raise Refused(503, f"requests of {most:,} bytes are on their way already; try again in a moment")
+            raise Refused(503, f"{most:,} bytes of requests are arriving already; try again in a moment")
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """A body that was read, as a server gives it; then what comes after it."""
+    """A `receive` that gives a body that was read before, and then continues with the original one."""
     is_given = False
 
     async def given() -> Message:

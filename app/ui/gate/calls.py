@@ -1,4 +1,4 @@
-"""Calls of the page's functions, checked before gradio sees them: what it cannot use it reports at length."""
+"""Checks calls of the page's functions before gradio sees them: it answers bad ones with a traceback."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls, and whether it goes through gradio's queue."""
+    """The session of a call, and whether it goes through gradio's queue."""
 
     session: str
     is_queued: bool
@@ -29,13 +29,13 @@ class Calls:
         self._by_name: dict[str, Any] = {each.api_name: each for each in functions.values() if each.api_name}
 
     def check(self, body: bytes, name: str | None = None) -> Call:
-        """What a body calls.
+        """The call in a body.
 
         Args:
-            name: of the function, where the address has it.
+            name: of the function, if the URL has it.
 
         Raises:
-            Refused: gradio could not use it.
+            Refused: gradio could not use the body.
         """
         asked = _read(body)
         function = self._function(asked, name)
@@ -58,7 +58,7 @@ class Calls:
                 return function
         elif index is None and name in self._by_name:
             return self._by_name[name]
-        raise Refused(404, "there is no such function; /gradio_api/info lists them")
+        raise Refused(404, "the page has no such function; /gradio_api/info lists all")
 
 
 def _read(body: bytes) -> dict[str, Any]:

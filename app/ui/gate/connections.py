@@ -1,4 +1,4 @@
-"""Connections: few of one address, none that keeps the server waiting for a request."""
+"""Limits the connections of each address, and closes those that send no request in time."""
 
 import asyncio
 import contextlib
@@ -11,13 +11,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from limelight.app.ui.access.address import network_of
 from limelight.app.ui.access.limits import Limits
 
-RESERVED = 64  # descriptors for files, models and whatever else is not a connection
+RESERVED = 64  # file descriptors that are not for connections
 MANY = 2**16
-SHARE = 0.75  # of all connections that one address may have
+SHARE = 0.75  # the part of all connections that one address may have
 
 
 class Connections:
-    """All that are open, the oldest first."""
+    """The open connections, the oldest first."""
 
     def __init__(self, limits: Limits) -> None:
         self.head_seconds = limits.head_seconds
@@ -28,9 +28,10 @@ class Connections:
         return len(self._open)
 
     def admit(self, connection: "Connection") -> bool:
-        """Takes one in; where there are too many, in the place of the oldest that has not asked for anything.
+        """Adds a connection. At the limit it replaces the oldest one without a complete request.
 
-        False where all have: then there is no room for this one.
+        Returns:
+            Whether there was room: False if all others have complete requests.
         """
         same = [each for each in self._open if each.address == connection.address]
         if len(same) >= SHARE * self.most or len(self._open) >= self.most:
@@ -44,7 +45,7 @@ class Connections:
         return True
 
     def leave(self, connection: "Connection") -> None:
-        """Lets go of one."""
+        """Removes a closed connection."""
         self._open.pop(connection, None)
 
 
@@ -59,7 +60,7 @@ def descriptors() -> int:
 
 
 class Connection(H11Protocol):
-    """A connection whose requests' heads have to come within a time."""
+    """A connection that is closed if the head of a request does not arrive in time."""
 
     def __init__(self, connections: Connections, **options: Any) -> None:
         super().__init__(**options)
@@ -69,7 +70,7 @@ class Connection(H11Protocol):
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether there is no request whose head and body have come, and that is being answered."""
+        """Whether no request has arrived completely and is being answered."""
         cycle: Any = self.cycle  # None before the first request
         return cycle is None or cycle.response_complete or cycle.more_body
 
@@ -94,7 +95,7 @@ class Connection(H11Protocol):
             self._unwatch()
 
     def _watch(self) -> None:
-        """A head is expected: the connection ends if it does not come in time."""
+        """Starts the time for the head of the next request."""
         if self._deadline is None:
             self._deadline = self.loop.call_later(self._connections.head_seconds, self._end)
 

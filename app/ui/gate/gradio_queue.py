@@ -1,4 +1,4 @@
-"""Gradio's own queue, before the fair one: kept empty, cleaned up, and closed to who has not logged in."""
+"""Gradio's own queue, which comes before the fair one: kept empty, and closed without a login."""
 
 import sys
 from copy import copy
@@ -9,11 +9,11 @@ from gradio.state_holder import SessionState, StateHolder
 
 
 class GradioQueue:
-    """What has to be known of it, and done to it. Everything here is gradio's own, and not its public side.
+    """Reads and changes gradio's queue through its private attributes; a new gradio may need changes here.
 
     Args:
-        app: what serves the page.
-        max_open: calls that it runs at once; who bounds them by that has nobody wait in it.
+        app: serves the page.
+        max_open: calls that it runs at once; the guard admits no more, so none waits here.
     """
 
     def __init__(self, page: gr.Blocks, app: gr.routes.App, max_open: int) -> None:
@@ -21,11 +21,11 @@ class GradioQueue:
         self._app = app
         page._queue.max_thread_count = max_open
         page._queue.ANALYTICS_MAX_EVENTS = 1
-        page._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize  # it adds them all up at every call's end
+        page._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize  # else it sums all events after every call
         app.state_holder = _Sessions(page)
 
     def is_logged_in(self, cookies: str) -> bool:
-        """Whether a Cookie header is that of somebody who gave a password, where one is asked for."""
+        """Whether a Cookie header has a valid login; always true on a page without passwords."""
         app = self._app
         if app.auth is None:
             return True
@@ -37,7 +37,7 @@ class GradioQueue:
         return any(name in given and given[name].value in app.tokens for name in names)
 
     def knows(self, session: str) -> bool:
-        """Whether there is something to listen to."""
+        """Whether the queue has messages for a session."""
         return session in self._page._queue.pending_messages_per_session
 
     @property
@@ -46,7 +46,7 @@ class GradioQueue:
         return len(self._page._queue.event_ids_to_events)
 
     def num_open_of(self, session: str) -> int:
-        """Those of one session."""
+        """Calls of one session that wait or run."""
         events = list(self._page._queue.event_ids_to_events.values())
         return sum(event.session_hash == session for event in events)
 
@@ -65,8 +65,8 @@ class GradioQueue:
 class _Sessions(StateHolder):
     """The state of each session, copied from a first one.
 
-    Gradio describes all of the page again for each session: 10 ms of the server, for a name that anybody can
-    invent.
+    Gradio builds the whole configuration of the page for each session, which takes 10 ms, and any client can
+    invent session names.
     """
 
     def __init__(self, page: gr.Blocks) -> None:

@@ -1,4 +1,4 @@
-"""Everything that comes in passes here first."""
+"""The guard in front of the page: every request passes through it first."""
 
 import asyncio
 import contextlib
@@ -27,14 +27,14 @@ from limelight.pipeline.memory import give_back
 
 log = logging.getLogger("uvicorn.error")
 
-# Everything comes from here. Gradio's own page builds functions and styles at run time.
+# All content comes from this server. Gradio's page builds functions and styles at run time: 'unsafe-eval'.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; "
     "connect-src 'self' data: blob:; worker-src 'self' blob:; "
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
-UNOPENED = (b"text/css", b"text/javascript", b"application/javascript")  # are no documents of their own
+NOT_DOCUMENTS = (b"text/css", b"text/javascript", b"application/javascript")  # need no policy of their own
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -43,7 +43,8 @@ HEADERS = (
 
 
 class Guard:
-    """Refuses what nobody needs, unread where that is possible; sets headers; forgets who does not listen.
+    """An ASGI application around the page: refuses bad requests, unread where possible, sets security
+    headers, and drops silent sessions.
 
     Args:
         hosts: names of this server, in addition to its own.
@@ -81,14 +82,14 @@ class Guard:
         except Exception as error:
             log.error("a request broke: %s", place_of(error))
             if not sender.has_begun:
-                broken = Refused(500, "something in here broke; the server's log says where")
+                broken = Refused(500, "an error in the server; its log says where")
                 await broken.response()(scope, receive, sender)
 
     async def _answer(self, scope: Scope, receive: Receive, sender: "_Sender", address: str) -> None:
         self.hosts.check(_header(scope, b"host"), _header(scope, b"origin"))
         route = route_of(scope["method"], scope["path"])
         if route is None:
-            raise Refused(403, "there is nothing at this address; the page and its API are all that is here")
+            raise Refused(403, "this server has nothing at this address; it serves the page and its API only")
         length = self._length(scope, route)
         if route.kind == "login":
             self.logins.check(address)
@@ -110,20 +111,20 @@ class Guard:
             (self.logins.note_right if sender.status < 400 else self.logins.note_wrong)(address)
 
     def _length(self, scope: Scope, route: Route) -> int:
-        """Of the body; refuses one that is longer than it may be, or does not say."""
+        """The length of the body. Raises Refused if it is too long or unknown."""
         length = _header(scope, b"content-length") or "0"
         most = self.limits.max_body_bytes if route.max_bytes is None else route.max_bytes
         if _header(scope, b"transfer-encoding"):
-            raise Refused(411, "say how long the request is: content-length is missing")
+            raise Refused(411, "content-length is missing; send the length of the request")
         if not (length.isascii() and length.isdigit() and len(length) < 20) or int(length) > most:
             raise Refused(413, f"the request has {length[:20]} bytes; at most {most:,}")
         return int(length)
 
     async def _admit(self, body: bytes, route: Route, address: str) -> None:
-        """Lets a call in, and those go that are silent and too many.
+        """Admits a call, and drops silent sessions that are too many.
 
         Raises:
-            Refused: it is none that can be answered, or too many are.
+            Refused: the call cannot be answered, or too many are being answered.
         """
         is_small = len(body) <= SMALL
         check = self.calls.check
@@ -142,19 +143,19 @@ class Guard:
         if self.queue.num_open >= self.limits.max_open:
             most_silent = self.studio.sessions.most_silent()
             if most_silent is None or most_silent == call.session:
-                raise Refused(503, "too much is asked for at the moment; try again in a minute")
+                raise Refused(503, "the server is busy; try again in a minute")
             await self._forget(most_silent)
 
     async def _stream(self, scope: Scope, receive: Receive, sender: "_Sender", address: str) -> None:
         asked = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=16)
         session = asked.get("session_hash", [""])[0]
         if not self.queue.knows(session):
-            raise Refused(404, "nothing was asked for in this session, or it is forgotten; ask again")
+            raise Refused(404, "this session has no requests, or was dropped; send the request again")
         try:
             with self.studio.sessions.listening(session, address):
                 self.studio.nudge()
                 await self.app(scope, receive, sender)
-        except (KeyError, RuntimeError):  # of gradio and starlette, where a session is forgotten meanwhile
+        except (KeyError, RuntimeError):  # raised by gradio and starlette if a session is dropped meanwhile
             if self.queue.knows(session):
                 raise
             if sender.has_begun and not sender.has_ended:
@@ -170,7 +171,7 @@ class Guard:
 
     @asynccontextmanager
     async def _forgetting(self) -> AsyncIterator[None]:
-        """While the server runs, forgets sessions to which nobody listens."""
+        """Drops silent sessions while the server runs."""
 
         async def sweep() -> None:
             was_busy = False
@@ -180,7 +181,7 @@ class Guard:
                 for session in overdue:
                     await self._forget(session)
                 was_busy = was_busy or bool(overdue) or bool(self.studio.num_drawing)
-                if was_busy and not (overdue or self.studio.num_drawing):  # it has come to rest
+                if was_busy and not (overdue or self.studio.num_drawing):  # the server has become idle
                     was_busy = False
                     await asyncio.to_thread(give_back)
 
@@ -194,7 +195,7 @@ class Guard:
 
 
 class _Sender:
-    """Sends an answer with the headers of this server, and gives up a client that does not read it."""
+    """Sends an answer with this server's headers, and gives up if the client does not read it."""
 
     def __init__(self, send: Send, seconds: float, cookie: bytes | None) -> None:
         self._send = send
@@ -208,7 +209,8 @@ class _Sender:
             self.has_begun, self.status = True, message["status"]
             given = list(message.get("headers", []))
             kind = dict(given).get(b"content-type", b"")
-            policy = [] if kind.startswith(UNOPENED) else [(b"content-security-policy", POLICY.encode())]
+            is_document = not kind.startswith(NOT_DOCUMENTS)
+            policy = [(b"content-security-policy", POLICY.encode())] if is_document else []
             message["headers"] = [*given, *policy, *self._headers]
         async with asyncio.timeout(self._seconds):
             await self._send(message)
@@ -217,7 +219,7 @@ class _Sender:
 
 
 def _cookie(scope: Scope) -> bytes | None:
-    """For a browser that opens the page for the first time."""
+    """The cookie for a browser that opens the page for the first time; None for others."""
     is_new = scope["path"] == "/" and not browser_of(_header(scope, b"cookie"))
     return new_browser() if is_new else None
 

@@ -1,4 +1,4 @@
-"""By which names the page may be called: a web site that points a name of its own here does not reach it."""
+"""Checks the Host and Origin headers, so that no web site reaches the page under a name of its own."""
 
 import ipaddress
 import socket
@@ -9,7 +9,7 @@ from limelight.app.ui.gate.refused import Refused
 
 
 class Hosts:
-    """The names of this server. Addresses always are: nobody can point those elsewhere.
+    """The names of this server. IP addresses are always accepted: no web site can claim those.
 
     Args:
         names: further names of the server, in addition to `localhost` and the machine's own.
@@ -20,15 +20,15 @@ class Hosts:
         self.names = frozenset(name.lower().rstrip(".") for name in own)
 
     def check(self, host: str, origin: str) -> None:
-        """Raises Refused unless the Host header is one of them, and so is the Origin, where there is one."""
+        """Raises Refused unless the Host header, and the Origin header if there is one, name this server."""
         if not self._is_ours(_name_of(f"//{host}")):
             raise Refused(
                 421, f"this server is not called {host[:80]!r}; ask for it by its address or by its own name"
             )
         if not origin:
             return
-        if urlsplit_or_none(origin) != host.lower() and not self._is_named(_name_of(origin)):
-            raise Refused(403, f"a page of {origin[:80]!r} may not ask for anything here")
+        if _host_and_port(origin) != host.lower() and not self._is_named(_name_of(origin)):
+            raise Refused(403, f"a page of {origin[:80]!r} may not send requests here")
 
     def _is_ours(self, name: str) -> bool:
         return self._is_named(name) or _is_address(name)
@@ -37,8 +37,8 @@ class Hosts:
         return name in self.names
 
 
-def urlsplit_or_none(origin: str) -> str:
-    """Host and port of an origin, in lower case; empty where there are none."""
+def _host_and_port(origin: str) -> str:
+    """Host and port of an origin, in lower case; empty if it has none."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

@@ -1,4 +1,4 @@
-"""How often somebody may try a password."""
+"""Limits how often an address may try a password."""
 
 import time
 from collections import OrderedDict, deque
@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from limelight.app.ui.gate.refused import Refused
 
-MAX_ADDRESSES = 10_000  # that are remembered
+MAX_ADDRESSES = 10_000  # remembered at once
 
 
 class Logins:
     """Counts wrong passwords by address.
 
     Args:
-        most: within so many seconds; after them the address has to wait.
+        most: wrong passwords within `seconds`; then the address has to wait.
     """
 
     def __init__(self, most: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,12 +32,12 @@ class Logins:
             raise Refused(429, f"{len(wrong)} wrong passwords came from here; try again in {left} seconds")
 
     def note_wrong(self, address: str) -> None:
-        """Counts one."""
+        """Counts a wrong password."""
         self._wrong.setdefault(address, deque(maxlen=self.most)).append(self._clock())
         self._wrong.move_to_end(address)
         while len(self._wrong) > MAX_ADDRESSES:
             self._wrong.popitem(last=False)
 
     def note_right(self, address: str) -> None:
-        """Forgets those before."""
+        """Forgets the wrong passwords of an address."""
         self._wrong.pop(address, None)

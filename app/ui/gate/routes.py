@@ -1,4 +1,4 @@
-"""The addresses that the page and its clients use; gradio has many more, and they are closed."""
+"""The URLs that the page and its clients use. All others, of which gradio has many, are closed."""
 
 import re
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ _CALL = re.compile(rf"{_API}/(?:run|api)/([\w-]+)/?")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What an address is for.
+    """The purpose of a URL.
 
     Attributes:
-        max_bytes: of a body; None for as many as any request may have.
-        function: that it names.
+        max_bytes: of a body; None for `Limits.max_body_bytes`.
+        function: the page's function that the URL names.
     """
 
     kind: Kind
@@ -31,7 +31,7 @@ class Route:
 
 
 def route_of(method: str, path: str) -> Route | None:
-    """None for an address that nobody uses here."""
+    """The route of a request; None for one that the page does not use."""
     if method in ("GET", "HEAD"):
         if path == f"{_API}/queue/data":
             return Route("stream")

@@ -1,1 +1,1 @@
-"""What the page gets back: frames, maps and pictures."""
+"""Messages to the browser: frames, maps and pictures."""

@@ -14,9 +14,9 @@ class Frames:
     """Makes the messages about the tickets of one run, and computes only what has changed.
 
     Args:
-        run: names the run.
-        note: something about the prompt that is not an error.
-        with_film: sends what was seen at each step with a finished picture.
+        run: id of the run.
+        note: a remark on the prompt that is not an error.
+        with_film: sends the previews of all steps with a finished picture.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Frames:
             "maps": before.get("maps"),
         }
         picture |= self._drawn(ticket)
-        picture["index"] = max(picture["index"], before.get("index", 0))  # of one that was stopped
+        picture["index"] = max(picture["index"], before.get("index", 0))  # a stopped ticket has no step
         self._made[ticket.id] = version, picture
         return picture
 
@@ -72,7 +72,7 @@ class Frames:
             "error": ticket.error,
             "prompt": request.prompt,
             "negative_prompt": request.negative_prompt,
-            "seed": str((ticket.result or ticket).request.seed),  # the one that was picked
+            "seed": str((ticket.result or ticket).request.seed),  # with `pick`, the result has another
             "model": ticket.model,
             "unknown": list(unknown_words(self.studio, ticket)),
             "settings": None,
@@ -80,7 +80,7 @@ class Frames:
         }
 
     def _drawn(self, ticket: Ticket) -> dict[str, Any]:
-        """The picture and its maps, as far as they are."""
+        """The picture and its maps, as far as they are drawn."""
         result, step = ticket.result, ticket.step
         if result is not None:
             info = plain_info(result)
@@ -103,7 +103,7 @@ class Frames:
 
 
 def _note_of(ticket: Ticket) -> str:
-    """What about a picture is not as asked, and why its start was picked."""
+    """A note on how a picture differs from what was asked, and on why its start was picked."""
     picked = ticket.result.info.get("pick") if ticket.result is not None else None
     why = f"Picked {'; '.join(picked['why'])}." if picked else ""
     return " ".join(filter(None, (ticket.note, why)))

@@ -1,4 +1,4 @@
-"""Maps as the browser gets them: small integers, and what each counts for."""
+"""Packs heat maps for the browser: 8-bit integers, and the largest value of each map."""
 
 import base64
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def chips_of(maps: HeatMaps) -> list[Chip]:
 
 
 def live_maps(maps: HeatMaps) -> dict[str, Any]:
-    """The maps so far of a picture in the making: over all predictions, and of the newest."""
+    """The maps of an unfinished picture: over all predictions so far, and of the newest."""
     chips = chips_of(maps)
     newest = [maps.num_steps - 1]
     layers = [_best(maps, chips, newest), *(_layer(layer, chips) for layer in maps.layers(steps=newest))]
@@ -104,7 +104,7 @@ def _best(maps: HeatMaps, chips: Sequence[Chip], steps: Sequence[int]) -> dict[s
 
 
 def _layer(layer: Layer, chips: Sequence[Chip]) -> dict[str, Any]:
-    """Each frame's maps of tokens, taken together by chip."""
+    """A layer as the browser gets it; the maps of each chip's tokens are added up."""
     tops, levels = quantised(
         torch.stack([layer.maps[:, list(chip.tokens)].sum(1) for chip in chips], dim=1)
     )  # frames chips h w
@@ -119,7 +119,7 @@ def _layer(layer: Layer, chips: Sequence[Chip]) -> dict[str, Any]:
 
 
 def _points(maps: HeatMaps) -> dict[str, Any] | None:
-    """Where points of the picture attend to in it."""
+    """The self-attention maps of points of the picture; None if none were recorded."""
     points = maps.points()
     if not points:
         return None

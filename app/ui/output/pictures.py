@@ -1,4 +1,4 @@
-"""Pictures as the browser gets them."""
+"""Encodes pictures as data URLs for the browser."""
 
 import base64
 import io
@@ -17,7 +17,7 @@ MAX_LOSSLESS_PIXELS = 2**16  # larger previews go as JPEG, which is ten times qu
 
 
 def preview_url(image: Image.Image) -> str:
-    """A rough picture on the way, quick to write."""
+    """A preview, in a format that is quick to write."""
     is_small = image.width * image.height <= MAX_LOSSLESS_PIXELS
     buffer = io.BytesIO()
     image.save(buffer, format="PNG" if is_small else "JPEG", **({"compress_level": 1} if is_small else {}))
@@ -25,7 +25,7 @@ def preview_url(image: Image.Image) -> str:
 
 
 def film_of(previews: Sequence[tuple[int, Preview]]) -> list[dict[str, Any]]:
-    """The rough pictures after each prediction: its number from 1, and a small image."""
+    """The preview after each prediction: its number from 1, and a small image."""
     return [{"index": index, "image": _frame_url(draw())} for index, draw in previews]
 
 
@@ -42,7 +42,7 @@ def result_url(result: Result) -> str:
 
 
 def plain_info(result: Result) -> dict[str, Any]:
-    """The record without what was listened to, which changes no pixel."""
+    """The picture's record without the fields about recorded maps, which change no pixel."""
     request = dict(result.info["request"]) | {
         "record": False,
         "record_extras": [],

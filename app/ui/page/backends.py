@@ -1,4 +1,4 @@
-"""Which attention backends the page offers, and why it does not offer the others."""
+"""The attention backends that the page offers, and the reasons why others cannot run."""
 
 from html import escape
 

@@ -1,4 +1,4 @@
-"""The controls next to the picture: every field of a request that people expect."""
+"""The controls next to the picture, for every field of a request that a visitor may set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ EXTRAS = [
     ("Refined by self-attention", "refined"),
     ("Negative prompt", "negative"),
 ]
-LATER = ("strength", "hires_scale", "hires_strength")  # below
+LATER = ("strength", "hires_scale", "hires_strength")  # have controls further down
 assert {name for _, name in EXTRAS} <= set(RECORD_EXTRAS)
 
 
@@ -55,7 +55,7 @@ class Controls:
 
     @classmethod
     def build(cls, studio: Studio, prompt: gr.Textbox, backends: Sequence[tuple[str, str]]) -> "Controls":
-        """Lays them out where it is called."""
+        """Adds the controls to the layout that is being built."""
         limits, models = studio.limits, list(studio.pipelines)
         height, width = studio.pipelines[models[0]].model.native_size
         found: dict[str, Any] = {"prompt": prompt, "places": make_places()}
@@ -97,7 +97,7 @@ class Controls:
             found["num_steps"] = gr.Slider(
                 1, limits.max_steps, value=25, step=1, label=_label("num_steps"), elem_id="steps"
             )
-            found["guidance_scale"] = gr.Textbox(  # a number field that is empty turns into 0 once it is seen
+            found["guidance_scale"] = gr.Textbox(  # gradio turns an empty number field into 0
                 label=_label("guidance_scale"), placeholder="the model's own", max_lines=1, elem_id="guidance"
             )
             found["scheduler"] = gr.Dropdown(
@@ -140,7 +140,7 @@ class Controls:
             )
         with gr.Accordion("Guidance by attention", open=False, elem_classes="accordion"):
             for name, field in offered().items():
-                if name not in found and name not in LATER:  # of what the page has no better control for
+                if name not in found and name not in LATER:  # fields without a control of their own
                     found[name] = gr.Textbox(
                         label=field.label, info=field.help, placeholder="none", max_lines=1
                     )

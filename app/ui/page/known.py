@@ -1,4 +1,4 @@
-"""The words that the page's models know, to be added to the prompt by a click."""
+"""The list of the words that a model knows; a click on one adds it to the prompt."""
 
 from html import escape
 
@@ -8,7 +8,7 @@ GROUPS = {"nouns": "Things", "counts": "Numbers", "relations": "Where they are",
 
 
 def known_html(studio: Studio) -> str:
-    """A list to open for each model that lists its words; `page.js` adds a word that is clicked."""
+    """A closed list for each model with a vocabulary; `page.js` adds a clicked word to the prompt."""
     parts = []
     for name, pipe in studio.pipelines.items():
         if (vocabulary := pipe.model.vocabulary) is None:

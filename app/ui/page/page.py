@@ -1,4 +1,4 @@
-"""The page of `limelight ui`: its layout, and what is wired to what."""
+"""The page of `limelight ui`: its layout, and the handlers of its events."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ EXAMPLES = (
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The parts of the page that events go between."""
+    """The components that trigger events or receive their results."""
 
     viewer: gr.HTML
     notice: gr.HTML
@@ -41,7 +41,7 @@ class Page:
 
 
 def build_page(studio: Studio) -> gr.Blocks:
-    """The page of a studio; what happens on it is in `app.ui.handlers`."""
+    """The page of a studio; its events are handled in `actions.handlers`."""
     with gr.Blocks(title="Limelight", fill_width=True, analytics_enabled=False) as blocks:
         gr.HTML((STATIC / "header.html").read_text(encoding="utf-8"), apply_default_css=False)
         with gr.Row(elem_id="main"):
@@ -109,7 +109,7 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     def leave(request: gr.Request) -> None:
         studio.leave(Visitor.of(request))
 
-    # Values come as they were sent: `form` checks them, and answers where gradio would report a bug.
+    # Without gradio's preprocessing: `form` checks the values and gives better messages.
     both: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "preprocess": False}
     live, quick = both | {"concurrency_limit": None}, both | {"queue": False}
     gr.on([page.draw.click, page.controls.prompt.submit], draw, inputs, page.viewer, **live)
@@ -125,7 +125,7 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
 
 
 def _updates(act: Callable[[], Change]) -> list[Any]:
-    """What an action changes of the controls, in their order, after what it says."""
+    """The message of an action, and then an update for each control."""
     change = changed(act)
     updates = [
         gr.update(value=_shown(change.settings[name])) if name in change.settings else gr.skip()
@@ -135,7 +135,7 @@ def _updates(act: Callable[[], Change]) -> list[Any]:
 
 
 def _shown(value: Any) -> Any:
-    """As a text field has several numbers."""
+    """A value as a text field shows it: several numbers with commas between them."""
     is_list = (
         isinstance(value, list | tuple) and value and all(isinstance(each, int | float) for each in value)
     )

@@ -1,4 +1,4 @@
-"""The component that takes an image to start from, and what is painted over it."""
+"""The component for an image to start from and the mask that is painted over it."""
 
 import gradio as gr
 

@@ -3,7 +3,7 @@
 import gradio as gr
 
 _LOAD = """
-let mine = "null"; // as it was painted here: that is no news
+let mine = "null"; // the value that was painted here, which needs no event
 const say = () => {
   const value = JSON.stringify(props.value ?? null);
   if (value !== mine) document.dispatchEvent(new CustomEvent("places-value", { detail: JSON.parse(value) }));

@@ -1,4 +1,4 @@
-"""A line that says what happened to the controls; as text, whatever it holds."""
+"""The line of text that reports changes of the controls. It is never read as HTML."""
 
 import gradio as gr
 

@@ -1,4 +1,4 @@
-"""Colours, type and corners of the page; `static/page.css` does what a theme cannot."""
+"""Colours, fonts and corners of the page; `static/styles` has the rest."""
 
 import gradio as gr
 
@@ -7,7 +7,7 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
 def theme() -> gr.themes.Base:
-    """System fonts: nothing is fetched. The colours are variables of `page.css`, which has both modes."""
+    """The theme, with system fonts, so that none is fetched. Its colours are variables of `colours.css`."""
     both = {
         "body_background_fill": "var(--ground)",
         "body_text_color": "var(--ink)",

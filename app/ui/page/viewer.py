@@ -1,4 +1,4 @@
-"""The component that shows pictures and lights up words; it draws in the browser."""
+"""The component that shows pictures and the heat maps of words; it draws in the browser."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ import(new URL("limelight/scripts/viewer.js", document.baseURI))
 
 
 def make_viewer() -> gr.HTML:
-    """Shows what `Frames` reports: its value is such a message.
+    """The viewer; its value is a message of `Frames`.
 
-    No subclass: gradio writes a stub file next to the source of each.
+    It is no subclass of gr.HTML: gradio would write a stub file next to the source of one.
     """
     return gr.HTML(
         html_template=(STATIC / "viewer.html").read_text(encoding="utf-8"),

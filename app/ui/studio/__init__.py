@@ -1,1 +1,1 @@
-"""Pictures drawn for visitors, in turn."""
+"""Draws pictures for visitors in turn."""

@@ -1,4 +1,4 @@
-"""Where pictures are drawn together."""
+"""Groups of pictures that are drawn together."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from limelight.pipeline.sampling.engine import Session
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Which pictures are drawn together: those of one model, one order for backends and one size.
+    """What pictures have in common that are drawn together: model, order for backends, and size.
 
     Attributes:
         size: width and height of the finished picture; None for the model's own.
@@ -21,10 +21,11 @@ class Key:
 
 @dataclass(slots=True)
 class Desk:
-    """A session of an engine, and whose requests it has in flight.
+    """A session of an engine, and the tickets of the requests that it has in flight.
 
     Attributes:
-        spent: seconds of drawing that each of its visitors has had; whose desk has least comes next.
+        tickets: the session's number of a request -> its ticket.
+        spent: seconds of drawing for each of its visitors; the desk with the least comes next.
     """
 
     session: Session

@@ -1,4 +1,4 @@
-"""Prompts that visitors had made longer."""
+"""The expansions of visitors' prompts by a language model."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from limelight.pipeline.text.vocabulary import Vocabulary
 
 
 class Expansions:
-    """The last expansion of each visitor, which goes into the record of what is drawn with that prompt."""
+    """The last expansion of each visitor; it goes into the record of pictures with that prompt."""
 
     def __init__(self) -> None:
         self._expander: Expander | None = None
@@ -20,7 +20,7 @@ class Expansions:
         self._lock = Lock()  # handlers run in threads
 
     def expand(self, visitor: Visitor, prompt: str, *, seed: int, vocabulary: Vocabulary | None) -> Expansion:
-        """Lets the language model in the box go on with a prompt, in words that the image model knows."""
+        """Continues a prompt with the default language model, in words that the image model knows."""
         with self._lock:
             if self._expander is None:
                 from transformers.utils import logging
@@ -31,8 +31,8 @@ class Expansions:
             self._last[visitor] = expansion
         return expansion
 
-    def noted(self, visitor: Visitor, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
-        """The requests, with how their prompt came about where it is the visitor's last expansion."""
+    def recorded(self, visitor: Visitor, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
+        """The requests; those whose prompt is the visitor's last expansion have it in their record."""
         last = self._last.get(visitor)
         return [
             replace(request, expansion=last) if last is not None and request.prompt == last.text else request
@@ -40,5 +40,5 @@ class Expansions:
         ]
 
     def forget(self, visitor: Visitor) -> None:
-        """For when they leave."""
+        """Drops the expansion of a visitor who leaves."""
         self._last.pop(visitor, None)

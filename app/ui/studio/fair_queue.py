@@ -10,7 +10,7 @@ from limelight.errors import LimelightError
 
 @runtime_checkable
 class Waiting(Protocol):
-    """Something that waits for a visitor."""
+    """An item of the queue, which belongs to a visitor."""
 
     @property
     def visitor(self) -> Visitor: ...
@@ -20,23 +20,23 @@ T = TypeVar("T", bound=Waiting)
 
 
 class QueueFull(LimelightError, RuntimeError):
-    """No more can wait; the message says how many do."""
+    """The queue is full; the message says how many wait."""
 
 
 class FairQueue(Generic[T]):
-    """First come, first served, one of each address after the other, and of each visitor from there.
+    """Serves addresses in turn, the visitors of an address in turn, and the items of a visitor in order.
 
     Not safe between threads by itself.
 
     Args:
-        max_waiting: of all visitors together.
-        max_per_visitor: of one.
+        max_waiting: items in the queue.
+        max_per_visitor: items of one visitor.
     """
 
     def __init__(self, max_waiting: int, max_per_visitor: int) -> None:
         self.max_waiting = max_waiting
         self.max_per_visitor = max_per_visitor
-        self._lines: OrderedDict[Visitor, deque[T]] = OrderedDict()  # whose turn is next comes first
+        self._lines: OrderedDict[Visitor, deque[T]] = OrderedDict()  # in the order of their turns
         self._served: dict[str, int] = {}  # addresses of those who wait -> when each had its last turn
         self._turn = 0
 
@@ -58,10 +58,13 @@ class FairQueue(Generic[T]):
             )
 
     def add(self, item: T) -> T | None:
-        """Lets something wait; where too much does, in the place of the last from the address with most.
+        """Adds an item. A full queue drops the last item of the address with most.
 
         Returns:
-            The items that have been dropped, to be notified.
+            The item that was dropped, to be notified; None if there was room.
+
+        Raises:
+            QueueFull: as `check_room`.
         """
         self.check_room(item.visitor, 1)
         displaced = None
@@ -73,11 +76,12 @@ class FairQueue(Generic[T]):
             displaced = longest[-1]
             self.remove(displaced)
         self._lines.setdefault(item.visitor, deque()).append(item)
-        self._served.setdefault(item.visitor.address, self._turn)  # no better than one that waited
+        self._served.setdefault(item.visitor.address, self._turn)  # comes after those that wait already
         return displaced
 
     def take(self, may_begin: Callable[[Visitor], bool]) -> T | None:
-        """The next in turn whose visitor may begin another, and whose next turn comes after all others'."""
+        """Removes and returns the next item of a visitor that may begin one; None if there is none. The
+        visitor and its address then go to the end."""
         visitor = self._next(may_begin)
         if visitor is None:
             return None
@@ -89,15 +93,15 @@ class FairQueue(Generic[T]):
         return item
 
     def has_next(self, may_begin: Callable[[Visitor], bool]) -> bool:
-        """Whether `take` gives something."""
+        """Whether `take` would return an item."""
         return self._next(may_begin) is not None
 
     def of(self, visitor: Visitor) -> list[T]:
-        """What waits for a visitor, in order."""
+        """The items of a visitor, in order."""
         return list(self._lines.get(visitor, ()))
 
     def remove(self, item: T) -> bool:
-        """Takes one out of the queue; False if it does not wait (any more)."""
+        """Removes an item. Returns whether it was in the queue."""
         line = self._lines.get(item.visitor, deque())
         if item not in line:
             return False
@@ -106,7 +110,7 @@ class FairQueue(Generic[T]):
         return True
 
     def position(self, item: T) -> int | None:
-        """1 for the one that is next, 2 for the one after; None if it does not wait."""
+        """The position of an item, 1 for the next; None if it is not in the queue."""
         if item not in self._lines.get(item.visitor, ()):
             return None
         rest: FairQueue[T] = FairQueue(self.max_waiting, self.max_per_visitor)
@@ -134,7 +138,8 @@ class FairQueue(Generic[T]):
         return self._counts().most_common(1)[0][0]
 
     def _displaceable(self, visitor: Visitor, count: int) -> int:
-        """How many of other addresses make room: as long as they have more than this one will have."""
+        """How many items of other addresses `count` more of this visitor may displace: those in excess of
+        what the visitor's address will then have."""
         counts = self._counts()
         after = counts[visitor.address] + count
         return sum(max(0, n - after) for address, n in counts.items() if address != visitor.address)

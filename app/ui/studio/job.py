@@ -18,20 +18,20 @@ State = Literal["waiting", "drawing", "done", "failed", "stopped"]
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """What the worker writes and the visitor's handler reads.
+    """The state of one picture. The worker writes it, and the visitor's handler reads it.
 
     Attributes:
-        visitor: whose it is.
+        visitor: asked for the picture.
         model: name of the model on the page's list.
-        attention: order for backends; empty where any will do.
-        notify: called in the worker's thread whenever something here has changed.
-        id: not to be guessed: it opens the picture's maps.
+        attention: order for backends; empty for an automatic choice.
+        notify: is called in the worker's thread after every change.
+        id: random, since it gives access to the picture's maps.
         version: grows with every change.
-        step: the newest; let go of at the end.
-        previews: of each prediction so far, its number and what draws the picture that it points at.
+        step: the newest; dropped at the end.
+        previews: of each prediction so far, its number and a function that draws its preview.
         began: seconds of the monotonic clock at the first step.
         error: why there is no picture.
-        note: what about it is not as asked.
+        note: how the picture differs from what was asked.
     """
 
     visitor: Visitor
@@ -55,7 +55,7 @@ class Ticket:
 
     @property
     def seconds_left(self) -> float | None:
-        """As long as the steps left take at the pace so far; None before the second."""
+        """Estimated seconds to the last step at the pace so far; None before the second step."""
         step, began = self.step, self.began
         if self.state != "drawing" or step is None or began is None or step.index < 2:
             return None

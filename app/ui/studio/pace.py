@@ -1,4 +1,4 @@
-"""How long steps may take, so that nobody waits long for another's."""
+"""Limits how long one step may take, since other visitors wait for it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.result import Step
 from limelight.pipeline.text_to_image import TextToImagePipeline
 
-SLOWER = 1.5  # times a step of the model's own size, which is never refused
+SLOWER = 1.5  # times as long as a step of the model's own size is always allowed
 
 
 class Pace:
-    """What steps take on this machine, and what is refused for it."""
+    """Estimates the time of a step, and refuses pictures whose steps would take too long."""
 
     def __init__(self, pipelines: Mapping[str, TextToImagePipeline], limits: Limits) -> None:
         self.pipelines = pipelines
@@ -25,7 +25,7 @@ class Pace:
         self.times = StepTimes()
 
     def measure(self) -> None:
-        """Finds out what a step takes; before there is anybody who waits."""
+        """Measures steps of every model; call it before the first visitor comes."""
         for name, pipeline in self.pipelines.items():
             measure(pipeline.engine, name, self.times)
 
@@ -50,7 +50,7 @@ class Pace:
             )
 
     def max_rows(self, key: Key) -> int:
-        """Predictions that a call of such pictures may have."""
+        """The largest number of rows in a call of such pictures."""
         rows, takes = (
             self.pipelines[key.model].engine.max_rows,
             self.times.seconds(key.model, self._pixels(key)),
@@ -58,7 +58,7 @@ class Pace:
         return min(rows, max(2, int(self.limits.max_step_seconds / takes))) if takes else rows
 
     def note(self, key: Key, steps: Sequence[Step], seconds: float) -> None:
-        """Notes what a call took, if all of it was computed at the finished picture's size."""
+        """Notes the time of a call, if all of it was computed at the finished picture's size."""
         is_whole = all(
             not step.is_last and step.request.hires_scale is None and step.request.lossy_cache_interval == 1
             for step in steps

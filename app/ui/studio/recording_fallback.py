@@ -1,4 +1,4 @@
-"""How much of a picture's attention is recorded, where memory does not allow all of it."""
+"""Records less of a picture's attention where memory does not allow all of it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,14 +10,14 @@ from limelight.pipeline.requests.request import GenerationRequest
 T = TypeVar("T")
 
 
-def with_what_fits(begin: Callable[[GenerationRequest], T], request: GenerationRequest) -> tuple[T, str]:
-    """What `begin` returns for the request, or for the first that records less and fits.
+def begin_with_fallback(begin: Callable[[GenerationRequest], T], request: GenerationRequest) -> tuple[T, str]:
+    """Calls `begin` with the request, and then with requests that record less, until one fits.
 
     Returns:
-        It, and what was left out, as a sentence; empty if nothing was.
+        The result of `begin`, and a sentence about what is not recorded; empty if all is.
 
     Raises:
-        RecordingTooLarge: nothing of the ladder fits, or nothing was recorded.
+        RecordingTooLarge: no request fits.
     """
     lesser = _lesser(request)
     note = ""
@@ -32,14 +32,14 @@ def with_what_fits(begin: Callable[[GenerationRequest], T], request: GenerationR
 
 
 def _lesser(request: GenerationRequest) -> Iterator[tuple[GenerationRequest, str]]:
-    """The request with ever less recorded, and what is then left out."""
+    """Requests that record less and less, each with a sentence about what it leaves out."""
     if not request.record:
         return
-    left = "A picture of this size and as many steps leaves no memory for"
+    left = "A picture of this size and with this many steps leaves no memory for"
     request = replace(request, record_extras=tuple(e for e in request.record_extras if e != "steps"))
     yield request, f"{left} maps of sites at single steps."
     request = replace(request, record_extras=(), record_points=())
-    yield request, f"{left} maps of sites at single steps, of places, and what else was asked for."
+    yield request, f"{left} maps of sites at single steps, of places, and the extra maps."
     if request.record == "head":
         yield replace(request, record="site"), f"{left} maps of heads and of places."
     if request.record != "grid":

@@ -1,4 +1,4 @@
-"""Finished pictures, kept for a while: clients of the API may ask for their maps."""
+"""Keeps finished pictures for a while, so that clients of the API can read their maps."""
 
 from collections import OrderedDict
 from threading import Lock
@@ -12,7 +12,7 @@ class Results:
     """The newest results, by an id that cannot be guessed. Safe between threads.
 
     Args:
-        max_kept: of all visitors together; the oldest goes first.
+        max_kept: results in all; the oldest is dropped first.
     """
 
     def __init__(self, max_kept: int) -> None:
@@ -30,7 +30,8 @@ class Results:
                 self._kept.popitem(last=False)
 
     def get(self, id: str, visitor: Visitor) -> Result:
-        """Raises Forgotten, in the same words, if it is not there (any more) or is not theirs."""
+        """The result with an id. Raises Forgotten if there is none or the visitor may not read it; the
+        message is the same, so that ids cannot be probed."""
         with self._lock:
             owner, result = self._kept.get(id, (None, None))
         if owner is None or result is None or not visitor.may_read(owner):
@@ -38,7 +39,7 @@ class Results:
         return result
 
     def forget(self, visitor: Visitor) -> None:
-        """Lets go of a visitor's results."""
+        """Drops a visitor's results."""
         with self._lock:
             for id, (owner, _) in list(self._kept.items()):
                 if owner == visitor:

@@ -1,8 +1,8 @@
-"""How long a step takes, by what was measured of others."""
+"""Estimates how long a step takes from the times of other steps."""
 
 from threading import Lock
 
-GROWTH = 1.5  # of time with pixels: convolutions grow as they do, self-attention as their square
+GROWTH = 1.5  # exponent of time over pixels: 1 for convolutions, 2 for self-attention
 
 
 class StepTimes:
@@ -13,13 +13,15 @@ class StepTimes:
         self._lock = Lock()
 
     def note(self, model: str, pixels: int, rows: int, seconds: float) -> None:
-        """Notes a step of so many predictions; the least counts, as what else the machine does adds to it."""
+        """Notes the time of a step of `rows` predictions. The least time counts: other work on the machine
+        only adds to it."""
         with self._lock:
             known = self._least.setdefault(model, {})
             known[pixels] = min(known.get(pixels, seconds), seconds / rows)
 
     def seconds(self, model: str, pixels: int) -> float | None:
-        """Of one prediction, estimated from the nearest size below, or above; None where none is known."""
+        """Estimated seconds of one prediction, from the nearest measured size below, else above; None if no
+        size was measured."""
         with self._lock:
             known = dict(self._least.get(model, {}))
         if not known:
@@ -30,7 +32,8 @@ class StepTimes:
         return known[min(known)] * pixels / min(known)
 
     def most_pixels(self, model: str, seconds: float) -> int:
-        """About the largest picture of which a prediction takes so long; 0 where nothing is known."""
+        """About the largest picture, in pixels, whose prediction takes at most `seconds`; 0 if no size was
+        measured."""
         with self._lock:
             known = self._least.get(model, {})
             return max((int(n * (seconds / each) ** (1 / GROWTH)) for n, each in known.items()), default=0)

@@ -1,4 +1,4 @@
-"""Draws for all visitors in one thread, their requests together."""
+"""Draws the requests of all visitors in one thread, in shared U-Net calls."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ from limelight.app.ui.studio.expansions import Expansions
 from limelight.app.ui.studio.fair_queue import FairQueue
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.pace import Pace
-from limelight.app.ui.studio.recording_fallback import with_what_fits
+from limelight.app.ui.studio.recording_fallback import begin_with_fallback
 from limelight.app.ui.studio.results import Results
 from limelight.app.ui.studio.timing import Timing
 from limelight.attention import AttentionOrder
@@ -27,14 +27,14 @@ from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.text_to_image import TextToImagePipeline
 
 log = logging.getLogger(__name__)
-BUG = "something in here broke; the server's log says what, and the next picture begins afresh"
+BUG = "an error in the server, which its log describes; draw the picture again"
 
 
 class Studio:
     """Requests wait in a fair queue and join the engine's calls between steps, as others leave.
 
     Args:
-        pipelines: the models on the page's list by name; the first is the one that is taken if none is named.
+        pipelines: the models on the page's list by name; the first is the default.
     """
 
     def __init__(self, pipelines: Mapping[str, TextToImagePipeline], limits: Limits) -> None:
@@ -56,10 +56,11 @@ class Studio:
         self._worker.start()
 
     def engine(self, model: str, attention: str, max_rows: int | None = None) -> Engine:
-        """The engine of a model on the list under an order for backends; empty where any will do.
+        """The engine for a model on the list and an order for backends.
 
         Args:
-            max_rows: predictions in a call; None for as many as the model's own engine takes.
+            attention: the order; empty for an automatic choice.
+            max_rows: predictions in a call; None for the limit of the model's own engine.
 
         Raises:
             BadOrder, UnknownBackend: the order cannot be read.
@@ -74,10 +75,10 @@ class Studio:
         return self._engines[key]
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
-        """Lets a visitor's tickets wait for their turn.
+        """Puts a visitor's tickets into the queue.
 
         Raises:
-            QueueFull: there is no room for all of them; none waits.
+            QueueFull: there is no room for all of them; none is put into it.
         """
         with self._changed:
             if tickets:
@@ -85,16 +86,18 @@ class Studio:
             for ticket in tickets:
                 displaced = self._queue.add(ticket)
                 if displaced is not None:
-                    displaced.fail("so many pictures wait here that this one cannot; try again in a moment")
+                    displaced.fail(
+                        "the queue is full, and other visitors have fewer pictures in it; try again"
+                    )
             self._changed.notify()
 
     def nudge(self) -> None:
-        """For when somebody who waits has begun to listen."""
+        """Wakes the worker after a client has begun to read a session's answers."""
         with self._changed:
             self._changed.notify()
 
     def position(self, ticket: Ticket) -> int | None:
-        """1 for the one that is next; None once it is drawn."""
+        """The position in the queue, 1 for the next; None once a ticket is drawn."""
         with self._changed:
             return self._queue.position(ticket)
 
@@ -104,7 +107,7 @@ class Studio:
         return len(self._drawing)
 
     def stop(self, visitor: Visitor) -> int:
-        """Stops all of a visitor's pictures, at the end of the step under way; says how many."""
+        """Stops all of a visitor's pictures at the end of the present step; returns how many."""
         with self._changed:
             waiting = [ticket for ticket in self._queue.of(visitor) if self._queue.remove(ticket)]
             drawing = [ticket for ticket in self._drawing if ticket.visitor == visitor and not ticket.is_over]
@@ -121,7 +124,7 @@ class Studio:
             self._changed.notify()
 
     def leave(self, visitor: Visitor) -> None:
-        """Stops a visitor's pictures and forgets those that are done."""
+        """Stops a visitor's pictures and drops the finished ones."""
         with self._changed:
             self.stop(visitor)
             self.results.forget(visitor)
@@ -169,7 +172,7 @@ class Studio:
         return may_begin
 
     def _admitted(self) -> list[Ticket]:
-        """Takes from the queue what may begin now."""
+        """Removes from the queue the tickets that may begin now."""
         taken = []
         with self._changed:
             while (ticket := self._queue.take(self._may_begin())) is not None:
@@ -183,7 +186,7 @@ class Studio:
             return
         try:
             desk = self._desks.get(key) or self._new_desk(key)
-            number, note = with_what_fits(desk.session.add, ticket.request)
+            number, note = begin_with_fallback(desk.session.add, ticket.request)
             ticket.note = " ".join([*self._remarks(ticket), *([note] if note else [])])
             desk.tickets[number] = ticket
             self._desks[key] = desk
@@ -194,20 +197,20 @@ class Studio:
             self._end(ticket, error=BUG)
 
     def _new_desk(self, key: Key) -> Desk:
-        """Nobody at it yet; its calls are no larger than others may wait for."""
+        """An empty desk, with calls small enough that others do not wait long."""
         spent = min((desk.spent for desk in self._desks.values()), default=0.0)
         engine = self.engine(key.model, key.attention, self.pace.max_rows(key))
         return Desk(engine.session(later=True), {}, spent)
 
     def _remarks(self, ticket: Ticket) -> list[str]:
-        """What of the prompts is not acted on; for their writer, not for the server's log."""
+        """Sentences about parts of the prompts that have no effect."""
         text, request = self.pipelines[ticket.model].model.text, ticket.request
         syntax = request.prompt_syntax
         remarks = [*text.said_of(request.prompt, syntax), *text.said_of(request.negative_prompt, syntax)]
         return [f"{remark[:1].upper()}{remark[1:]}." for remark in remarks]
 
     def _sweep(self) -> None:
-        """Frees what was stopped."""
+        """Aborts the requests of tickets that were stopped."""
         for desk in self._desks.values():
             for number, ticket in list(desk.tickets.items()):
                 if ticket.is_over:
@@ -273,7 +276,7 @@ class Studio:
 
 
 def checked(studio: Studio, request: GenerationRequest, model: str, attention: str) -> None:
-    """Raises what refuses a request, before it waits: its model, its backends.
+    """Checks a request before it goes into the queue.
 
     Raises:
         UsageError, BackendRefused, BadOrder, UnknownBackend: each a ValueError that says what to change.

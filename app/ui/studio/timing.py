@@ -1,4 +1,4 @@
-"""How long attention takes at each site, measured by itself."""
+"""Measures how long attention alone takes at each site."""
 
 import time
 from threading import Lock
@@ -14,14 +14,14 @@ REPEATS = 5
 
 
 class Timing:
-    """Measures a backend once for each kind of call, on random numbers; safe between threads."""
+    """Measures a backend once for each spec, on random numbers. Safe between threads."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, AttentionSpec], float] = {}
         self._lock = Lock()
 
     def sites(self, engine: Engine, result: Result) -> list[dict[str, Any]]:
-        """What every site of a finished picture took, in the order in which they run."""
+        """Every site of a finished picture with its backend and its time, in the order in which they run."""
         plan, sites = engine.plan(result.request), engine.model.unet.sites
         return [
             {
@@ -37,7 +37,7 @@ class Timing:
         ]
 
     def _milliseconds(self, backend: Backend, spec: AttentionSpec) -> float:
-        """Of one call, the least of a few: what else the machine does only adds to it."""
+        """The time of one call: the least of a few, since other work on the machine only adds to it."""
         with self._lock:
             key = backend.name, spec
             if key not in self._known:

@@ -15,13 +15,13 @@ TABLE: Mapping[str, Field] = {
     "timesteps": Field(
         Falling(Whole(0, MAX_TIMESTEP), MAX_STEPS),
         "Timesteps",
-        "A schedule of your own, in place of --steps",
+        "Timesteps to step through, in place of --steps",
         option="--timesteps",
     ),
     "sigmas": Field(
         Falling(Number(0, MAX_SIGMA), MAX_STEPS + 1),
         "Sigmas",
-        "A schedule of your own by its noise levels, in place of --steps; the last is the level at the end",
+        "Noise levels to step through, in place of --steps; the last is that of the finished picture",
         option="--sigmas",
     ),
     "eta": Field(
@@ -34,46 +34,46 @@ TABLE: Mapping[str, Field] = {
     "denoising_start": Field(
         Number(0, 1),
         "Denoising from",
-        "The part of the noise that another model has taken away from latents",
+        "Fraction of the noise that another model has already removed from latents",
         needs="latents",
     ),
     "denoising_end": Field(
-        Number(0, 1), "Denoising to", "The part of the noise to take away; another model goes on"
+        Number(0, 1), "Denoising to", "Fraction of the noise to remove; another model removes the rest"
     ),
     "original_size": Field(
         Pair(Whole(0, MAX_SIDE), "height", "width"),
         "Original size",
-        "For SDXL: the size that a training image of such quality had; the picture's own if omitted",
+        "For SDXL: draw as if from a training image of this size; the picture's own size if omitted",
         option="--original-size",
     ),
     "crops_coords_top_left": Field(
         Pair(Whole(0, MAX_SIDE), "top", "left"),
         "Crop",
-        "For SDXL: how much was cut off of a training image of such composition",
+        "For SDXL: draw as if these pixels had been cut off; none if omitted",
         option="--crop",
     ),
     "target_size": Field(
         Pair(Whole(0, MAX_SIDE), "height", "width"),
         "Target size",
-        "For SDXL: the size that it was made; the picture's own if omitted",
+        "For SDXL: draw as if scaled to this size; the picture's own size if omitted",
         option="--target-size",
     ),
     "aesthetic_score": Field(
         Number(0, MAX_SCORE),
         "Aesthetic score",
-        "For SDXL's refiner: how much the picture shall please",
+        "For SDXL's refiner: the aesthetic score to aim at; 6 if omitted",
         option="--aesthetic-score",
     ),
     "negative_aesthetic_score": Field(
         Number(0, MAX_SCORE),
         "Negative aesthetic score",
-        "For SDXL's refiner: the score of what it shall keep away from",
+        "For SDXL's refiner: the aesthetic score to stay away from; 2.5 if omitted",
         option="--negative-aesthetic-score",
     ),
     "padding_mask_crop": Field(
         Whole(0, MAX_SIDE),
         "Masked part only",
-        "Draw only the masked part of the image and so many pixels around it, at the size asked for",
+        "Draw only the masked part of the image, with this many pixels around it, at the size asked for",
         option="--padding-mask-crop",
         needs="mask",
     ),

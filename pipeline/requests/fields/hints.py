@@ -38,8 +38,8 @@ class UnknownField(RequestError, TypeError):
 
 
 def field_for(name: str) -> str:
-    """Our name of the field that diffusers or the command line call `name`, or of one that is spelt nearly
-    so; empty if there is none."""
+    """The field that diffusers or the command line call `name`, or whose name is spelt nearly the same;
+    empty if there is none."""
     option = "--" + name.replace("_", "-")
     for ours, field in FIELDS.items():
         if name == field.diffusers or option == field.option:

@@ -48,7 +48,7 @@ class Pair(Value):
     """Two whole numbers, as a tuple; text has a comma between them.
 
     Args:
-        first, second: what they are, for messages.
+        first, second: names of the two numbers, for messages.
     """
 
     written = tuple[int, int]

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from limelight.pipeline.requests.edits import Edits, Factors
+from limelight.pipeline.requests.edits import Edits, Factors, Scales, Words
 from limelight.pipeline.requests.fields.field import (
+    MAX_BLENDED,
     MAX_CACHE_INTERVAL,
     MAX_CLIP_SKIP,
     MAX_FREEU,
@@ -15,6 +16,7 @@ from limelight.pipeline.requests.fields.field import (
     MAX_PICK,
     MAX_PLADIS,
     MAX_REGIONS,
+    MAX_SCALED,
     MAX_SEED,
     MAX_SIDE,
     MAX_STEPS,
@@ -23,7 +25,7 @@ from limelight.pipeline.requests.fields.field import (
 )
 from limelight.pipeline.requests.fields.numbers import Point
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE
-from limelight.pipeline.requests.steering import HeadScale, Painted, Region
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region, WordScale
 from limelight.pipeline.requests.values import (
     Detail,
     Expanded,
@@ -43,7 +45,12 @@ TABLE: Mapping[str, Field] = {
         Text(), "Negative prompt", "What the picture should not show", option="--negative", is_offered=True
     ),
     "seed": Field(
-        Whole(0, MAX_SEED), "Seed", "Of the initial noise", option="--seed", is_offered=True, a1111="Seed"
+        Whole(0, MAX_SEED),
+        "Seed",
+        "Seed of the initial noise",
+        option="--seed",
+        is_offered=True,
+        a1111="Seed",
     ),
     "num_steps": Field(
         Whole(1, MAX_STEPS),
@@ -66,7 +73,7 @@ TABLE: Mapping[str, Field] = {
     "scheduler": Field(
         Scheduler(),
         "Scheduler",
-        "By its name here or in AUTOMATIC1111's web UI; the model's own if omitted",
+        "Scheduler, by its name here or in AUTOMATIC1111's web UI; the model's own if omitted",
         option="--scheduler",
         is_offered=True,
         a1111="Sampler",
@@ -74,7 +81,7 @@ TABLE: Mapping[str, Field] = {
     "width": Field(
         Whole(SIZE_MULTIPLE, MAX_SIDE, SIZE_MULTIPLE),
         "Width",
-        "In pixels",
+        "Width in pixels",
         option="--width",
         is_offered=True,
         is_off_at_0=True,
@@ -83,17 +90,22 @@ TABLE: Mapping[str, Field] = {
     "height": Field(
         Whole(SIZE_MULTIPLE, MAX_SIDE, SIZE_MULTIPLE),
         "Height",
-        "In pixels",
+        "Height in pixels",
         option="--height",
         is_offered=True,
         is_off_at_0=True,
         a1111="Size",
     ),
-    "image": Field(ImageFile("RGB"), "Image", "To begin from, or to edit; gives the size", option="--image"),
+    "image": Field(
+        ImageFile("RGB"),
+        "Image",
+        "Image to begin from or to edit; the picture takes its size",
+        option="--image",
+    ),
     "mask": Field(
         ImageFile("L"),
         "Mask",
-        "Of the image's size; white where the picture is drawn again, black where it stays",
+        "Mask of the image's size: white where the picture is drawn again, black where it stays",
         option="--mask",
         needs="image",
         diffusers="mask_image",
@@ -118,7 +130,7 @@ TABLE: Mapping[str, Field] = {
     "hires_scale": Field(
         Number(1, MAX_HIRES_SCALE),
         "Times larger",
-        "Enlarge the picture so many times, and sample it once more",
+        "Enlarge the picture by this factor, and sample it once more",
         option="--hires",
         is_offered=True,
         is_off_at_0=True,
@@ -137,7 +149,7 @@ TABLE: Mapping[str, Field] = {
     "clip_skip": Field(
         Whole(1, MAX_CLIP_SKIP),
         "CLIP skip",
-        "Layer of the text encoder, from its end; 1 is the model's own",
+        "Layer of the text encoder, counted from its end; 1 is the model's own",
         option="--clip-skip",
         is_offered=True,
         a1111="Clip skip",
@@ -145,7 +157,7 @@ TABLE: Mapping[str, Field] = {
     "prompt_syntax": Field(
         Syntax(),
         "Prompt syntax",
-        "What brackets mean and where a long prompt is cut: limelight, or a1111 as AUTOMATIC1111's web UI",
+        "What brackets mean and where a long prompt is cut: limelight, or a1111 for AUTOMATIC1111's rules",
         option="--prompt-syntax",
         is_offered=True,
         a1111="Prompt syntax",
@@ -169,13 +181,16 @@ TABLE: Mapping[str, Field] = {
     "lossy_cache_interval": Field(
         Whole(1, MAX_CACHE_INTERVAL),
         "Lossy cache",
-        "1 is exact. More is faster and changes the picture: one step in so many is computed whole",
+        "1 is exact. N above 1 is faster and changes the picture: one step in N is computed whole",
         option="--lossy-cache",
         is_offered=True,
         a1111="Lossy cache interval",
     ),
     "paint": Field(
-        Edits(Painted, MAX_PAINTED), "Painted words", "Where a word of the prompt shall be", option="--paint"
+        Edits(Painted, MAX_PAINTED),
+        "Painted words",
+        "A word of the prompt, and where in the picture to draw it",
+        option="--paint",
     ),
     "regions": Field(
         Edits(Region, MAX_REGIONS),
@@ -192,45 +207,68 @@ TABLE: Mapping[str, Field] = {
     "pag_scale": Field(
         Number(0, MAX_PERTURBED),
         "PAG",
-        "Guidance away from a picture whose parts do not see each other; 0 is none, 3 usual",
+        "Perturbed-attention guidance: away from a picture whose parts do not see each other; 0 is off, "
+        "3 is usual",
         option="--pag",
         is_offered=True,
     ),
     "seg_scale": Field(
         Number(0, MAX_PERTURBED),
         "SEG",
-        "Guidance away from a picture whose parts all see the same; 0 is none, 3 usual",
+        "Smoothed-energy guidance: away from a picture whose parts all see the same; 0 is off, 3 is usual",
         option="--seg",
         is_offered=True,
     ),
     "freeu": Field(
         Factors(("b1", "b2", "s1", "s2"), 0, MAX_FREEU),
         "FreeU",
-        "How much the backbone of the U-Net counts, and its skips, at the two lowest levels",
+        "Factors of the U-Net's backbone (b1, b2) and skips (s1, s2) at its two lowest levels",
         option="--freeu",
         is_offered=True,
     ),
     "pladis": Field(
         Number(0, MAX_PLADIS),
         "PLADIS",
-        "Experimental: how far words are seen more sharply than the model sees them; 0 is none, 2 usual",
+        "Experimental: how much sharper cross-attention becomes; 0 is off, 2 is usual",
         option="--pladis",
         is_offered=True,
     ),
     "pick": Field(
         Whole(1, MAX_PICK),
         "Starts",
-        "Try so many starts, from the seed on, and draw the one in which each word has a place of its own",
+        "Try this many seeds, from the seed on, and draw the one in which each word has a place of its own",
         option="--pick",
         is_offered=True,
     ),
+    "scale_words": Field(
+        Scales(WordScale, MAX_SCALED),
+        "Weights of words",
+        "Look at a word of the prompt so many times as much; 1 is as it is",
+        option="--scale-word",
+    ),
     "edit_of": Field(
-        Text(), "Edit of", "The prompt of a picture that is kept where both agree", option="--edit-of"
+        Text(),
+        "Edit of",
+        "Prompt of another picture, which is kept where the two prompts agree",
+        option="--edit-of",
     ),
     "keep": Field(
         Factors(("cross", "self"), 0, 1),
         "Keep",
-        "Until which fractions of the steps an edit looks as the picture that it keeps",
+        "Fractions of the steps until which an edit takes its cross- and self-attention from the picture "
+        "that it keeps",
+    ),
+    "blend_words": Field(
+        Words(MAX_BLENDED),
+        "Change only",
+        "Words of an edit outside whose places the picture stays what it was",
+        option="--blend-word",
+    ),
+    "blend": Field(
+        Factors(("threshold", "start"), 0, 1),
+        "Blend",
+        "The part of a map's maximum above which a word has a place, and the fraction of the steps after "
+        "which the rest stays",
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
     "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),

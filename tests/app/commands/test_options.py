@@ -60,7 +60,7 @@ def test_size_and_cfg_are_width_and_height_and_guidance() -> None:
     assert (asked["width"], asked["height"], asked["guidance_scale"]) == (512, 384, 4)
 
 
-def test_what_is_optional_is_not_set_by_default() -> None:
+def test_optional_fields_are_not_set_by_default() -> None:
     assert given("--steps", "3", optional=tuple(FIELDS))[0] == {"num_steps": 3}
 
 
@@ -76,9 +76,9 @@ def test_help_has_limits_and_says_that_a_seed_is_printed() -> None:
     help = {name: p.annotation.__metadata__[0].help for name, p in parameters.items() if name in OFFERED}
     assert help["steps"] == "Scheduler steps; 1 to 1000."
     assert help["seed"] == "Seed of the noise; random if omitted or -1; printed."
-    assert help["width"] == "In pixels; 8 to 1048576, a multiple of 8."
+    assert help["width"] == "Width in pixels; 8 to 1048576, a multiple of 8."
 
 
-def test_what_a_model_is_loaded_with_is_what_a_pipeline_takes() -> None:
+def test_load_options_are_the_parameters_of_a_pipeline() -> None:
     taken = [name for name in inspect.signature(TextToImagePipeline.from_pretrained).parameters]
     assert {field.name for field in fields(LoadOptions)} == {*taken, "model"} - {"name"}

@@ -81,7 +81,7 @@ def test_a_schedule_has_the_number_of_its_steps() -> None:
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused(fields: dict[str, Any], message: str) -> None:
+def test_fields_that_contradict_each_other_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(RequestError) as refusal:
         request(**fields)
     assert message in str(refusal.value)
@@ -102,7 +102,7 @@ def test_a_cell_of_a_manifest_holds_one(name: str, cell: str, value: object) -> 
     assert FIELDS[name].value.check(name, typed(name, cell)) == value
 
 
-def test_latents_are_known_again_by_their_hash() -> None:
+def test_latents_are_recognised_by_their_hash() -> None:
     noise = torch.randn(1, 4, 8, 8)
     made = request(latents=noise, width=64, height=64)
     stored = made.to_dict()
@@ -126,8 +126,8 @@ def test_latents_are_known_again_by_their_hash() -> None:
             Schedule(timesteps=(999, 1)),
             "which timesteps list; the scheduler 'euler-karras' can",
         ),
-        ("euler", Schedule(start=1.0), "of which none is left between denoising_start and denoising_end"),
-        ("euler", Schedule(end=0.0001), "of which none is left between"),
+        ("euler", Schedule(start=1.0), "none is left between denoising_start and denoising_end"),
+        ("euler", Schedule(end=0.0001), "none is left between"),
     ],
 )
 def test_a_schedule_that_a_scheduler_cannot_take_is_refused(

@@ -76,7 +76,7 @@ def expect(name: str, prediction: str, is_zero: bool, spacing: str, num_steps: i
         with pytest.raises(RequestError, match="predicts the picture itself"):
             drawn(name, config, num_steps)
     elif is_zero and prediction == "epsilon" and name in BLIND and at_the_end:
-        with pytest.raises(RequestError, match="begins without any signal"):
+        with pytest.raises(RequestError, match="begins with noise alone"):
             drawn(name, config, num_steps)
     else:
         spread = float(drawn(name, config, num_steps).std()) / SPREAD

@@ -108,9 +108,9 @@ def test_words_are_aligned_by_blocks_and_the_rest_by_position(sd: TextToImagePip
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"paint": "dog@0,0,.5,1"}, "edit_of and paint given; an edit looks where"),
-        ({"pag_scale": 2.0}, "edit_of and pag_scale given"),
-        ({"pick": 4}, "edit_of and pick given"),
+        ({"paint": "dog@0,0,.5,1"}, "edit_of and paint are given; an edit takes its"),
+        ({"pag_scale": 2.0}, "edit_of and pag_scale are given"),
+        ({"pick": 4}, "edit_of and pick are given"),
         ({"keep": (2, 0)}, "cross of keep is 2; must be from 0 to 1"),
         ({"keep": "0.8"}, "keep has 1 numbers; write cross,self, each 0 to 1"),
         ({"edit_of": 5}, "edit_of is 5; must be text"),

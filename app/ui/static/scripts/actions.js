@@ -1,4 +1,4 @@
-// What can be done with the picture that is shown: save it and what was seen in it, keep its seed, go on from it.
+// The actions on the picture that is shown: save it and its maps, keep its seed, start from it.
 
 import { nounOf } from "./light.js";
 import { linkOf } from "./link.js";
@@ -53,7 +53,7 @@ export class Actions {
     $(this.card, ".saved").textContent = text;
   }
 
-  /** A file's name that tells files of one picture apart. */
+  /** The name of one of the picture's files. */
   name(what) {
     return `${this.viewer.picture.file_name.replace(/\.png$/, "")}-${what}`;
   }

@@ -1,4 +1,4 @@
-// The words under the picture: buttons that light up, and that can be dragged to weigh.
+// The words under the picture: buttons that light up, and that are dragged to change a word's weight.
 
 const $ = (root, selector) => root.querySelector(selector);
 const PIXELS = 120; // of dragging, for one unit of weight

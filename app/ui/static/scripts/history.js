@@ -26,7 +26,7 @@ export class History {
     this.element = element;
     this.viewer = viewer;
     this.entries = [];
-    this.gone = []; // what was deleted last, until the page is left
+    this.gone = []; // the pictures that were deleted last, for undo
     element.querySelector(".clear-history").addEventListener("click", () => this.remove(this.entries));
     element.querySelector(".undo-history").addEventListener("click", () => this.undo());
     this.ready = open().then((database) => {

@@ -1,4 +1,4 @@
-// The picture with the light over it, and what the inspector says of it.
+// The picture with the light over it, and the inspector's numbers.
 
 import { Film } from "./film/film.js";
 import { chipsOf, lightOf, percent, shortSite, whereabouts } from "./light.js";
@@ -17,15 +17,15 @@ export class Lens {
     this.painter = new Painter(this.canvas, $(element, ".light"));
     this.selected = new Set(); // of chips
     this.hovered = null;
-    this.place = null; // a clicked place: where it looks
+    this.place = null; // a clicked place, whose self-attention is shown
     this.view = "attention";
-    this.image = null; // the one that is seen
-    this.finished = null; // the picture itself
+    this.image = null; // on the canvas: a preview, or the finished picture
+    this.finished = null; // the finished picture
     this.film = new Film(element, viewer);
     this.listen();
   }
 
-  /** Leaves what was lit; a word that the next picture has too is lit there again. */
+  /** Clears the selection; words that the next picture has too are selected there again. */
   reset() {
     const view = this.maps?.views.get(this.view);
     const chips = [...this.selected].map((i) => view?.chips[i]?.text).filter(Boolean);
@@ -36,7 +36,7 @@ export class Lens {
     this.pointed = null;
   }
 
-  /** Takes what is shown for nothing, until another picture is there; it stays to be seen. */
+  /** Drops the picture and its maps; the canvas keeps it until another picture comes. */
   forget() {
     this.reset();
     this.film.end();
@@ -46,7 +46,7 @@ export class Lens {
     this.paint();
   }
 
-  /** What is looked at, and how. */
+  /** The choices of the inspector, and the film's frame: which maps are shown, and in which scale. */
   get look() {
     return {
       view: this.view,
@@ -109,7 +109,7 @@ export class Lens {
     if (!maps) return null;
     if (this.place && maps.points && this.hovered === null) {
       const there = placeField(maps.points, ...this.place);
-      return { field: there, low: 0, high: rangeOf(there.values)[1], what: "where this place looks" };
+      return { field: there, low: 0, high: rangeOf(there.values)[1], what: "what this place attends to" };
     }
     return lightOf(maps, this.look, chips);
   }
@@ -117,7 +117,7 @@ export class Lens {
   paint() {
     const light = this.light();
     const { table, opacity } = this.colours;
-    // Where nothing is lit, the first word shines unseen: the browser has compiled all that a click needs.
+    // With nothing lit, the first word's light is drawn invisibly, so that the first click is fast.
     const shown = light ?? this.light([0]);
     if (shown) this.painter.shine(shown, table);
     this.painter.show(light ? opacity : 0, table);
@@ -208,7 +208,7 @@ export class Lens {
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
   }
 
-  /** Lights up where a place looks; the same place again, or none, puts that light out. */
+  /** Lights up what a place attends to; the same place again, or none, switches that light off. */
   lookFrom(point) {
     if (!this.maps?.points) return;
     const there = point && placeField(this.maps.points, ...point).place;
@@ -223,7 +223,7 @@ export class Lens {
     this.paint();
   }
 
-  /** Marks a point, and says which words act there. */
+  /** Marks a point, and lists the words that act there. */
   pointAt(point) {
     const mark = $(this.element, ".crosshair");
     this.pointed = point;
@@ -268,7 +268,7 @@ export class Lens {
   }
 }
 
-/** Sets a select's options, keeping what is chosen where it is still there. */
+/** Sets a select's options; keeps the present choice if it is still offered. */
 function options(select, pairs) {
   const { value } = select;
   const wanted = pairs.map(([key]) => key).join("\n");

@@ -1,4 +1,4 @@
-// What is lit over a picture: numbers on a grid, and the range that their colours span.
+// The light over a picture: numbers on a grid, and the range that their colours span.
 
 import { field, MEAN, rangeOf } from "./maps.js";
 
@@ -8,7 +8,7 @@ export const percent = (value) => `${(100 * value).toFixed(value < 0.0995 ? 1 : 
  * The light of some chips: their field, the range of the colours and the field's highest value, and their
  * names; null where nothing of them was recorded.
  * @param maps unpacked maps of a picture
- * @param look {view, source, frame, head, scale}: what is looked at, and how
+ * @param look {view, source, frame, head, scale}: the choices of the inspector
  * @param chips numbers of words in the view
  */
 export function lightOf(maps, look, chips) {
@@ -23,7 +23,7 @@ export function lightOf(maps, look, chips) {
   return look.scale === "shared" ? { ...light, high: sharedTop(view, look) } : light;
 }
 
-/** The most that any word has. */
+/** The highest value of any word. */
 function sharedTop(view, look) {
   const tops = wordsOf(view).map((i) => field(view, look.source, look.frame, [i], look.head));
   return Math.max(...tops.map((each) => (each ? rangeOf(each.values)[1] : 0)));
@@ -34,7 +34,7 @@ export function wordsOf(view) {
   return view.chips.map((_, i) => i).filter((i) => view.chips[i].part === "word");
 }
 
-/** Numbers of the chips that have one of some texts. */
+/** Numbers of the chips whose text is one of `texts`. */
 export function chipsOf(maps, name, texts) {
   const view = maps?.views.get(name);
   return view ? view.chips.map((_, i) => i).filter((i) => texts.includes(view.chips[i].text)) : [];

@@ -11,7 +11,7 @@ export function linkOf(picture, word) {
   return url;
 }
 
-/** What the address of the page asks for: {settings, word}; null where it asks for nothing. */
+/** The settings and the word in the address of the page: {settings, word}; null if it has none. */
 export function linked() {
   const hash = location.hash.slice(1, LONGEST);
   const asked = new URLSearchParams(hash);

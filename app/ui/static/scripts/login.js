@@ -1,4 +1,4 @@
-// The page before the page: name and password go to the server, which answers with a cookie.
+// The login page: sends name and password to the server, which answers with a cookie.
 
 const form = document.querySelector("#login");
 const said = document.querySelector(".said");
@@ -22,7 +22,7 @@ form.addEventListener("submit", async (event) => {
       return;
     }
     said.textContent =
-      answer.status === 429 ? (await answer.json()).detail : "Name and password do not fit together.";
+      answer.status === 429 ? (await answer.json()).detail : "The name or the password is wrong.";
   } catch {
     said.textContent = "The server does not answer; try again in a moment.";
   }

@@ -1,4 +1,4 @@
-// Maps as the server packs them: bytes and what each map's largest value is; here they become numbers again.
+// Unpacks the maps that the server sends as bytes, each with its largest value.
 
 export const MEAN = -1;
 
@@ -42,13 +42,13 @@ function sumOf(view, layer, frame, chips) {
 }
 
 /**
- * What some chips have, as numbers on a grid.
- * @param source "best" for what lies best on the things that words name, or a layer's name
+ * The summed maps of some chips, as numbers on a grid.
+ * @param source "best" for the heads whose maps fit things best, or a layer's name
  * @param frame a step, or MEAN; of a site's heads with `head`, the head, or MEAN
  */
 export function field(view, source, frame, chips, head = MEAN) {
   if (source === "best") {
-    // Pictures of an older history have none: their finest grid stands for it.
+    // Pictures from an older version have no such layer; their finest grid replaces it.
     const best = view.layers.find((layer) => layer.kind === "best") ?? view.layers[0];
     return best ? sumOf(view, best, frame, chips) : null;
   }
@@ -57,7 +57,7 @@ export function field(view, source, frame, chips, head = MEAN) {
   return layer ? sumOf(view, layer, layer.kind === "heads" ? head : frame, chips) : null;
 }
 
-/** Where a place of the picture looks in it; x and y as parts of its width and height. */
+/** The self-attention map of the point nearest to (x, y), as parts of the picture's width and height. */
 export function placeField(points, x, y) {
   let best = 0;
   let least = Infinity;
@@ -107,12 +107,12 @@ const near = (t) => ((A + 2) * t - (A + 3)) * t * t + 1;
 const far = (t) => ((A * t - 5 * A) * t + 8 * A) * t - 4 * A;
 const cubicWeights = (t) => [far(1 + t), near(t), near(1 - t), far(2 - t)];
 
-/** Values enlarged smoothly. */
+/** Enlarges a field by cubic interpolation. */
 export function cubic(field, height, width) {
   return resize(field, height, width, 4, cubicWeights);
 }
 
-/** For each of `to` places along `from` values: the `count` values around it, and how much of each it has. */
+/** For each of `to` places along `from` values: the indices of the `count` values around it, and their weights. */
 function taps(from, to, count, weightsOf) {
   const places = new Int32Array(to * count);
   const weights = new Float32Array(to * count);

@@ -5,7 +5,7 @@ import { cubic } from "./maps.js";
 const LONGEST = 1024; // pixels of the picture's canvas
 const SIDE = 192; // of the light's: six for each position of a grid of 32
 
-// The table of pipeline/colours.py: a curve through OKLab whose lightness is a straight line.
+// The table of pipeline/results/overlay.py: a curve through OKLab whose lightness is a straight line.
 const DARK = [0.2, 0.02, -0.11];
 const MIDDLE = [0.585, -0.11, -0.015];
 const LIGHT = [0.97, -0.06, 0.17];
@@ -28,7 +28,7 @@ function fromOklab([lightness, a, b]) {
 const curve = (t) =>
   DARK.map((dark, i) => (1 - t) ** 2 * dark + 2 * t * (1 - t) * MIDDLE[i] + t * t * LIGHT[i]);
 
-/** 256 colours with opacity: what lies over the picture from no attention to most. */
+/** 256 colours with opacity, from no attention to most. */
 function table(colourOf) {
   const colours = new Uint8ClampedArray(256 * 4);
   for (let i = 0; i < 256; i++) colours.set(colourOf(i / 255), i * 4);

@@ -53,7 +53,7 @@ class Painter {
         if (file) await action(file);
       };
       input.addEventListener("change", take);
-      if (input.files.length) take(); // chosen before this script was there
+      if (input.files.length) take(); // chosen before this script was loaded
     };
     picked(".image-file", (file) => this.open(file));
     picked(".mask-file", (file) => this.openMask(file));
@@ -98,7 +98,7 @@ class Painter {
     this.image.getContext("2d").drawImage(bitmap, 0, 0, this.image.width, this.image.height);
     this.url = this.image.toDataURL(file.type === "image/jpeg" ? "image/jpeg" : "image/png", 0.95);
     this.element.dataset.empty = "false";
-    this.tell();
+    this.update();
     this.trigger("fit", { width: this.image.width, height: this.image.height });
   }
 
@@ -118,7 +118,7 @@ class Painter {
       pixels.data.set([red, green, blue, is ? 255 : 0], i);
     }
     context.putImageData(pixels, 0, 0);
-    this.tell();
+    this.update();
   }
 
   async read(file) {
@@ -132,13 +132,13 @@ class Painter {
 
   clear() {
     this.mask.getContext("2d").clearRect(0, 0, this.mask.width, this.mask.height);
-    this.tell();
+    this.update();
   }
 
   remove() {
     this.url = null;
     this.element.dataset.empty = "true";
-    this.tell();
+    this.update();
   }
 
   brush() {
@@ -156,7 +156,7 @@ class Painter {
     const end = () => {
       if (!this.last) return;
       this.last = null;
-      this.tell();
+      this.update();
     };
     mask.addEventListener("pointerup", end);
     mask.addEventListener("pointercancel", end);
@@ -208,8 +208,8 @@ class Painter {
     return canvas.toDataURL("image/png");
   }
 
-  /** Lets the server have it with the next picture. */
-  tell() {
+  /** Sets the component's value, which is sent with the next picture, and the hint below it. */
+  update() {
     const painted = this.url && this.isPainted;
     this.props.value = this.url && { image: this.url, mask: painted ? this.whole() : null };
     const whole = "All of it is drawn over. Paint a part to change that part alone.";

@@ -1,11 +1,11 @@
-// What the page shows before anything is pressed: a picture, its words lit in turn.
+// The tour on opening the page: a picture whose words are lit in turn.
 
 const FIRST = 350; // milliseconds before the first word is lit
 const EACH = 1400; // for each word
 const TIMES = 3; // over all words; then the noun stays lit
 const NOUN = "apple"; // of the example that is shipped
 
-/** The picture that is shipped with the page, with what its first light needs. */
+/** The picture that is shipped with the page, with the maps that the tour needs. */
 export const example = () => shipped("example.json");
 
 /** The same with all its maps and the film of its steps. */
@@ -16,7 +16,7 @@ async function shipped(name) {
     const answer = await fetch(new URL(`limelight/${name}`, document.baseURI));
     return answer.ok ? await answer.json() : null;
   } catch {
-    return null; // the server is gone, and whoever asks it for a picture hears of that
+    return null; // the server does not answer; drawing a picture will say so
   }
 }
 
@@ -25,7 +25,7 @@ export class Tour {
   constructor(viewer) {
     this.viewer = viewer;
     this.timer = null;
-    this.isLit = false; // by the tour: whoever then chooses a word lights it, and does not put it out
+    this.isLit = false; // by the tour; a click on that word then selects it and does not switch it off
     for (const event of ["pointerdown", "keydown", "wheel", "focusin"])
       document.addEventListener(event, () => this.end(), { passive: true });
     for (const event of ["pointerdown", "keydown"])

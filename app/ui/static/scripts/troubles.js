@@ -1,8 +1,8 @@
-// What gradio would say in a box of its own, said in our words where all else is said.
+// Shows gradio's errors in the page's status line, in plain words; the styles hide gradio's own boxes.
 
 const LOST =
   "The server does not answer. When it is there again, press Draw; your pictures are in the history.";
-const BUSY = "Too much is asked for here at the moment; try again in a minute.";
+const BUSY = "The server is busy; try again in a minute.";
 const BROKEN = "That did not work; try it again, or load the page again.";
 
 /** Listens for gradio's boxes, which the styles hide. */
@@ -20,6 +20,6 @@ export function listenForTroubles(viewer) {
 function inOurWords(text) {
   if (/connect|network|fetch|lost/i.test(text)) return LOST;
   if (/busy|too many|queue/i.test(text)) return BUSY;
-  // What the guard in front of gradio refuses says a number, or what to do.
+  // Refusals of the guard in front of gradio state a remedy after a semicolon.
   return /;|log in/.test(text) ? text : BROKEN;
 }

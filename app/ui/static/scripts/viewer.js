@@ -1,4 +1,4 @@
-// The viewer: takes the server's messages, and draws everything after that by itself.
+// The viewer: takes the server's messages, and draws everything in the browser.
 
 import { Actions } from "./actions.js";
 import { Chips } from "./chips.js";
@@ -86,7 +86,7 @@ class Viewer {
     await this.render();
   }
 
-  /** Leaves the run that is shown, for another has been asked for; a refusal brings it back. */
+  /** Drops the run that is shown after another was requested; a refusal brings it back. */
   leave() {
     this.tour.end();
     if (this.tour.isLit) this.tour.giveUp();
@@ -180,7 +180,7 @@ class Viewer {
   }
 
   status(picture) {
-    if (picture.state === "done" && this.reported === picture.id) return; // what was said since stays
+    if (picture.state === "done" && this.reported === picture.id) return; // a later message stays
     this.reported = picture.state === "done" ? picture.id : null;
     const { state, index, count, position, seconds_left: left } = picture;
     const bar = $(this.element, ".progress");
@@ -229,7 +229,7 @@ class Viewer {
     );
   }
 
-  /** Loads what paints places when it is first wanted, or when there is one. */
+  /** Loads the script for places when it is first used, or when there is a place. */
   placing(element) {
     const load = async () => {
       const { Places } = await import("./places/places.js");
@@ -252,7 +252,7 @@ class Viewer {
     });
   }
 
-  /** Tells the server. */
+  /** Sends an event to the server. */
   send(event, data) {
     this.trigger(event, data);
   }

@@ -62,7 +62,7 @@ def test_an_image_and_its_mask_become_the_requests_own():
         ({"image": GREY, "mask": _url(Image.new("L", (64, 48)))}, "mask has no white"),
     ],
 )
-def test_what_is_no_image_is_refused_in_words(start, message):
+def test_data_that_is_no_image_is_refused_with_a_message(start, message):
     with pytest.raises(UsageError) as refusal:
         requests_of(Settings(prompt="a", start=start), Limits(), (64, 64))
     assert message in str(refusal.value)
@@ -117,7 +117,7 @@ def test_a_word_is_weighed_in_a_picture_of_an_image_only_with_that_image(studio)
 
     other = _url(Image.new("RGB", (64, 48), "red"))
     for start in (None, {"image": other}):
-        assert "that is not there any more" in run(start)["error"]
+        assert "than the one that is chosen now" in run(start)["error"]
     message = run({"image": GREY, "mask": WHITE})  # what has been painted since is not its mask
     (picture,) = message["pictures"]
     assert picture["state"] == "done"

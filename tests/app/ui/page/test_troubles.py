@@ -29,13 +29,13 @@ def _answers(status: int, detail: str):
     [
         (lambda route: route.abort(), "The server does not answer."),
         (
-            _answers(503, "too much is asked for at the moment; try again in a minute"),
-            "Too much is asked for",
+            _answers(503, "the server is busy; try again in a minute"),
+            "The server is busy",
         ),
         (_answers(500, "Traceback (most recent call last)"), "That did not work; try it again"),
     ],
 )
-def test_errors_are_in_our_words_where_all_else_is_said(page, answer, words):
+def test_errors_are_our_own_messages_in_the_status_line(page, answer, words):
     page.route("**/queue/join*", answer)
     page.click("#draw")
     page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")

@@ -14,18 +14,18 @@ def test_the_prompt_and_its_seed_come_back_to_the_page(studio: Studio) -> None:
     prompt = change.settings["prompt"]
     assert prompt.startswith("apple ")
     assert change.text == f"Added: {prompt.removeprefix('apple').strip(' ,')}"
-    (noted,) = studio.expansions.noted(Visitor("ann"), [GenerationRequest(prompt=prompt)])
+    (noted,) = studio.expansions.recorded(Visitor("ann"), [GenerationRequest(prompt=prompt)])
     assert noted.expansion is not None
     assert (noted.expansion.typed, noted.expansion.seed) == ("apple", 3)
-    (edited,) = studio.expansions.noted(Visitor("ann"), [GenerationRequest(prompt=f"{prompt} now")])
+    (edited,) = studio.expansions.recorded(Visitor("ann"), [GenerationRequest(prompt=f"{prompt} now")])
     assert edited.expansion is None
-    (of_another,) = studio.expansions.noted(Visitor("bob"), [GenerationRequest(prompt=prompt)])
+    (of_another,) = studio.expansions.recorded(Visitor("bob"), [GenerationRequest(prompt=prompt)])
     assert of_another.expansion is None
     studio.leave(Visitor("ann"))
-    assert studio.expansions.noted(Visitor("ann"), [GenerationRequest(prompt=prompt)])[0].expansion is None
+    assert studio.expansions.recorded(Visitor("ann"), [GenerationRequest(prompt=prompt)])[0].expansion is None
 
 
-def test_what_cannot_be_drawn_is_not_expanded(studio: Studio) -> None:
+def test_a_prompt_that_cannot_be_drawn_is_not_expanded(studio: Studio) -> None:
     change = handlers.expand(studio, Visitor("ann"), Settings(prompt="x" * 10_000))
     assert change.kind == "error"
     assert change.settings == {}

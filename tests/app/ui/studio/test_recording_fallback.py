@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from limelight.app.ui.studio.recording_fallback import with_what_fits
+from limelight.app.ui.studio.recording_fallback import begin_with_fallback
 from limelight.attention.recording.size import RecordingTooLarge
 from limelight.pipeline import GenerationRequest
 
@@ -23,30 +23,30 @@ def _fits(*wanted):
     return begin
 
 
-def test_what_fits_is_begun_as_it_is():
-    assert with_what_fits(lambda request: request, REQUEST) == (REQUEST, "")
+def test_a_request_that_fits_begins_unchanged():
+    assert begin_with_fallback(lambda request: request, REQUEST) == (REQUEST, "")
 
 
 @pytest.mark.parametrize(
     ("wanted", "note"),
     [
         (("head", ("values",), True), "sites at single steps."),
-        (("head", (), False), "of places, and what else was asked for."),
+        (("head", (), False), "of places, and the extra maps."),
         (("site", (), False), "maps of heads and of places."),
         (("grid", (), False), "maps of sites and of places."),
         ((False, (), False), "no memory for maps."),
     ],
 )
-def test_what_does_not_fit_is_left_out_piece_by_piece_and_said(wanted, note):
-    found, said = with_what_fits(_fits(*wanted), REQUEST)
+def test_recordings_that_do_not_fit_are_dropped_one_by_one_and_named(wanted, note):
+    found, said = begin_with_fallback(_fits(*wanted), REQUEST)
     assert found == wanted
     assert said.endswith(note)
 
 
 @pytest.mark.parametrize("record", ["head", False])
-def test_where_nothing_fits_the_reason_is_told(record):
+def test_if_nothing_fits_the_reason_is_given(record):
     with pytest.raises(RecordingTooLarge):
-        with_what_fits(_fits(), GenerationRequest(prompt="a", record=record))
+        begin_with_fallback(_fits(), GenerationRequest(prompt="a", record=record))
 
 
 def test_a_large_picture_is_drawn_with_fewer_maps(studio):

@@ -3,7 +3,7 @@
 import { Painter } from "../paint.js";
 
 /**
- * Draws them onto a part of a canvas.
+ * Draws a picture and its light onto a part of a canvas.
  * @param context of the canvas
  * @param image the picture
  * @param light {field, low, high}, or null
@@ -31,7 +31,7 @@ export function compose(context, image, light, { table, opacity }, [left, top, w
   context.restore();
 }
 
-/** Width and height of an image when its longer side is so many pixels; both even, as videos want them. */
+/** Width and height of an image whose longer side becomes `longest` pixels; both even, as videos need. */
 export function sizeOf(image, longest) {
   const scale = longest / Math.max(image.width, image.height);
   return [image.width, image.height].map((side) => Math.max(2, 2 * Math.round((side * scale) / 2)));

@@ -108,7 +108,7 @@ async function asMp4(frames) {
       });
       encoder.configure({ codec, width, height, bitrate: BITS });
     }
-    // What stays is written again and again: players take the last frame for as long as the one before it.
+    // A long frame is written several times: players show the last frame as long as the one before it.
     const times = Math.round(milliseconds / STEP);
     for (let i = 0; i < times; i++) {
       const frame = new VideoFrame(canvas, { timestamp: 1000 * at, duration: (1000 * milliseconds) / times });
@@ -137,5 +137,5 @@ async function codecFor(width, height) {
   throw new NotMade("This browser writes no video; save a GIF instead.");
 }
 
-/** Lets the page be used meanwhile. */
+/** Gives the browser time for events between frames. */
 const pause = () => new Promise((resolve) => setTimeout(resolve));

@@ -1,4 +1,4 @@
-// The film of a picture's steps: what was seen of it at each, and the light of that step.
+// The film of a picture's steps: the preview and the light of each.
 
 import { stepsOf } from "../light.js";
 import { MEAN } from "../maps.js";
@@ -37,7 +37,7 @@ export class Film {
     return this.isWhole ? MEAN : Number(this.slider.value) - 1;
   }
 
-  /** What was seen of the picture at the step that is shown; null for the finished picture. */
+  /** The preview of the step that is shown; null for the finished picture. */
   get image() {
     return this.isWhole ? null : this.at(Number(this.slider.value));
   }
@@ -51,11 +51,11 @@ export class Film {
   /** Takes a picture; its film begins at its end. The step is kept where it has as many as the one before. */
   async load(picture, maps) {
     const isOver = picture.state === "done";
-    const parts = picture.is_whole === false ? picture.count : 0; // of the example, the rest comes when it is asked for
+    const parts = picture.is_whole === false ? picture.count : 0; // the example's film is loaded later
     const count = isOver ? Math.max(stepsOf(maps), picture.film?.at(-1)?.index ?? 0, parts) : 0;
     const bar = $(this.element, ".film");
     bar.hidden = isOver && count < 2;
-    bar.inert = !isOver; // it stays where it is while the next picture is drawn
+    bar.inert = !isOver; // it stays visible while the next picture is drawn
     if (this.picture?.id === picture.id && this.picture?.film === picture.film && this.count === count)
       return;
     const step = this.isWhole || count !== this.count ? count + 1 : Number(this.slider.value);
@@ -86,7 +86,7 @@ export class Film {
   }
 
   play() {
-    if (this.isWhole) this.slider.value = 0; // of the range, its least
+    if (this.isWhole) this.slider.value = 0; // the browser makes it the first step
     this.mark(true);
     const next = () => {
       this.turn();

@@ -1,4 +1,4 @@
-// The sheet of a picture: it, and the light of each of its words.
+// The sheet of a picture: the picture, and then the light of each of its words.
 
 import { lightOf, percent, wordsOf } from "../light.js";
 import { blobOf, compose, save, sheet, sizeOf, write } from "./compose.js";
@@ -17,7 +17,7 @@ export async function saveOverlay(image, light, look, name) {
   save(await blobOf(canvas), name);
 }
 
-/** All words on one sheet, their lights of the scale that is chosen. */
+/** The lights of all words on one sheet, in the scale that is chosen. */
 export async function saveSheet(picture, image, maps, look, name) {
   const view = maps.views.get(look.view);
   const words = wordsOf(view);

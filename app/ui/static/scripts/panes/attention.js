@@ -1,4 +1,4 @@
-// For the curious: one word at every site and step, the heads of a site, and what computed them.
+// The tab "Attention": one word at every site and step, the heads of a site, and the backends.
 
 import { nounOf, percent, shortSite } from "../light.js";
 import { concentration, field, MEAN, rangeOf } from "../maps.js";
@@ -23,7 +23,7 @@ export class Attention {
     const sites = view?.layers.filter((layer) => layer.kind === "heads") ?? [];
     if (picture.state !== "done" || !sites.length) {
       this.element.replaceChildren(
-        note("Draw a picture with maps of sites to see where each of them looks."),
+        note("Draw a picture with maps of sites to see them here."),
       );
       return;
     }
@@ -100,7 +100,7 @@ export class Attention {
     const layer = sites.find((each) => each.name === this.site);
     const section = part(
       `Heads of ${shortSite(this.site)}`,
-      "Where each head looks for the word. The number says how concentrated it is: 0.00 is the same everywhere, 1.00 is a single position. Switch one off to see what it did.",
+      "The word's map in each head. The number says how concentrated it is: 0.00 is the same everywhere, 1.00 is a single position. Switch a head off to see what it did.",
     );
     const row = document.createElement("div");
     row.className = "head-tiles";
@@ -144,7 +144,7 @@ export class Attention {
   plan(picture) {
     const section = part(
       "Backends",
-      "What computes each site, and how long one call of it takes by itself on this machine.",
+      "The backend of each site, and how long one of its calls takes by itself on this machine.",
     );
     const table = document.createElement("table");
     const head = document.createElement("tr");

@@ -14,7 +14,7 @@ export class Compare {
     this.viewer = viewer;
     this.sides = [null, null];
     this.next = 0;
-    this.word = null; // that is lit
+    this.word = null; // the one that is lit
     this.cut = 50; // percent of the left picture that is shown
   }
 
@@ -139,7 +139,7 @@ function figure(picture) {
   return image;
 }
 
-/** What a picture was made with, what differs from the other first. */
+/** The prompt of a picture, and its settings that differ from the other's. */
 function caption(picture, other) {
   const box = document.createElement("div");
   const prompt = document.createElement("p");

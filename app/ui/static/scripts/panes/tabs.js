@@ -1,4 +1,4 @@
-// The tabs over the picture. What is behind the second and third is loaded when it is first opened.
+// The tabs over the picture. The second and third are loaded when they are first opened.
 
 const $ = (root, selector) => root.querySelector(selector);
 
@@ -35,7 +35,7 @@ export class Tabs {
     this.refresh();
   }
 
-  /** Shows what there is now to be seen behind the tab that is open. */
+  /** Renders the open tab again. */
   async refresh() {
     const { viewer } = this;
     if (this.isShown("attention") && viewer.picture) {

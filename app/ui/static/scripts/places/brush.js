@@ -1,7 +1,7 @@
-// A mask as records have it: levels in base64, as many each way as attention can see.
+// A mask as records have it: levels in base64, on a grid as fine as the finest of attention.
 
 const SIDE = 64; // of the longer side
-const WIDTH = 0.06; // half of the brush's, as a part of the shorter side
+const WIDTH = 0.06; // the brush's radius, as a part of the shorter side
 
 /** A mask that a brush paints; `stored` is one to go on from. */
 export class Brush {

@@ -1,4 +1,4 @@
-// Where words shall be, and regions with a prompt of their own: boxes on the picture, and a list of them.
+// Painted words, and regions with prompts of their own: boxes on the picture, and a list of them.
 
 import { nounOf } from "../light.js";
 import { layer } from "./brush.js";
@@ -36,7 +36,7 @@ export class Places {
     return this.target !== null || this.drawing.isFresh;
   }
 
-  /** As the server takes them; null where there are none. */
+  /** The places as the server takes them; null if there are none. */
   get value() {
     const of = (kind) => this.list.filter((place) => place.kind === kind).map(({ item }) => item);
     const value = { paint: of("paint"), regions: of("regions"), heads: this.heads };
@@ -53,7 +53,7 @@ export class Places {
     this.render();
   }
 
-  /** The picture that is shown: its words are what can be painted. */
+  /** Takes the picture that is shown, whose words can be painted. */
   show(picture) {
     this.picture = picture;
     this.mark();
@@ -82,7 +82,7 @@ export class Places {
     } else this.aim({ word: this.word });
   }
 
-  /** Says for what the next box on the picture is: a word, a place of the list, or nothing. */
+  /** Sets the target of the next box on the picture: a word, a place of the list, or nothing. */
   aim(target) {
     if (target !== null && this.list.length >= MOST && typeof target === "object") {
       this.viewer.say(`There are ${MOST} places; remove one first.`);
@@ -101,7 +101,7 @@ export class Places {
     if (typeof target !== "number") this.add({ kind: "paint", item: { word: target.word, ...place } });
     else {
       const { box, mask, ...rest } = this.list[target].item;
-      if (this.list[target].kind === "regions") delete rest.word; // it lay where that is
+      if (this.list[target].kind === "regions") delete rest.word; // the box replaces the word as its place
       this.change(target, { ...rest, ...place });
     }
     const last = typeof target === "number" ? target : this.list.length - 1;

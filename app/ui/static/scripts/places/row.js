@@ -46,7 +46,7 @@ function number(item, name, side, k, i, places) {
     const box = [...item.box];
     box[k] = Math.min(100, Math.max(0, Number(field.value))) / 100;
     if (box[0] < box[2] && box[1] < box[3]) places.change(i, { ...item, box });
-    else field.value = Math.round(100 * item.box[k]); // it would have no inside
+    else field.value = Math.round(100 * item.box[k]); // else the box would be empty
   });
   const whole = document.createElement("label");
   whole.className = "side";
