@@ -59,7 +59,7 @@ def read_csv(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Mapping[str
 
 
 def _in_words(error: csv.Error) -> str:
-    """What is wrong in the file, where the library's words do not say what to do."""
+    """The fault with its remedy, where the library names none."""
     if str(error) == "unexpected end of data":
         return "a quote is opened here and closed nowhere; close it, or write a quote that is text as two"
     if "expected after" in str(error):
