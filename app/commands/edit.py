@@ -1,19 +1,20 @@
 """`limelight edit`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from limelight.app.commands.generate import draw
-from limelight.app.commands.options import grouped, load_options
+from limelight.app.commands.options import grouped, load_options, request_options
 from limelight.app.load import LoadOptions
 from limelight.pipeline.adapters.files import recorded_files
 from limelight.pipeline.errors import UsageError
-from limelight.pipeline.requests.fields import FIELDS
 
 _LOAD = load_options("adapters", "variant", "vae", "attention", "device", "dtype", "offload")
+_CHANGES = request_options(("scale_words", "blend_words"))
 
 
 @grouped
@@ -24,6 +25,14 @@ def edit(
     keep: Annotated[
         str, typer.Option(help="cross,self: until which fractions of the steps the picture is kept.")
     ] = "0.8,0.4",
+    blend: Annotated[
+        str,
+        typer.Option(
+            help="threshold,start, of --blend-word: the part of a map's maximum above which a word has a "
+            "place, and the fraction of the steps after which the rest stays."
+        ),
+    ] = "0.3,0.2",
+    changes: Annotated[Mapping[str, Any], _CHANGES],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .png file or a folder.")] = Path(
         "outputs"
     ),
@@ -32,7 +41,10 @@ def edit(
     ] = None,
     load: Annotated[LoadOptions, _LOAD],
 ) -> None:
-    """Draw FILE, a PNG saved by Limelight, again with the words of PROMPT, and keep the rest of it."""
+    """Draw FILE, a PNG saved by Limelight, again with the words of PROMPT, and keep the rest of it.
+
+    If FILE is an edit itself, PROMPT edits the picture that it was made from.
+    """
     from limelight.pipeline.results.png import is_foreign, read_record, request_of
 
     record = read_record(file)
@@ -41,8 +53,11 @@ def edit(
     made_by = record.get("model", {})
     if model is None and made_by.get("name") != "default":
         raise UsageError(f"{file} was drawn with {made_by.get('name')!r}; say where it is with --model")
-    base, kept = request_of(record), FIELDS["keep"].value.check("keep", keep)
-    asked = replace(base, prompt=prompt, edit_of=base.prompt, keep=kept, expansion=None)
+    base = request_of(record)
+    if base.scale_words and base.edit_of is None:
+        raise UsageError(f"{file} was drawn with scale_words, which an edit does not keep; draw it without")
+    fields = {"prompt": prompt, "edit_of": base.edit_of or base.prompt, "keep": keep, "blend": blend}
+    asked = replace(base, **{"scale_words": (), "blend_words": (), **fields, **changes}, expansion=None)
     used = replace(
         load,
         model=model or "default",

@@ -17,15 +17,19 @@ from limelight.pipeline.text.encoder import Conditioning, Reading
 
 @dataclass(frozen=True, slots=True)
 class RequestMaps:
-    """The recordings of a request's prompt and of its negative prompt; None if not requested.
+    """The recordings of a request's prompt, of its negative prompt, and of the prompt of the picture that an
+    edit keeps; None if not requested.
 
     Args:
-        view: the heat maps of both, which follow the recordings as they grow.
+        view: the heat maps of prompt and negative prompt, which follow the recordings as they grow.
+        base_view: those of the picture that is kept.
     """
 
     negative: Recording | None
     prompt: Recording
     view: HeatMaps
+    base: Recording | None = None
+    base_view: HeatMaps | None = None
 
     def recordings(self, roles: Sequence[str]) -> list[Recording | None]:
         """The recording of each row of a prediction.
@@ -40,6 +44,8 @@ class RequestMaps:
         recordings[-1] = self.prompt
         if negative := [row for row, role in enumerate(roles) if role == "negative"]:
             recordings[negative[-1]] = self.negative
+        if "base" in roles:
+            recordings[roles.index("base")] = self.base
         return recordings
 
     @property
@@ -53,10 +59,18 @@ class RequestMaps:
 
 
 def start_maps(
-    request: GenerationRequest, model: Model, negative: Conditioning, prompt: Conditioning, count: int
+    request: GenerationRequest,
+    model: Model,
+    negative: Conditioning,
+    prompt: Conditioning,
+    count: int,
+    base: Conditioning | None = None,
 ) -> RequestMaps:
-    """Empty recordings for the first `count` predictions of a request that records or whose regions follow
-    words.
+    """Empty recordings for the first `count` predictions of a request that records, or whose regions or blend
+    follow words.
+
+    Args:
+        base: the prompt of the picture that an edit keeps.
 
     Raises:
         RecordingTooLarge: they would take too much memory.
@@ -84,7 +98,8 @@ def start_maps(
     if "negative" in request.record_extras and request.is_guided:
         words = replace(extras, points=(), queries=())  # only the prompt's recording has points
         of_negative = Recording(level, len(negative.context), words)
-    wanted = [each for each in (of_negative, of_prompt) if each is not None]
+    of_base = None if base is None else Recording(level, len(base.context), extras)
+    wanted = [each for each in (of_negative, of_prompt, of_base) if each is not None]
     check_recordings(wanted, _sites(request, model), count)
     size = height, width
     maps = HeatMaps(request.prompt, prompt.tokens, size, Selection(of_prompt, best))
@@ -94,7 +109,11 @@ def start_maps(
     read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}
     if request.record_queries:  # only then, since the function keeps the model in memory
         maps = replace(maps, keys=partial(context_keys, model, read))
-    return RequestMaps(of_negative, of_prompt, maps)
+    of_other = None
+    if base is not None and of_base is not None and request.edit_of is not None:
+        other = HeatMaps(request.edit_of, base.tokens, size, Selection(of_base, best))
+        of_other = replace(other, keys=maps.keys)
+    return RequestMaps(of_negative, of_prompt, maps, of_base, of_other)
 
 
 def _sites(request: GenerationRequest, model: Model) -> dict[str, SiteSize]:

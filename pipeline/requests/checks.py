@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.fields import MAX_SEED
 from limelight.pipeline.requests.values import Whole
+from limelight.pipeline.segments import spelled, words_in
 
 if TYPE_CHECKING:
     from limelight.pipeline.requests.request import GenerationRequest
@@ -104,12 +105,29 @@ def check_edit(request: "GenerationRequest") -> None:
     """Raises RequestError for an edit of the words that also changes attention in other ways, or that does
     not begin from noise."""
     if request.edit_of is None:
+        if request.blend_words:
+            raise RequestError(
+                "blend_words are given and edit_of is not; they say where an edit may differ from another "
+                "picture: give both, or leave blend_words out"
+            )
         return
-    names = [name for name in request.uncompiled if name not in ("freeu", "edit_of")]
+    for words in request.blend_words:
+        _check_blended(words, request.prompt, request.edit_of)
+    names = [name for name in request.uncompiled if name not in ("freeu", "scale_words", "edit_of")]
     names += [name for name in ("image", "latents") if getattr(request, name) is not None]
     names += ["pick"] if request.pick > 1 else []
     if names:
         raise RequestError(
             f"edit_of and {', '.join(names)} are given; an edit takes its noise and attention from the "
             "picture that it keeps: leave one out"
+        )
+
+
+def _check_blended(words: str, *prompts: str) -> None:
+    """Raises RequestError unless one of the prompts has all of some words."""
+    known = [{spelled(word) for word in words_in(prompt)} for prompt in prompts]
+    if not any(each.issuperset(map(spelled, words_in(words))) for each in known):
+        typed = dict.fromkeys(word for prompt in prompts for word in words_in(prompt))
+        raise RequestError(
+            f"blend_words has {words!r}, which neither prompt has; their words are {', '.join(typed)}"
         )

@@ -1,14 +1,16 @@
 """The values of fields that change how a U-Net computes: painted words, regions, heads, factors."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from limelight.pipeline.errors import RequestError
+from limelight.pipeline.requests.item import Edit
 from limelight.pipeline.requests.places import Placed
-from limelight.pipeline.requests.steering import Edit
-from limelight.pipeline.requests.values import Number, Value, sequence
+from limelight.pipeline.requests.values import Number, Text, Value, sequence
+from limelight.pipeline.segments import words_in
 
 
 @dataclass(frozen=True)
@@ -80,3 +82,45 @@ class Edits(Value):
         return tuple(
             each.within(folder) if isinstance(each, Placed) else each for each in self.check("", value)
         )
+
+
+@dataclass(frozen=True)
+class Scales(Edits):
+    """Words, each with a factor; also as a mapping, such as {"red": 3}."""
+
+    def check(self, name: str, value: Any) -> tuple[Edit, ...]:
+        if isinstance(value, Mapping):
+            value = [{"word": word, "scale": scale} for word, scale in value.items()]
+        return super().check(name, value)
+
+    def read(self, name: str, value: Any) -> Any:
+        is_mapping = isinstance(value, str) and value.lstrip().startswith("{")
+        try:
+            return json.loads(value) if is_mapping else super().read(name, value)
+        except json.JSONDecodeError:
+            raise ValueError(f'{name} is {value.strip()[:60]!r}; must be {{"WORD": SCALE}} in JSON') from None
+
+
+@dataclass(frozen=True)
+class Words(Value):
+    """Words of a prompt, as a tuple; as text with | between them.
+
+    Args:
+        most: how many there may be.
+    """
+
+    written = list[str]
+    most: int
+
+    @property
+    def limits(self) -> str:  # type: ignore[override]
+        return "may be repeated"
+
+    def check(self, name: str, value: Any) -> tuple[str, ...]:
+        items = sequence(name, value.split("|") if isinstance(value, str) else value)
+        if len(items) > self.most:
+            raise RequestError(f"{name} has {len(items):,}; at most {self.most}")
+        found = tuple(dict.fromkeys(Text().check(name, each).strip() for each in items))
+        if empty := [each for each in found if not words_in(each)]:
+            raise RequestError(f"{name} has {empty[0]!r}; must be words of a prompt")
+        return found

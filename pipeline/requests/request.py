@@ -8,15 +8,17 @@ from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests import checks
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import FIELDS, MAX_SEED
+from limelight.pipeline.requests.fields.stored import recalled
 from limelight.pipeline.requests.input_image import InputImage, check_mask, fit
 from limelight.pipeline.requests.input_latents import LatentSource
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE, check_memory
-from limelight.pipeline.requests.steering import HeadScale, Painted, Region
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region, WordScale
 from limelight.pipeline.requests.values import Record, Source, SyntaxName, Whole, as_json
 
 MAX_COUNT = 10_000
 DEFAULT_STEPS = 25
-STEERING = ("paint", "regions", "heads", "pag_scale", "seg_scale", "pladis")  # fields that change attention
+# The fields that change attention.
+STEERING = ("paint", "regions", "heads", "scale_words", "pag_scale", "seg_scale", "pladis")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +64,15 @@ class GenerationRequest:
         pladis: experimental; from softmax (0) to 1.5-entmax (1) and beyond it (arXiv:2503.07677).
         pick: number of seeds, from `seed` on, that are tried with one prediction each; the best is drawn, and
             the result's request has its seed. 1 tries none.
+        scale_words: factors of the attention to words of the prompt.
         edit_of: another prompt, whose picture is drawn in the same calls and kept where both agree (Hertz et
             al., arXiv:2208.01626).
         keep: fractions of the steps until which an edit takes its cross- and self-attention from the picture
             of `edit_of`.
+        blend_words: words of an edit's prompt or of `edit_of`. Outside their places in both pictures, the
+            edit's latent has the bits of the other after each step (section 4.1 there).
+        blend: the fraction of a map's maximum above which a word has a place, and the fraction of the steps
+            after which blending begins.
         record: which cross-attention maps to keep; with a second pass, those of the first. A prediction that
             reuses a deep feature repeats the maps of the prediction that it comes from.
         record_extras: what else to keep: `negative` (the negative prompt's), `steps` (sites and heads
@@ -124,8 +131,11 @@ class GenerationRequest:
     freeu: tuple[float, float, float, float] | None = None
     pladis: float = 0.0
     pick: int = 1
+    scale_words: tuple[WordScale, ...] = ()
     edit_of: str | None = None
     keep: tuple[float, float] = (0.8, 0.4)
+    blend_words: tuple[str, ...] = ()
+    blend: tuple[float, float] = (0.3, 0.2)
     record: Record = False
     record_extras: tuple[str, ...] = ()
     record_points: tuple[tuple[int, int], ...] = ()
@@ -156,7 +166,8 @@ class GenerationRequest:
         checks.check_schedule(self)
         checks.check_masked_part(self)
         checks.check_edit(self)
-        for each in (*self.paint, *self.regions):
+        of_words: tuple[Painted | Region | WordScale, ...] = (*self.paint, *self.regions, *self.scale_words)
+        for each in of_words:
             each.check_prompt(self.prompt)
         if self.expansion is not None:
             self.expansion.check(self.prompt)
@@ -272,7 +283,7 @@ class GenerationRequest:
         """The fields as JSON values. Images, which are read for it, and latents stand as size and content
         hash."""
         request = self.opened()
-        return {field.name: as_json(getattr(request, field.name)) for field in fields(request)}
+        return {name: as_json(getattr(request, name)) for name in FIELDS}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], **files: Source | None) -> "GenerationRequest":
@@ -284,17 +295,4 @@ class GenerationRequest:
         Raises:
             RequestError: a field is unknown, missing or out of its range, or an image is not the same.
         """
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise RequestError(f"unknown fields {unknown}; known: {', '.join(sorted(known))}")
-        if "prompt" not in values:
-            raise RequestError("the field prompt is missing")
-        images = {}
-        for name, entry in FIELDS.items():
-            if entry.value.is_stored:
-                continue
-            if values.get(name) is not None:
-                images[name] = entry.value.recall(name, values[name], files.get(name))
-            elif files.get(name) is not None:
-                raise RequestError(f"{name} is given and the picture was made without one; leave it out")
-        return cls(**(dict(values) | images))
+        return cls(**recalled(values, files))

@@ -1,92 +1,19 @@
-"""How a request steers attention: painted words, regions with prompts of their own, scaled heads."""
+"""How a request steers attention: painted and scaled words, regions with prompts of their own, heads."""
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from difflib import get_close_matches
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from limelight.pipeline.errors import RequestError
-from limelight.pipeline.requests.places import Mask, Placed, place_of
-from limelight.pipeline.segments import spelled, words_in
+from limelight.pipeline.requests.item import Edit, check_number, check_switch, check_text, check_words
+from limelight.pipeline.requests.places import Placed, place_of
+from limelight.pipeline.segments import words_in
 
-MAX_CHARACTERS = 20_000
 MAX_STRENGTH = 1000.0
 MAX_WEIGHT = 10.0
 MAX_SCALE = 10.0
 HANDS = ("loose", "firm", "both")
-
-S = TypeVar("S", bound="Edit")
-
-
-class Edit:
-    """One item of a field that steers attention; as text `WHAT@PLACE;OPTION=VALUE;...`, with the options
-    named as in Python."""
-
-    __slots__ = ()
-    form: ClassVar[str]
-    pattern: ClassVar[re.Pattern[str]]
-
-    @classmethod
-    def of(cls: type[S], value: Any) -> S:
-        """Makes an item of its stored form or of its text; returns an item as it is.
-
-        Raises:
-            RequestError: the value is none of these, or a part of it is out of its limits.
-        """
-        if isinstance(value, cls):
-            return value
-        if isinstance(value, str):
-            return cls(**cls.parsed(value))
-        if not isinstance(value, Mapping):
-            raise RequestError(f"{value!r} is no {cls.__name__}; write {cls.form}")
-        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # each is a dataclass
-        if unknown := [name for name in value if name not in known]:
-            raise RequestError(f"{cls.__name__} has no {unknown[0]!r}; it has {', '.join(known)}")
-        needed = [field.name for field in fields(cls) if field.default is MISSING]  # type: ignore[arg-type]
-        if missing := [name for name in needed if name not in value]:
-            raise RequestError(f"{cls.__name__} needs {missing[0]}")
-        return cls(**value)
-
-    @classmethod
-    def parsed(cls, text: str) -> dict[str, Any]:
-        """The arguments that a text stands for.
-
-        Raises:
-            RequestError: it does not parse.
-        """
-        match = cls.pattern.fullmatch(text.strip())
-        if match is None:
-            raise RequestError(f"{text!r} cannot be read; write {cls.form}")
-        found = cls.read(match)
-        for option in match["options"].split(";")[1:]:
-            name, _, value = option.partition("=")
-            found[name.strip()] = cls.option(text, name.strip(), value.strip())
-        return found
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> dict[str, Any]:
-        """The arguments before the options."""
-        raise NotImplementedError
-
-    @classmethod
-    def option(cls, text: str, name: str, value: str) -> Any:
-        kinds = {field.name: field.type for field in fields(cls)}  # type: ignore[arg-type]
-        if name not in kinds:
-            raise RequestError(f"{text!r} has an option {name!r}; write {cls.form}")
-        if kinds[name] is bool:
-            return _switch(text, name, value)
-        try:
-            return float(value) if kinds[name] is float else value
-        except ValueError:
-            raise RequestError(f"{text!r}: {name} is {value!r}; must be a number") from None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Its fields as JSON values."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        return {name: _json(value) for name, value in values.items() if value is not None}
-
 
 _PLACED = re.compile(r"(?P<what>.+?)@(?P<place>[^@;]+)(?P<options>(;\s*\w+\s*=[^;]*)*)", re.DOTALL)
 
@@ -120,13 +47,13 @@ class Painted(Placed, Edit):
     hand: str = "loose"
 
     def __post_init__(self) -> None:
-        _check_text("a painted word", self.word)
+        check_text("a painted word", self.word)
         if not words_in(self.word):
             raise RequestError(f"a painted word is {self.word!r}; must be a word of the prompt")
         Placed.__post_init__(self)
-        _check_number(f"the strength of {self.name}", self.strength, 1 / MAX_STRENGTH, MAX_STRENGTH)
-        _check_number(f"until of {self.name}", self.until, 0.01, 1)
-        _check_switch(f"outside of {self.name}", self.outside)
+        check_number(f"the strength of {self.name}", self.strength, 1 / MAX_STRENGTH, MAX_STRENGTH)
+        check_number(f"until of {self.name}", self.until, 0.01, 1)
+        check_switch(f"outside of {self.name}", self.outside)
         if self.hand not in HANDS:
             raise RequestError(f"the hand of {self.name} is {self.hand!r}; must be {', '.join(HANDS)}")
 
@@ -153,7 +80,7 @@ class Painted(Placed, Edit):
 
     def check_prompt(self, prompt: str) -> None:
         """Raises RequestError unless the prompt has the word."""
-        _check_words("paint", self.word, prompt)
+        check_words("paint", self.word, prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,17 +107,17 @@ class Region(Placed, Edit):
     start: float = 0.25
 
     def __post_init__(self) -> None:
-        _check_text("the prompt of a region", self.prompt)
-        _check_text("the word of a region", self.word)
-        _check_text("the negative_prompt of a region", self.negative_prompt)
+        check_text("the prompt of a region", self.prompt)
+        check_text("the word of a region", self.word)
+        check_text("the negative_prompt of a region", self.negative_prompt)
         if not self.prompt.strip():
             raise RequestError("a region has no prompt; say what it shows, or leave the region out")
-        _check_number(f"the start of {self.name}", self.start, 0.01, 0.99)
+        check_number(f"the start of {self.name}", self.start, 0.01, 0.99)
         if not self.word:
             Placed.__post_init__(self)
         elif self.box is not None or self.mask is not None:
             raise RequestError(f"{self.name} has a word and a box or a mask; give one place")
-        _check_number(f"the weight of {self.name}", self.weight, 0.01, MAX_WEIGHT)
+        check_number(f"the weight of {self.name}", self.weight, 0.01, MAX_WEIGHT)
 
     @property
     def name(self) -> str:
@@ -205,7 +132,7 @@ class Region(Placed, Edit):
     def check_prompt(self, prompt: str) -> None:
         """Raises RequestError unless the prompt has the word."""
         if self.word:
-            _check_words("regions", self.word, prompt)
+            check_words("regions", self.word, prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,17 +160,17 @@ class HeadScale(Edit):
     negative: bool = False
 
     def __post_init__(self) -> None:
-        _check_text("the site of a head", self.site)
+        check_text("the site of a head", self.site)
         if self.head is not None and (type(self.head) is not int or self.head < 0):
             raise RequestError(f"the head of {self.site} is {self.head!r}; must be a whole number from 0")
-        _check_number(f"the scale of {self.site}", self.scale, 0, MAX_SCALE)
+        check_number(f"the scale of {self.site}", self.scale, 0, MAX_SCALE)
         for name, value in (("start", self.start), ("end", self.end)):
-            _check_number(f"{name} of {self.site}", value, 0, 1)
+            check_number(f"{name} of {self.site}", value, 0, 1)
         if self.start >= self.end:
             raise RequestError(
                 f"{self.site} is scaled from {self.start} to {self.end}; start must be smaller"
             )
-        _check_switch(f"negative of {self.site}", self.negative)
+        check_switch(f"negative of {self.site}", self.negative)
 
     @classmethod
     def read(cls, match: re.Match[str]) -> dict[str, Any]:
@@ -255,42 +182,39 @@ class HeadScale(Edit):
         return self.start <= progress < self.end
 
 
-def _check_words(field: str, text: str, prompt: str) -> None:
-    typed = words_in(prompt)
-    known = {spelled(word): word for word in typed}
-    for word in words_in(text):
-        if spelled(word) not in known:
-            near = [known[each] for each in get_close_matches(spelled(word), known, n=3, cutoff=0.5)]
-            hint = f"did you mean {', '.join(near)}?" if near else f"its words are {', '.join(typed[:20])}"
-            raise RequestError(f"{field} has {word!r}, which the prompt does not have; {hint}")
+@dataclass(frozen=True, slots=True)
+class WordScale(Edit):
+    """A word of the prompt whose attention is multiplied wherever the picture looks at it.
 
+    The probabilities of the word's tokens are multiplied at every cross-attention site, in every step, and
+    those of a position are not made to sum to 1 again: the other words keep what they have.
 
-def _switch(text: str, name: str, value: str) -> bool:
-    if value not in ("yes", "no"):
-        raise RequestError(f"{text!r}: {name} is {value!r}; must be yes or no")
-    return value == "yes"
+    Args:
+        word: as it stands in the prompt, or several words; all their occurrences.
+        scale: -10 to 10; 1 changes nothing, 0 takes the word away, below 0 the picture turns from it.
 
+    Source: Hertz et al. 2022, arXiv:2208.01626, section 3.2, attention re-weighting.
+    """
 
-def _check_text(name: str, value: Any) -> None:
-    if not isinstance(value, str):
-        raise RequestError(f"{name} is {value!r}; must be text")
-    if len(value) > MAX_CHARACTERS:
-        raise RequestError(f"{name} has {len(value):,} characters; at most {MAX_CHARACTERS:,}")
+    form: ClassVar[str] = "WORD=SCALE"
+    pattern: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?P<word>.+?)=(?P<scale>[^=;]+)(?P<options>)", re.DOTALL
+    )
 
+    word: str
+    scale: float
 
-def _check_switch(name: str, value: Any) -> None:
-    if not isinstance(value, bool):
-        raise RequestError(f"{name} is {value!r}; must be True or False")
+    def __post_init__(self) -> None:
+        check_text("a scaled word", self.word)
+        if not words_in(self.word):
+            raise RequestError(f"a scaled word is {self.word!r}; must be a word of the prompt")
+        check_number(f"the scale of the word {self.word!r}", self.scale, -MAX_SCALE, MAX_SCALE)
 
+    @classmethod
+    def read(cls, match: re.Match[str]) -> dict[str, Any]:
+        word = match["word"].strip()
+        return {"word": word, "scale": cls.option(match[0], "scale", match["scale"].strip())}
 
-def _check_number(name: str, value: Any, low: float, high: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise RequestError(f"{name} is {value!r}; must be a finite number")
-    if not low <= value <= high:
-        raise RequestError(f"{name} is {value}; must be from {low:g} to {high:g}")
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, Mask):
-        return value.to_dict()
-    return list(value) if isinstance(value, tuple) else value
+    def check_prompt(self, prompt: str) -> None:
+        """Raises RequestError unless the prompt has the word."""
+        check_words("scale_words", self.word, prompt)

@@ -15,8 +15,8 @@ from limelight.pipeline.errors import RequestError, UnknownName
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.input_image import InputImage, recall
 from limelight.pipeline.requests.input_latents import InputLatents
+from limelight.pipeline.requests.item import Edit
 from limelight.pipeline.requests.schedulers import scheduler_name
-from limelight.pipeline.requests.steering import Edit
 
 MAX_PROMPT_CHARACTERS = 20_000
 

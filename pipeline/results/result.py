@@ -32,6 +32,7 @@ class Result:
         info: the picture's record, ready for JSON; `save` writes it into the PNG.
         maps: where each word acted; None unless the request records.
         base: the picture that an edit keeps; None of others.
+        base_maps: where each word acted there; None unless the request records.
         latent: 1 c h w, float32, as the U-Net takes it: what another request can begin from.
     """
 
@@ -40,6 +41,7 @@ class Result:
     info: Mapping[str, Any] = field(repr=False)
     maps: HeatMaps | None = None
     base: Image.Image | None = None
+    base_maps: HeatMaps | None = None
     latent: Tensor | None = field(default=None, repr=False)
 
     @property

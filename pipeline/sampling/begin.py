@@ -10,12 +10,14 @@ from limelight.attention import AttentionRuntime
 from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.sampling.blend import Blend
 from limelight.pipeline.sampling.editing import Editing, paired
 from limelight.pipeline.sampling.job import Job, begun
 from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.pipeline.sampling.pick import pick
 from limelight.pipeline.sampling.sampler import Change
 from limelight.pipeline.sampling.steering import RequestSteering, start_steering
+from limelight.pipeline.sampling.word_factors import word_factors
 from limelight.pipeline.text.align import align
 from limelight.pipeline.text.encoder import Reading, words_of
 
@@ -53,15 +55,22 @@ def begin(
         picked = pick(request, model, attention, prompt, chosen, max_rows)
         request, notes = replace(request, seed=picked.starts[0].seed, pick=1), {"pick": picked.to_dict()}
     passes = make_passes(request, model)
-    trajectory = make_trajectory(request, model, passes, change)
-    base = None
-    if request.edit_of is not None:
-        base = model.text.prompt(request.edit_of, **read)
+    base = None if request.edit_of is None else model.text.prompt(request.edit_of, **read)
+    wants_maps = request.record or request.blend_words or any(each.word for each in request.regions)
+    maps = start_maps(request, model, negative, prompt, len(passes[0]), base) if wants_maps else None
+    if base is None or request.edit_of is None:
+        trajectory = make_trajectory(request, model, passes, change)
+    else:
         alignment = align(request.edit_of, base, request.prompt, prompt)
-        steering, notes = Editing(request, model, alignment), {"edit": list(alignment.changes)}
-        trajectory = paired(make_trajectory(request, model, make_passes(request, model)), trajectory)
+        steering = Editing(request, model, alignment, word_factors(request, prompt))
+        notes = {"edit": list(alignment.changes)}
+        taken = None
+        if request.blend_words and maps is not None:
+            blend = Blend(request, alignment, maps, len(passes[0]))
+            taken, change = blend.of_base, blend.after(change)
+        kept = make_trajectory(request, model, make_passes(request, model), taken)
+        trajectory = paired(kept, make_trajectory(request, model, passes, change))
     asked, latent = begun(trajectory)
-    wants_maps = request.record or any(each.word for each in request.regions)
     job = Job(
         id=id,
         request=request,
@@ -70,7 +79,7 @@ def begin(
         trajectory=trajectory,
         asked=asked,
         attention=attention,
-        maps=start_maps(request, model, negative, prompt, len(passes[0])) if wants_maps else None,
+        maps=maps,
         steering=steering,
         num_predictions=max(1, sum(map(len, passes))),
         num_recorded=len(passes[0]),

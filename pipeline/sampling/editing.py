@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from limelight.attention.steering import Lend, Steering
@@ -26,9 +27,16 @@ class Editing:
 
     Args:
         request: resolved.
+        factors: of each token of the edit's prompt; None is 1.
     """
 
-    def __init__(self, request: GenerationRequest, model: Model, alignment: Alignment) -> None:
+    def __init__(
+        self,
+        request: GenerationRequest,
+        model: Model,
+        alignment: Alignment,
+        factors: Float[Tensor, " m"] | None = None,
+    ) -> None:
         assert request.width and request.height, "the request is not resolved"
         _, *size = model.latent_shape(request.height, request.width)
         own = [site for site in model.unet.sites if site.kind == "self"]
@@ -36,8 +44,11 @@ class Editing:
         coarse = [site.name for site in own if min(site.grid(*size)) <= most]
         self._sites = frozenset(coarse)
         self._cross, self._own = request.keep
-        self._values = alignment.tokens.to(model.unet.device)
-        self._rest = (1 - alignment.share).to(model.unet.device)
+        values, rest = alignment.tokens, 1 - alignment.share
+        if factors is not None:
+            values, rest = values * factors, rest * factors
+        self._values, self._rest = values.to(model.unet.device), rest.to(model.unet.device)
+        self._factors = None if factors is None else factors.to(model.unet.device)
 
     def rows(
         self, roles: Sequence[Role], progress: float, maps: HeatMaps | None = None
@@ -49,7 +60,8 @@ class Editing:
         """
         keeps_cross, keeps_self = progress < self._cross, progress < self._own
         if not keeps_cross and not keeps_self:
-            return [None] * len(roles)
+            own = None if self._factors is None else Steering(tokens=self._factors)
+            return [own if role == "prompt" else None for role in roles]
         keeps_own = keeps_cross and bool(self._rest.any())
         lend = Lend(
             row=-(len(roles) // 2),
@@ -57,7 +69,7 @@ class Editing:
             keeps_own=keeps_own,
             sites=self._sites if keeps_self else frozenset(),
         )
-        steering = Steering(lend=lend, tokens=self._rest if keeps_own else None)
+        steering = Steering(lend=lend, tokens=self._rest if keeps_own else self._factors)
         return [steering if role == "prompt" else None for role in roles]
 
 

@@ -156,7 +156,18 @@ class Session:
         info |= {**job.notes, **notes} | ({"changed": "by a function of the caller's"} if self.change else {})
         if (maps := job.heatmaps) is not None:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))
-        return Result(image=image, request=job.request, info=info, maps=maps, latent=latent[-1:], base=base)
+        of_base = job.base_heatmaps
+        if of_base is not None and base is not None:
+            of_base = replace(of_base, drawer=PictureDrawer(base, job.request.seed))
+        return Result(
+            image=image,
+            request=job.request,
+            info=info,
+            maps=maps,
+            latent=latent[-1:],
+            base=base,
+            base_maps=of_base,
+        )
 
     def _step(self, job: Job, index: int | None = None, **outcome: Any) -> Step:
         """A step of a request; its last one, if no index is given."""

@@ -101,7 +101,9 @@ class Job:
 
     @property
     def steering_sees_until(self) -> float:
-        """The fraction of the predictions until which regions need maps, to locate their words."""
+        """The fraction of the predictions until which regions or a blend need maps, to locate their words."""
+        if self.request.blend_words:
+            return 1.0
         return max((each.start for each in self.request.regions if each.word), default=0.0)
 
     @property
@@ -136,6 +138,11 @@ class Job:
     def heatmaps(self) -> HeatMaps | None:
         """A view of what is recorded so far, None where nothing is."""
         return None if self.maps is None or not self.is_shown else self.maps.heatmaps
+
+    @property
+    def base_heatmaps(self) -> HeatMaps | None:
+        """As `heatmaps`, of the picture that an edit keeps."""
+        return self.maps.base_view if self.maps is not None and self.heatmaps is not None else None
 
     @property
     def takes_deep(self) -> bool:

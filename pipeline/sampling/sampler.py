@@ -210,11 +210,11 @@ def sample(
         x = scheduler.step(prediction, timestep, x, **options, return_dict=False)[0]
         x = canvas.keep(x, scheduler, timesteps[i + 1 :])
         if change is not None:
-            x = _changed(change, i, x)
+            x = changed(change, i, x)
     return x
 
 
-def _changed(change: Change, index: int, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
+def changed(change: Change, index: int, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
     """The latent after a step, or the one that is given for it.
 
     Raises:

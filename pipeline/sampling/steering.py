@@ -26,6 +26,7 @@ from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 from limelight.pipeline.sampling.coverage import coverage, warn_of_places
 from limelight.pipeline.sampling.firm import FirmHand
 from limelight.pipeline.sampling.sampler import Role
+from limelight.pipeline.sampling.word_factors import word_factors
 from limelight.pipeline.text.encoder import Conditioning, words_of
 from limelight.unet import UNet
 
@@ -48,6 +49,8 @@ class RequestSteering:
         device = model.unet.device
         self._heads = request.heads
         self._sparse = request.pladis
+        factors = word_factors(request, prompt)
+        self._factors = None if factors is None else factors.to(device)
         self._skipped = {role: dict.fromkeys(skipped_sites(model.unet), skip) for role, skip in SKIPS.items()}
         self._paint = Paint(request, prompt, device) if any(each.is_loose for each in request.paint) else None
         self._hand = FirmHand.of(request, prompt)
@@ -90,12 +93,13 @@ class RequestSteering:
         self, bias: Bias | None, regions: "Regions | None", progress: float, *, is_negative: bool
     ) -> Steering | None:
         acting = [each for each in self._heads if each.acts(progress) and (each.negative or not is_negative)]
-        sparse = 0.0 if is_negative else self._sparse
-        if bias is None and regions is None and not acting and not sparse:
+        sparse, tokens = (0.0, None) if is_negative else (self._sparse, self._factors)
+        if bias is None and regions is None and tokens is None and not acting and not sparse:
             return None
         heads = {name: self._scales(acting, name) for name in self._sites} if acting else {}
         return Steering(
             bias=bias,
+            tokens=tokens,
             weight=None if regions is None else regions.rest,
             groups=() if regions is None else regions.groups,
             heads={site: scales for site, scales in heads.items() if scales is not None},

@@ -69,7 +69,7 @@ COMMANDS = (
     ),
     Expected(command=r"python -m scripts\.gpu", skipped="needs a GPU; tests/scripts/gpu/test_dry_run.py"),
 )
-# The programs of pages: what a reader has before, and what is printed.
+# Lines that a page's programs need before them: what a reader has by then.
 _MODELS = "fragments that need a model of one's own; tests/attention/adapters"
 BEFORE = {
     "docs/python.md": "import torch\nq = k = v = torch.randn(1, 8, 16, 40)\n",

@@ -23,14 +23,14 @@ COMMANDS = ("generate", "batch", "ui", "inspect", "replay")
         (["apple"], ["generate", "apple"]),
     ],
 )
-def test_a_line_that_begins_with_a_prompt_is_drawn(line, meant):
+def test_a_prompt_without_a_command_means_generate(line, meant):
     assert with_command(line, COMMANDS) == meant
 
 
 @pytest.mark.parametrize(
     ("typed", "near"), [("genrate", "generate"), ("Batch", "batch"), ("inspct", "inspect")]
 )
-def test_a_misspelt_command_is_answered_with_the_near_one(typed, near):
+def test_a_misspelt_command_gets_the_nearest_command_as_a_hint(typed, near):
     with pytest.raises(UsageError, match=f'did you mean `limelight {near}`.*limelight generate "{typed}"'):
         with_command([typed, "x"], COMMANDS)
 
@@ -48,7 +48,7 @@ def test_a_misspelt_command_is_answered_with_the_near_one(typed, near):
         ("generate five $ bills", "five $ bills", "limelight generate 'five $ bills'"),
     ],
 )
-def test_a_prompt_without_quotes_is_answered_with_the_command(line, words, command):
+def test_a_prompt_without_quotes_gets_the_quoted_command_as_a_hint(line, words, command):
     with pytest.raises(UsageError) as error:
         one_prompt(words.split(), line.split())
     assert str(error.value).endswith(f": {command}")

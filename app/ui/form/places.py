@@ -6,7 +6,8 @@ from typing import Any
 from limelight.app.ui.access.errors import NotOffered
 from limelight.app.ui.access.limits import Limits
 from limelight.pipeline.errors import RequestError, UsageError
-from limelight.pipeline.requests.steering import Edit, HeadScale, Painted, Region
+from limelight.pipeline.requests.item import Edit
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region
 
 KINDS: Mapping[str, type[Edit]] = {"paint": Painted, "regions": Region, "heads": HeadScale}
 

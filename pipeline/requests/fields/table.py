@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from limelight.pipeline.requests.edits import Edits, Factors
+from limelight.pipeline.requests.edits import Edits, Factors, Scales, Words
 from limelight.pipeline.requests.fields.field import (
+    MAX_BLENDED,
     MAX_CACHE_INTERVAL,
     MAX_CLIP_SKIP,
     MAX_FREEU,
@@ -15,6 +16,7 @@ from limelight.pipeline.requests.fields.field import (
     MAX_PICK,
     MAX_PLADIS,
     MAX_REGIONS,
+    MAX_SCALED,
     MAX_SEED,
     MAX_SIDE,
     MAX_STEPS,
@@ -23,7 +25,7 @@ from limelight.pipeline.requests.fields.field import (
 )
 from limelight.pipeline.requests.fields.numbers import Point
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE
-from limelight.pipeline.requests.steering import HeadScale, Painted, Region
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region, WordScale
 from limelight.pipeline.requests.values import (
     Detail,
     Expanded,
@@ -238,6 +240,12 @@ TABLE: Mapping[str, Field] = {
         option="--pick",
         is_offered=True,
     ),
+    "scale_words": Field(
+        Scales(WordScale, MAX_SCALED),
+        "Weights of words",
+        "Look at a word of the prompt so many times as much; 1 is as it is",
+        option="--scale-word",
+    ),
     "edit_of": Field(
         Text(),
         "Edit of",
@@ -249,6 +257,18 @@ TABLE: Mapping[str, Field] = {
         "Keep",
         "Fractions of the steps until which an edit takes its cross- and self-attention from the picture "
         "that it keeps",
+    ),
+    "blend_words": Field(
+        Words(MAX_BLENDED),
+        "Change only",
+        "Words of an edit outside whose places the picture stays what it was",
+        option="--blend-word",
+    ),
+    "blend": Field(
+        Factors(("threshold", "start"), 0, 1),
+        "Blend",
+        "The part of a map's maximum above which a word has a place, and the fraction of the steps after "
+        "which the rest stays",
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
     "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),

@@ -4,7 +4,7 @@ from typing import TypedDict
 
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.input_latents import LatentSource
-from limelight.pipeline.requests.steering import HeadScale, Painted, Region
+from limelight.pipeline.requests.steering import HeadScale, Painted, Region, WordScale
 from limelight.pipeline.requests.values import Record, Source, SyntaxName
 
 
@@ -38,8 +38,11 @@ class RequestFields(TypedDict, total=False):
     freeu: tuple[float, float, float, float] | None
     pladis: float
     pick: int
+    scale_words: tuple[WordScale, ...]
     edit_of: str | None
     keep: tuple[float, float]
+    blend_words: tuple[str, ...]
+    blend: tuple[float, float]
     record: Record
     record_extras: tuple[str, ...]
     record_points: tuple[tuple[int, int], ...]

@@ -33,8 +33,36 @@ def test_the_words_change_and_the_rest_of_the_request_stays(
     asked = read_record(edited)["request"]
     stored = read_record(base)["request"]
     assert (asked["prompt"], asked["edit_of"], asked["keep"]) == (EDITED, BASE, [0.7, 0.3])
+    assert (asked["blend_words"], asked["scale_words"]) == ([], [])
     same = [name for name in stored if name not in ("prompt", "edit_of", "keep")]
     assert {name: asked[name] for name in same} == {name: stored[name] for name in same}
+
+
+def test_words_are_weighed_and_blended_and_an_edit_of_an_edit_is_of_the_first_picture(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dog, car = base.with_name("dog.png"), base.with_name("car.png")
+    weighed = ("--scale-word", "dog=3", "--scale-word", "banana=0.5")
+    blended = ("--blend-word", "dog", "--blend", "0.4,0.1")
+    assert run(monkeypatch, "edit", str(base), EDITED, *weighed, *blended, "-o", str(dog)) == 0
+    asked = read_record(dog)["request"]
+    assert asked["scale_words"] == [{"word": "dog", "scale": 3.0}, {"word": "banana", "scale": 0.5}]
+    assert (asked["blend_words"], asked["blend"]) == (["dog"], [0.4, 0.1])
+    assert run(monkeypatch, "edit", str(dog), "a car and a banana", "-o", str(car)) == 0
+    again = read_record(car)["request"]
+    assert (again["prompt"], again["edit_of"]) == ("a car and a banana", BASE)
+    assert (again["scale_words"], again["blend_words"]) == ([], [])
+
+
+def test_a_picture_with_weights_of_words_is_refused(
+    pipe: TextToImagePipeline,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = pipe(BASE, seed=5, num_steps=1, scale_words={"cat": 2.0}).save(tmp_path / "base.png")
+    assert run(monkeypatch, "edit", str(path), EDITED) == 2
+    assert "was drawn with scale_words" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

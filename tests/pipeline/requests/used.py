@@ -1,5 +1,7 @@
 """Where each field of a request is used: the files that may name it, outside its table."""
 
+from tests.pipeline.requests import expert_fields
+
 _PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
 _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _SHOWN = ("app/ui/output/frames.py", "pipeline/results/light_page.py")  # with the picture
@@ -33,7 +35,6 @@ _STEERING = (
     "pipeline/sampling/steering.py",
     "app/ui/form/places.py",  # as a browser sends them
 )
-_SIZES = ("pipeline/sampling/passes.py", "pipeline/sampling/predict.py")  # SDXL's conditioning
 _FOUND = (  # draw what a mask is read from, or a picture that is checked
     "pipeline/reading/change_mask.py",
     "pipeline/reading/check.py",
@@ -48,6 +49,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/commands/check.py",
         "app/commands/edit.py",  # the other one
         "pipeline/sampling/editing.py",  # whose row it is
+        "pipeline/sampling/word_factors.py",
         *_FOUND,
         "app/commands/word_mask.py",
         "pipeline/results/result.py",
@@ -251,8 +253,14 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/begin.py",
         "pipeline/sampling/pick.py",
     ),
-    "edit_of": ("pipeline/sampling/begin.py", "app/commands/edit.py"),
+    "scale_words": ("pipeline/sampling/word_factors.py", "app/commands/edit.py"),
+    "edit_of": ("pipeline/sampling/begin.py", "app/commands/edit.py", "pipeline/maps/request_maps.py"),
     "keep": ("pipeline/sampling/editing.py", "app/commands/edit.py"),
+    "blend_words": (
+        *("pipeline/sampling/begin.py", "pipeline/sampling/blend.py", "pipeline/sampling/job.py"),
+        "app/commands/edit.py",
+    ),
+    "blend": ("pipeline/sampling/blend.py", "app/commands/edit.py"),
     "record": (
         "pipeline/sampling/begin.py",
         "pipeline/sampling/job.py",
@@ -280,20 +288,5 @@ USED: dict[str, tuple[str, ...]] = {
     "record_points": (*_FOUND, *_FOUND, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
     "record_queries": (*_FOUND, *_FOUND, *_MAPS, "pipeline/sampling/pick.py"),
     "expansion": ("app/commands/edit.py", "app/commands/generate.py", "app/ui/studio/expansions.py"),
-    "timesteps": (
-        "pipeline/sampling/firm.py",
-        "pipeline/sampling/predict.py",
-        *_PASSES,
-    ),
-    "sigmas": _PASSES,
-    "eta": (*_PASSES, "pipeline/sampling/passes.py", "pipeline/sampling/sampler.py"),
-    "latents": (*_PASSES, "pipeline/sampling/passes.py"),
-    "denoising_start": _PASSES,
-    "denoising_end": _PASSES,
-    "original_size": _SIZES,
-    "crops_coords_top_left": _SIZES,
-    "target_size": _SIZES,
-    "aesthetic_score": _SIZES,
-    "negative_aesthetic_score": _SIZES,
-    "padding_mask_crop": (_MASKED, "pipeline/sampling/engine.py", "app/commands/word_mask.py"),
+    **expert_fields.USED,
 }

@@ -94,7 +94,7 @@ def test_steps_count_up_and_the_last_brings_the_result(pipe: TextToImagePipeline
     assert len([step for step in steps if step.id == 1]) == 2
 
 
-def test_to_stop_iterating_cancels(pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_breaking_out_of_the_loop_cancels(pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     forward = pipe.model.unet.forward
     monkeypatch.setattr(pipe.model.unet, "forward", lambda *a, **k: (calls.append(1), forward(*a, **k))[1])
@@ -197,8 +197,11 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "freeu": None,
         "pladis": 0.0,
         "pick": 1,
+        "scale_words": [],
         "edit_of": None,
         "keep": [0.8, 0.4],
+        "blend_words": [],
+        "blend": [0.3, 0.2],
         "guidance_start": 0.0,
         "guidance_end": 1.0,
         "image": None,

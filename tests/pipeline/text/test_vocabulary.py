@@ -39,7 +39,7 @@ def test_words_that_it_does_not_know_are_named_once_with_near_ones(vocabulary) -
     assert "`limelight vocabulary`" in text
 
 
-def test_most_models_have_none(tmp_path) -> None:
+def test_most_models_have_no_vocabulary(tmp_path) -> None:
     assert Vocabulary.read(tmp_path) is None
 
 
