@@ -43,7 +43,7 @@ shapes: .venv/installed-dev ## the tests of tensors again, with every annotation
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser and not compile" \
 		--jaxtyping-packages='limelight,$(CHECKER)' tests/attention tests/unet/config tests/unet/weights tests/unet/test_parity.py tests/unet/fast/test_capture.py \
 		--ignore tests/attention/test_triton.py --deselect tests/attention/caches/test_pager.py::test_100_000_random_steps_leak_nothing \
-		--deselect tests/attention/test_runtime.py::test_tensors_that_do_not_fit_are_refused_after_some_that_did
+		--deselect tests/attention/test_runtime.py::test_a_bad_call_is_refused_after_a_good_one
 
 test-slow: .venv/installed-dev ## the slow tests: full-size models
 	$(BIN)/python -m pytest -q -m slow

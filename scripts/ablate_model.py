@@ -1,5 +1,5 @@
-"""Which part of the recipe does what: `python -m scripts.ablate_model` trains every variant for a short while
-and prints a table."""
+"""Trains variants of the recipe for a short while each, and prints a table of their losses and scores:
+`python -m scripts.ablate_model`."""
 
 import argparse
 import sys
@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument(
         "--run", type=Path, default=Path("build/ablate"), help="where stages `clip` and `vae` have run"
     )
-    parser.add_argument("--steps", type=int, default=500, help="of 16 pictures, for each variant")
+    parser.add_argument("--steps", type=int, default=500, help="steps of 16 pictures for each variant")
     parser.add_argument("--only", nargs="*", choices=tuple(VARIANTS), help="these variants; default: all")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)

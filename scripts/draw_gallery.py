@@ -1,4 +1,4 @@
-"""The README's picture: prompts, what the default model draws for them, and where one word of each acted.
+"""Draws the README's picture: prompts, their pictures by the default model, and the map of one word of each.
 
 python -m scripts.draw_gallery docs/images/gallery.png
 """

@@ -57,7 +57,9 @@ def main() -> int:
     parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument("--scenes", type=int, default=200, help="half to choose by, half to report on")
     parser.add_argument("--timesteps", type=int, nargs="+", default=[100, 250, 400, 550, 700])
-    parser.add_argument("--save", action="store_true", help="the best of one grid into the model's folder")
+    parser.add_argument(
+        "--save", action="store_true", help="store the best heads of one grid in the model's folder"
+    )
     parser.add_argument("--words", action="store_true", help="also a line for every noun")
     arguments = parser.parse_args()
     model = TextToImagePipeline.from_pretrained(arguments.model, device="cpu").model
@@ -76,7 +78,7 @@ def main() -> int:
     if arguments.save:
         sides = sorted({side for _, side, _ in test.heads})
         grids = [by_grid(validation, "", lambda side, one=one: side == one) for one in sides]
-        nouns = _of_kind(validation, "noun")
+        nouns = validation.of_kind("noun")
         default = search_default(validation, max(grids, key=lambda grid: mean_iou(grid, nouns)))
     ways = {
         "the whole picture": whole,
@@ -88,7 +90,7 @@ def main() -> int:
     }
     print(f"| maps of | put together by | words | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 3)}")
     for kind in KINDS:
-        chosen, judged = (_of_kind(recorded, kind) for recorded in (validation, test))
+        chosen, judged = (recorded.of_kind(kind) for recorded in (validation, test))
         for name, way in ways.items():
             threshold = best_threshold(way(chosen), masks_of(chosen.truths))
             cells = row(judged, way(judged), threshold)
@@ -98,7 +100,7 @@ def main() -> int:
     for site, side, head in (test.heads[i] for i in best.heads):
         print(f"- {site}, head {head} ({side}x{side})")
     if arguments.save:
-        nouns, chosen = (_of_kind(each, "noun") for each in (test, validation))
+        nouns, chosen = (each.of_kind("noun") for each in (test, validation))
         threshold = best_threshold(default(chosen), masks_of(chosen.truths))
         maps, masks = default(nouns), masks_of(nouns.truths)
         scores = {
@@ -108,12 +110,8 @@ def main() -> int:
         }
         print(f"\n{best_maps_of(default, test, scores).write(locate_model(arguments.model))}: {scores}")
     if arguments.words:
-        print_words(_of_kind(test, "noun"), best)
+        print_words(test.of_kind("noun"), best)
     return 0
-
-
-def _of_kind(recorded: Recorded, kind: str) -> Recorded:
-    return recorded.part([i for i, truth in enumerate(recorded.truths) if truth.kind == kind])
 
 
 def row(recorded: Recorded, maps: Maps, threshold: float) -> list[str]:

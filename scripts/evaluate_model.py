@@ -1,8 +1,9 @@
-"""Scores a model by the judge: `python -m scripts.evaluate_model` draws every task's prompts, looks at
-them, prints a table."""
+"""Scores a model by the judge: `python -m scripts.evaluate_model` draws the prompts of every task, scores the
+pictures, and prints a table."""
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--scheduler", default="model", help="a name of `limelight generate --scheduler`")
-    count = {"choices": range(1, len(TASKS) + 1), "metavar": "N", "help": "how many of them, from the first"}
+    count = {"choices": range(1, len(TASKS) + 1), "metavar": "N", "help": "number of tasks, from the first"}
     parser.add_argument("--tasks", type=int, default=len(TASKS), **count)
     parser.add_argument("--grids", type=Path, help="a folder for a PNG of every task's pictures of seed 0")
     arguments = parser.parse_args()
@@ -53,7 +54,7 @@ def main() -> int:
     }
     for number, task in enumerate(TASKS[: arguments.tasks]):
         scenes = task.scenes(arguments.prompts)
-        images = draw(pipe, scenes, arguments.seeds, fields, task.name)
+        images = draw(pipe, [plain(scene) for scene in scenes], arguments.seeds, fields, task.name)
         print(row(judge, world, task, scenes, images, overall), flush=True)
         drawn.append(images)
         if arguments.grids:
@@ -66,15 +67,18 @@ def main() -> int:
 
 
 def draw(
-    pipe: TextToImagePipeline, scenes: list[Scene], seeds: int, fields: dict[str, Any], name: str
+    pipe: TextToImagePipeline,
+    prompts: list[str],
+    seeds: int,
+    fields: dict[str, Any],
+    name: str,
+    rows: int = 32,
 ) -> Float[Tensor, "b 3 h w"]:
-    """Pictures of range -1..1, `seeds` of each scene in a row."""
+    """Pictures (b, 3, h, w) of range -1..1, `seeds` of each prompt in a row; `rows` are drawn at once."""
     requests = [
-        GenerationRequest(prompt=plain(scene), seed=seed, **fields)
-        for scene in scenes
-        for seed in range(seeds)
+        GenerationRequest(prompt=prompt, seed=seed, **fields) for prompt in prompts for seed in range(seeds)
     ]
-    parts = [requests[start : start + 32] for start in range(0, len(requests), 32)]
+    parts = [requests[start : start + rows] for start in range(0, len(requests), rows)]
     images = [
         np.asarray(result.image, np.float32) / 127.5 - 1
         for part in track(parts, name, transient=True, console=Console(stderr=True))
@@ -86,7 +90,7 @@ def draw(
 def row(
     judge: Judge, world: World, task: Task, scenes: list[Scene], images: Tensor, overall: list[float]
 ) -> str:
-    """A task's line of the table; its score joins `overall`."""
+    """A task's line of the table; appends its score to `overall`."""
     seeds = len(images) // len(scenes)
     marks = right(judge, images, [scene for scene in scenes for _ in range(seeds)], task)
     answers = marks["right"].reshape(len(scenes), seeds)
@@ -101,12 +105,26 @@ def row(
 
 @torch.no_grad()
 def likeness(judge: Judge, world: World, images: Float[Tensor, "b 3 h w"]) -> str:
-    """How like renders the pictures of single objects are, and whether one of them is a copy."""
+    """Compares the pictures of single objects with renders, and looks for copies of training renders."""
     scenes = TASKS[0].scenes(len(images))
     fresh = world.compose(scenes, np.random.default_rng(FRESH_STEP)).images
     other = world.compose(scenes, np.random.default_rng(FRESH_STEP + 1)).images
-    features = [judge(pictures).features for pictures in (images, fresh, other)]
     seen = torch.cat([world.batch(10**8 + step, 256).images for step in range(TRAINING_SCENES // 256)])
+    return comparison(lambda pictures: judge(pictures).features, images, fresh, other, seen)
+
+
+def comparison(
+    features_of: Callable[[Tensor], Tensor], images: Tensor, fresh: Tensor, other: Tensor, seen: Tensor
+) -> str:
+    """The Frechet distance between pictures and renders, and the distance to the nearest training render.
+
+    Args:
+        images: pictures of the model, (b, 3, h, w) of range -1..1, as all others.
+        fresh: renders of the same scenes.
+        other: renders of the same scenes with another seed.
+        seen: renders that the model was trained on.
+    """
+    features = [features_of(pictures) for pictures in (images, fresh, other)]
     nearest = [
         torch.cdist(pictures.flatten(1), seen.flatten(1)).amin(1).median() / pictures[0].numel() ** 0.5
         for pictures in (images, fresh)
@@ -115,7 +133,7 @@ def likeness(judge: Judge, world: World, images: Float[Tensor, "b 3 h w"]) -> st
     return (
         f"\nFrechet distance to renders of the same prompts, in the judge's features: {drawn:.3f} "
         f"(two sets of renders: {renders:.3f}).\n"
-        f"Nearest of {TRAINING_SCENES} training renders, root mean square of pixels in -1..1, median: "
+        f"Nearest of {len(seen)} training renders, root mean square of pixels in -1..1, median: "
         f"{nearest[0]:.3f} (of a fresh render: {nearest[1]:.3f})."
     )
 

@@ -1,4 +1,4 @@
-"""Scores what the model reads in composed scenes of two things: `python -m scripts.evaluate_reading`.
+"""Scores `word_mask` and `check` on composed scenes of two things: `python -m scripts.evaluate_reading`.
 
 Masks: what `word_mask` finds for each noun is compared with the pixels that the thing covers. Check: every
 scene is checked against its caption, and against the caption with one noun or one colour replaced; the table

@@ -74,13 +74,13 @@ def unpainted(wish: Wish, **options: float) -> dict[str, Any]:
 
 
 def loose(wish: Wish, **options: Any) -> dict[str, Any]:
-    """Words painted by a bias."""
+    """Words painted by the loose hand, a bias."""
     pairs = zip(wish.words, wish.boxes, strict=True)
     return {"paint": tuple(Painted(word, box=box, **options) for word, box in pairs)}
 
 
 def led(hand: str) -> Callable[..., dict[str, Any]]:
-    """Words painted by a gradient, or by both."""
+    """Words painted by the firm hand, a gradient, or by both."""
 
     def way(wish: Wish, **options: Any) -> dict[str, Any]:
         return loose(wish, hand=hand, **options)
@@ -152,8 +152,8 @@ def draw(
 
 
 def measured(pipe: TextToImagePipeline, judge: Judge, asked: list[Wish], results: list[Result]) -> list[str]:
-    """The cells of a line: things in their boxes by their own maps and by the judge, things and requests that
-    the judge finds at all."""
+    """The cells of a line: shares of things in their boxes by their own maps and by the judge, and shares of
+    things and of requests that the judge finds anywhere."""
     own, seen, there = (np.zeros((len(asked), 2)) for _ in range(3))
     for row, (wish, result) in enumerate(zip(asked, results, strict=True)):
         own[row] = in_boxes(own_maps(pipe, wish, result), wish.boxes)

@@ -1,7 +1,7 @@
-"""Plays a very large batch through without drawing: `python -m scripts.simulate_batch`.
+"""Simulates a very large batch without drawing: `python -m scripts.simulate_batch`.
 
-Measures, with the code that does the work, what a worker does before it draws and when it claims rows; then
-plays all workers against the one lock that they share, and tells how much of their time they wait for it.
+Measures, with the code of real batches, what a worker does before it draws and when it claims rows. Then it
+simulates all workers with the one lock that they share, and prints how much of their time they wait for it.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> int:
         restart = time.process_time() - begun
         claim = time_of_claim(Path(folder) / "claims", workers)
     scale = rows / sample
-    waited = play(rows, workers, arguments.seconds, claim)
+    waited = simulate(rows, workers, arguments.seconds, claim)
     ideal = rows * arguments.seconds / workers
     print(f"{rows:,} rows, {workers} workers, {arguments.seconds:g} s a picture; {sample:,} rows measured")
     print(f"reading and checking the manifest: {reading * scale:.0f} s of processor time, in each worker")
@@ -62,7 +62,8 @@ def main() -> int:
         f"a claim of {MAX_BLOCK} rows holds the lock for {1000 * claim:.1f} ms, {workers} journals looked at"
     )
     print(
-        f"waiting for it: {waited / workers:.2f} s a worker, {waited / workers / ideal:.4%} of {ideal:.0f} s"
+        f"waiting for the lock: {waited / workers:.2f} s a worker, {waited / workers / ideal:.4%} of "
+        f"{ideal:.0f} s"
     )
     return 0
 
@@ -88,7 +89,7 @@ def time_of_claim(folder: Path, workers: int) -> float:
     return sorted(times)[len(times) // 2]
 
 
-def play(rows: int, workers: int, seconds: float, claim: float) -> float:
+def simulate(rows: int, workers: int, seconds: float, claim: float) -> float:
     """Seconds that all workers together wait for the lock, when all begin at once."""
     left, free_at, waited = rows, 0.0, 0.0
     ready = [(0.0, worker) for worker in range(workers)]

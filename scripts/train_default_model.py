@@ -28,15 +28,18 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=0, help="processes that compose scenes ahead (`unet`)")
     parser.add_argument("--compile", action="store_true", help="torch.compile the denoiser (`unet`)")
     parser.add_argument(
-        "--steps", type=int, help="another number of steps for stage `unet`; goes on where it stopped"
+        "--steps", type=int, help="number of steps of stage `unet`; it continues where it stopped"
     )
     parser.add_argument(
         "--learning-rate",
         type=float,
-        help="another rate for stage `unet`: lower where it goes on from a model",
+        help="learning rate of stage `unet`; use a lower one to continue from a model",
     )
     parser.add_argument(
-        "--model", type=Path, default=Path("pipeline/default_model"), help="what `adopt` begins a run from"
+        "--model",
+        type=Path,
+        default=Path("pipeline/default_model"),
+        help="the model that `adopt` begins a run from",
     )
     arguments = parser.parse_args()
     if arguments.stage == "adopt":

@@ -1,7 +1,7 @@
 """Trains the small language model that expands prompts: `python -m scripts.train_expander`.
 
-It reads captions of the world's scenes, word by word, and learns to go on with one that has begun. Words of
-the prompt that it does not know are one token to it, which some of the captions have in place of their noun.
+It learns to continue captions of the world's scenes. All words that it does not know are one token, <unk>,
+which replaces the noun in some of the captions.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from scripts.world.vocabulary import NOUNS
 FOLDER = Path(__file__).parent.parent / "pipeline" / "default_expander"
 PAD, START, END, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 MAX_TOKENS = 32
-UNKNOWN_NOUNS = 0.15  # of the captions, whose first thing is one that nobody knows
+UNKNOWN_NOUNS = 0.15  # the share of captions whose first noun is replaced by <unk>
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
-    """Whole words of the model in the box, and the signs that captions have."""
+    """A tokenizer of the whole words of the model in the box and the punctuation of captions."""
     words = [PAD, START, END, UNKNOWN, ",", ".", "!", *sorted(vocabulary.words)]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Lowercase()
@@ -79,7 +79,7 @@ def model_of(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 
 
 def loss_of(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, ids: Tensor) -> Tensor:
-    """Mean over the words; nobody is taught to write the unknown one."""
+    """The mean cross-entropy of the words; <unk> is never a target."""
     ids = ids[:, : int((ids != tokenizer.pad_token_id).sum(1).max())]
     logits = model(ids[:, :-1], attention_mask=(ids[:, :-1] != tokenizer.pad_token_id).long()).logits
     target = ids[:, 1:].masked_fill(ids[:, 1:] == tokenizer.unk_token_id, tokenizer.pad_token_id)
@@ -118,7 +118,7 @@ def train(num_steps: int, batch: int, num_captions: int) -> None:
 
 
 def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, card: dict[str, object]) -> None:
-    """Replaces the folder that ships."""
+    """Replaces the shipped folder by this model."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     model.half().save_pretrained(FOLDER)
     tokenizer.save_pretrained(FOLDER)

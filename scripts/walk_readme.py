@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def run(folder: Path, pages: list[str] | None = None) -> int:
-    """The number of commands that did something else than is expected of them."""
+    """Runs the commands, and returns how many did not do what was expected."""
     clone = folder / "limelight"
     if not clone.exists():
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)

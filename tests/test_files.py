@@ -7,7 +7,7 @@ import pytest
 from limelight.files import UnreadableFile, open_regular, parse_json, read_bytes, read_json
 
 
-def test_what_is_right_is_read(tmp_path):
+def test_valid_files_are_read(tmp_path):
     (path := tmp_path / "x.json").write_bytes(b'\xef\xbb\xbf{"a": [1, {"b": null}]}')
     assert read_json(path) == {"a": [1, {"b": None}]}
     with open_regular(path) as file:
@@ -16,7 +16,7 @@ def test_what_is_right_is_read(tmp_path):
     assert read_json(link) == read_json(path)
 
 
-def test_what_is_missing_is_told_apart(tmp_path):
+def test_a_missing_file_has_its_own_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_json(tmp_path / "none")
 
@@ -30,7 +30,7 @@ def test_what_is_missing_is_told_apart(tmp_path):
         (lambda path: os.symlink(path, path), "cannot be read: Too many levels"),
     ],
 )
-def test_what_is_no_file_is_refused(tmp_path, make, message):
+def test_paths_that_are_no_files_are_refused(tmp_path, make, message):
     make(path := tmp_path / "x")
     with pytest.raises(UnreadableFile, match=message):
         open_regular(path)
@@ -61,7 +61,7 @@ def test_more_bytes_than_allowed_are_not_read(tmp_path):
         (b"", "not valid JSON"),
     ],
 )
-def test_what_is_no_json_is_refused(content, message):
+def test_a_file_that_is_no_json_is_refused(content, message):
     with pytest.raises(UnreadableFile, match=message):
         parse_json(content, name="it")
     assert parse_json(b"[" * 32 + b"]" * 32, name="it")

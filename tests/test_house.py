@@ -88,7 +88,7 @@ def hands_on(source: str) -> bool:
     return bool(imports) and len(imports) + len(names) == len(body) and set(names) <= {"__all__"}
 
 
-def test_no_file_only_hands_on(files: list[Path]) -> None:
+def test_no_file_only_reexports(files: list[Path]) -> None:
     """The public names of a package are its `__init__`'s."""
     assert hands_on('"""Words."""\nfrom a import b\n__all__ = ["b"]')
     python = [path for path in files if path.suffix == ".py" and path.name not in PUBLIC]

@@ -109,7 +109,9 @@ REFUSED: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 @pytest.mark.parametrize("make", [fifo, unix_socket, device])
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_no_regular_file_is_refused(tmp_path: Path, what: str, make: Callable[[Path], None]) -> None:
+def test_a_path_that_is_no_regular_file_is_refused(
+    tmp_path: Path, what: str, make: Callable[[Path], None]
+) -> None:
     from PIL import Image
 
     Image.new("RGB", (8, 8)).save(tmp_path / "right.png")
@@ -129,7 +131,9 @@ def test_a_journal_is_not_written_into_something_else(tmp_path: Path, make: Call
 
 
 @pytest.mark.parametrize("make", [fifo, unix_socket, device])
-def test_what_can_be_done_without_is_done_without(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_optional_files_that_are_not_regular_are_ignored(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
     make(path := tmp_path / "a.png")
     assert drawn_image(path) is None
     assert Owner.read(path) is None

@@ -48,6 +48,7 @@ class BatchOptions:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     matrix: Sequence[str] = ()
     naming: Naming = "key"
+    check: bool = False
     log: Path | None = None
     dry_run: bool = False
     max_batch: int | None = None
@@ -74,6 +75,10 @@ def batch(
     ] = None,
     maps: Annotated[
         bool, typer.Option("--maps", help="Also save where each word acted, in OUTPUT/maps.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Check word by word whether each picture shows its prompt."),
     ] = False,
     names: Annotated[
         str, typer.Option(help="Names of the files: key, or prompt for 0001-a-red-apple.png.")
@@ -112,6 +117,7 @@ def batch(
             defaults={"record": "grid", **fields} if maps else fields,
             matrix=matrix or (),
             naming=naming_of(names),
+            check=check,
             log=log,
             dry_run=dry_run,
             max_batch=max_batch,
@@ -213,7 +219,9 @@ def _begun(options: BatchOptions, manifest: Manifest, world: World) -> Iterator[
         device = device_of(options.load.device, world)
         pipe = replace(options.load, device=device, max_rows=2 * (options.max_batch or 1)).load()
         with refusals():
-            run = Run.begin(manifest, options.output, world, lock, pipe.engine, options.naming)
+            run = Run.begin(
+                manifest, options.output, world, lock, pipe.engine, options.naming, checks=options.check
+            )
         if options.max_batch is None and not options.dry_run and run.num_done < len(run.rows):
             pipe.engine.max_rows = find_max_rows(pipe.engine, next(iter(run.rows.values())).request())
         yield run

@@ -1,7 +1,8 @@
 """`limelight check`."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,6 +10,9 @@ from limelight.app import report
 from limelight.app.commands.options import grouped, load_options
 from limelight.app.load import LoadOptions
 from limelight.pipeline.errors import UsageError
+
+if TYPE_CHECKING:  # the module loads torch
+    from limelight.pipeline.results.result import Result
 
 FITS, FAILS = 0.9, 0.5  # scores from which a word fits, and under which it does not
 _LOAD = load_options("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload")
@@ -36,11 +40,9 @@ def check(
         found = pipe.check(shown, text)
     except PictureError as error:
         raise UsageError(str(error)) from error
-    means = {"mean": round(found.mean, 3), "geometric_mean": round(found.geometric_mean, 3)}
     if as_json:
-        atoms = [{"word": a.word.text, "span": a.word.span, "score": round(a.score, 3)} for a in found.atoms]
-        return report.say_json({"file": str(picture), "prompt": text, "words": atoms, **means})
-    show(text, [(atom.word.text, atom.score) for atom in found.atoms], means)
+        return report.say_json({"file": str(picture), "prompt": text, **found.to_dict()})
+    show(text, found.to_dict())
 
 
 def recorded_prompt(picture: Path) -> str:
@@ -60,16 +62,47 @@ def recorded_prompt(picture: Path) -> str:
     return text
 
 
-def show(text: str, scores: list[tuple[str, float]], means: dict[str, Any]) -> None:
-    """Shows each word with a tick, a question mark or a cross."""
+def show(text: str, found: Mapping[str, Any]) -> None:
+    """Shows each word with a tick, a question mark or a cross.
+
+    Args:
+        found: a check as a dict.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    if not scores:
+    if not found["words"]:
         return report.say(f"no word of {text!r} can be checked: name a thing or a colour")
     table = Table("word", "in the picture", "score", title=Text(text))
-    for word, score in scores:
-        sign = "\N{CHECK MARK} yes" if score >= FITS else "? unsure" if score >= FAILS else "\N{BALLOT X} no"
-        table.add_row(Text(word), sign, f"{score:.2f}")
+    for each in found["words"]:
+        table.add_row(Text(each["word"]), " ".join(sign_of(each["score"])), f"{each['score']:.2f}")
     report.show(table)
-    report.say(f"mean {means['mean']:.2f}, geometric mean {means['geometric_mean']:.2f}")
+    report.say(f"mean {found['mean']:.2f}, geometric mean {found['geometric_mean']:.2f}")
+
+
+def sign_of(score: float) -> tuple[str, str]:
+    """The sign of a score, and what it says."""
+    if score >= FITS:
+        return "\N{CHECK MARK}", "yes"
+    return ("?", "unsure") if score >= FAILS else ("\N{BALLOT X}", "no")
+
+
+def on_one_line(found: Mapping[str, Any]) -> str:
+    """The words of a check with their signs and scores."""
+    words = [f"{each['word']} {sign_of(each['score'])[0]} {each['score']:.2f}" for each in found["words"]]
+    return ", ".join(words) or "no word can be checked: name a thing or a colour"
+
+
+def best_of(results: Iterable["Result"], keep: int) -> Iterator["Result"]:
+    """Those of checked pictures whose words fit best, the best first; says how well each fits."""
+    ranked: list[Result] = []
+    for result in results:
+        found = result.info["check"]
+        report.say(f"seed {result.request.seed}: {found['geometric_mean']:.2f}  {on_one_line(found)}")
+        ranked = sorted([*ranked, result], key=_fit, reverse=True)[:keep]
+    yield from ranked
+
+
+def _fit(result: "Result") -> tuple[float, float]:
+    found = result.info["check"]
+    return found["geometric_mean"], found["mean"]

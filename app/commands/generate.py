@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from limelight.app import report
+from limelight.app.commands.check import best_of, on_one_line
 from limelight.app.commands.options import grouped, load_options, request_options
 from limelight.app.commands.word_mask import WordMask
 from limelight.app.load import LoadOptions, refusals
@@ -63,6 +64,13 @@ def generate(
     maps: Annotated[
         Path | None, typer.Option(help="A folder for maps of the words: sheet, pictures, numbers, steps.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check word by word whether the picture shows its prompt.")
+    ] = False,
+    keep_best: Annotated[
+        int | None,
+        typer.Option(help="Of --count pictures, save only this many: those whose words fit best.", min=1),
+    ] = None,
     native: Annotated[
         bool,
         typer.Option(
@@ -82,6 +90,8 @@ def generate(
     if seed == OPEN_SEED:
         seed = random.randrange(RANDOM_SEEDS)
     text = one_prompt(prompt, sys.argv[1:])
+    if keep_best is not None and keep_best > count:
+        raise UsageError(f"keep-best is {keep_best}, of {count} drawn; draw at least that many with --count")
     found = WordMask.of(mask_word, mask_change, fields, output, count)
     asked = {**fields, **as_drawn(fields), "prompt": text, "seed": seed, "record": "grid" if maps else False}
     request = GenerationRequest(**asked)
@@ -89,7 +99,7 @@ def generate(
     if expand:
         expansion = _expanded(text, seed, expander, load.model)
         requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
-    draw(requests, output, load, maps=maps, native=native, mask=found)
+    draw(requests, output, load, maps=maps, native=native, mask=found, check=check, keep_best=keep_best)
 
 
 def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
@@ -123,6 +133,8 @@ def draw(
     maps: Path | None = None,
     native: bool = False,
     mask: WordMask | None = None,
+    check: bool = False,
+    keep_best: int | None = None,
 ) -> None:
     """Draws every request and saves each picture as soon as it is done.
 
@@ -131,6 +143,8 @@ def draw(
         maps: a folder for maps of the words; the requests must record.
         native: whether to save small pictures at their own size.
         mask: a word whose mask is found in the image of the requests.
+        check: whether to check each picture word by word.
+        keep_best: how many to save, of checked pictures those whose words fit best; None for all.
 
     Raises:
         UsageError: an option cannot be used.
@@ -139,25 +153,29 @@ def draw(
     from limelight.pipeline.results.maps_export import export_maps
     from limelight.pipeline.results.png import check_writable
 
-    one_file = is_file(output, len(requests))
+    one_file = is_file(output, keep_best or len(requests))
     check_writable(output.parent if one_file else output)
     if maps is not None:
         check_writable(maps)
     started, num_drawn = time.monotonic(), 0
     with stopping():
-        for result in drawn(requests, load, completed=mask):
+        results = drawn(requests, load, completed=mask, check=check or keep_best is not None)
+        for result in results if keep_best is None else best_of(results, keep_best):
             num_drawn += 1
             shown = result if native else enlarge_to_view(result)
             path = shown.save(output if one_file else output / shown.file_name)
             report.say(f"{path}  ({_about(shown)})")
             if maps is not None:
                 report.say(f"{export_maps(result, maps)[0]}  (where each word acted)")
+            if check and keep_best is None:
+                report.say(f"  {on_one_line(result.info['check'])}")
             for note in (*result.info.get("pick", {}).get("why", ()), *result.info.get("edit", ())):
                 report.say(f"  {note}")
             if result.info["is_constant"]:
                 report.complain(f"seed {result.request.seed}: the picture has a single colour")
-    report.say(f"{num_drawn} of {len(requests)} pictures in {time.monotonic() - started:.1f} s")
-    if num_drawn < len(requests):
+    verb = "pictures" if keep_best is None else "pictures kept"
+    report.say(f"{num_drawn} of {len(requests)} {verb} in {time.monotonic() - started:.1f} s")
+    if num_drawn < (keep_best or len(requests)):
         raise SystemExit(3)
 
 
@@ -203,17 +221,20 @@ def drawn(
     expected_hash: str | None = None,
     completed: Callable[["TextToImagePipeline", Sequence[GenerationRequest]], list[GenerationRequest]]
     | None = None,
+    check: bool = False,
 ) -> Iterator["Result"]:
     """Yields each picture as soon as it is done. If a picture fails, the reason is printed instead.
 
     Args:
         expected_hash: the content hash of the model; a model with another hash is refused before sampling.
         completed: adds to the requests what needs the loaded model.
+        check: whether each picture's record gets a check of its words.
 
     Raises:
         UsageError: an option cannot be used.
     """
     from limelight.app.progress import Bar, TimeLeft
+    from limelight.pipeline.reading.check import checked, require_drawing
 
     made: dict[int, int] = {}  # predictions of each picture
     with Bar(TimeLeft()) as bar:
@@ -224,6 +245,8 @@ def drawn(
                 f"{load.model!r} has {pipe.model.hash.result()[:12]}"
             )
         with refusals():
+            if check:
+                require_drawing(pipe.model)
             if completed is not None:
                 requests = completed(pipe, requests)
             for request in requests:
@@ -234,7 +257,7 @@ def drawn(
             if step.error is not None:
                 report.complain(f"seed {step.request.seed}: {step.error}")
             elif step.result is not None:
-                yield step.result
+                yield checked(pipe.engine, step.result) if check else step.result
 
 
 @contextmanager
@@ -263,7 +286,8 @@ def one_prompt(words: Sequence[str], line: Sequence[str]) -> str:
         if word in rest:
             rest.remove(word)
     options = [each for each in rest if each not in (DRAW, "--")]
-    command = " ".join(["limelight", DRAW, quoted(" ".join(words)), *map(shlex.quote, options)])
+    begin = ["limelight", DRAW] if line[:1] == [DRAW] else ["limelight"]
+    command = " ".join([*begin, quoted(" ".join(words)), *map(shlex.quote, options)])
     raise UsageError(f"the prompt is {len(words)} words without quotes; put them in quotes: {command}")
 
 

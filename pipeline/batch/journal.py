@@ -207,5 +207,7 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "file": _is_inside,
     "bytes": lambda value: type(value) is int,
     "is_constant": lambda value: isinstance(value, bool),
+    "check": lambda value: isinstance(value, int | float),
+    "weakest": lambda value: isinstance(value, str),
     "seconds": lambda value: isinstance(value, int | float),
 }

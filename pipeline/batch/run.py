@@ -26,6 +26,7 @@ from limelight.pipeline.batch.worker import Worker
 from limelight.pipeline.batch.world import World
 from limelight.pipeline.batch.writer import Writer
 from limelight.pipeline.errors import OutputError, RequestError
+from limelight.pipeline.reading.check import require_drawing
 from limelight.pipeline.results.png import check_writable
 from limelight.pipeline.sampling.engine import Engine
 
@@ -42,6 +43,7 @@ class Run:
         rows: key -> row, in the order of drawing: rows of one size together.
         ledger: the ledger of the folder.
         naming: names the files of new pictures.
+        checks: whether every new picture is checked word by word.
         num_missing: pictures of earlier runs that were removed or changed.
         num_without_maps: pictures of earlier runs without maps; they are drawn again for their maps.
     """
@@ -56,6 +58,7 @@ class Run:
     naming: Naming
     num_missing: int
     num_without_maps: int
+    checks: bool = False
 
     @classmethod
     def begin(
@@ -66,13 +69,18 @@ class Run:
         lock: WorkerLock,
         engine: Engine,
         naming: Naming = "key",
+        *,
+        checks: bool = False,
     ) -> "Run":
         """Checks every row against the model, and finds which are done.
 
         Raises:
             ManifestError: the model cannot draw some rows; the message names all.
             BackendRefused: their attention cannot be computed.
+            RequestError: pictures cannot be checked by this model.
         """
+        if checks:
+            require_drawing(engine.model)
         rows = keyed(_by_size(manifest, engine), made_by(engine))
         ledger = Ledger(output / JOURNAL, world.run)
         ledger.read()
@@ -80,7 +88,7 @@ class Run:
         without = ledger.forget(
             [key for key, row in rows.items() if row.values.get("record")], without="maps"
         )
-        return cls(manifest, output, world, lock, engine, rows, ledger, naming, missing, without)
+        return cls(manifest, output, world, lock, engine, rows, ledger, naming, missing, without, checks)
 
     @property
     def num_done(self) -> int:
@@ -114,7 +122,9 @@ class Run:
             writer = Writer(self.output, journal)
             names = FileNames(self.output, len(self.rows), dict(self.ledger.files), self.naming)
             try:
-                Worker(self.engine, self.rows, claims, self.ledger, writer, stop, names, report).run()
+                Worker(
+                    self.engine, self.rows, claims, self.ledger, writer, stop, names, report, self.checks
+                ).run()
             finally:
                 self.ledger.read()
             if not stop.is_asked:

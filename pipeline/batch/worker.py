@@ -18,6 +18,7 @@ from limelight.pipeline.batch.rows.rows import Row
 from limelight.pipeline.batch.stop import Stop
 from limelight.pipeline.batch.writer import Finished, Writer
 from limelight.pipeline.errors import OutOfMemory
+from limelight.pipeline.reading.check import checked
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import SyntaxName
 from limelight.pipeline.results.result import Result, Step
@@ -75,6 +76,7 @@ class Worker:
     Attributes:
         rows: the rows of the manifest by key.
         report: is called with the number of rows that no worker has drawn yet.
+        checks: whether every picture is checked word by word.
     """
 
     engine: Engine
@@ -85,6 +87,7 @@ class Worker:
     stop: Stop
     names: FileNames
     report: Callable[[int], None]
+    checks: bool = False
     _reported: float = 0.0
     _waiting: deque[str] = field(default_factory=deque)
     _alone: set[str] = field(default_factory=set)  # to be drawn one at a time
@@ -111,7 +114,7 @@ class Worker:
     def _draw(self, prefetch: Prefetch) -> None:
         session = self.engine.session(later=True)
         takes_turns = self.engine.model.unet.execution_device is not None
-        decodes_here = takes_turns or any(map(_needs_vae_to_begin, self.rows.values()))
+        decodes_here = takes_turns or self.checks or any(map(_needs_vae_to_begin, self.rows.values()))
         is_exhausted = False
         while not self.stop.is_asked and self.writer.error is None:
             self._tell()
@@ -193,12 +196,22 @@ class Worker:
         if decode_here:
             try:
                 result = finish()
+                if self.checks:
+                    result = self._checked(result)
             except Exception as error:  # whatever it is, it is this row's
                 self.writer.fail(key, error)
                 return
             finish = _already(result)
         file = self.names.of(self.rows[key], key)
         self.writer.put(Finished(self.rows[key], key, file, finish, begun))
+
+    def _checked(self, result: Result) -> Result:
+        """The picture with its check; without one, and with a warning, if the check fails."""
+        try:
+            return checked(self.engine, result)
+        except Exception as error:  # the picture is whole all the same
+            logger.warning("%s could not be checked: %s", result.file_name, error)
+            return result
 
     def _tell(self) -> None:
         if (now := time.monotonic()) - self._reported >= REPORT:

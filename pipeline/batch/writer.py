@@ -139,6 +139,11 @@ class Writer:
         done: dict[str, Any] = {"done": key, "file": finished.file, "bytes": size}
         if result.info["is_constant"]:
             done["is_constant"] = True
+        if (found := result.info.get("check")) is not None:
+            done["check"] = found["geometric_mean"]
+            done["weakest"] = min(found["words"], key=lambda each: each["score"], default={"word": ""})[
+                "word"
+            ]
         if result.maps is not None:
             done["maps"] = True
         seconds = round(time.monotonic() - finished.begun, 3)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,6 +20,7 @@ from limelight.pipeline.latents.vae import encode, normalise, pixels_of
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.results.result import Result
 from limelight.pipeline.sampling.begin import begin
 from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.sampling.job import Job
@@ -62,6 +64,38 @@ class Check:
         """The geometric mean: 0 where any word does not fit at all."""
         return math.prod(atom.score for atom in self.atoms) ** (1 / max(1, len(self.atoms)))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON: each word with its span in the prompt and its score, and the means."""
+        words = [
+            {"word": atom.word.text, "span": list(atom.word.span), "score": round(atom.score, 3)}
+            for atom in self.atoms
+        ]
+        return {
+            "words": words,
+            "mean": round(self.mean, 3),
+            "geometric_mean": round(self.geometric_mean, 3),
+        }
+
+
+def checked(engine: Engine, result: Result) -> Result:
+    """A picture with the check of its own prompt in its record, as `check`.
+
+    Raises:
+        RequestError: the model begins from images; it cannot check.
+        PictureError: the VAE or the model overflowed.
+    """
+    drawn = result.request
+    asked = GenerationRequest(
+        prompt=drawn.prompt,
+        image=result.image,
+        width=drawn.width,
+        height=drawn.height,
+        clip_skip=drawn.clip_skip,
+        prompt_syntax=drawn.prompt_syntax,
+    )
+    found = check(engine, asked.opened())
+    return replace(result, info={**result.info, "check": found.to_dict()})
+
 
 def check(engine: Engine, request: GenerationRequest) -> Check:
     """How well every word of a prompt fits an image.
@@ -74,8 +108,7 @@ def check(engine: Engine, request: GenerationRequest) -> Check:
         PictureError: the VAE or the model overflowed.
     """
     model = engine.model
-    if model.kind != "draw":
-        raise RequestError("this model begins from images; a check needs one that draws from words alone")
+    require_drawing(model)
     if not isinstance(request.image, InputImage):
         raise RequestError("image is missing; give the picture that is checked")
     tokens = model.text.prompt(
@@ -95,6 +128,12 @@ def check(engine: Engine, request: GenerationRequest) -> Check:
         error = better.std() / len(better) ** 0.5
         atoms.append(Atom(word, group, float(torch.special.ndtr(better.mean() / error.clamp(min=1e-12)))))
     return Check(tuple(atoms))
+
+
+def require_drawing(model: Model) -> None:
+    """Raises RequestError for a model that cannot check: one that draws into images or edits them."""
+    if model.kind != "draw":
+        raise RequestError("this model begins from images; a check needs one that draws from words alone")
 
 
 def group_of(word: Word, model: Model) -> str | None:

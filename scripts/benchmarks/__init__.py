@@ -1,1 +1,1 @@
-"""What `python -m scripts.benchmark` measures, a file for each."""
+"""The measurements of `python -m scripts.benchmark`, one in each file."""

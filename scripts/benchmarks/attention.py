@@ -21,7 +21,7 @@ from limelight.attention import attend, get
 from limelight.attention.spec import AttentionSpec
 from limelight.pipeline.memory import free_bytes
 from scripts.benchmarks.tools import process
-from scripts.benchmarks.tools.process import be_the_first_to_go, forget_peak, resident_bytes
+from scripts.benchmarks.tools.process import forget_peak, prefer_to_be_killed, resident_bytes
 from scripts.benchmarks.tools.report import Section
 from scripts.benchmarks.tools.turns import Ratio, clock, processor, seconds, take_turns
 
@@ -138,10 +138,10 @@ def extra_bytes_here(shape: str, name: str, device: str, dtype: str, num_threads
 
 
 def _free(device: str) -> int:
-    """What may be taken without anything else having to give way."""
+    """Bytes of memory that are free on a device."""
     return torch.cuda.mem_get_info()[0] if device == "cuda" else free_bytes() or sys.maxsize
 
 
 if __name__ == "__main__":
-    be_the_first_to_go()
+    prefer_to_be_killed()
     print(json.dumps(extra_bytes_here(*sys.argv[1:])))

@@ -1,4 +1,4 @@
-"""Times processes that have only just begun: `python -m scripts.benchmark cold`.
+"""Times new processes, from start to end: `python -m scripts.benchmark cold`.
 
 Each is started again in each round; they take turns: Limelight's help; a picture of the default model, as
 PNG; the same by the fewest lines that diffusers takes. Files that were read before are in the system's cache.

@@ -84,7 +84,7 @@ def clocks(options: argparse.Namespace, batch: int) -> dict[str, list[float]]:
 
 
 def command(name: str, options: argparse.Namespace, manifest: Path, batch: int, folder: Path) -> list[str]:
-    """What Python is given to draw `manifest` into `folder`."""
+    """The arguments of Python that draw `manifest` into `folder`."""
     steps, scale = str(options.steps), "3.0"  # diffusers has 7.5 for every model
     if name == "diffusers":
         model = str(locate_model(options.model))

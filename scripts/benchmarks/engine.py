@@ -1,10 +1,9 @@
-"""Requests that come when they come: `python -m scripts.benchmark engine`.
+"""Requests that arrive at random times: `python -m scripts.benchmark engine`.
 
 A trace of arrivals (Poisson; 8 to 50 steps; prompts of one to three chunks) is served three ways: a request
 at a time; as many as wait, together, until the last of them is done; and in a session, where requests join
-and leave between steps. The clock is processor time, which other work on the machine hardly touches: it
-stands still for nobody and jumps to the next arrival when there is nothing to do. Every picture is compared
-with the one that is drawn alone.
+and leave between steps. The clock is processor time, which other work on the machine hardly touches; it jumps
+to the next arrival when there is nothing to do. Every picture is compared with the one that is drawn alone.
 """
 
 import argparse
@@ -18,9 +17,10 @@ import numpy as np
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.results.result import Result
 from limelight.pipeline.sampling.engine import Engine
+from scripts.benchmarks.tools.images import largest_difference
 from scripts.benchmarks.tools.report import Section
 
-TITLE = "Requests that come when they come"
+TITLE = "Requests that arrive over time"
 DEVICES = ("cpu",)
 QUICK = {"requests": 8}
 WORDS = ("a red apple on a blue background", "a green frog", "two stars", "a cat and a dog")
@@ -77,7 +77,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
 
 
 def requests(count: int) -> list[GenerationRequest]:
-    """Always the same."""
+    """Requests with random prompts and steps, the same in every run."""
     rng = np.random.default_rng(1)
     return [
         GenerationRequest(
@@ -94,13 +94,9 @@ def row(name: str, way: Way, engine: Engine, trace: Trace, alone: list[Result]) 
     served = way(engine, trace, clock)
     span = max(done for done, _ in served.values()) - trace[0][0]
     latencies = [served[i][0] - moment for i, (moment, _) in enumerate(trace)]
-    largest = max(difference(served[i][1], picture) for i, picture in enumerate(alone))
+    largest = max(largest_difference(served[i][1].image, picture.image) for i, picture in enumerate(alone))
     median, late = np.quantile(latencies, [0.5, 0.95])
     return [name, f"{len(trace) / span:.2f}", f"{median:.2f} s", f"{late:.2f} s", f"{largest}/255"]
-
-
-def difference(a: Result, b: Result) -> int:
-    return int(np.abs(np.asarray(a.image, dtype=int) - np.asarray(b.image, dtype=int)).max())
 
 
 def one_at_a_time(engine: Engine, trace: Trace, clock: Clock) -> Served:
@@ -113,7 +109,8 @@ def one_at_a_time(engine: Engine, trace: Trace, clock: Clock) -> Served:
 
 
 def whole_requests(engine: Engine, trace: Trace, clock: Clock) -> Served:
-    """Who comes while a batch is being drawn waits for its end, and so does who is done before the others."""
+    """A request that arrives during a batch waits for its end; so does one that is finished before the
+    others."""
     served: Served = {}
     while len(served) < len(trace):
         first = len(served)

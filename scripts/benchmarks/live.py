@@ -1,4 +1,4 @@
-"""What it costs to watch: `python -m scripts.benchmark live`.
+"""The cost of previews and maps while a picture is drawn: `python -m scripts.benchmark live`.
 
 A picture is drawn with recording on; after every step the preview is drawn and the map of a word read, as a
 page that shows both would do. Shares are of the median step, of processor time.

@@ -2,9 +2,9 @@
 
 A prediction that reuses features is compared with a whole one, for two rows of one latent; with one whole in
 N, the gain is N / (1 + (N - 1) s), s the share that the other takes. Pictures of the default model, 25 steps,
-are held against the exact ones of the same prompts and seeds, and so are those of fewer steps, which is the
-other way to be done sooner: a lossy cache is worth its loss only where it loses less than they do. Times are
-of the processor, in turns; pictures' times are whole, with prompt and decoding.
+are compared with the exact ones of the same prompts and seeds. So are pictures of fewer steps, the other way
+to save time: a lossy cache is worth its loss only if it loses less than they do. Times are of the processor,
+in turns; pictures' times include prompt and decoding.
 """
 
 import argparse
@@ -126,7 +126,7 @@ def _pictures(options: argparse.Namespace) -> Section:
 
 
 def _score(judge: Judge, images: Float[Tensor, "b c h w"], scenes: Mapping[str, list[Scene]]) -> str:
-    """The part of the pictures that show what was asked for."""
+    """The share of the pictures that show their prompt."""
     tasks = {task.name: task for task in TASKS}
     parts = (images * 2 - 1).split([len(each) for each in scenes.values()])
     found = [

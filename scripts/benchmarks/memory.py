@@ -70,7 +70,8 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
 
 
 def _settled(child: Sequence[str]) -> Any:
-    """What a process finds that had no convolution to measure; other work may measure some meanwhile."""
+    """The figures of a process that had no convolution to time. Another process may time some meanwhile, so
+    it is tried three times."""
     for _ in range(3):
         known = _timings()
         found = process.last_line(child)

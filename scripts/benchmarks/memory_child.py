@@ -12,12 +12,12 @@ from limelight.pipeline.memory import free_bytes
 from limelight.unet import UNet, optimize
 from limelight.unet.fast.fast_unet import give_back
 from scripts.benchmarks.tools import models
-from scripts.benchmarks.tools.process import be_the_first_to_go, forget_peak, resident_bytes
+from scripts.benchmarks.tools.process import forget_peak, prefer_to_be_killed, resident_bytes
 
 
 @torch.inference_mode()
 def main(way: str, folder: str, pixels: str, num_threads: str) -> None:
-    be_the_first_to_go()
+    prefer_to_be_killed()
     if way != "diffusers":
         hold_memory_together()
     torch.set_num_threads(int(num_threads))
@@ -49,7 +49,7 @@ def main(way: str, folder: str, pixels: str, num_threads: str) -> None:
 
 
 def _imported(way: str) -> Callable[[str], Any]:
-    """How the U-Net is loaded, with everything imported that this takes."""
+    """The function that loads the U-Net, after all of its imports."""
     if way == "diffusers":
         from diffusers import UNet2DConditionModel
 

@@ -1,9 +1,9 @@
 """Compares times of whole pictures with diffusers' pipeline: `python -m scripts.benchmark picture`.
 
-From a prompt to the picture in memory, one at a time, both from the same folder with the same steps and the
-scheduler that it names; loading is not in it. In each round both draw the same new prompt from the same new
-seed, in turns, so neither has met it before; every round gives a ratio; the report has the median, the
-least and the most. The difference is the largest of all pixels and rounds.
+From a prompt to the picture in memory, one at a time and without loading, both from the same folder with the
+same steps and the scheduler that it names. In each round both draw the same new prompt from the same new
+seed, in turns. Every round gives a ratio; the report has the median, the least and the most. The difference
+is the largest of all pixels and rounds.
 """
 
 import argparse
@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.models.locate import locate_model
+from scripts.benchmarks.tools.images import largest_difference
 from scripts.benchmarks.tools.report import Section
 from scripts.benchmarks.tools.shares import Places, shares
 from scripts.benchmarks.tools.turns import Ratio, Taken, clock, processor, seconds, timed
@@ -76,7 +76,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
             if number > 0:  # the first round warms up
                 taken[name].append(spent)
         for name, picture in pictures.items():
-            apart[name] = max(apart[name], difference(picture, pictures["diffusers"]))
+            apart[name] = max(apart[name], largest_difference(picture, pictures["diffusers"]))
     first = taken["diffusers"]
     found = {name: Ratio.of(processor(spent), processor(first)) for name, spent in taken.items()}
     rows = [
@@ -104,7 +104,7 @@ def measure(options: argparse.Namespace) -> Iterator[Section]:
 
 
 def stock_pipeline(model: str) -> Any:
-    """diffusers' own, as it comes but for the bar that it draws."""
+    """diffusers' pipeline with its defaults, without a progress bar."""
     from diffusers import StableDiffusionPipeline
 
     stock = StableDiffusionPipeline.from_pretrained(
@@ -122,7 +122,3 @@ def _theirs(stock: Any, steps: int, scale: float, prompt: str, seed: int) -> Ima
 
 def _ours(pipe: TextToImagePipeline, steps: int, prompt: str, seed: int) -> Image.Image:
     return pipe(prompt, seed=seed, num_steps=steps).image
-
-
-def difference(a: Image.Image, b: Image.Image) -> int:
-    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())

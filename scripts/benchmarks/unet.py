@@ -99,7 +99,7 @@ def _section(name: str, ways: Sequence[str], options: argparse.Namespace) -> Sec
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one way took, and how far its prediction is from diffusers'."""
+    """The times of one variant, and how far its prediction is from diffusers'."""
 
     times: Sequence[float]
     of_theirs: Ratio
@@ -131,11 +131,11 @@ def _turns(ways: Mapping[str, Predict], rounds: int) -> dict[str, Row]:
 
 
 def _light(ways: Sequence[str], theirs: Any, fast: UNet) -> dict[str, Callable[[Inputs], Predict]]:
-    """Ways that take no weights of their own."""
+    """The variants that share the weights of others."""
     state, found = fast.state_dict(), dict[str, Callable[[Inputs], Predict]]()
     if "channels-last" in ways:
         stock = models.empty_diffusers_unet(theirs.config)
-        stock.load_state_dict(state, assign=True)  # those of convolutions lie channels last by now
+        stock.load_state_dict(state, assign=True)  # `optimize` has made convolutions channels last
         found[CHANNELS_LAST] = partial(_theirs, stock.to(memory_format=torch.channels_last), last=True)
     if "low-memory" in ways:
         found[LOW_MEMORY] = partial(_ours, optimize(models.our_unet(theirs.config, state), extra_memory=0))
@@ -153,13 +153,13 @@ def _ours(unet: UNet, given: Inputs) -> Predict:
 
 
 def _quiet(make: Make, theirs: Any, given: Inputs, num_threads: int) -> Predict:
-    """Without what exporters have to say of constants in the U-Net's code."""
+    """Makes a runtime's U-Net without the exporter's warnings about constants."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return make(theirs, given, num_threads)
 
 
 def _too_large(name: str, copies: float) -> str | None:
-    """Why there is no memory for so many copies of the weights; None where there is."""
+    """Why there is no memory for `copies` of the weights; None if there is."""
     need, free = copies * models.GIB[name] + ACTIVATIONS, (free_bytes() or 2**60) / 2**30
     return f"takes {need:.0f} GiB of memory, of which {free:.0f} are free" if need > free else None

@@ -1,1 +1,1 @@
-"""Limelight on a GPU: what is right there, and how fast it is."""
+"""Checks of Limelight on a GPU: that results are right, and how fast it is."""

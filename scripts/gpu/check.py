@@ -1,4 +1,4 @@
-"""Limelight on a GPU, measured: `python -m scripts.gpu.check --seconds 150 --out DIR`.
+"""Checks and times Limelight on a GPU: `python -m scripts.gpu.check --seconds 150 --out DIR`.
 
 On a fresh machine with Python 3.12, torch 2.11 and a GPU, from the repository's root, where the folder
 PAYLOAD is what `scripts.gpu.payload` has packed elsewhere:
@@ -10,7 +10,7 @@ and in a call of its own, since graphs of SDXL take minutes:
 
     PYTHONPATH=/tmp/site python3 -m scripts.gpu.check --part compiled --seconds 420 --out DIR
 
-Parts run in the order of their importance, each until its own deadline; 150 seconds are enough for p to g.
+Parts run in the order of their importance, each until its own deadline; 150 seconds suffice for parts p to g.
 Results are in DIR/results.jsonl as soon as they are known, a JSON line each, and at the end in
 DIR/results.md. A part that fails, takes too long or takes its process with it is a result in words, and the
 next goes on. `--dry-run` goes through all of it with tiny sizes, on a CPU too: the first thing to do on a new
@@ -40,8 +40,8 @@ from scripts.gpu.tools.card import Card
 from scripts.gpu.tools.findings import Finding, Lines, findings, table
 
 GRACE = 8.0  # seconds beyond its deadline, after which a part's process is killed
-PAUSE = 0.1  # seconds between looks at the worker
-MIN_LEFT = 3.0  # seconds; with fewer no part is begun
+PAUSE = 0.1  # seconds between checks of the worker process
+MIN_LEFT = 3.0  # seconds; no part begins with less time left
 PACKAGES = ("torch", "triton", "diffusers", "xformers", "transformers", "accelerate", "flash-attn", "peft")
 
 
@@ -63,14 +63,16 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     parts = "\n".join(f"  {name:3} {part.seconds:4.0f} s  {part.title}" for name, part in PARTS.items())
     parser = argparse.ArgumentParser(
         prog="python -m scripts.gpu.check",
-        description=f"{__doc__}\nParts, and what each may take:\n{parts}",
+        description=f"{__doc__}\nParts, and the seconds that each may take:\n{parts}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--seconds", type=float, default=240, help="for all of it; parts not begun then are not"
+        "--seconds", type=float, default=240, help="time for all parts; no part begins after it"
     )
     parser.add_argument("--only", default="", help="parts by letter, separated by commas")
-    parser.add_argument("--part", choices=GROUPS, default="eager", help="a group of parts, without --only")
+    parser.add_argument(
+        "--part", choices=GROUPS, default="eager", help="group of parts to run if --only is not given"
+    )
     parser.add_argument("--dry-run", action="store_true", help="tiny sizes; needs no GPU")
     parser.add_argument("--out", type=Path, default=Path("build/gpu"), help="folder for the results")
     options = parser.parse_args(argv)
@@ -84,7 +86,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def supervise(names: Sequence[str], lines: Lines, end: float, *, tiny: bool) -> None:
-    """All parts, in a process that is replaced when one of them breaks it or does not end."""
+    """Runs all parts in a worker process, which is replaced when a part crashes it or does not end."""
     left = list(names)
     while left:
         if time.time() + MIN_LEFT > end:
@@ -103,7 +105,7 @@ def supervise(names: Sequence[str], lines: Lines, end: float, *, tiny: bool) -> 
 
 
 def watch(names: Sequence[str], lines: Lines, end: float, *, tiny: bool) -> str:
-    """Runs one worker to its end or to a deadline, and says in words how it ended."""
+    """Runs one worker to its end or to a deadline, and returns a message that says how it ended."""
     command = ["-m", "scripts.gpu.worker", ",".join(names), os.fspath(lines.path.parent), str(end)]
     path = os.pathsep.join(
         [os.fspath(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
@@ -127,13 +129,13 @@ def watch(names: Sequence[str], lines: Lines, end: float, *, tiny: bool) -> str:
 
 
 def deadline(lines: Lines, names: Sequence[str], end: float) -> float:
-    """Of the part that is being run; of all of it before the first has begun."""
+    """The deadline of the part that is running; before the first has begun, that of the whole check."""
     events = [line for line in lines.read() if line["part"] in names and "event" in line]
     return float(events[-1]["until"]) if events and events[-1]["event"] == "begun" else end
 
 
 def facts(argv: Sequence[str]) -> dict[str, Any]:
-    """What the results depend on."""
+    """What the results depend on: device, versions, command."""
     card = Card.find()
     found: dict[str, Any] = {
         "command": shlex.join(["python", "-m", "scripts.gpu.check", *argv]),
@@ -159,7 +161,7 @@ def facts(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def output_of(command: Sequence[str]) -> str:
-    """The first line of what a program prints; nothing where it is not there or fails."""
+    """The first line of a program's output; empty if the program is missing or fails."""
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
@@ -168,7 +170,7 @@ def output_of(command: Sequence[str]) -> str:
 
 
 def markdown(lines: Lines, names: Sequence[str]) -> str:
-    """A table for each part, and what is not as it should be first."""
+    """The report: first the findings that are wrong or failed, then a table for each part."""
     read = lines.read()
     bad = [
         (name, each) for name in names for each in findings(read, name) if each.verdict in ("wrong", "failed")

@@ -1,4 +1,5 @@
-"""Makes a page of what came back: `python -m scripts.gpu.collect FOLDER... -o docs/benchmarks/NAME-gpu.md`.
+"""Makes a page of the results of a GPU check: `python -m scripts.gpu.collect FOLDER... -o
+docs/benchmarks/NAME-gpu.md`.
 
 Each FOLDER is what `scripts.gpu.check` wrote with `--out`; of a part that was run more than once the last run
 counts. Large files that came in pieces, as `scripts.gpu.train` leaves them, are put together by `--join`.
@@ -40,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, help="a Markdown file; standard output if not given")
     parser.add_argument("--title", default="On a GPU")
-    parser.add_argument("--join", type=Path, metavar="RUN", help="folder for the files that came in pieces")
+    parser.add_argument(
+        "--join", type=Path, metavar="RUN", help="put the files that came in pieces together in this folder"
+    )
     options = parser.parse_args(argv)
     try:
         for folder in options.folders:
@@ -75,7 +78,7 @@ def write(title: str, runs: Sequence[Sequence[Mapping[str, Any]]], output: Path 
 
 
 def heads(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
-    """For each run its device, versions and command; one device for runs that differ in nothing else."""
+    """For each run its device, versions and command; equal devices and versions are named once."""
     text: list[str] = []
     for lines in runs:
         for line in lines:
@@ -87,7 +90,7 @@ def heads(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
 
 
 def sections(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[Section]:
-    """A table for each part, of its last run."""
+    """A table for each part, from the last run of the part."""
     found = []
     for name, part in PARTS.items():
         several = [each for lines in runs if (each := findings(last_run(lines, name), name))]
@@ -98,13 +101,13 @@ def sections(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[Section]:
 
 
 def last_run(lines: Sequence[Mapping[str, Any]], part: str) -> Sequence[Mapping[str, Any]]:
-    """The lines since the part last began."""
+    """The lines since the last start of the part."""
     begun = [i for i, line in enumerate(lines) if line["part"] == part and line.get("event") == "begun"]
     return lines[begun[-1] :] if begun else lines
 
 
 def bars(found: Sequence[Finding]) -> dict[str, dict[str, float]]:
-    """Case -> way -> its ratio, of findings that have one."""
+    """Case -> way -> its ratio, for findings that have a ratio."""
     groups: dict[str, dict[str, float]] = {}
     for each in found:
         ratio = next((each.numbers[name] for name in RATIOS if name in each.numbers), None)

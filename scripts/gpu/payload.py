@@ -1,4 +1,4 @@
-"""Packs what a GPU machine without a network needs: `python -m scripts.gpu.payload FOLDER`.
+"""Packs the files that a GPU machine without a network needs: `python -m scripts.gpu.payload FOLDER`.
 
 The wheels of packages that are not on it, in the versions that are installed here, for its Python; `--add`
 adds files, such as a data set for `scripts.gpu.train`. All must stay below a limit, together with
@@ -22,14 +22,14 @@ from packaging.utils import canonicalize_name
 
 from scripts.benchmarks.tools.process import ROOT
 
-PACKAGES = ("diffusers", "xformers", "importlib_metadata==8.7.0")  # the last is a need of diffusers
+PACKAGES = ("diffusers", "xformers", "importlib_metadata==8.7.0")  # the last is required by diffusers
 PLATFORMS = (
     "manylinux_2_28_x86_64",
     "manylinux_2_27_x86_64",
     "manylinux_2_17_x86_64",
     "manylinux2014_x86_64",
 )
-LIMIT = 64 * 2**20  # bytes, of the repository and all that is packed
+LIMIT = 64 * 2**20  # bytes, for the repository and the payload together
 MANIFEST = "payload.json"
 
 
@@ -41,14 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="new, or made by this script")
+    parser.add_argument("folder", type=Path, help="output folder: new, or made by this script")
     parser.add_argument("--python", default="3.12", help="of the machine")
     parser.add_argument("--torch", default="2.11.0", help="of the machine")
     parser.add_argument(
         "--packages", default=",".join(PACKAGES), help="separated by commas; NAME or NAME==VERSION"
     )
     parser.add_argument(
-        "--add", type=Path, action="append", default=[], help="a file or folder; may be repeated"
+        "--add", type=Path, action="append", default=[], help="a file or folder to pack too; may be repeated"
     )
     options = parser.parse_args(argv)
     clear(options.folder)
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def clear(folder: Path) -> None:
-    """Makes the folder, or empties one that this script made."""
+    """Creates the folder, or empties one that this script made."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise PayloadError(f"{folder} is not empty and was not made by this script; give a new folder")
     shutil.rmtree(folder, ignore_errors=True)
@@ -78,7 +78,7 @@ def clear(folder: Path) -> None:
 
 
 def pinned(name: str) -> str:
-    """The version that is installed here, since it is the one that is tested; the newest where none is."""
+    """The version that is installed here, since it is tested, or the newest if none is installed."""
     try:
         return f"{name}=={importlib.metadata.version(name)}"
     except importlib.metadata.PackageNotFoundError:
@@ -95,7 +95,7 @@ def download(wanted: str, folder: Path, python: str) -> None:
 
 
 def requirements(wheel: Path) -> list[Requirement]:
-    """What a wheel needs, its extras apart."""
+    """The requirements of a wheel, without its extras."""
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
         text = archive.read(name).decode()
@@ -117,7 +117,7 @@ def check_torch(wheels: Iterable[Path], version: str) -> None:
 
 
 def needs(wheels: Sequence[Path]) -> set[str]:
-    """The packages that the wheels need and that are not among them."""
+    """The packages that the wheels require and that are not among them."""
     packed = {canonicalize_name(wheel.name.partition("-")[0]) for wheel in wheels}
     return {
         str(need)
@@ -137,7 +137,7 @@ def added(path: Path, folder: Path) -> None:
 
 
 def repository_bytes() -> int:
-    """Size of the files that git tracks or would."""
+    """Bytes of all files of the repository that git does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

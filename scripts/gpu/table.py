@@ -19,7 +19,7 @@ class Part:
 
     Attributes:
         module: in `scripts.gpu.parts`, imported when the part begins.
-        seconds: what it may take.
+        seconds: the time that it may take.
         title: of its table.
         group: what `--part` names.
         function: of the module.
@@ -45,7 +45,7 @@ PARTS = {
     "e": Part("recording", 12, "What recording costs"),
     "g": Part("batch", 15, "A batch of the model in the box"),
     "o": Part("profile", 15, "Where the time of a prediction goes"),
-    "s": Part("suspects", 40, "What was in doubt"),
+    "s": Part("suspects", 40, "Open questions"),
     "h": Part("memory", 40, "Memory"),
     "f": Part("engine", 60, "Requests together"),
     "i": Part("adapters", 15, "Adapters"),

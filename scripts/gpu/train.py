@@ -35,8 +35,8 @@ from scripts.second.world.tiles import load_tiles
 from scripts.training.tools.grid import save_grid
 from scripts.training.vae_ready import normalise
 
-LEAST = 28.0  # decibels below which the polished autoencoder gives way to the one that was carried
-USES = 5  # of each latent, on average
+LEAST = 28.0  # decibels; a polished autoencoder below this is replaced by the one in --data
+USES = 5  # uses of each latent, on average
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,13 +45,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=560, help="all phases together")
+    parser.add_argument("--seconds", type=float, default=560, help="time for all phases together")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--batch", type=int, default=ONE_GPU.unet.stage.batch, help="of the denoiser")
-    parser.add_argument("--workers", type=int, default=14, help="processes that sketch scenes")
+    parser.add_argument(
+        "--batch", type=int, default=ONE_GPU.unet.stage.batch, help="batch size of the denoiser"
+    )
+    parser.add_argument("--workers", type=int, default=14, help="number of processes that prepare scenes")
     parser.add_argument("--no-compile", action="store_true")
-    parser.add_argument("--smoke", action="store_true", help="the true sizes with a stock of 2,048 scenes")
-    parser.add_argument("--tiny", action="store_true", help="a net that learns nothing, to test the phases")
+    parser.add_argument(
+        "--smoke", action="store_true", help="train in full size but keep only 2,048 scenes in stock"
+    )
+    parser.add_argument(
+        "--tiny", action="store_true", help="a tiny network that learns nothing, to test the phases"
+    )
     options = parser.parse_args(argv)
     config = tiny(ONE_GPU) if options.tiny else ONE_GPU
     size = 64 if options.tiny else 2048 if options.smoke else 65536
@@ -66,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def tiny(config: TrainConfig) -> TrainConfig:
-    """Everything as small as it gets."""
+    """The smallest configuration."""
     return replace(
         config,
         mixture=replace(config.mixture, nouns=CORE),
@@ -77,7 +83,7 @@ def tiny(config: TrainConfig) -> TrainConfig:
 
 
 class Run:
-    """One run: each phase is a method, called in order; `clock` says when one is over."""
+    """One run: the phases are methods, called in order; `clock` says when each is over."""
 
     def __init__(
         self,
@@ -91,12 +97,12 @@ class Run:
     ):
         self.config, self.data, self.out, self.device = config, data, out, device
         self.size, self.workers = size, workers
-        self.chunk = min(512, size // 4)  # scenes of one sketch
+        self.chunk = min(512, size // 4)  # scenes in one sketch
         self.clock = Clock(seconds, out)
         self.debt = 0.0
 
     def start(self) -> None:
-        """Art, carried weights and worker processes."""
+        """Loads the art and the weights of --data, and starts the worker processes."""
         torch.manual_seed(self.config.seed)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         torch.backends.cudnn.benchmark = True
@@ -120,7 +126,8 @@ class Run:
         self.clock.log("started", workers=self.sketchers.alive, device=self.device, carried=[*self.carried])
 
     def polish(self) -> None:
-        """The autoencoder goes on from where the CPU left it; worse than `LEAST`, it is taken as it came."""
+        """Trains the autoencoder further. A result worse than `LEAST` is discarded for the weights of
+        --data."""
         stream = pictures(self.painter, self.sketchers, 64 if self.size > 64 else 4, self.device)
         images = torch.cat([next(stream)[0] for _ in range(2)])
         before = quality(self.vae, images)
@@ -146,7 +153,7 @@ class Run:
         return torch.cat([self.vae.encode(part).latent_dist.mean for part in torch.cat(parts).split(64)])
 
     def fill(self) -> None:
-        """The stock, as far as time goes; at least one sketch."""
+        """Fills the stock until the phase is over, with at least one sketch."""
         self.stock = Stock(self.painter, self.vae, self.size, self.device)
         held_out = Stock(self.painter, self.vae, self.chunk, self.device)
         held_out.add(self.sketchers.here())
@@ -156,7 +163,7 @@ class Run:
         self.clock.log("filled", scenes=self.stock.count, workers=self.sketchers.alive)
 
     def learn(self, batch: int, *, compiled: bool) -> None:
-        """The denoiser."""
+        """Trains the denoiser."""
         net = UNet(translate(unet_config(self.config))).to(self.device, memory_format=torch.channels_last)
         self.denoising = Denoising(self.config, net, self.text.encoder, self.text.ids([""])).to(self.device)
         if self.carried.get("readers"):
@@ -171,7 +178,7 @@ class Run:
         self.clock.log("learned", steps=steps, pictures=steps * learner.batch, held_out_loss=loss)
 
     def _compile(self, learner: Learner) -> None:
-        """One graph; where that fails, the net runs as it is written."""
+        """Compiles the network into one graph; if that fails, the network runs uncompiled."""
         plain = self.denoising.predict
         self.denoising.predict = torch.compile(plain, fullgraph=True)
         try:
@@ -185,7 +192,7 @@ class Run:
             self.clock.log("compiled")
 
     def refresh(self, used: int) -> None:
-        """New scenes for those that were used `USES` times; where no worker is alive the stock stays."""
+        """Replaces scenes that were used `USES` times by new ones; without living workers the stock stays."""
         self.debt += used / USES
         if self.debt >= self.chunk and self.sketchers.alive:
             sketch = self.sketchers.next()
@@ -193,7 +200,8 @@ class Run:
                 self.debt = min(self.debt - self.stock.add(sketch), 8.0 * self.chunk)
 
     def write(self, parts: nn.ModuleDict, mark: str) -> None:
-        """The weights of an average in pieces; until they are whole, the pieces before them stay."""
+        """Writes the weights of an average in pieces; the previous pieces stay until the new ones are
+        complete."""
         fresh = Path(tempfile.mkdtemp(dir=self.out.parent, prefix=".pieces-"))
         file = fresh / NAME
         save_weights(file, unet=parts["unet"], encoder=parts["encoder"], vae=self.vae)
@@ -206,7 +214,7 @@ class Run:
         self.clock.log("written", mark=mark)
 
     def decoder(self) -> None:
-        """The decoder alone, on noised latents."""
+        """Trains the decoder alone, on noised latents."""
         parameters = [*self.vae.decoder.parameters(), *self.vae.post_quant_conv.parameters()]
         for parameter in parameters:
             parameter.requires_grad_(True)
@@ -223,7 +231,7 @@ class Run:
         self.clock.log("decoder done", steps=steps, before=before, after=after)
 
     def finish(self) -> None:
-        """The last weights, and pictures of the prompts that every report draws."""
+        """Writes the last weights, and pictures of the prompts that every report draws."""
         self.vae.requires_grad_(False)
         self.write(self.parts, "end")
         prompts = SHOWN.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Runs parts of the check in this process, one after another, and writes what they find.
+"""Runs parts of the check in this process, one after another, and writes their findings.
 
 An error is a result and the next part goes on, except where the GPU itself failed: nothing works in a process
 after that, so it ends with `GPU_FAILED`, and `check.py` starts another.
@@ -21,14 +21,15 @@ STICKY = ("CUDA error", "device-side assert", "illegal memory access", "unspecif
 
 
 def run(names: Sequence[str], lines: Lines, end: float, *, tiny: bool) -> int:
-    """Exit code: 0, or `GPU_FAILED`.
+    """Runs the parts and returns an exit code: 0, or `GPU_FAILED`.
 
     Args:
-        end: of the whole check, by time.time.
+        end: deadline of the whole check, as `time.time`.
     """
     card = Card.find()
     for name in names:
-        until = end if tiny else min(end, time.time() + PARTS[name].seconds)  # a dry run is to see all
+        # A dry run goes through all parts.
+        until = end if tiny else min(end, time.time() + PARTS[name].seconds)
         if time.time() >= until:
             return 0
         lines.event(name, "begun", until=until)
@@ -41,7 +42,7 @@ def run(names: Sequence[str], lines: Lines, end: float, *, tiny: bool) -> int:
 
 
 def run_part(name: str, lines: Lines, card: Card, until: float, *, tiny: bool) -> Exception | None:
-    """Writes every finding as it is made; returns what went wrong, if anything did."""
+    """Writes every finding as it is made; returns a message if the part failed."""
     count = 0
     try:
         found = PARTS[name].measure()(card, tiny=tiny, until=until)

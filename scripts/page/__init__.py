@@ -1,1 +1,2 @@
-"""The page from outside: its pictures, its example, many visitors, attackers."""
+"""Tools that open the page: they draw its pictures and its example, and test it with visitors and
+attackers."""

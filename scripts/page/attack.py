@@ -1,5 +1,6 @@
-"""People who mean harm, and 60 who do not: `python -m scripts.page.attack`. Starts `limelight ui`, lets
-clients draw undisturbed, then again in an attack, and prints how long they waited and what memory is kept."""
+"""Attacks the page while honest clients draw: `python -m scripts.page.attack`. Starts `limelight ui`, lets
+clients draw undisturbed, then again in an attack, and prints how long they waited and how much memory is not
+freed."""
 
 import argparse
 import base64
@@ -30,7 +31,7 @@ JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Page:
-    """Where it is, and what its functions are called."""
+    """The address of a page, and the number of its function `generate`."""
 
     host: str
     port: int
@@ -87,7 +88,7 @@ def picture(page: Page, seed: int, steps: int) -> tuple[float, bytes]:
 
 
 def honest(page: Page, clients: int, at_once: int, steps: int) -> dict[int, tuple[float, bytes]]:
-    """What each of so many clients waited and got."""
+    """The seconds that each client waited, and the picture that it got."""
     seeds = range(1, clients + 1)
     with ThreadPoolExecutor(at_once) as threads:
         return dict(zip(seeds, threads.map(lambda seed: picture(page, seed, steps), seeds), strict=True))
@@ -139,7 +140,7 @@ ATTACKS = (flood, flood, half_a_head, half_a_body, abandoned, nonsense)
 
 @contextlib.contextmanager
 def attacked(page: Page, seed: int = 0, pause: float = 0.1) -> Iterator[None]:
-    """While it lasts, each attack comes again and again from each address."""
+    """A context in which each attack is repeated from each address."""
     over = threading.Event()
 
     def repeat(attack: Callable[[Page, str, random.Random], None], source: str, seed: int) -> None:
@@ -191,7 +192,7 @@ def main() -> None:
         base = resident(process)
         with attacked(page):
             others = honest(page, *given)
-        time.sleep(20)  # whoever does not listen is forgotten
+        time.sleep(20)  # silent sessions are dropped
         after = resident(process)
     print_report(alone, others, base, after)
 
@@ -199,7 +200,8 @@ def main() -> None:
 def print_report(
     alone: dict[int, tuple[float, bytes]], others: dict[int, tuple[float, bytes]], base: int, after: int
 ) -> None:
-    """How many got what they got alone, how much later, and how much memory did not come back."""
+    """Prints how many clients got the same picture as without the attack, how long they waited, and how much
+    memory was not freed."""
     same = sum(is_same(others[seed][1], url) for seed, (_, url) in alone.items())
     waits = [[seconds for seconds, _ in each.values()] for each in (alone, others)]
     median, worst = ([f(each) for each in waits] for f in (statistics.median, max))

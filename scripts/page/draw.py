@@ -22,17 +22,17 @@ def main() -> None:
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     studio = Studio({"default": TextToImagePipeline.from_pretrained("default")}, Limits())
-    told, urls = threading.Event(), []
+    started, urls = threading.Event(), []
 
     def say(url: str) -> None:
         urls.append(url)
-        told.set()
+        started.set()
 
     server = Server(build_app(build_page(studio), studio), host="127.0.0.1", port=0, say=say)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        told.wait()
+        started.wait()
         take_pictures(urls[0], folder)
     finally:
         server.should_exit = True
@@ -41,7 +41,8 @@ def main() -> None:
 
 
 def take_pictures(url: str, folder: Path) -> None:
-    """Draws one prompt in each dress of the page, lights up a word, and takes its picture."""
+    """Draws a prompt on the light page, the dark page and a phone, lights up a word, and takes
+    screenshots."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -113,7 +113,7 @@ def print_flood(url: str, steps: int) -> None:
 
 
 def resident(process: int) -> int:
-    """Bytes of memory that a process holds, once it has come to rest."""
+    """Bytes of resident memory of a process, after two seconds of rest."""
     time.sleep(2)
     with open(f"/proc/{process}/statm") as file:
         return int(file.read().split()[1]) * 4096

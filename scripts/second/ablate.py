@@ -1,5 +1,5 @@
-"""Which part of the recipe does what: `python -m scripts.second.ablate {unet,vae}` trains every variant for a
-short while with two seeds and prints a table."""
+"""Trains variants of the recipe of the second edition, each for a short while with two seeds, and prints a
+table of their scores: `python -m scripts.second.ablate {unet,vae}`."""
 
 import argparse
 import sys
@@ -21,12 +21,17 @@ COLUMNS = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=("unet", "vae"))
-    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
     parser.add_argument(
-        "--run", type=Path, default=Path("build/train2"), help="where `vae` and `text` have run"
+        "--world", type=Path, default=Path("build/world2"), help="folder that scripts.build_dataset wrote"
     )
-    parser.add_argument("--steps", type=int, default=400, help="for each variant")
-    parser.add_argument("--only", nargs="*", help="these variants; default: all")
+    parser.add_argument(
+        "--run",
+        type=Path,
+        default=Path("build/train2"),
+        help="folder of a run whose stages `vae` and `text` are done",
+    )
+    parser.add_argument("--steps", type=int, default=400, help="training steps of each variant")
+    parser.add_argument("--only", nargs="*", help="names of the variants to train; default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -55,7 +60,7 @@ def main() -> int:
 
 
 def table(found: dict[str, dict[str, list[float]]], columns: tuple[str, ...]) -> str:
-    """Markdown, a row for each variant; of several seeds the mean and half of their range."""
+    """Markdown with a row for each variant: the mean over seeds and half of their range."""
     lines = [f"| variant | {' | '.join(columns)} |", "|---|" + "--:|" * len(columns)]
     for name, values in found.items():
         cells = []

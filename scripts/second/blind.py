@@ -40,9 +40,11 @@ def main() -> int:
     )
     parser.add_argument("action", choices=("make", "read"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", help="the new model")
-    parser.add_argument("--old", default="default", help="the first edition")
-    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
+    parser.add_argument("--model", help="folder of the new model")
+    parser.add_argument("--old", default="default", help="the model that it is compared with")
+    parser.add_argument(
+        "--world", type=Path, default=Path("build/world2"), help="folder that scripts.build_dataset wrote"
+    )
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -65,7 +67,8 @@ def main() -> int:
 
 
 def scenes_of(kind: str, count: int, rng: Random) -> list[Scene]:
-    """Scenes for one kind of picture; the old model's have its nouns and its grounds."""
+    """Scenes for one kind of picture. For the old model only scenes that it knows: its nouns, relations and
+    plain grounds."""
     mixture = MIXTURE if kind != "old" else Mixture(**(vars(MIXTURE) | {"studio": 1.0, "material": 0.0}))
     found: list[Scene] = []
     while len(found) < count:
@@ -89,7 +92,7 @@ def drawn(model: str, scenes: list[Scene], steps: int) -> list[Image.Image]:
 
 
 def rendered(world: World, scenes: list[Scene], rng: Random) -> list[Image.Image]:
-    """True pictures."""
+    """True renders of the scenes, as PIL images."""
     images = world.compose(scenes, rng).pictures.images.permute(0, 2, 3, 1).numpy()
     return [Image.fromarray((image * 255).round().astype(np.uint8)) for image in images]
 
@@ -97,7 +100,7 @@ def rendered(world: World, scenes: list[Scene], rng: Random) -> list[Image.Image
 def make(
     folder: Path, scenes: dict[str, list[Scene]], pictures: dict[str, list[Image.Image]], rng: Random
 ) -> None:
-    """Writes sheets, form and key."""
+    """Writes the sheets, the form for the answers, and the key."""
     folder.mkdir(parents=True, exist_ok=True)
     deck = [(kind, number) for kind, found in pictures.items() for number in range(len(found))]
     rng.shuffle(deck)
@@ -124,9 +127,11 @@ def make(
 
 
 def table(folder: Path) -> str:
-    """Markdown: for each kind how many pictures were answered, how many things were named, the charm.
+    """Markdown with a row for each kind of picture: how many pictures were answered, how many things were
+    named, and the mean charm.
 
-    Raises: ValueError where an answer is not on the form's terms.
+    Raises:
+        ValueError: a charm is not 1 to 5.
     """
     key = json.loads((folder / KEY).read_text())
     marks: dict[str, list[tuple[float, int]]] = {kind: [] for kind in COUNTS}
@@ -140,7 +145,7 @@ def table(folder: Path) -> str:
             entry = key[int(line[HEADS[0]]) - 1]
             named = [any(form in text for form in forms(noun)) for noun in entry["nouns"]]
             marks[entry["kind"]].append((sum(named) / len(named), int(charm)))
-    lines = ["| pictures | seen | things named | charm |", "|---|--:|--:|--:|"]
+    lines = ["| pictures | answered | things named | charm |", "|---|--:|--:|--:|"]
     for kind, found in marks.items():
         if found:
             named, charm = np.mean(found, axis=0)
@@ -149,7 +154,7 @@ def table(folder: Path) -> str:
 
 
 def forms(noun: str) -> tuple[str, ...]:
-    """What counts as naming a thing; plurals begin with the word, or nearly."""
+    """The texts that count as naming a noun when an answer contains one of them."""
     return (noun, *SYNONYMS.get(noun, ()), *(word for word in noun.split() if len(word) > 4))
 
 

@@ -1,21 +1,19 @@
-"""Scores a model of the second edition by the judge: `python -m scripts.second.evaluate --model DIR` draws
-every task's prompts, looks at them, prints a table."""
+"""Scores a model of the second edition with the judge: `python -m scripts.second.evaluate --model DIR` draws
+the prompts of every task, has the judge check the pictures, and prints a table."""
 
 import argparse
 import sys
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
-from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline import TextToImagePipeline
+from scripts.evaluate_model import TRAINING_SCENES, comparison, draw
 from scripts.second.scoring.judge import Judge
 from scripts.second.scoring.judge_stage import trained_judge
 from scripts.second.scoring.tasks import GENEVAL, TASKS, Task, plain, right
@@ -23,21 +21,24 @@ from scripts.second.training.config import TWO_CORES
 from scripts.second.training.data import World
 from scripts.second.world.layout import PIXELS
 from scripts.second.world.scene import Scene
-from scripts.training.scoring.scores import frechet, interval
+from scripts.training.scoring.scores import interval
 from scripts.training.tools.grid import save_grid
 from scripts.world.composer import PIXELS as OLD_PIXELS
 from scripts.world.vocabulary import NOUNS as OLD_NOUNS
 
-FRESH = 30_000  # seeds of renders other than the tasks' own
-TRAINING_SCENES = 4096
+FRESH = 30_000  # seeds of renders, apart from the seeds of the tasks
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
-    parser.add_argument("--run", type=Path, default=Path("build/train2"), help="where stage `judge` has run")
-    parser.add_argument("--prompts", type=int, default=40, help="for each task")
+    parser.add_argument(
+        "--world", type=Path, default=Path("build/world2"), help="folder that scripts.build_dataset wrote"
+    )
+    parser.add_argument(
+        "--run", type=Path, default=Path("build/train2"), help="folder of a run whose stage `judge` is done"
+    )
+    parser.add_argument("--prompts", type=int, default=40, help="prompts of each task")
     parser.add_argument("--seeds", type=int, default=4, help="pictures for each prompt")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=3.0)
@@ -64,7 +65,7 @@ def main() -> int:
     overall: list[float] = []
     for task in chosen:
         scenes = task.scenes(options.prompts, nouns)
-        images = draw(pipe, scenes, options.seeds, fields, task.name)
+        images = draw(pipe, [plain(scene) for scene in scenes], options.seeds, fields, task.name, rows=16)
         images = resized(resized(images, OLD_PIXELS), PIXELS) if options.common else images
         line, score = row(judge, world, task, scenes, images)
         print(line, flush=True)
@@ -78,24 +79,6 @@ def main() -> int:
         if task.name == "place":
             print(likeness(judge, world, scenes, images), file=sys.stderr)
     return 0
-
-
-def draw(
-    pipe: TextToImagePipeline, scenes: list[Scene], seeds: int, fields: dict[str, Any], name: str
-) -> Float[Tensor, "b 3 h w"]:
-    """Pictures of range -1..1, `seeds` of each scene in a row."""
-    requests = [
-        GenerationRequest(prompt=plain(scene), seed=seed, **fields)
-        for scene in scenes
-        for seed in range(seeds)
-    ]
-    parts = [requests[start : start + 16] for start in range(0, len(requests), 16)]
-    images = [
-        np.asarray(result.image, np.float32) / 127.5 - 1
-        for part in track(parts, name, transient=True, console=Console(stderr=True))
-        for result in pipe(part)
-    ]
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
 def resized(images: Float[Tensor, "b 3 h w"], side: int) -> Float[Tensor, "b 3 s s"]:
@@ -119,22 +102,12 @@ def row(judge: Judge, world: World, task: Task, scenes: list[Scene], images: Ten
 
 @torch.no_grad()
 def likeness(judge: Judge, world: World, scenes: list[Scene], images: Float[Tensor, "b 3 h w"]) -> str:
-    """How like renders pictures of the same scenes are, and whether one of them is a copy."""
+    """Compares the pictures with renders of the same scenes: the Frechet distance of their features, and the
+    distance of pictures from the nearest training render, which is small if they are copies."""
     asked = [scene for scene in scenes for _ in range(len(images) // len(scenes))]
     fresh, other = (world.compose(asked, Random(FRESH + number)).images for number in (0, 1))
-    features = [judge(pictures).features.float() for pictures in (images, fresh, other)]
     seen = torch.cat([world.batch(10**8 + step, 64).images for step in range(TRAINING_SCENES // 64)])
-    nearest = [
-        torch.cdist(pictures.flatten(1), seen.flatten(1)).amin(1).median() / (3 * PIXELS * PIXELS) ** 0.5
-        for pictures in (images, fresh)
-    ]
-    drawn, renders = frechet(features[0], features[1]), frechet(features[2], features[1])
-    return (
-        f"\nFrechet distance to renders of the same prompts, in the judge's features: {drawn:.3f} "
-        f"(two sets of renders: {renders:.3f}).\n"
-        f"Nearest of {TRAINING_SCENES} training renders, root mean square of pixels in -1..1, median: "
-        f"{nearest[0]:.3f} (of a fresh render: {nearest[1]:.3f})."
-    )
+    return comparison(lambda pictures: judge(pictures).features.float(), images, fresh, other, seen)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from scripts.second.training.config import TWO_CORES
 from scripts.second.training.data import World
 from scripts.second.world.sampling import sample_scene
 from scripts.training.scoring.map_scores import best_threshold, by_grid, centred, masks_of, search
-from scripts.training.scoring.truth import Recorded
 
 SEED = 30_000
 
@@ -26,8 +25,15 @@ SEED = 30_000
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
-    parser.add_argument("--scenes", type=int, default=200, help="half to choose by, half to report on")
+    parser.add_argument(
+        "--world", type=Path, default=Path("build/world2"), help="folder that scripts.build_dataset wrote"
+    )
+    parser.add_argument(
+        "--scenes",
+        type=int,
+        default=200,
+        help="number of scenes: the aggregation is chosen on one half, the scores are reported on the other",
+    )
     parser.add_argument("--timesteps", type=int, nargs="+", default=[100, 250, 400, 550, 700])
     options = parser.parse_args()
     model = TextToImagePipeline.from_pretrained(options.model, device="cpu").model
@@ -48,7 +54,7 @@ def main() -> int:
     ways = {"a Gaussian in the middle": centred, plain.name: plain, best.name: best}
     print(f"| maps of | put together by | words | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 3)}")
     for kind in KINDS:
-        chosen, judged = (_of_kind(recorded, kind) for recorded in (validation, test))
+        chosen, judged = (recorded.of_kind(kind) for recorded in (validation, test))
         if not chosen.truths or not judged.truths:
             continue
         for name, way in ways.items():
@@ -56,10 +62,6 @@ def main() -> int:
             cells = row(judged, way(judged), threshold)
             print(f"| {kind} words | {name} | {len(judged.truths)} | {' | '.join(cells)} |")
     return 0
-
-
-def _of_kind(recorded: Recorded, kind: str) -> Recorded:
-    return recorded.part([i for i, truth in enumerate(recorded.truths) if truth.kind == kind])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Does a painted word go where it is painted? `python -m scripts.second.evaluate_painted --model DIR` draws
-things in random quarters, by a bias on their tokens alone, and has the judge look where they are."""
+"""Scores painted words: `python -m scripts.second.evaluate_painted --model DIR` draws things in random
+quarters of the picture, by a bias on their tokens alone, and has the judge check where they are."""
 
 import argparse
 import sys
@@ -33,7 +33,7 @@ SEED = 40_000
 
 @dataclass(frozen=True)
 class Request:
-    """A scene, its caption, and in which quarter (0 to 3, row by row) each thing is wanted."""
+    """A scene, its caption, and the quarter (0 to 3, row by row) in which each thing should be."""
 
     scene: Scene
     caption: Caption
@@ -43,8 +43,12 @@ class Request:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
-    parser.add_argument("--run", type=Path, default=Path("build/train2"), help="where stage `judge` has run")
+    parser.add_argument(
+        "--world", type=Path, default=Path("build/world2"), help="folder that scripts.build_dataset wrote"
+    )
+    parser.add_argument(
+        "--run", type=Path, default=Path("build/train2"), help="folder of a run whose stage `judge` is done"
+    )
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--things", type=int, default=2, choices=(1, 2, 3))
     options = parser.parse_args()
@@ -63,7 +67,7 @@ def main() -> int:
 
 
 def requests(count: int, things: int, nouns: int) -> list[Request]:
-    """The first `count`; always the same."""
+    """The first `count` requests; always the same."""
     kinds = {"single": float(things == 1), "pair": float(things == 2), "three": float(things == 3)}
     bare = dict.fromkeys(("related", "coloured", "material", "sized", "worn", "posed"), 0.0)
     mixture = Mixture(**kinds, **bare, studio=1.0, said=1.0, styles=(), nouns=nouns)
@@ -75,7 +79,7 @@ def requests(count: int, things: int, nouns: int) -> list[Request]:
 
 
 def region(quarter: int) -> Float[Tensor, "k k"]:
-    """1 in the quarter."""
+    """A mask that is 1 in the quarter and 0 elsewhere."""
     half = SIDE // 2
     found = torch.zeros(SIDE, SIDE)
     top, left = quarter // 2 * half, quarter % 2 * half
@@ -84,7 +88,8 @@ def region(quarter: int) -> Float[Tensor, "k k"]:
 
 
 def paint_of(text: TextSide, asked: list[Request], strength: float) -> Float[Tensor, "b k k m"]:
-    """`+strength` in a thing's quarter, `-strength` elsewhere, for its tokens."""
+    """The bias on the logits: for the tokens of each thing `+strength` in its quarter, `-strength`
+    elsewhere."""
     names = text.tokens([request.caption for request in asked]).names
     paint = torch.zeros(len(asked), SIDE, SIDE, names.shape[1])
     for row, request in enumerate(asked):
@@ -108,7 +113,7 @@ def draw(
 
 
 def shares(judge: Judge, images: Float[Tensor, "b 3 h w"], asked: list[Request]) -> tuple[float, float]:
-    """How many things the judge finds, and how many in their quarters."""
+    """The share of things that the judge finds, and the share that is in the right quarter."""
     named, placed, total = 0, 0, 0
     for picture, request in zip(judge.look(images), asked, strict=True):
         found = marks(picture, request)
@@ -119,7 +124,7 @@ def shares(judge: Judge, images: Float[Tensor, "b 3 h w"], asked: list[Request])
 
 
 def marks(picture: Seen, request: Request) -> list[bool | None]:
-    """Of each thing whether it is in its quarter; None where it is not found."""
+    """For each thing whether it is in its quarter; None for things that the judge does not find."""
     answers: list[bool | None] = []
     for thing, quarter in zip(request.scene.things, request.quarters, strict=True):
         found = seen(thing, picture.things)

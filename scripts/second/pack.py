@@ -18,9 +18,14 @@ MOST = 27 * 2**20  # bytes
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
     parser.add_argument(
-        "--run", type=Path, default=Path("build/train2"), help="where `vae` and `text` have run"
+        "--world", type=Path, default=Path("build/world2"), help="folder that scripts.build_dataset wrote"
+    )
+    parser.add_argument(
+        "--run",
+        type=Path,
+        default=Path("build/train2"),
+        help="folder of a run whose stages `vae` and `text` are done",
     )
     parser.add_argument("--out", type=Path, default=Path("build/data2"))
     options = parser.parse_args()

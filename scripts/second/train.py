@@ -28,14 +28,30 @@ LARGE_TILE = 256
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage", choices=(*STAGES, "export"))
-    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
-    parser.add_argument("--run", type=Path, default=Path("build/train2"), help="checkpoints, logs, samples")
-    parser.add_argument("--out", type=Path, default=Path("build/model2"), help="where `export` writes")
-    parser.add_argument("--average", default="average-0.9998", help="which average `export` takes")
-    parser.add_argument("--gpu", action="store_true", help="the larger net, as scripts.gpu.train trains it")
+    parser.add_argument(
+        "--world", type=Path, default=Path("build/world2"), help="folder that scripts.build_dataset wrote"
+    )
+    parser.add_argument(
+        "--run", type=Path, default=Path("build/train2"), help="folder for checkpoints, logs and samples"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/model2"), help="folder that `export` writes the model to"
+    )
+    parser.add_argument(
+        "--average",
+        default="average-0.9998",
+        help="the average of the weights that `export` writes, such as average-0.999",
+    )
+    parser.add_argument(
+        "--gpu", action="store_true", help="use the larger network that scripts.gpu.train trains"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--steps", type=int, help="another number of steps; goes on where it stopped")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        help="number of training steps; a stage that was stopped goes on from its checkpoint",
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     config = ONE_GPU if options.gpu else TWO_CORES

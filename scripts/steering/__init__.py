@@ -1,1 +1,1 @@
-"""What steering does, measured; and a model that is trained to follow it."""
+"""Measures steering, and trains a model that follows it better."""

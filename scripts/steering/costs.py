@@ -1,5 +1,5 @@
-"""What steering costs: `python -m scripts.steering.costs` times a step at SD1.5's size, with random weights,
-steered in each way and not at all, in turns."""
+"""Times a step at SD1.5's size with random weights, with each kind of steering and without, in turns:
+`python -m scripts.steering.costs`."""
 
 import argparse
 import sys
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def ways(unet: Any, side: int) -> dict[str, Callable[[], object]]:
-    """A step in each way."""
+    """A function that makes a step, for each kind of steering."""
     random = torch.Generator().manual_seed(0)
     x = torch.randn(1, 4, side, side, generator=random)
     context = torch.randn(1, TOKENS, unet.config.context_dim, generator=random)

@@ -1,5 +1,5 @@
-"""Whether a picked start is a better one: `python -m scripts.steering.evaluate_pick` draws with and without a
-choice, and has the judge look."""
+"""Measures whether picked starts are better: `python -m scripts.steering.evaluate_pick` draws with and
+without `pick`, and scores the pictures with the judge."""
 
 import argparse
 import sys
@@ -22,7 +22,10 @@ def main() -> int:
     parser.add_argument("--model", default="default")
     parser.add_argument("--prompts", type=int, default=40, help="for each task")
     parser.add_argument(
-        "--skip", type=int, default=40, help="prompts of each task that are left to those who tune"
+        "--skip",
+        type=int,
+        default=40,
+        help="first prompts of each task to leave out; the rule was tuned on them",
     )
     parser.add_argument("--pick", type=int, default=8)
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Attention as a painted training needs it: paint and regions of every row of a batch, with gradients."""
+"""Attention for training with paint: the paint and the regions of every row of a batch, with gradients."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ class PaintedAttention(AttentionRuntime):
     def attend_cross(
         self, site: str, q: Tensor, groups: Any, *, scale: float, grid: tuple[int, int], out_weight: Tensor
     ) -> Tensor:
-        """The contexts, all equally long, lie one behind the other."""
+        """The output of a site. The contexts of a row are equally long and follow each other in `groups`."""
         keys, values = (x.unflatten(2, (self.shares.shape[1], -1)).unbind(2) for x in groups[0].at(site))
         paint, shares = (F.adaptive_avg_pool2d(x, grid).flatten(2).mT for x in (self.paint, self.shares))
         scores = [q * scale @ k.mT for k in keys]

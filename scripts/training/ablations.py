@@ -1,4 +1,4 @@
-"""What decides the recipe of the denoiser: short runs from nothing that differ from the shipped recipe in one
+"""Ablations of the denoiser's recipe: short runs from random weights that differ from the recipe in one
 thing."""
 
 import json
@@ -28,7 +28,7 @@ UNTRAINED_TEXT = "text encoder not pretrained"
 TIMESTEPS = tuple(range(50, 1000, 100))
 RESULT = "result.json"
 SCENES, PICTURES = 128, 64
-POOL = PoolConfig(chunk=512, window=4)  # a short run has no use for more
+POOL = PoolConfig(chunk=512, window=4)  # enough scenes for a short run
 
 
 def _unet(**changes: object) -> Callable[[TrainConfig], TrainConfig]:
@@ -55,8 +55,8 @@ VARIANTS: dict[str, Callable[[TrainConfig], TrainConfig]] = {
     "twice the learning rate": _rate(2.0),
     "narrower, (48, 96, 192)": _unet(channels=(48, 96, 192)),
     "half the side first": _unet(small_first=0.5),
-    "relations not asked for": _unet(relation_weight=0.0),
-    "words' places not asked for": _unet(grounding_weight=0.0),
+    "relations not trained": _unet(relation_weight=0.0),
+    "words' places not trained": _unet(grounding_weight=0.0),
 }
 
 
@@ -93,7 +93,7 @@ def ablate(
 
 
 def results(run: Path) -> dict[str, dict[str, float]]:
-    """Of the variants measured so far, by any process."""
+    """Reads the results of all variants measured so far, by any process."""
     files = {name: _folder(run, name) / RESULT for name in VARIANTS}
     return {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
 
@@ -115,8 +115,9 @@ def _save_text(config: TrainConfig, tokenizer: Path, run: Path, folder: Path, *,
 def measured(
     parts: nn.ModuleDict, config: TrainConfig, world: World, vae: AutoencoderKL, text: TextSide, judge: Judge
 ) -> dict[str, float]:
-    """The loss on held-out scenes over even timesteps, alike for all variants; how much of it the caption
-    takes off; what the judge sees in pictures of coloured things: the thing in its colour, and the ground."""
+    """Measures the loss on held-out scenes over evenly spaced timesteps (the same for all variants), by which
+    share it grows without the caption, and how often the judge finds pictures of coloured things right: the
+    thing in its colour, and the ground."""
     batch = world.batch(HELD_OUT_STEP + 3, SCENES)
     latents, noising = vae.encode(batch.images).latent_dist.mean, scheduler(config)
     losses = []
@@ -129,8 +130,8 @@ def measured(
             predicted = parts["unet"](noising.add_noise(latents, noise, steps), steps, context)
             sums.append((predicted - noising.get_velocity(latents, noise, steps)).square().mean().item())
         losses.append(float(np.mean(sums)))
-    told, untold = losses
-    found = {"loss": told, "caption": untold / told - 1}
+    captioned, uncaptioned = losses
+    found = {"loss": captioned, "caption": uncaptioned / captioned - 1}
     task = TASKS[3]
     scenes = task.scenes(PICTURES)
     images = sample(parts, vae, text, noising, [plain(scene) for scene in scenes], num_steps=15)

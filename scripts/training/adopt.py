@@ -1,4 +1,4 @@
-"""From the folder that ships back to checkpoints: a run goes on where a published model stands."""
+"""Makes checkpoints of a published model's folder, so that a run goes on from its weights."""
 
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from scripts.training.tools import checkpoint
 def adopt(model: Path, run: Path) -> None:
     """Writes `clip.pt`, `vae.pt` and a `unet.pt` at step 0 with the weights of `model` into `run`.
 
-    Raises: FileExistsError where `run` has a checkpoint already: it is nobody's to overwrite.
+    Raises:
+        FileExistsError: `run` has a checkpoint already: it is not overwritten.
     """
     taken = [path for name in ("clip", "vae", "unet") if (path := run / f"{name}.pt").exists()]
     if taken:

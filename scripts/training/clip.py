@@ -30,7 +30,7 @@ HELD_OUT_STEP = 10**9
 
 
 class ImageTower(nn.Module):
-    """64x64 pictures to one vector that still knows where things are."""
+    """Encodes 64x64 pictures to one vector, which keeps where things are."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -44,7 +44,7 @@ class ImageTower(nn.Module):
 
 
 class Heads(nn.Module):
-    """What reads the embeddings during this stage alone."""
+    """Linear readers of the embeddings, used only in this stage."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -121,7 +121,7 @@ def _attribute_loss(
 
 
 def changed(scene: Scene, rng: np.random.Generator) -> Scene:
-    """The scene with one thing different, never a held-out one."""
+    """The scene with one thing different; the result is never a held-out scene."""
     while True:
         other = _change(scene, rng)
         if other != scene and not is_held_out(other):

@@ -1,4 +1,4 @@
-"""Everything that made the shipped model, as one value."""
+"""The configuration that the shipped model was trained with."""
 
 from dataclasses import dataclass, field
 
@@ -7,8 +7,8 @@ from scripts.world.scene import Mixture
 
 @dataclass(frozen=True, kw_only=True)
 class StageConfig:
-    """`steps` of `batch` scenes; the learning rate is even, then falls linearly over the last `decay` of
-    the steps. `muon` has hidden matrices learned by Muon, the rest by AdamW."""
+    """One stage: `steps` of `batch` scenes. The learning rate is constant, then falls linearly over the last
+    `decay` of the steps. With `muon` hidden matrices are trained by Muon, the rest by AdamW."""
 
     steps: int
     batch: int
@@ -19,7 +19,7 @@ class StageConfig:
     muon: bool = False
 
     def rate(self, step: int) -> float:
-        """The learning rate of this step."""
+        """The learning rate at this step."""
         falling = max(1.0, self.decay * self.steps)
         return self.learning_rate * min(
             1.0, (step + 1) / self.warmup, max(0.0, (self.steps - step) / falling)
@@ -28,7 +28,7 @@ class StageConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig:
-    """The text encoder, and the contrastive training that comes first."""
+    """The text encoder, and its contrastive pretraining."""
 
     width: int = 256
     layers: int = 2
@@ -38,8 +38,8 @@ class TextConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VaeConfig:
-    """The autoencoder: a quarter of the side, `latent_channels` channels, normalised over `measured`
-    scenes."""
+    """The autoencoder, whose latents have a quarter of the side and `latent_channels` channels, normalised
+    over `measured` scenes."""
 
     channels: tuple[int, ...] = (32, 64, 128)
     latent_channels: int = 4
@@ -55,8 +55,8 @@ class VaeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolConfig:
-    """Latents in stock: `window` chunks of `chunk` scenes, each scene used about `uses` times; `encode` at
-    once."""
+    """The pool of latents: `window` chunks of `chunk` scenes, each scene used about `uses` times; `encode`
+    scenes are encoded at once."""
 
     chunk: int = 1024
     window: int = 8
@@ -93,7 +93,7 @@ class UNetStageConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """The shipped model."""
+    """The configuration of all stages of the shipped model."""
 
     seed: int = 0
     mixture: Mixture = field(default_factory=Mixture)

@@ -1,5 +1,5 @@
-"""Batches of scenes, each a function of (seed, step) alone, so that a resumed run sees what it would have
-seen."""
+"""Batches of scenes, each a function of (seed, step) alone, so that a resumed run sees the same scenes as one
+that never stopped."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +25,13 @@ class Sketch:
 
 @dataclass(frozen=True)
 class Batch(Sketch):
-    """`pictures.images` are in 0..1."""
+    """Scenes and their pictures; `pictures.images` are in 0..1."""
 
     pictures: Pictures
 
     @property
     def images(self) -> Float[Tensor, "b 3 h w"]:
-        """-1..1, as the autoencoder wants them."""
+        """The pictures in -1..1, as the autoencoder expects them."""
         return self.pictures.images * 2 - 1
 
 
@@ -43,7 +43,7 @@ def sketch(scenes: list[Scene], rng: np.random.Generator) -> Sketch:
 
 @dataclass(frozen=True)
 class Sketches:
-    """An endless row of sketches, `size` scenes each: the part of the work that worker processes can do."""
+    """An endless sequence of sketches of `size` scenes, which worker processes can prepare."""
 
     mixture: Mixture
     seed: int
@@ -55,7 +55,7 @@ class Sketches:
 
 
 class World:
-    """Draws batches; `device` is where the pixels are."""
+    """Draws batches; the pixels are computed and kept on `device`."""
 
     def __init__(self, folder: Path, mixture: Mixture, seed: int, device: str = "cpu"):
         self.atlas = Atlas(load_tiles(folder), device)

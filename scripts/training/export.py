@@ -1,4 +1,4 @@
-"""From checkpoints to the folder that ships: diffusers' layout, float16, licences, vocabulary, card."""
+"""Exports checkpoints to the model's folder: diffusers' layout, float16, licences, vocabulary, card."""
 
 import json
 import shutil
@@ -23,16 +23,17 @@ def export(config: TrainConfig, world: World, tokenizer_folder: Path, run: Path,
     """Writes the averaged weights of the last checkpoint to `out`; the folder changes by renames, whole
     or not.
 
-    Raises: FileNotFoundError where a stage has not run.
+    Raises:
+        FileNotFoundError: a stage has not run.
     """
     state = checkpoint.load(run / "unet.pt")
     if state is None:
         raise FileNotFoundError(f"{run / 'unet.pt'} does not exist; make it with stage `unet`")
     averaged = state["modules"]["averaged"]
     unet = UNet2DConditionModel.from_config(unet_config(config))
-    unet.load_state_dict(_part(averaged, "module.unet."))
+    unet.load_state_dict(weights_of(averaged, "module.unet."))
     text = TextSide(config, tokenizer_folder)
-    text.encoder.load_state_dict(_part(averaged, "module.encoder."))
+    text.encoder.load_state_dict(weights_of(averaged, "module.encoder."))
     vae: AutoencoderKL = trained_vae(config, world, run)
     pipeline = StableDiffusionPipeline(
         vae=vae,
@@ -47,7 +48,7 @@ def export(config: TrainConfig, world: World, tokenizer_folder: Path, run: Path,
     fresh = out.with_name(f".{out.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     pipeline.to(dtype=torch.float16).save_pretrained(fresh, safe_serialization=True)
-    # The weights are float16 to be small. Nobody asks for them so: transformers loads an encoder in the dtype
+    # The weights are float16 to be small, but loaded in float32: transformers loads an encoder in the dtype
     # of its config, diffusers the other parts in float32, and both must agree.
     path = fresh / "text_encoder" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
@@ -58,11 +59,11 @@ def export(config: TrainConfig, world: World, tokenizer_folder: Path, run: Path,
     (fresh / "vocabulary.json").write_text(json.dumps(words_of(config), indent=1, ensure_ascii=False) + "\n")
     for path in fresh.rglob("*.safetensors"):
         path.chmod(0o644)
-    _replace(fresh, out)
+    replace_folder(fresh, out)
 
 
 def words_of(config: TrainConfig) -> dict:
-    """The words that the model was trained on, by what they are for."""
+    """The words that the model was trained on, by kind."""
     groups = {
         "nouns": {noun.word: noun.plural for noun in vocabulary.NOUNS},
         "colours": list(vocabulary.COLOURS),
@@ -73,7 +74,8 @@ def words_of(config: TrainConfig) -> dict:
         "styles": list(config.mixture.styles),
     }
     named = {word for words in groups.values() for phrase in words for word in phrase.split()}
-    silent = {"grey", "some", *vocabulary.STYLES} | _plurals()  # the tokenizer's, but never in a caption
+    # Words of the tokenizer that no caption contains.
+    silent = {"grey", "some", *vocabulary.STYLES} | _plurals()
     return groups | {"others": [word for word in every_word() if word not in named | silent]}
 
 
@@ -81,11 +83,13 @@ def _plurals() -> set[str]:
     return {noun.plural for noun in vocabulary.NOUNS}
 
 
-def _part(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def weights_of(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The part of a state dict whose names begin with `prefix`, which is taken off."""
     return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
 
-def _replace(fresh: Path, out: Path) -> None:
+def replace_folder(fresh: Path, out: Path) -> None:
+    """Puts `fresh` in the place of `out` by renames."""
     old = out.with_name(f".{out.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():

@@ -14,13 +14,13 @@ from limelight.attention.recording.effective import probabilities
 from scripts.training.data import Batch
 from scripts.training.text import TextSide
 
-SIDE = 16  # positions a side of the grid whose maps are asked
-GROUND = 2  # which mask is the ground's; 0 and 1 are the first and the second thing's
+SIDE = 16  # positions a side of the grid whose maps are kept
+GROUND = 2  # index of the ground's mask; 0 and 1 are the first and the second thing
 NOTHING = -1
 
 
 def masks(batch: Batch) -> Float[Tensor, "b 3 h w"]:
-    """How much of each position of the grid shows the first thing, the second, and the ground."""
+    """The share of each position of the grid that shows the first thing, the second, and the ground."""
     slots = F.adaptive_avg_pool2d(batch.pictures.masks, SIDE)
     counts = torch.tensor([scene.things[0].count for scene in batch.scenes], device=slots.device)
     is_first = torch.arange(slots.shape[1], device=slots.device) < counts[:, None]
@@ -63,12 +63,12 @@ class Maps:
             self.sites.append(heads.unflatten(0, q.shape[:2]).mean(1))
 
     def record_self(self, site, q, k, *, scale, grid) -> None:  # type: ignore[no-untyped-def]
-        """What positions see of each other is not asked."""
+        """Self-attention is not recorded."""
 
     def loss(self, answers: Int[Tensor, "b m"], truth: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
-        """How far a word's map (mean over heads and sites) is from the mask of what it names, both as
-        distributions over positions: the Kullback-Leibler divergence, mean over words. 0 where no word names
-        anything or no site has this grid."""
+        """The Kullback-Leibler divergence of a word's map (mean over heads and sites) from the mask of what
+        it names, both as distributions over positions; the mean over words. 0 if no word names anything or no
+        site has this grid."""
         rows, tokens = torch.nonzero(answers != NOTHING, as_tuple=True)
         if not len(rows) or not self.sites:
             return truth.new_zeros(())

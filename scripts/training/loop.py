@@ -1,5 +1,5 @@
-"""The loop that all stages share: steps with a falling rate, a log, checkpoints, samples; stops and goes
-on anywhere."""
+"""The loop that all stages share: steps with a learning-rate schedule, a log, checkpoints, samples. It can be
+stopped and resumed anywhere."""
 
 import signal
 import threading
@@ -58,7 +58,8 @@ def run(
 @contextmanager
 def _stopping() -> Iterator[threading.Event]:
     stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+    # Only the main thread may set signal handlers.
+    if threading.current_thread() is not threading.main_thread():
         yield stop
         return
     before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
@@ -140,7 +141,7 @@ def _resume(stage: Stage, optimizers: list[torch.optim.Optimizer], path: Path) -
     state = checkpoint.load(path)
     if state is None:
         return 0
-    if state["optimizers"] is not None:  # a run that begins from published weights has none
+    if state["optimizers"] is not None:  # a run that begins from published weights has no optimizer state
         for optimizer, known in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(known)
     for name, module in stage.modules.items():

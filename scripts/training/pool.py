@@ -1,4 +1,5 @@
-"""Latents of scenes, made once and used a few times: the denoiser never waits for the composer."""
+"""A pool of latents: scenes are encoded once and used a few times, so that the denoiser never waits for the
+composer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -20,7 +21,7 @@ from scripts.training.tools.precision import mixed
 
 @dataclass(frozen=True)
 class Chunk:
-    """Scenes as the denoiser sees them."""
+    """Scenes as the denoiser sees them: latents and token ids."""
 
     mean: Float[Tensor, "n c h w"]
     std: Float[Tensor, "n c h w"]
@@ -38,7 +39,8 @@ class Chunk:
 
 
 class LatentPool:
-    """A window over an endless row of chunks; what step `s` draws depends on `s` and the world's seed alone.
+    """A sliding window over an endless sequence of chunks. A step's batch depends only on its number and the
+    world's seed.
 
     Args:
         workers: processes that sketch scenes ahead; painting and encoding stay on the world's device.
@@ -52,7 +54,7 @@ class LatentPool:
         self.newest = -1
 
     def draw(self, step: int, size: int) -> tuple[Float[Tensor, "b c h w"], Chunk]:
-        """Latents of a training batch and the scenes that they are of; steps may only go up."""
+        """Latents of a training batch and the scenes that they show; step numbers must not decrease."""
         chunk, window = self.config.chunk, self.config.window
         self._slide(window - 1 + step * size // (chunk * self.config.uses))
         device = self.world.device

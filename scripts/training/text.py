@@ -1,4 +1,4 @@
-"""The text side: CLIP's text model on the world's tokenizer, and where the nouns of a caption are."""
+"""CLIP's text model with the tokenizer of this world, and the positions of the nouns in a caption."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUNS
 
 
 class Words:
-    """Words of one kind, each with its index, to be found among tokens."""
+    """Words of one kind, each with an index, that can be found among tokens."""
 
     def __init__(self, pieces: list[tuple[list[int], int]]):
         self._pieces = pieces
 
     def find(self, tokens: list[int]) -> list[tuple[slice, int]]:
-        """(its tokens, its index) of every such word, in order."""
+        """(tokens of the word, index of the word) for every such word in the ids, in order."""
         hits = {}
         for pieces, index in self._pieces:
             for start in range(len(tokens) - len(pieces) + 1):
@@ -28,7 +28,7 @@ class Words:
 
 
 class TextSide:
-    """Tokenizer and encoder, padded as diffusers pads."""
+    """Tokenizer and text encoder; captions are padded as in diffusers."""
 
     def __init__(self, config: TrainConfig, tokenizer_folder: Path, device: str = "cpu"):
         self.tokenizer = CLIPTokenizer.from_pretrained(tokenizer_folder)
@@ -68,7 +68,7 @@ class TextSide:
         return rows.input_ids.to(self.device)
 
     def noun_positions(self, ids: Int[Tensor, "b m"]) -> list[list[tuple[int, int]]]:
-        """For every caption (position of a noun's last token, index of the noun), in order."""
+        """For every caption a list of (position of a noun's last token, index of the noun), in order."""
         return [[(span.stop - 1, noun) for span, noun in self.nouns.find(row)] for row in ids.tolist()]
 
     def encode(self, captions: list[str]) -> Tensor:

@@ -1,7 +1,7 @@
-"""Stage `unet`: the denoiser learns v of latents under captions (Salimans and Ho 2022), the text encoder
-goes along."""
+"""Stage `unet`: trains the denoiser to predict v of latents under captions (Salimans and Ho 2022), and the
+text encoder with it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +67,7 @@ SHOWN = (
 
 
 def unet_config(config: TrainConfig) -> dict:
-    """The denoiser's config in diffusers' words."""
+    """The denoiser's config, with diffusers' keys."""
     levels = len(config.unet.channels)
     return {
         "_class_name": "UNet2DConditionModel",
@@ -85,7 +85,8 @@ def unet_config(config: TrainConfig) -> dict:
 
 
 def scheduler(config: TrainConfig) -> DDIMScheduler:
-    """The noise schedule: its end is noise alone for a whole flat picture too, so grounds take any colour."""
+    """The noise schedule. It ends in pure noise even for a flat picture, so that grounds can take any
+    colour."""
     return DDIMScheduler(
         num_train_timesteps=1000,
         beta_schedule="linear",
@@ -110,7 +111,8 @@ def unet_stage(
     workers: int = 0,
     compiled: bool = False,
 ) -> Stage:
-    """Every one of `size` processes takes its share of the batch and its own scenes (`world`) and noise."""
+    """The stage in one of `size` processes. Each has its share of the batch, its own scenes (`world`) and its
+    own noise."""
     torch.manual_seed(config.seed)
     vae = trained_vae(config, world, run)
     text = TextSide(config, tokenizer_folder, world.device)
@@ -131,7 +133,7 @@ def unet_stage(
     def loss_of(
         step: int, latents: Tensor, ids: Tensor, parts: nn.ModuleDict
     ) -> tuple[Tensor, Tensor, Tensor, Maps]:
-        """The denoiser's loss, the context, whose caption was dropped, and the maps."""
+        """Returns the denoiser's loss, the context, a mask of dropped captions, and the maps."""
         rng = np.random.default_rng([world.seed, 3, step])
         timesteps = torch.from_numpy(_timesteps(rng, len(latents), *config.unet.timesteps)).to(world.device)
         generator = torch.Generator(world.device).manual_seed(2**40 + step * size + rank)
@@ -188,8 +190,8 @@ def unet_stage(
 
 
 def loss_weights(noising: DDIMScheduler, min_snr: float | None) -> Float[Tensor, " t"]:
-    """How much the error of v counts at each timestep: alike, or min(SNR, `min_snr`) / (SNR + 1) (Hang et al.
-    2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy")."""
+    """The weight of the error of v at each timestep: 1 everywhere, or min(SNR, `min_snr`) / (SNR + 1) (Hang
+    et al. 2023, "Efficient Diffusion Training via Min-SNR Weighting Strategy")."""
     kept = noising.alphas_cumprod
     if min_snr is None:
         return torch.ones_like(kept)
@@ -238,7 +240,7 @@ def sample(
     guidance: float = 3.0,
     seed: int = 0,
 ) -> Float[Tensor, "b 3 h w"]:
-    """Pictures in 0..1, one a prompt, by DDIM with classifier-free guidance (Ho and Salimans 2022)."""
+    """Pictures in 0..1, one for each prompt, by DDIM with classifier-free guidance (Ho and Salimans 2022)."""
     steps.set_timesteps(num_steps)
     context = parts["encoder"](text.ids([""] * len(prompts) + prompts)).last_hidden_state
     channels, side = vae.config.latent_channels, PIXELS // 4
@@ -247,15 +249,12 @@ def sample(
         for index in range(len(prompts))
     ]
     x = torch.stack(rows).to(text.device)
-    for timestep in _progress(steps):
+    for timestep in steps.timesteps:
         with mixed(text.device):
             both = parts["unet"](
                 torch.cat([x, x]), timestep.expand(2 * len(x)).to(text.device), context
             ).float()
-        plain, told = both.chunk(2)
-        x = steps.step(plain + guidance * (told - plain), timestep, x).prev_sample
+        unconditional, conditional = both.chunk(2)
+        guided = unconditional + guidance * (conditional - unconditional)
+        x = steps.step(guided, timestep, x).prev_sample
     return (vae.decode(x).sample / 2 + 0.5).clamp(0, 1)
-
-
-def _progress(steps: DDIMScheduler) -> Iterator[Tensor]:
-    yield from steps.timesteps

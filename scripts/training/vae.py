@@ -1,4 +1,4 @@
-"""Stage `vae`: pictures of 64x64 to latents of 16x16 and back."""
+"""Stage `vae`: trains an autoencoder from pictures of 64x64 to latents of 16x16."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ HELD_OUT_STEP = 10**9
 
 
 def build_vae(config: TrainConfig) -> AutoencoderKL:
-    """A new autoencoder; each level halves the side, but for the last."""
+    """A new autoencoder; each level but the last halves the side."""
     levels = len(config.vae.channels)
     return AutoencoderKL(
         in_channels=3,
@@ -64,8 +64,8 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
 
 
 def decoder_stage(config: TrainConfig, world: World, vae: AutoencoderKL, folder: Path) -> Stage:
-    """The decoder alone goes on, under latents that are a little off, as a denoiser's are; what latents mean
-    stays, so a denoiser can be trained at the same time.
+    """Trains the decoder alone, on slightly noised latents such as a denoiser makes. The encoder and the
+    meaning of latents stay, so a denoiser can be trained at the same time.
 
     Args:
         vae: as `trained_vae` makes it.
@@ -97,7 +97,7 @@ def decoder_stage(config: TrainConfig, world: World, vae: AutoencoderKL, folder:
 
 
 def _errors(config: TrainConfig, wrong: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor]:
-    """The mean square, and what keeps outlines crisp."""
+    """The mean squared error and the error of edges."""
     crisp = config.vae.l1_weight * wrong.abs().mean() + config.vae.edge_weight * edges(wrong)
     return wrong.square().mean(), crisp
 
@@ -117,12 +117,12 @@ def _report(vae: AutoencoderKL, world: World, grid: Path) -> dict[str, float]:
 
 
 def edges(difference: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
-    """The mean error of neighbouring pixels' differences: keeps outlines crisp."""
+    """The mean error of the differences between neighbouring pixels: keeps outlines sharp."""
     across = (difference[..., 1:] - difference[..., :-1]).abs().mean()
     return across + (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
 
 
 def psnr(decoded: Float[Tensor, "b c h w"], images: Float[Tensor, "b c h w"]) -> float:
-    """Decibels over the whole batch, for pictures of range -1..1."""
+    """Peak signal-to-noise ratio in decibels over the whole batch, for pictures of range -1..1."""
     error = ((decoded.clamp(-1, 1) - images) / 2).square().mean()
     return (-10 * error.log10()).item()

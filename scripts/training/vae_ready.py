@@ -16,10 +16,11 @@ from scripts.world.scene import sample_scene
 
 
 def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
-    """The result of stage `vae`, its latents normalised by its own 1x1 convolutions: `scaling_factor` is 1;
-    where stage `decoder` has run, its result.
+    """The autoencoder of stage `vae`, or of stage `decoder` if it has run, whose own 1x1 convolutions
+    normalise its latents, so that `scaling_factor` is 1.
 
-    Raises: FileNotFoundError where stage `vae` has not run.
+    Raises:
+        FileNotFoundError: stage `vae` has not run.
     """
     decoder, state = (checkpoint.load(run / f"{name}.pt") for name in ("decoder", "vae"))
     if state is None:
@@ -30,7 +31,8 @@ def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
     vae.to(world.device).eval().requires_grad_(False)
     if decoder is not None:
         return vae
-    rng = np.random.default_rng([config.seed, HELD_OUT_STEP])  # not the world's seed: that differs by process
+    # The world's seed would differ between processes.
+    rng = np.random.default_rng([config.seed, HELD_OUT_STEP])
     scenes = [sample_scene(rng, config.mixture) for _ in range(config.vae.measured)]
     latents = vae.encode(world.compose(scenes, rng).images).latent_dist.mean
     normalise(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))

@@ -63,9 +63,13 @@ COMMANDS = (
         command="accelerate launch", skipped="needs several GPUs; tests/pipeline/batch/test_processes.py"
     ),
     Expected(command="torchrun", skipped="needs several GPUs; tests/pipeline/batch/test_processes.py"),
+    Expected(
+        command=r"python -m scripts\.gpu\.check --dry-run",
+        skipped="goes on for four minutes; tests/scripts/gpu/test_dry_run.py",
+    ),
     Expected(command=r"python -m scripts\.gpu", skipped="needs a GPU; tests/scripts/gpu/test_dry_run.py"),
 )
-# The programs of pages: what a reader has before, and what is printed.
+# Lines that a page's programs need before them: what a reader has by then.
 _MODELS = "fragments that need a model of one's own; tests/attention/adapters"
 BEFORE = {
     "docs/python.md": "import torch\nq = k = v = torch.randn(1, 8, 16, 40)\n",

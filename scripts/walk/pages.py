@@ -1,4 +1,4 @@
-"""What the pages print for a reader to type: commands of shells, and programs."""
+"""Collects the shell commands and programs that the documentation prints for a reader to type."""
 
 import json
 import re

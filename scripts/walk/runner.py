@@ -1,4 +1,4 @@
-"""Runs what the documentation prints, in a clone of its own, as somebody who has just arrived."""
+"""Runs the commands of the documentation in a new clone, as a newcomer does."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _ADDRESS = re.compile(r"Limelight is at (http://\S+)")
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """What became of a command: `fault` is empty where all was as expected."""
+    """The outcome of a command; `fault` is empty if it did what was expected."""
 
     printed: Printed
     seconds: float
@@ -31,13 +31,13 @@ class Walked:
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """What a newcomer's shell has: nothing but a home, a path and a language."""
+    """The environment of a newcomer's shell: a home, a path and a language."""
     home.mkdir(parents=True, exist_ok=True)
     return {name: value for name in KEPT if (value := os.environ.get(name))} | {"HOME": str(home)}
 
 
 def supply(clone: Path) -> None:
-    """The files that pages take for the reader's own; the picture that was drawn first among them."""
+    """Adds the files that pages expect a reader to have; pictures are copies of the first one drawn."""
     from PIL import Image
 
     first = next((clone / "outputs").glob("*.png"))

@@ -1,4 +1,4 @@
-"""Captions of scenes in many words, and the way back from a caption to its scene."""
+"""Captions of scenes in varied words, and scenes from captions."""
 
 import re
 
@@ -90,9 +90,10 @@ def _phrase(thing: Thing, rng: np.random.Generator, style: str | None) -> str:
 
 
 def parse(caption: str) -> Scene:
-    """The scene that a caption describes; words it does not know are passed over.
+    """The scene that a caption describes; unknown words are ignored.
 
-    Raises: ValueError when no noun of the world is in it.
+    Raises:
+        ValueError: the caption contains no noun of the world.
     """
     words = re.findall(r"[a-z0-9]+", caption.lower())
     style = next((word for word in words if word in STYLES), "3d")

@@ -1,5 +1,5 @@
-"""Scenes to pixels, many at once, on any device: every thing is a gather from one atlas of all tiles in
-all sizes."""
+"""Composes scenes as pixels, many at once, on any device: every thing is gathered from an atlas of all tiles
+in all sizes."""
 
 from dataclasses import dataclass, fields
 
@@ -25,8 +25,7 @@ GROUNDS = np.array([*BACKGROUNDS.values()], np.float32) / 255
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where everything of a batch of scenes stands. Slots that are empty have noun -1; colour -1 is the
-    art's own."""
+    """Where everything of a batch of scenes stands. Empty slots have noun -1; colour -1 is the art's own."""
 
     noun: Int[Tensor, "b k"]
     colour: Int[Tensor, "b k"]
@@ -42,8 +41,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class Pictures:
-    """`images` in 0..1; `masks[:, k]` how much of each pixel shows the thing in slot k; `tinted` its
-    coloured part."""
+    """`images` in 0..1; `masks[:, k]`: the share of each pixel that shows the thing in slot k; `tinted`: the
+    share that shows its coloured part."""
 
     images: Float[Tensor, "b 3 h w"]
     masks: Float[Tensor, "b k h w"]
@@ -111,7 +110,7 @@ def _shrink(layers: np.ndarray, size: int) -> np.ndarray:
 
 
 def arrange(scenes: list[Scene], rng: np.random.Generator) -> Layout:
-    """Sizes and places for everything, true to what each scene says."""
+    """Sizes and places of all things, which fulfil what each scene says."""
     shape = (len(scenes), MAX_THINGS)
     noun, colour, size, x, y = (np.full(shape, fill, np.int64) for fill in (-1, -1, 0, 0, 0))
     ground = np.zeros((len(scenes), 3), np.float32)
@@ -166,7 +165,7 @@ def _pair_places(scene: Scene, rng: np.random.Generator) -> list[tuple[int, int,
 
 
 def _cells(most: int, rng: np.random.Generator) -> int:
-    """A whole number of cells, up to `most` pixels to either side."""
+    """A whole number of cells as an offset, at most `most` pixels in either direction."""
     return CELL * int(rng.integers(-(most // CELL), most // CELL + 1))
 
 

@@ -1,4 +1,4 @@
-"""What a scene says: its things, how they stand to each other, the ground, the style. No pixels, no words."""
+"""Scenes: their things, the relation of the things, the ground, the style. No pixels, no words."""
 
 from dataclasses import dataclass, replace
 
@@ -29,7 +29,8 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """`relation` holds between the first and the second thing; `background` is None where nobody says it."""
+    """`relation` holds between the first and the second thing; `background` is None if the caption does not
+    name it."""
 
     things: tuple[Thing, ...]
     relation: str | None = None
@@ -39,8 +40,8 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """How often each kind of scene comes up; the rest of `single` and `pair` are counts of one noun. Of the
-    pairs `related` say how they stand."""
+    """How often each kind of scene appears. The scenes that are neither `single` nor `pair` show several
+    equal things; `related` is the share of pairs with a relation."""
 
     single: float = 0.54
     pair: float = 0.34
@@ -53,12 +54,12 @@ class Mixture:
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """Words of the styles that come up, the one that needs no word first."""
+        """The styles that appear, the one that needs no word first."""
         return ("3d", "flat") if self.flat else ("3d",)
 
 
 def sample_scene(rng: np.random.Generator, mixture: Mixture) -> Scene:
-    """One scene; nothing held out appears in it, or with `mixture.held_out` something always does."""
+    """A random scene without held-out combinations; with `mixture.held_out` only scenes that have one."""
     while True:
         scene = _draw(rng, mixture)
         if is_held_out(scene) == mixture.held_out:
@@ -66,7 +67,7 @@ def sample_scene(rng: np.random.Generator, mixture: Mixture) -> Scene:
 
 
 def is_held_out(scene: Scene) -> bool:
-    """Whether the scene shows a pair of nouns or a noun in a colour that training never shows."""
+    """Whether the scene shows a pair of nouns or a noun in a colour that is held out from training."""
     coloured = any(thing.colour and colour_is_held_out(thing.noun, thing.colour) for thing in scene.things)
     return coloured or (
         len(scene.things) == 2 and pair_is_held_out(scene.things[0].noun, scene.things[1].noun)

@@ -1,5 +1,4 @@
-"""The packages that the world is made of: pinned, fetched through the machine's own clients, verified,
-read."""
+"""The packages that the world's art comes from: pinned, fetched through npm and pip, verified, read."""
 
 import base64
 import hashlib
@@ -13,7 +12,7 @@ from pathlib import Path
 
 
 class IntegrityError(RuntimeError):
-    """A package is not the one that is pinned."""
+    """A package's content is not the pinned one."""
 
 
 class FetchError(RuntimeError):
@@ -92,8 +91,12 @@ PACKAGES = (FLUENT_3D, FLUENT_FLAT, NOTO, TWEMOJI, UNICODE_NAMES, CLIP_MERGES)
 
 
 def verify(package: Package, archive: Path) -> None:
-    """Raises: IntegrityError unless the archive's sha512 is the pinned one; says package, expected and
-    found."""
+    """Checks the archive's sha512.
+
+    Raises:
+        IntegrityError: it is not the pinned one; the message has the package, the expected and the found
+            hash.
+    """
     found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != package.integrity:
         raise IntegrityError(
@@ -102,11 +105,13 @@ def verify(package: Package, archive: Path) -> None:
 
 
 def fetch(package: Package, folder: Path) -> Path:
-    """The verified archive of a package, from `folder` when it is there already, else through npm or pip.
+    """The verified archive of a package, from `folder` if it is there already, else fetched with npm or pip.
 
     The archive enters `folder` only after it is verified, by a rename.
 
-    Raises: IntegrityError for another content, FetchError when the client fails or gives no single file.
+    Raises:
+        IntegrityError: the content is not the pinned one.
+        FetchError: the client fails or does not give exactly one file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / f"{package.stem}.{'tgz' if package.client == 'npm' else 'whl'}"
@@ -141,7 +146,7 @@ def _download(command: Sequence[str], package: Package, folder: Path) -> None:
 
 
 def read_json(archive: Path, member: str) -> dict:
-    """One JSON file out of an npm archive."""
+    """Reads one JSON file of an npm archive."""
     with tarfile.open(archive) as tar:
         stream = tar.extractfile(member)
         if stream is None:

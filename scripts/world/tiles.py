@@ -1,4 +1,4 @@
-"""Square pictures of every noun in every style, on a transparent ground."""
+"""Square pictures of every noun in every style, on a transparent background."""
 
 import io
 import json
@@ -94,7 +94,7 @@ def _centred(picture: Image.Image) -> np.ndarray:
 
 
 def save_tiles(tiles: np.ndarray, folder: Path) -> Path:
-    """Writes `tiles.npz` with the words it was made for, whole or not at all."""
+    """Writes `tiles.npz`, with the words that it was made for, by a rename, so that it is whole or absent."""
     path = folder / "tiles.npz"
     temporary = folder / ".tiles.tmp.npz"
     words = json.dumps({"nouns": [noun.word for noun in NOUNS], "styles": list(STYLES)})
@@ -104,7 +104,11 @@ def save_tiles(tiles: np.ndarray, folder: Path) -> Path:
 
 
 def load_tiles(folder: Path) -> np.ndarray:
-    """Raises: MissingArt where the file is missing or made for another vocabulary, with the remedy."""
+    """Reads `tiles.npz`: uint8 (styles, nouns, 128, 128, 4).
+
+    Raises:
+        MissingArt: the file is missing or made for another vocabulary; the message says how to make it.
+    """
     path = folder / "tiles.npz"
     if not path.exists():
         raise MissingArt(f"{path} does not exist; make it with `python -m scripts.build_dataset`")

@@ -1,5 +1,5 @@
-"""Which part of a tile takes a colour word, and how: shading stays, eyes, leaves and outlines keep their
-own colour."""
+"""Tinting: which part of a tile takes a colour. Shading stays; eyes, leaves and outlines keep their own
+colour."""
 
 import numpy as np
 
@@ -27,8 +27,8 @@ def tint_layers(tile: np.ndarray, whole: bool = False) -> np.ndarray:
 
 
 def _weight(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """0..1 per pixel: near the tile's main hue; where no hue covers a third of it, everything that is not
-    dark."""
+    """The weight of the tint for each pixel, 0..1: high near the tile's main hue, or, if no hue covers a
+    third of the tile, everywhere but in dark pixels."""
     high, low = rgb.max(-1), rgb.min(-1)
     saturation = (high - low) / np.maximum(high, 1e-3)
     hue = _hue(rgb)

@@ -1,4 +1,4 @@
-"""CLIP's tokenizer with fewer words: the most frequent merges and all that the world's words need."""
+"""CLIP's tokenizer with fewer words: the most frequent merges, and the merges that the world's words need."""
 
 import gzip
 import itertools
@@ -21,8 +21,7 @@ def read_merges(wheel: Path) -> list[tuple[str, str]]:
 
 
 def byte_alphabet() -> list[str]:
-    """The 256 printable characters that stand for bytes, in CLIP's order. Source: GPT-2's
-    bytes_to_unicode."""
+    """The 256 printable characters that stand for bytes, in CLIP's order (GPT-2's bytes_to_unicode)."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     rest = [byte for byte in range(256) if byte not in printable]
     return [chr(byte) for byte in printable] + [chr(256 + index) for index in range(len(rest))]

@@ -1,5 +1,4 @@
-"""The words of the world: what it can draw, in which colours, on which grounds, and what is kept back for
-tests."""
+"""The words of the world: nouns, colours, grounds, and which combinations are held out from training."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,7 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Noun:
-    """One thing: the word, its emoji, the colour word that its art already has (None: no single one).
+    """A noun: the word, its emoji, and the colour word that its art already has (None if it has no single
+    colour).
 
     `whole`: a colour word colours all of it, not only the parts of its main hue.
     """

@@ -67,7 +67,7 @@ def test_generate_draws_a_picture_with_its_record(drawn: Path) -> None:
     assert read_record(drawn)["request"]["seed"] == 7
 
 
-def test_another_vae_is_drawn_with_and_refused_where_there_is_none(drawn: Path) -> None:
+def test_another_vae_decodes_the_picture_and_a_missing_file_is_refused(drawn: Path) -> None:
     asked = ("generate", "a red apple", "--seed", "7", "--steps", "4", "--vae")
     own = ROOT / "pipeline" / "default_model" / "vae"
     run = limelight(*asked, str(own), "-o", "vae.png", cwd=drawn.parent)
@@ -197,7 +197,7 @@ def test_backends_shows_the_plan_with_the_kernel_of_every_site(tmp_path: Path) -
         (["--lossy-cache", "0"], "lossy_cache_interval is 0; must be from 1 to 20"),
     ],
 )
-def test_bad_input_is_refused_in_words_with_exit_code_2(
+def test_bad_input_is_refused_with_a_message_and_exit_code_2(
     tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -215,7 +215,7 @@ def test_a_picture_without_a_record_cannot_be_replayed(tmp_path: Path) -> None:
     assert "holds no record" in run.stderr
 
 
-def test_a_picture_by_another_program_is_shown_and_drawn_in_kind(tmp_path: Path) -> None:
+def test_a_picture_by_another_program_is_inspected_and_replayed(tmp_path: Path) -> None:
     chunks = PngInfo()
     chunks.add_text(
         "parameters",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from limelight.app.cli import with_command
+from limelight.app.cli import app, with_command
 from limelight.app.commands.generate import one_prompt
 from limelight.pipeline.errors import UsageError
 
@@ -23,14 +23,14 @@ COMMANDS = ("generate", "batch", "ui", "inspect", "replay")
         (["apple"], ["generate", "apple"]),
     ],
 )
-def test_a_line_that_begins_with_a_prompt_is_drawn(line, meant):
+def test_a_prompt_without_a_command_means_generate(line, meant):
     assert with_command(line, COMMANDS) == meant
 
 
 @pytest.mark.parametrize(
     ("typed", "near"), [("genrate", "generate"), ("Batch", "batch"), ("inspct", "inspect")]
 )
-def test_a_misspelt_command_is_answered_with_the_near_one(typed, near):
+def test_a_misspelt_command_gets_the_nearest_command_as_a_hint(typed, near):
     with pytest.raises(UsageError, match=f'did you mean `limelight {near}`.*limelight generate "{typed}"'):
         with_command([typed, "x"], COMMANDS)
 
@@ -42,13 +42,13 @@ def test_a_misspelt_command_is_answered_with_the_near_one(typed, near):
         (
             "a red apple --seed 7 -o x.png",
             "a red apple",
-            'limelight generate "a red apple" --seed 7 -o x.png',
+            'limelight "a red apple" --seed 7 -o x.png',
         ),
         ("generate --seed 7 a 7 --steps 3", "a 7", 'limelight generate "a 7" --seed 7 --steps 3'),
         ("generate five $ bills", "five $ bills", "limelight generate 'five $ bills'"),
     ],
 )
-def test_a_prompt_without_quotes_is_answered_with_the_command(line, words, command):
+def test_a_prompt_without_quotes_gets_the_quoted_command_as_a_hint(line, words, command):
     with pytest.raises(UsageError) as error:
         one_prompt(words.split(), line.split())
     assert str(error.value).endswith(f": {command}")
@@ -56,3 +56,18 @@ def test_a_prompt_without_quotes_is_answered_with_the_command(line, words, comma
 
 def test_a_prompt_in_quotes_is_the_prompt():
     assert one_prompt(["a red apple"], []) == "a red apple"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("apple --seed x", "seed is 'x'; must be a whole number"),
+        ("apple --seed 1.5", "seed is '1.5'; must be a whole number"),
+        ("apple --cfg big", "guidance is 'big'; must be a number"),
+        ("ui --port abc", "port is 'abc'; must be a whole number"),
+    ],
+)
+def test_what_is_no_number_is_refused_in_our_words(line, text):
+    with pytest.raises(UsageError) as error:
+        app(line.split())
+    assert str(error.value) == text

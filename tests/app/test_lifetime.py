@@ -22,23 +22,23 @@ def run(body: str) -> "subprocess.CompletedProcess[str]":
         ("sys.exit('why')", 1, "why\n"),
     ],
 )
-def test_it_ends_as_the_interpreter_would(body: str, code: int, message: str) -> None:
+def test_exit_codes_and_messages_are_those_of_the_interpreter(body: str, code: int, message: str) -> None:
     ended = run(body)
     assert (ended.returncode, ended.stderr) == (code, message)
 
 
-def test_a_bug_is_told_whole() -> None:
+def test_a_bug_prints_its_whole_traceback() -> None:
     ended = run("return 1 / 0")
     assert ended.returncode == 1
     assert "Traceback" in ended.stderr and "ZeroDivisionError" in ended.stderr
 
 
-def test_output_is_flushed_and_what_was_registered_is_done() -> None:
+def test_output_is_flushed_and_exit_handlers_run() -> None:
     ended = run("atexit.register(print, 'bye'); print('hello')")
     assert ended.stdout == "hello\nbye\n"
 
 
-def test_who_stops_reading_gets_no_traceback() -> None:
+def test_a_closed_pipe_causes_no_traceback() -> None:
     code = f"{BEGIN}print('x' * 10**6); print('more', flush=True)\nlifetime.run(main)"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -51,6 +51,6 @@ def test_who_stops_reading_gets_no_traceback() -> None:
     assert (process.wait(), message) == (141, "")
 
 
-def test_garbage_is_looked_for_once_all_is_loaded() -> None:
+def test_garbage_is_collected_once_all_is_loaded() -> None:
     ended = run("import gc; print(gc.isenabled()); lifetime.loaded(); print(gc.isenabled())")
     assert ended.stdout.split() == ["False", "True"]

@@ -14,7 +14,7 @@ PACKAGE = logging.getLogger("limelight.pipeline.some")
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \d+ (DEBUG|INFO|WARNING|ERROR) ")
 
 
-def test_it_holds_what_is_said_and_noted_and_is_added_to(
+def test_a_log_holds_messages_and_notes_and_is_appended_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "new" / "run.log"
@@ -36,7 +36,7 @@ def test_it_holds_what_is_said_and_noted_and_is_added_to(
     assert said[4:] == said[:4]
 
 
-def test_no_message_begins_a_line_or_moves_a_cursor(
+def test_no_message_can_start_a_line_or_move_the_cursor(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "run.log"
@@ -49,7 +49,7 @@ def test_no_message_begins_a_line_or_moves_a_cursor(
     assert len([line for line in text.splitlines() if LINE.match(line)]) == 1
 
 
-def test_a_log_that_cannot_be_written_is_refused_before_anything(tmp_path: Path) -> None:
+def test_an_unwritable_log_is_refused_first(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write the log"), logged(tmp_path / "file" / "run.log"):
         pass

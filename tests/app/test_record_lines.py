@@ -18,7 +18,7 @@ RECORD = {
 }
 
 
-def test_first_what_was_asked_for_then_what_drew_it() -> None:
+def test_the_request_comes_first_and_the_versions_last() -> None:
     assert [name for name, _ in lines_of(RECORD)][:2] == ["prompt", "seed"]
     lines = dict(lines_of(RECORD))
     assert list(lines)[-3:] == ["attention self", "drawn on", "versions"]
@@ -29,7 +29,7 @@ def test_first_what_was_asked_for_then_what_drew_it() -> None:
     assert lines["versions"] == "limelight 0.1.0, torch 2.13.0"
 
 
-def test_what_nobody_asked_for_is_left_out() -> None:
+def test_fields_at_their_defaults_are_left_out() -> None:
     names = [name for name, _ in lines_of(RECORD)]
     assert "clip skip" in names  # not at its default
     assert not {"guidance end", "prompt syntax", "retries", "filter bytes", "is constant"} & set(names)

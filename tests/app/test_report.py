@@ -20,7 +20,7 @@ def test_no_escape_sequence_and_no_lone_surrogate_is_left():
     shown.encode()
 
 
-def test_a_message_of_any_length_keeps_its_begin_and_its_end():
+def test_a_long_message_keeps_its_beginning_and_its_end():
     shown = report.plain("the name " + "y" * 3_000_000 + " is unknown")
     assert len(shown) < 4_100
     assert shown.startswith("the name y") and shown.endswith("y is unknown")
@@ -28,13 +28,13 @@ def test_a_message_of_any_length_keeps_its_begin_and_its_end():
 
 
 @pytest.mark.parametrize("tell", [report.complain, report.say])
-def test_all_that_is_said_goes_through_it(capsys, tell):
+def test_all_messages_are_cleaned(capsys, tell):
     tell("\x1b[2J")
     out, err = capsys.readouterr()
     assert "\x1b" not in out + err and "[2J" in out + err
 
 
-def test_warnings_and_errors_do_too(capsys, monkeypatch):
+def test_warnings_and_errors_are_cleaned_too(capsys, monkeypatch):
     report.show_warning(UserWarning("\x1b[2J"), UserWarning, "x.py", 1)
 
     def refused() -> None:
@@ -56,7 +56,7 @@ def test_a_record_is_shown_as_text(capsys):
 
 
 @pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.ENOSPC, errno.EACCES])
-def test_what_the_machine_refuses_is_no_bug(capsys, monkeypatch, number):
+def test_errors_of_the_system_are_not_reported_as_bugs(capsys, monkeypatch, number):
     def refused() -> None:
         raise OSError(number, os.strerror(number), "a" * 9_000)
 
@@ -74,7 +74,7 @@ def _ended(body: str, **streams) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no /dev/full")
-def test_a_full_stdout_is_told_in_a_line_at_the_end_too():
+def test_a_full_stdout_is_reported_in_one_line_at_the_end_too():
     with open("/dev/full", "w") as full:
         env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
         ended = _ended("print('x')", stdout=full, env=env)
@@ -105,7 +105,7 @@ def test_a_closed_stdout_is_an_empty_one_and_no_file_takes_its_place(tmp_path):
     assert path.read_text() == "kept"
 
 
-def test_who_stops_reading_ends_it_quietly():
+def test_a_closed_pipe_ends_the_command_quietly():
     read, write = os.pipe()
     os.close(read)
     ended = _ended("report.say('x')", stdout=write)

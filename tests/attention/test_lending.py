@@ -133,7 +133,7 @@ def test_an_edit_of_self_attention_equals_its_formula(name: str, backend: str, d
     assert (points - expected.mean(0)[[0, 4 * 2 + 3]]).abs().max() <= loose  # positions (0, 0) and (2, 3)
 
 
-def test_rows_that_are_alike_are_lent_to_by_the_one_that_stands_for_them() -> None:
+def test_equal_rows_borrow_from_their_representative() -> None:
     """Rows 0 and 1 are one row of the call; row 2 looks as row 1 does."""
     q, k, v = (numbers(2, H, N, D, seed=seed, dtype=torch.float32) for seed in (1, 2, 3))
     lent = Steering(lend=Lend(row=-1, sites=frozenset({"site"})))

@@ -83,7 +83,7 @@ def test_reasons(name: str, asked: AttentionSpec, reasons: list[str]) -> None:
     assert get(name).capability.refusals(asked) == reasons
 
 
-def test_an_unknown_backend_is_told_the_nearest_and_the_valid_ones() -> None:
+def test_the_message_about_an_unknown_backend_has_the_nearest_and_all_names() -> None:
     with pytest.raises(
         UnknownBackend, match=r"unknown attention backend 'titled' \(did you mean tiled\?\); must be"
     ):
@@ -115,7 +115,7 @@ def test_a_plan_that_cannot_be_obeyed_names_site_backend_and_reasons() -> None:
         plan(sites, {"a.attn1": "self"}, AttentionOrder.parse("sdpa-cudnn"))
 
 
-def test_the_automatic_choice_says_who_was_passed_over_and_what_runs() -> None:
+def test_the_automatic_choice_reports_rejected_and_chosen_backends() -> None:
     here = spec("cpu", torch.bfloat16)
     (choice,) = plan({"a": here}, {"a": "self"}).values()
     assert (choice.backend.name, choice.kernel) == ("sdpa", "flash")
@@ -151,7 +151,7 @@ def test_the_faster_of_two_is_chosen_and_either_can_be_ordered(
     assert obey("onednn", asked).name == "onednn"
 
 
-def test_a_model_repeats_the_choice_for_sites_that_are_alike() -> None:
+def test_equal_sites_get_the_same_choice() -> None:
     sites = {name: spec("cpu", torch.float32) for name in ("a.attn1", "b.attn1")}
     chosen = plan(sites, dict.fromkeys(sites, "self"))
     assert [choice.site for choice in chosen.values()] == list(sites)

@@ -92,14 +92,14 @@ def test_a_call_that_differs_from_the_plan_is_refused(change: dict[str, object],
         (rows(1, 2, 6, 8, device="meta"), rows(1, 2, 6, 8, device="meta"), "must be the same device"),
     ],
 )
-def test_tensors_that_do_not_fit_are_refused_after_some_that_did(k: Tensor, v: Tensor, message: str) -> None:
+def test_a_bad_call_is_refused_after_a_good_one(k: Tensor, v: Tensor, message: str) -> None:
     attention, q = AttentionRuntime({"site": get("math")}), rows(1, 2, 6, 8)
     attend(attention, q, q, q)
     with pytest.raises(ValueError, match=message):
         attend(attention, q, k, v)
 
 
-def test_the_recorder_hears_every_row_where_equal_ones_are_computed_once() -> None:
+def test_the_recorder_gets_every_row_though_equal_ones_are_computed_once() -> None:
     heard: list[tuple[Tensor, Tensor]] = []
 
     class Recorder:

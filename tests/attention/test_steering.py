@@ -191,13 +191,13 @@ def narrow(name: str, **limits: object) -> Backend:
     return replace(get("math"), name=name, capability=capability)
 
 
-def test_where_head_dims_do_not_suffice_a_bias_is_a_mask() -> None:
+def test_a_bias_becomes_a_mask_if_the_head_dims_do_not_suffice() -> None:
     q, k, v = (numbers(1, H, length, D, seed=length) for length in (N, M, M))
     out = cross(AttentionRuntime({"site": narrow("narrow")}, steering=[PAINT]), q, k, v)
     assert (out - painted(q, k, v)).abs().max() <= 5e-6
 
 
-def test_a_backend_that_takes_neither_refuses_in_words() -> None:
+def test_a_backend_that_takes_neither_refuses_with_a_message() -> None:
     q, k, v = (numbers(1, H, length, D, seed=length) for length in (N, M, M))
     backend = narrow("blind", masks=frozenset())
     with pytest.raises(

@@ -27,7 +27,7 @@ def test_the_fastest_is_found_once(tmp_path):
     assert Timings(file).fastest("case", refuse) == "fast"
 
 
-def test_what_another_process_added_is_kept(tmp_path):
+def test_timings_of_another_process_are_kept(tmp_path):
     file = tmp_path / "timings.json"
     one, other = Timings(file), Timings(file)
     one.fastest("a", candidates)
@@ -35,7 +35,7 @@ def test_what_another_process_added_is_kept(tmp_path):
     assert Timings(file).fastest("a", refuse) == Timings(file).fastest("b", refuse) == "fast"
 
 
-def test_a_file_that_is_no_use_is_done_without(tmp_path):
+def test_an_unusable_file_is_ignored(tmp_path):
     for content in ("{", "[]", '{"x": 3}'):
         (file := tmp_path / "timings.json").write_text(content)
         assert Timings(file).fastest("case", candidates) == "fast"
@@ -54,17 +54,17 @@ def test_an_unknown_candidate_is_measured_again(tmp_path):
 @pytest.mark.parametrize(
     "content", ["[" * 100_000, '{"x": [1]}', "\xff", '{"a": 1e999999}', " " * (5 * 2**20)]
 )
-def test_a_file_that_is_spoilt_is_done_without(tmp_path, content):
+def test_a_damaged_file_is_ignored(tmp_path, content):
     (file := tmp_path / "timings.json").write_text(content)
     assert Timings(file).fastest("case", candidates) == "fast"
 
 
-def test_a_fifo_is_done_without(tmp_path):
+def test_a_fifo_is_ignored(tmp_path):
     os.mkfifo(file := tmp_path / "timings.json")
     assert Timings(file).fastest("case", candidates) == "fast"
 
 
-def test_once_settled_it_is_the_first_that_there_is_and_nothing_is_kept(tmp_path):
+def test_after_settling_the_first_candidate_is_chosen_and_nothing_is_saved(tmp_path):
     file = tmp_path / "timings.json"
     Timings(file).fastest("known", candidates)
     kept = file.read_text()

@@ -36,7 +36,7 @@ def test_kernels_in_the_interpreter() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_it_refuses_in_words() -> None:
+def test_without_a_gpu_it_refuses_with_a_message() -> None:
     q = torch.randn(1, 1, 4, 16)
     with pytest.raises(
         BackendRefused,

@@ -50,7 +50,7 @@ def test_a_page_is_commands_and_one_program() -> None:
     ]
 
 
-def test_something_is_expected_of_every_command_and_every_expectation_is_used() -> None:
+def test_every_command_has_an_expectation_and_every_expectation_is_used() -> None:
     assert not_expected(FOUND) == []
     used = [expected_of(each.text) for each in FOUND if each.language == "sh"]
     assert [entry.command for entry in COMMANDS if entry not in used] == []
@@ -62,7 +62,7 @@ def test_a_page_says_which_package_it_needs() -> None:
         assert f"pip install {package}" in (ROOT / page).read_text(encoding="utf-8")
 
 
-def test_blocks_that_need_a_model_of_ones_own_are_left_out_and_no_others() -> None:
+def test_only_blocks_that_need_another_model_are_left_out() -> None:
     assert runnable(f"a = 1{BREAK}load('sdxl-base'){BREAK}b = 2") == f"a = 1{BREAK}b = 2"
     programs = [each.text for each in FOUND if each.language == "python"]
     assert all(any(mark in program for program in programs) for mark in LEFT_OUT)
@@ -123,7 +123,7 @@ def clone(tmp_path: Path) -> Path:
         (Printed("docs/steering.md", "python", "None"), "No such file or directory: .*mask.png"),
     ],
 )
-def test_what_goes_otherwise_is_noticed(clone: Path, printed: Printed, fault: str) -> None:
+def test_a_failed_expectation_is_noticed(clone: Path, printed: Printed, fault: str) -> None:
     walked = walk(printed, clone, clean_environment(clone / "home"))
     assert re.search(fault, walked.fault), walked.fault
     assert not walked.is_skipped

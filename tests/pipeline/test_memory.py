@@ -33,7 +33,7 @@ def test_the_least_of_what_is_left(available, names, limit, use, free, tmp_path)
     assert free_bytes(meminfo, tmp_path) == free
 
 
-def test_what_nothing_uses_is_given_back() -> None:
+def test_unused_memory_is_returned_to_the_system() -> None:
     """Small blocks below one that is kept stay with glibc, until it is asked for them."""
     if not hasattr(ctypes.CDLL(None), "malloc_trim"):
         pytest.skip("another C library")
@@ -50,6 +50,6 @@ def test_what_nothing_uses_is_given_back() -> None:
     assert len(kept) == 60_000
 
 
-def test_another_c_library_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_c_library_is_tolerated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
     assert give_back() is False

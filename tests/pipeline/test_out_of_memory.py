@@ -16,12 +16,12 @@ FULL = (
 
 
 @pytest.mark.parametrize("error", [RuntimeError(FULL), MemoryError(), RuntimeError("std::bad_alloc")])
-def test_what_a_cpu_says_is_out_of_memory(error: Exception) -> None:
+def test_allocation_errors_of_a_cpu_count_as_out_of_memory(error: Exception) -> None:
     with pytest.raises(torch.OutOfMemoryError), memory_errors():
         raise error
 
 
-def test_a_cpu_that_is_asked_for_too_much_says_so() -> None:
+def test_a_cpu_reports_that_it_lacks_memory() -> None:
     with pytest.raises(torch.OutOfMemoryError), memory_errors():
         torch.empty(2**58)
 

@@ -22,7 +22,7 @@ def text() -> TextSide:
     return TextSide(SHIPPED, DEFAULT_MODEL / "tokenizer")
 
 
-def test_nouns_colours_and_grounds_ask_for_their_own_masks(world: World, text: TextSide) -> None:
+def test_nouns_colours_and_grounds_have_their_own_masks(world: World, text: TextSide) -> None:
     batch = world.compose([RED, COUNT, BARE], np.random.default_rng(0))
     ids = text.ids([plain(RED), "three blue stars on a white background", plain(BARE)])
     asked = []
@@ -85,7 +85,7 @@ def test_a_map_that_is_the_mask_costs_nothing_and_gradients_flow() -> None:
     )
 
 
-def test_words_that_name_nothing_are_not_asked() -> None:
+def test_words_that_name_nothing_add_no_loss() -> None:
     truth = torch.ones(1, 3, SIDE, SIDE)
     silent = heard(torch.randn(SIDE * SIDE, 2)).loss(torch.tensor([[NOTHING, NOTHING]]), truth)
     assert silent.item() == 0

@@ -81,7 +81,7 @@ def test_the_search_finds_the_head_and_the_step_that_know() -> None:
     assert iou(whole(recorded), masks, 0.5).mean() == pytest.approx(64 / 256)
 
 
-def test_what_words_are_about(world) -> None:
+def test_the_masks_of_words(world) -> None:
     scene = Scene((Thing("apple", "red"), Thing("car", "blue")), "left", "yellow")
     batch = world.compose([scene], np.random.default_rng(0))
     truths = {(truth.kind, truth.word): truth for truth in truths_of(batch)}

@@ -46,7 +46,7 @@ def test_it_learns() -> None:
     assert losses[-1] < 0.01 * losses[0]
 
 
-def test_borders_norms_and_embeddings_are_left_to_adamw() -> None:
+def test_outer_layers_norms_and_embeddings_are_left_to_adamw() -> None:
     assert is_hidden(nn.Conv2d(64, 64, 3).weight) and is_hidden(nn.Linear(256, 1024).weight)
     others = (nn.Conv2d(4, 64, 3).bias, nn.GroupNorm(8, 64).weight, nn.Embedding(2217, 256).weight)
     assert not any(map(is_hidden, (*others, nn.Conv2d(64, 4, 3).weight, nn.Linear(256, 9).weight)))

@@ -23,7 +23,7 @@ def text() -> TextSide:
     return TextSide(SHIPPED, DEFAULT_MODEL / "tokenizer")
 
 
-def test_only_tokens_from_the_second_noun_on_are_asked(text: TextSide) -> None:
+def test_only_tokens_from_the_second_noun_on_have_a_target(text: TextSide) -> None:
     scenes = [PAIR, replace(PAIR, relation=None), Scene((Thing("cat", count=2),), None, "red")]
     captions = [plain(scene) for scene in scenes]
     ids = text.ids(captions)
@@ -44,7 +44,7 @@ def test_the_loss_is_of_those_tokens_alone() -> None:
     assert relation_loss(head, context, torch.full_like(answers, UNSAID)).item() == 0
 
 
-def test_swapped_captions_tell_of_the_same_things() -> None:
+def test_swapped_captions_name_the_same_things() -> None:
     assert plain(PAIR) == "a red cat to the left of a blue dog on a white background"
     assert plain(moved(PAIR)) == "a red cat to the right of a blue dog on a white background"
     assert plain(recoloured(PAIR)) == "a blue cat to the left of a red dog on a white background"

@@ -59,7 +59,7 @@ def test_a_sites_name_is_its_modules_name(variant, saved):
 @pytest.mark.parametrize(
     "variant", ["sd1-four-levels", "sdxl", "tiny-sd", "only-cross-attention"], indirect=True
 )
-def test_specs_say_what_really_happens(variant, saved, inputs, size):
+def test_specs_equal_the_actual_calls(variant, saved, inputs, size):
     unet = UNet.from_pretrained(saved(variant))
     arguments, _ = inputs(unet.config, height=size[0], width=size[1])
     seen: dict[str, AttentionSpec] = {}
@@ -119,7 +119,7 @@ def test_recording_does_not_change_the_prediction(saved, inputs):
         torch.testing.assert_close(map_.sum(-1), torch.ones(map_.shape[:2]))
 
 
-def test_threads_do_not_hear_each_other(saved, inputs):
+def test_threads_record_separately(saved, inputs):
     unet = UNet.from_pretrained(saved("sd1"))
     arguments, _ = inputs(unet.config, batch=1)
     contexts = [torch.randn(1, 7, unet.config.context_dim) for _ in range(4)]

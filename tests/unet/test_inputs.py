@@ -65,7 +65,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_inputs_are_refused_in_words(saved, inputs, case):
+def test_wrong_inputs_are_refused_with_a_message(saved, inputs, case):
     variant, change, message = WRONG[case]
     unet = UNet.from_pretrained(saved(variant))
     arguments, _ = inputs(unet.config, height=8, width=8)
@@ -92,7 +92,7 @@ def test_autocast_may_mix_dtypes(saved, inputs):
     torch.testing.assert_close(result.float(), expected, rtol=0.1, atol=0.1)
 
 
-def test_a_pipelines_folder_is_no_unets_folder(tmp_path):
+def test_the_folder_of_a_whole_pipeline_is_refused(tmp_path):
     (tmp_path / "model_index.json").write_text("{}")
     with pytest.raises(ValueError, match=r"is a whole pipeline; its U-Net is .*/unet$"):
         UNet.from_pretrained(tmp_path)

@@ -90,7 +90,7 @@ def test_channels_last(saved, inputs):
         assert_equal_predictions(expected, unet(**arguments))
 
 
-def test_rows_do_not_see_each_other(saved, inputs):
+def test_rows_are_independent(saved, inputs):
     unet = UNet.from_pretrained(saved("sdxl"))
     arguments, _ = inputs(unet.config, batch=3)
     with torch.inference_mode():

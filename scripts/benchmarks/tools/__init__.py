@@ -1,1 +1,1 @@
-"""What every benchmark uses."""
+"""Tools that the benchmarks share."""

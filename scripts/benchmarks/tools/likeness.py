@@ -1,4 +1,4 @@
-"""How like two pictures are."""
+"""Measures how similar two pictures are."""
 
 import torch
 import torch.nn.functional as F

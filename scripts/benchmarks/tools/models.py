@@ -35,7 +35,7 @@ GIB = {"default": 0.04, "sd1": 3.2, "sdxl": 9.6}  # of the weights in float32
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """A guided prediction's: two rows of one latent.
+    """The inputs of a guided prediction: two rows of one latent.
 
     Attributes:
         added: SDXL's `text_embeds` and `time_ids`; empty for others.

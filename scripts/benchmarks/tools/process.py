@@ -1,4 +1,4 @@
-"""Processes of their own, and the memory that one takes."""
+"""Runs Python in new processes, and measures the memory of this process."""
 
 import json
 import os
@@ -29,10 +29,10 @@ class Ended:
 
 
 def run(arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Ended:
-    """A Python process with these arguments, in the checkout, waited for.
+    """Runs Python with these arguments in the checkout, and waits for its end.
 
     Raises:
-        RuntimeError: it failed; the message is what it said.
+        RuntimeError: it failed; the message has what it wrote to stderr.
     """
     before, start = _of_children(), time.perf_counter()
     done = subprocess.run(
@@ -59,8 +59,8 @@ def last_line(arguments: Sequence[str]) -> Any:
     return json.loads(run(arguments).output.splitlines()[-1])
 
 
-def be_the_first_to_go() -> None:
-    """Should memory run out all the same, the system ends this process and no other."""
+def prefer_to_be_killed() -> None:
+    """If memory runs out, the system kills this process and no other."""
     adjust = Path("/proc/self/oom_score_adj")
     if adjust.exists():
         adjust.write_text("1000")

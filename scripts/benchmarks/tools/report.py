@@ -1,4 +1,4 @@
-"""What benchmarks found, as Markdown."""
+"""Reports of benchmarks, as Markdown."""
 
 import importlib.metadata
 import os
@@ -12,10 +12,10 @@ MEASURED = ("torch", "diffusers", "transformers", "openvino", "onnxruntime", "xf
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One table, and what is to be said of it.
+    """One table and its text.
 
     Attributes:
-        num_texts: so many columns hold text and stand to the left.
+        num_texts: number of the first columns that hold text and are left-aligned.
         bars: case -> way -> its ratio to what it is compared with, for the plot.
     """
 
@@ -40,7 +40,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one benchmark found.
+    """The results of one benchmark.
 
     Attributes:
         text: what is measured, and how.
@@ -63,11 +63,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What figures depend on.
+    """The conditions of a measurement.
 
     Attributes:
-        load: the system's load average before the benchmark began, of which it is no part.
-        note: a sentence of whoever started it.
+        load: the system's load average before the benchmark began.
+        note: a sentence from the command line.
     """
 
     device: str
@@ -99,7 +99,7 @@ def markdown(reports: Sequence[Report], setting: Setting, plot: str | None = Non
 
 
 def versions() -> list[str]:
-    """Of the packages that are measured and are installed."""
+    """Names and versions of the measured packages that are installed."""
     found = []
     for name in MEASURED:
         try:

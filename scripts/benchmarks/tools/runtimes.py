@@ -29,19 +29,19 @@ class _Plain(nn.Module):
 
 
 def missing(*packages: str) -> str | None:
-    """Why a way cannot be measured; None where it can."""
+    """Which packages are missing, in words; None if all are installed."""
     absent = [name for name in packages if importlib.util.find_spec(name) is None]
     return f"not installed: {', '.join(absent)}" if absent else None
 
 
 def compiled(unet: Any, inputs: Inputs, num_threads: int) -> Predict:
-    """diffusers' by torch.compile; what it has compiled is kept until the process ends."""
+    """diffusers' U-Net, compiled by torch.compile."""
     fast = torch.compile(_Plain(unet, tuple(inputs.added)), dynamic=False)
     return lambda: fast(*_arguments(inputs))
 
 
 def openvino(unet: Any, inputs: Inputs, num_threads: int) -> Predict:
-    """By OpenVINO's own conversion from torch, which knows attention; in float32, for one size."""
+    """diffusers' U-Net in OpenVINO, converted directly from torch; in float32, for one size."""
     import openvino as ov
 
     plain, arguments = _Plain(unet, tuple(inputs.added)), _arguments(inputs)
@@ -59,7 +59,7 @@ def openvino(unet: Any, inputs: Inputs, num_threads: int) -> Predict:
 
 
 def onnxruntime(unet: Any, inputs: Inputs, num_threads: int) -> Predict:
-    """By ONNX, of one size, with every optimization that ONNX Runtime has for a CPU."""
+    """diffusers' U-Net in ONNX Runtime, for one size, with all of its optimizations for a CPU."""
     import onnxruntime as ort
 
     plain, arguments = _Plain(unet, tuple(inputs.added)), _arguments(inputs)

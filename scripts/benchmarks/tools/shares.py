@@ -1,4 +1,4 @@
-"""How the time of one thread is shared out among functions."""
+"""Profiles how the time of one thread is divided among functions."""
 
 import cProfile
 import pstats
@@ -10,7 +10,7 @@ Places = Mapping[tuple[str, str], str]
 
 
 def shares(work: Callable[[], object], places: Places) -> str:
-    """The share of each place, with all that it calls, and what is left, under a profiler."""
+    """The share of each place, including all that it calls, and of the rest, under a profiler."""
     profile = cProfile.Profile()
     profile.runcall(work)
     stats: Any = pstats.Stats(profile)

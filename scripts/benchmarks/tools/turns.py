@@ -1,4 +1,4 @@
-"""Ways of doing one thing take turns, so that what slows the machine slows them all."""
+"""Alternatives take turns, so that other load on the machine slows all of them alike."""
 
 import statistics
 import time
@@ -25,7 +25,7 @@ def timed(way: Callable[[], Found]) -> tuple[Found, Taken]:
 
 
 def take_turns(ways: Mapping[str, Way], rounds: int) -> dict[str, list[Taken]]:
-    """What each way takes in each round. Nobody is warmed up."""
+    """The times of each alternative in each round, without a warm-up."""
     taken: dict[str, list[Taken]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():

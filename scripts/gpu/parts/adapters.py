@@ -1,4 +1,5 @@
-"""A LoRA on this card: put in and taken out in time, and every weight the same bits afterwards."""
+"""Checks LoRA on this GPU: the time to load and unload one, and that every weight has the same bits
+afterwards."""
 
 import hashlib
 import tempfile
@@ -55,7 +56,7 @@ def write_lora(unet: UNet, path: Path) -> Path:
 
 
 def digest(pipe: TextToImagePipeline) -> str:
-    """Of all bits of the U-Net's weights."""
+    """A hash of all bits of the U-Net's weights."""
     found = hashlib.sha256()
     for weight in pipe.model.unet.state_dict().values():
         found.update(weight.contiguous().view(torch.uint8).cpu().numpy().tobytes())

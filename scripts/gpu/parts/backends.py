@@ -1,4 +1,5 @@
-"""Every backend, dtype and shape against the definition in float64: right and timed, or refused in words.
+"""Checks every backend, dtype and shape against the definition of attention in float64: each is right and
+timed, or refused with a message.
 
 The error of a backend may be twice that of the definition computed in the same dtype, as in the tests, and at
 most `MOST` of it in all.
@@ -81,7 +82,7 @@ def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
 
 
 def of_case(card: Card, name: str, case: Case, dtype: torch.dtype) -> Iterator[Finding]:
-    """Each backend's answer; several that refuse for one reason share a line."""
+    """The finding of each backend; backends that refuse for one reason share a line."""
     q, k, v, mask = draw(card.device, case, dtype)
     masks = {"mask": mask, "causal": case.causal}
     exact = attend(*(x.double() for x in (q, k, v)), backend="math", **masks)
@@ -113,7 +114,7 @@ def of_case(card: Card, name: str, case: Case, dtype: torch.dtype) -> Iterator[F
 def draw(
     device: torch.device, case: Case, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """q, k, v and a mask, in which a query may see no key."""
+    """Random q, k, v, and a mask in which some query may see no key."""
     torch.manual_seed(0)
     lengths = ((case.heads, case.queries), *[(case.kv_heads or case.heads, case.keys)] * 2)
     found = []
@@ -134,7 +135,7 @@ def draw(
 
 
 def speed(card: Card, case: Case, way: partial[Tensor]) -> dict[str, float]:
-    """Milliseconds of one call, and what it computes in a second."""
+    """Milliseconds of one call, and the floating-point operations that it does a second."""
     taken = take_turns(card, {"": way}, rounds=5, calls=2)[""]
     operations = 4 * case.batch * case.heads * case.queries * case.keys * case.dim
     return {"ms": 1000 * taken.median, "TFLOP/s": operations / taken.median / 1e12}

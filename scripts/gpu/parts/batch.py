@@ -1,4 +1,5 @@
-"""A batch of the model in the box, from manifest to PNG files: pictures a second, and where the time goes.
+"""Times a batch of the default model, from manifest to PNG files: pictures a second, and the time of each
+stage.
 
 The same requests are sampled alone, sampled and decoded, and run as a batch: the differences are what
 decoding and saving add.
@@ -61,7 +62,7 @@ def of_rows(
 ) -> Iterator[Finding]:
     folder.mkdir()
     case = f"{len(asked)} pictures of {asked[0].num_steps} steps, {pipe.engine.max_rows} rows"
-    sample(pipe, asked[: pipe.engine.max_rows], decodes=True)  # warms up
+    sample(pipe, asked[: pipe.engine.max_rows], decodes=True)  # warm-up
     spent = {
         "sampled": card.wall(partial(sample, pipe, asked, decodes=False)),
         "sampled and decoded": card.wall(partial(sample, pipe, asked, decodes=True)),
@@ -75,7 +76,7 @@ def of_rows(
 
 
 def sample(pipe: TextToImagePipeline, asked: list[GenerationRequest], *, decodes: bool) -> None:
-    """As a batch does it, in one thread and without a file."""
+    """Samples as a batch does, in one thread and without writing files."""
     session, waiting = pipe.engine.session(later=True), list(reversed(asked))
     while waiting or session.is_busy:
         while waiting and session.free_rows > 0:
@@ -86,7 +87,7 @@ def sample(pipe: TextToImagePipeline, asked: list[GenerationRequest], *, decodes
 
 
 def saving(result: Result, folder: Path) -> Finding:
-    """What one file takes, encoded and on disk."""
+    """Seconds that one file takes to be encoded and written."""
     times = []
     for number in range(FILES):
         start = time.perf_counter()

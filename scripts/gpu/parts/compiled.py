@@ -1,4 +1,5 @@
-"""Compares a compiled U-Net with diffusers' compiled one; they take turns. The first call makes the graph.
+"""Compares our compiled U-Net with diffusers' compiled U-Net, in turns. The first call compiles the
+graph.
 
 Ours is what `compile=` gives, with all that it does around a call. diffusers' is channels last with its
 projections of query, key and value fused, as its guide to fast inference has it; `max-autotune`, its fastest,
@@ -26,7 +27,7 @@ from scripts.gpu.tools.models import CONFIGS, Call, runtime_of
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Whose U-Net, and torch.compile's mode; None is the mode without CUDA graphs."""
+    """Whose U-Net is compiled, and torch.compile's mode; None is the mode without CUDA graphs."""
 
     whose: str
     mode: str | None
@@ -44,21 +45,21 @@ MODES = (
 )
 DOCUMENTED = (Way("diffusers", "max-autotune"), Way("ours", "max-autotune"))
 PICTURES = {"sd1": (8, 1), "sdxl": (1,), "tiny": (1,)}
-LEAST = 20.0  # seconds in which a graph may be made
+LEAST = 20.0  # seconds that compiling one graph may take
 
 
 def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
-    """SD1.5's size."""
+    """Compares U-Nets of SD1.5's size."""
     yield from of_size(card, TINY_SIZES[0] if tiny else SIZES[0], MODES, until, tiny=tiny)
 
 
 def measure_large(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
-    """SDXL's size."""
+    """Compares U-Nets of SDXL's size."""
     yield from of_size(card, TINY_SIZES[0] if tiny else SIZES[1], MODES[:2], until, tiny=tiny)
 
 
 def measure_documented(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
-    """The mode that diffusers calls its fastest, at SD1.5's size."""
+    """Compares the mode that diffusers' documentation calls the fastest, at SD1.5's size."""
     yield from of_size(card, TINY_SIZES[0] if tiny else SIZES[0], DOCUMENTED, until, tiny=tiny)
 
 
@@ -110,7 +111,8 @@ def numbers_of(timed: Timed, best: Timed, floor: float) -> dict[str, float | str
 def made(
     card: Card, way: Way, call: Call, theirs: Any, ours: Any, eager: torch.Tensor, *, tiny: bool
 ) -> tuple[Work, float, float]:
-    """The way, the seconds of its first call, and how far its prediction is from diffusers' eager one."""
+    """The prepared way, the seconds of its first call, and the error of its prediction against diffusers'
+    eager U-Net."""
     options: dict[str, Any] = {"backend": "eager"} if tiny else {"mode": way.mode}
     if way.whose == "ours":
         work: Work = partial(call.of_ours, Graphs(ours, len(call.x), **options), runtime_of(ours, call))
@@ -124,6 +126,6 @@ def made(
 
 
 def _replayed(call: Call, unet: Any) -> torch.Tensor:
-    """A copy of what the graph gives, as a pipeline needs it: the next replay writes over it."""
+    """A copy of the graph's output, since the next replay overwrites it. A pipeline copies it too."""
     torch.compiler.cudagraph_mark_step_begin()
     return call.of_diffusers(unet).clone()

@@ -1,4 +1,5 @@
-"""The engine: requests drawn together against one at a time, when all are there and when they come.
+"""Times the engine: requests drawn together against one at a time, when all are queued at the beginning and
+when they arrive over time.
 
 Requests of 8 to 20 steps with prompts of one and two chunks arrive at random (Poisson); a load is the number
 that arrive in the time of one picture drawn alone. Time is by the clock.
@@ -12,7 +13,8 @@ import numpy as np
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.results.result import Result
-from scripts.benchmarks.engine import Served, Trace, difference, in_session, one_at_a_time
+from scripts.benchmarks.engine import Served, Trace, in_session, one_at_a_time
+from scripts.benchmarks.tools.images import largest_difference
 from scripts.gpu.tools.card import Card
 from scripts.gpu.tools.findings import Finding
 from scripts.gpu.tools.models import boxed, pipeline
@@ -21,13 +23,13 @@ PROMPTS = ("a red apple on a blue background", "a green frog", "two stars BREAK 
 REQUESTS, TINY_REQUESTS = 12, 3
 LOADS, TINY_LOADS = (4.0, 2.0, 1.0, 0.5), (2.0,)
 MAX_ROWS = 16
-LEAST = 1.5  # times one at a time, at capacity
+LEAST = 1.5  # load as a multiple of the capacity of drawing one at a time
 FAR = 2  # of 255: how far a picture may be from the one drawn alone
 
 
 @dataclass(slots=True)
 class WallClock:
-    """Seconds since it was made; it waits for what has not come."""
+    """Seconds since the clock was made; it sleeps until the next request arrives."""
 
     started: float = field(default_factory=time.perf_counter)
 
@@ -46,7 +48,7 @@ WAYS: dict[str, Serve] = {"one at a time": one_at_a_time, "together": in_session
 def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
     for kind, pipe in pipelines(card, tiny=tiny).items():
         asked = requests(TINY_REQUESTS if tiny else REQUESTS, (1, 3) if tiny else (8, 20))
-        pipe(asked)  # warms up, in calls of all sizes
+        pipe(asked)  # warm-up with calls of all sizes
         begun = time.perf_counter()
         alone = [pipe(request) for request in asked]
         mean = (time.perf_counter() - begun) / len(asked)
@@ -62,7 +64,7 @@ def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
 
 
 def pipelines(card: Card, *, tiny: bool) -> dict[str, TextToImagePipeline]:
-    """SD1.5's size, whose calls keep a card busy by themselves, and the small model, whose calls do not."""
+    """A model of SD1.5's size, whose calls keep a GPU busy, and the default model, whose calls do not."""
     dtype = card.dtypes[0]
     return {
         "SD1.5 512": pipeline(card.device, dtype, tiny=tiny, max_rows=MAX_ROWS),
@@ -71,7 +73,7 @@ def pipelines(card: Card, *, tiny: bool) -> dict[str, TextToImagePipeline]:
 
 
 def requests(count: int, steps: tuple[int, int]) -> list[GenerationRequest]:
-    """Always the same."""
+    """The requests of the benchmark; always the same."""
     random = np.random.default_rng(1)
     return [
         GenerationRequest(
@@ -86,14 +88,14 @@ def requests(count: int, steps: tuple[int, int]) -> list[GenerationRequest]:
 def at_capacity(
     card: Card, kind: str, pipe: TextToImagePipeline, asked: list[GenerationRequest], alone: list[Result]
 ) -> Iterator[Finding]:
-    """All requests are there from the beginning."""
+    """Times requests that are all queued at the beginning."""
     trace: Trace = [(0.0, request) for request in asked]
     spent = {}
     for name, serve in WAYS.items():
         clock = WallClock()
         served = serve(pipe.engine, trace, clock)
         spent[name] = clock.now
-        far = max(difference(served[i][1], picture) for i, picture in enumerate(alone))
+        far = max(largest_difference(served[i][1].image, picture.image) for i, picture in enumerate(alone))
         numbers = {
             "pictures/s": len(asked) / clock.now,
             "of one at a time": spent["one at a time"] / clock.now,
@@ -108,7 +110,7 @@ def at_capacity(
 def at_load(
     kind: str, pipe: TextToImagePipeline, asked: list[GenerationRequest], mean: float, load: float
 ) -> Iterator[Finding]:
-    """They arrive at random."""
+    """Times requests that arrive at random."""
     gaps = np.random.default_rng(0).exponential(mean / load, len(asked))
     trace: Trace = list(zip(np.cumsum(gaps).tolist(), asked, strict=True))
     for name, serve in WAYS.items():

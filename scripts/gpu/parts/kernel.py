@@ -1,6 +1,5 @@
-"""The Triton kernel for cross-attention: right in and out of pages, the same bits with its maps and without
-them. Its time is compared with SDPA plus maps that the recorder computes.
-"""
+"""Checks the Triton kernel for cross-attention: right with paged and contiguous keys, and the same output
+bits with and without its maps. Its time is compared with SDPA plus maps that the recorder computes."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -15,11 +14,11 @@ from scripts.gpu.parts.backends import first_line
 from scripts.gpu.tools.card import Card, error, name_of, take_turns
 from scripts.gpu.tools.findings import Finding
 
-SIZES = {  # head dim, keys; each makes three programs, which take seconds to compile
+SIZES = {  # (head dim, keys); each needs three programs, which take seconds to compile
     torch.float16: ((40, 77), (80, 77), (160, 77), (64, 154), (40, 308), (160, 308)),
     torch.bfloat16: ((64, 77),),
 }
-TIMED = {  # rows, heads, queries, head dim
+TIMED = {  # (rows, heads, queries, head dim)
     "SD1.5 512, 64 x 64": (16, 8, 4096, 40),
     "SD1.5 512, 32 x 32": (16, 8, 1024, 80),
     "SDXL 1024, 64 x 64": (2, 10, 4096, 64),
@@ -44,7 +43,7 @@ def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
 
 
 class StandIn:
-    """What takes the kernel's place in a dry run on a CPU: the definition."""
+    """Replaces the kernel in a dry run on a CPU: the definition of attention."""
 
     @staticmethod
     def refusals(spec: AttentionSpec) -> list[str]:
@@ -60,7 +59,7 @@ class StandIn:
 
 
 def gathered(pages: Pages) -> tuple[Tensor, Tensor]:
-    """Keys and values as they would lie in a row of their own."""
+    """Keys and values copied from their pages into one contiguous row."""
     k, v = (x[pages.blocks].flatten(1, 2)[:, : pages.length].transpose(1, 2) for x in (pages.k, pages.v))
     return k, v
 
@@ -68,7 +67,7 @@ def gathered(pages: Pages) -> tuple[Tensor, Tensor]:
 def draw(
     device: torch.device, dtype: torch.dtype, shape: tuple[int, int, int, int], num_keys: int, page: int
 ) -> tuple[Tensor, Pages]:
-    """Queries, and keys and values in pages that lie in no order."""
+    """Random queries, and keys and values in pages in random order."""
     torch.manual_seed(0)
     rows, heads, queries, dim = shape
     num_pages = -(-num_keys // page)
@@ -79,7 +78,8 @@ def draw(
 
 
 def of_size(card: Card, kernel: Backend, dtype: torch.dtype, dim: int, num_keys: int, page: int) -> Finding:
-    """Right, the same bits with maps and without, the same bits in pages and not."""
+    """The findings for one size: right, the same bits with maps and without, the same bits with pages and
+    without."""
     case = f"head dim {dim}, {num_keys} keys, {name_of(dtype)}"
     q, pages = draw(card.device, dtype, (2, 8, 300, dim), num_keys, page)
     k, v = gathered(pages)
@@ -115,14 +115,14 @@ def of_size(card: Card, kernel: Backend, dtype: torch.dtype, dim: int, num_keys:
 def speeds(
     card: Card, kernel: Backend, dtype: torch.dtype, name: str, shape: tuple[int, int, int, int], page: int
 ) -> Iterator[Finding]:
-    """The kernel with maps and without, SDPA alone, and SDPA with the recorder's own probabilities."""
+    """Times the kernel with maps and without, SDPA alone, and SDPA with the recorder's own probabilities."""
     q, pages = draw(card.device, dtype, shape, page, page)
     k, v = (x.contiguous() for x in gathered(pages))
     scale = shape[3] ** -0.5
 
     def recomputed() -> None:
         attend(q, k, v, scale=scale, backend="sdpa")
-        for row in range(0, len(q), 2):  # of a guided pair one row is recorded
+        for row in range(0, len(q), 2):  # only one row of a guided pair is recorded
             probabilities(q[row], k[row], scale=scale).mean(0)
 
     ways = {

@@ -1,17 +1,18 @@
-"""Memory: peaks, the number of rows that the probe finds, parts that take turns, and too little of it."""
+"""Checks memory: peaks, the number of rows that the probe finds, parts that take turns on the GPU, and
+recovery from a lack of memory."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.batch.capacity import find_max_rows
 from limelight.pipeline.models.device import take_turns as offload
 from limelight.pipeline.results.result import Result, Step
+from scripts.benchmarks.tools.images import largest_difference
 from scripts.gpu.parts.backends import first_line
 from scripts.gpu.tools.card import Card
 from scripts.gpu.tools.findings import Finding
@@ -19,7 +20,7 @@ from scripts.gpu.tools.models import pipeline
 
 STEPS = 3
 PICTURES, TINY_PICTURES = (1, 2, 8, 16), (1, 2)
-SHARE_LEFT = 0.5  # of what all pictures together take beyond one: what the allocator gets
+SHARE_LEFT = 0.5  # the allocator gets this share of the memory that all pictures take beyond one
 FAR = 2  # of 255
 
 
@@ -46,7 +47,7 @@ def asked(pictures: int) -> list[GenerationRequest]:
 
 
 def probed(card: Card, pipe: TextToImagePipeline) -> Finding:
-    """The rows that the probe finds, and whether a call of so many fits."""
+    """Checks the number of rows that the probe finds, and that a call with so many rows fits."""
     case = "rows that the probe finds"
     request = asked(1)[0]
     try:
@@ -60,7 +61,7 @@ def probed(card: Card, pipe: TextToImagePipeline) -> Finding:
 
 
 def drawn(pipe: TextToImagePipeline, requests: list[GenerationRequest]) -> tuple[list[Result], int]:
-    """The pictures, and how many rows a call of their session has in the end."""
+    """The pictures, and the number of rows of a call that their session ends with."""
     session = pipe.engine.session()
     for request in requests:
         session.add(request)
@@ -74,7 +75,7 @@ def drawn(pipe: TextToImagePipeline, requests: list[GenerationRequest]) -> tuple
 
 
 def halved(card: Card, pipe: TextToImagePipeline, pictures: int, peaks: dict[int, int]) -> Finding:
-    """The same pictures where memory is too small for all of them at once."""
+    """Draws the same pictures with too little memory for all of them at once."""
     case = f"{pictures} pictures in too little memory"
     requests = asked(pictures)
     pipe.engine.max_rows = 2 * pictures
@@ -94,7 +95,7 @@ def halved(card: Card, pipe: TextToImagePipeline, pictures: int, peaks: dict[int
 
 @contextmanager
 def refusing(pipe: TextToImagePipeline, most: int) -> Iterator[None]:
-    """Stands for an allocator in a dry run: the U-Net has no memory for more than `most` rows."""
+    """Replaces the allocator in a dry run: the U-Net runs out of memory with more than `most` rows."""
     unet = pipe.model.unet
     forward = unet.forward
 
@@ -111,8 +112,8 @@ def refusing(pipe: TextToImagePipeline, most: int) -> Iterator[None]:
 
 
 def in_turns(card: Card, pipe: TextToImagePipeline) -> Iterator[Finding]:
-    """The model in main memory, each part on the card while it is at work; a picture, and one that begins
-    with an image, which the VAE reads first."""
+    """Draws with the model in main memory and each part on the GPU only while it runs: from noise, and from
+    an image that the VAE encodes first."""
     requests = asked(2)
     picture = pipe(requests[0]).image
     requests += [GenerationRequest(prompt="a frog", seed=5, num_steps=STEPS, image=picture, strength=0.7)]
@@ -139,8 +140,6 @@ def in_turns(card: Card, pipe: TextToImagePipeline) -> Iterator[Finding]:
 
 
 def furthest(found: list[Result], expected: list[Result]) -> int:
-    """The largest difference of any pixel."""
+    """The largest difference of any pixel, of 255."""
     pairs = zip(found, expected, strict=True)
-    return max(
-        int(np.abs(np.asarray(a.image, dtype=int) - np.asarray(b.image, dtype=int)).max()) for a, b in pairs
-    )
+    return max(largest_difference(a.image, b.image) for a, b in pairs)

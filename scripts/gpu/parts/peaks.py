@@ -1,4 +1,4 @@
-"""The two ceilings of this card: matrix products and copies, on random numbers."""
+"""Measures the two limits of this GPU: the rates of matrix products and of copies, on random numbers."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
 
 
 def matrix_rate(card: Card, dtype: torch.dtype, *, tiny: bool) -> float:
-    """Floating-point operations a second of the library's product, the most that a U-Net could reach."""
+    """Floating-point operations a second of the library's matrix product, an upper limit for a U-Net."""
     side = TINY_SIDE if tiny else SIDE
     a, b = (torch.randn(side, side, device=card.device, dtype=dtype) for _ in range(2))
     taken = take_turns(card, {"product": lambda: a @ b}, rounds=5, calls=5)["product"]

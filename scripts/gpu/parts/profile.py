@@ -1,4 +1,4 @@
-"""Where the time of a prediction goes: kernels by what they do, and the time in which none runs."""
+"""Profiles a prediction: the time of each kind of kernel, and the time in which no kernel runs."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from scripts.gpu.tools.findings import Finding
 from scripts.gpu.tools.models import CONFIGS, Call, runtime_of
 
 CALLS = 3
-KINDS = {  # the first that a kernel's name has in it
+KINDS = {  # (text, kind): the first text that a kernel's name contains
     "attention": r"flash|fmha|attention|softmax",
     "layout": r"nchw|nhwc.*transpose|transpose|permute",
     "convolution": r"conv|implicit|wgrad|dgrad|winograd|im2col",
@@ -65,7 +65,7 @@ def of_prediction(card: Card, size: Size, unet: torch.nn.Module, dtype: torch.dt
 
 
 def by_kind(spent: Mapping[str, float], whole: float) -> dict[str, float]:
-    """Seconds of each kind of kernel, and of none."""
+    """Seconds of each kind of kernel, and of no kernel."""
     found = dict.fromkeys([*KINDS, "other"], 0.0)
     for name, seconds in spent.items():
         kind = next((kind for kind, pattern in KINDS.items() if re.search(pattern, name, re.I)), "other")

@@ -1,4 +1,4 @@
-"""What recording attention costs, and that it changes no bit of the picture."""
+"""Measures the cost of recording attention, and checks that it changes no bit of the picture."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +13,7 @@ from scripts.gpu.tools.models import pipeline
 LEVELS = (False, "grid", "site", "head")
 STEPS, TINY_STEPS = 15, 2
 ROUNDS = 4
-MOST = 1.03  # of the time without: what recording at grid may cost
+MOST = 1.03  # share of the time without recording that recording at `grid` may add
 
 
 def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
@@ -27,7 +27,7 @@ def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
 def of_order(
     card: Card, pipe: TextToImagePipeline, order: str | None, pictures: int, steps: int
 ) -> Iterator[Finding]:
-    """The levels in turns, by one order for backends."""
+    """Times the levels in turns, with one order of backends."""
     case = f"SD1.5 512, {pictures}, {order or 'backends chosen'}"
     try:
         engine = TextToImagePipeline(pipe.model, attention=order, max_rows=2 * pictures)
@@ -62,7 +62,7 @@ def of_order(
 
 @torch.inference_mode()
 def _draw(pipe: TextToImagePipeline, requests: list[GenerationRequest]) -> None:
-    """Without the VAE, which has nothing to do with it."""
+    """Draws without the VAE, which recording does not involve."""
     session = pipe.engine.session(later=True)
     for request in requests:
         session.add(request)

@@ -1,4 +1,4 @@
-"""The tests that need a GPU, run by pytest in a process of its own."""
+"""Runs the tests that need a GPU, with pytest in a process of its own."""
 
 import os
 import re
@@ -15,8 +15,8 @@ from scripts.gpu.tools.card import Card
 from scripts.gpu.tools.findings import Finding
 
 MARK = "mark.gpu"
-PROCESSES = 4  # tests of small models leave a GPU idle
-MARGIN = 3.0  # seconds for reporting the findings so far
+PROCESSES = 4  # processes, since tests of small models leave a GPU idle
+MARGIN = 3.0  # seconds kept for reporting the findings so far
 OUTCOMES = ("PASSED", "SKIPPED", "FAILED", "ERROR")
 # `tests/a.py::test PASSED [ 5%]`, or from one of several processes `[gw0] [ 5%] PASSED tests/a.py::test`
 OUTCOME = re.compile(rf"(?:tests/\S.* |\[gw\d+\] \[ *\d+%\] )({'|'.join(OUTCOMES)})\b")
@@ -29,13 +29,14 @@ def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
 
 
 def marked_files() -> list[str]:
-    """Only these are collected: others may import packages that are not there."""
+    """The test files with a `gpu` mark. Only these are collected, since others may import missing
+    packages."""
     tests = sorted((ROOT / "tests").rglob("test_*.py"))
     return [os.fspath(path.relative_to(ROOT)) for path in tests if MARK in path.read_text()]
 
 
 def command(files: Sequence[str], *, runs: bool) -> list[str]:
-    """What runs them; without `runs` they are collected alone, as a dry run on a CPU can."""
+    """The pytest command; without `runs` it only collects the tests, as a dry run on a CPU must."""
     started = [sys.executable, "-m", "pytest", *files, "-m", "gpu", "-p", "no:cacheprovider"]
     if not runs:
         return [*started, "-q", "--collect-only"]
@@ -44,7 +45,8 @@ def command(files: Sequence[str], *, runs: bool) -> list[str]:
 
 
 def output_of(started: Sequence[str], seconds: float) -> str:
-    """What it prints, both streams, in so many seconds; it is ended then, with all that it started."""
+    """The output of the command, both streams. After the time limit the command and its child processes are
+    killed."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.fspath(ROOT), *filter(None, sys.path)])}
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
@@ -62,7 +64,7 @@ def output_of(started: Sequence[str], seconds: float) -> str:
 
 
 def finding_of(output: str, num_files: int, *, runs: bool) -> Finding:
-    """Counts, and the reasons of what failed; no test at all is a failure."""
+    """Counts of test results, and the reasons of failures; a run without tests is a failure."""
     lines = output.splitlines()
     errors = [line for line in lines if line.startswith(("FAILED ", "ERROR "))]
     if not runs:

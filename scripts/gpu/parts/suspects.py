@@ -1,17 +1,17 @@
-"""What reading the code left in doubt, each asked of the card directly."""
+"""Checks open questions about behaviour on a GPU that reading the code cannot answer."""
 
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from limelight.attention import AttentionSpec, attend, get
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.results.result import Result
+from scripts.benchmarks.tools.images import largest_difference
 from scripts.gpu.parts.backends import KINDS, MODELS, TINY, draw, first_line
 from scripts.gpu.tools.card import Card
 from scripts.gpu.tools.findings import Finding
@@ -25,7 +25,7 @@ def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
         "the kernel that SDPA says": partial(said_kernel, card, tiny=tiny),
         "a second GPU": second_gpu,
         "compiled, drawn by another thread": partial(in_thread, card, tiny=tiny),
-        "decoded in a thread while others are sampled": partial(decoded_beside, card, tiny=tiny),
+        "decoded in a thread while others are sampled": partial(decoded_in_thread, card, tiny=tiny),
     }
     for name, ask in questions.items():
         try:
@@ -36,10 +36,10 @@ def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
 
 
 def said_kernel(card: Card, *, tiny: bool) -> Iterator[Finding]:
-    """Whether torch runs the kernel that the plan of backends tells the user."""
+    """Whether torch runs the kernel that the plan of backends names."""
     dtype = torch.float16 if card.is_gpu else torch.float32
     for name, case in TINY.items() if tiny else (MODELS | KINDS).items():
-        if case.strides == "apart":  # a spec says nothing of strides
+        if case.strides == "apart":  # a spec has no strides
             continue
         q, k, v, mask = draw(card.device, case, dtype)
         spec = AttentionSpec.of(q, k, v, mask=mask, causal=case.causal)
@@ -59,31 +59,33 @@ def said_kernel(card: Card, *, tiny: bool) -> Iterator[Finding]:
 
 
 def second_gpu() -> Iterator[Finding]:
-    """A picture on a GPU that is not the current one, as a process of a batch draws it."""
+    """Draws a picture on a GPU that is not the current one, as a process of a batch does."""
     if torch.cuda.device_count() < 2:
         yield Finding("a second GPU", "refused", {}, f"there are {torch.cuda.device_count()}")
         return
     request = GenerationRequest(prompt="a frog", seed=1, num_steps=STEPS, record="site")
     for order in ("sdpa", "cross=triton"):
         pipes = [TextToImagePipeline.from_pretrained(device=f"cuda:{i}", attention=order) for i in (0, 1)]
-        far = furthest([pipe(request) for pipe in pipes])
+        far = largest_difference(*(pipe(request).image for pipe in pipes))
         yield Finding(f"a second GPU, {order}", "right" if far <= 1 else "wrong", {"apart, of 255": far})
 
 
 def in_thread(card: Card, *, tiny: bool) -> Iterator[Finding]:
-    """CUDA graphs belong to the thread that made them; the page draws in threads of its own."""
+    """Draws a compiled picture in another thread: CUDA graphs belong to the thread that made them, and the
+    page draws in threads of its own."""
     options: dict[str, Any] = {} if tiny else {"compile": "reduce-overhead"}
     pipe = boxed(card.device, card.dtypes[0], tiny=tiny, **options)
     request = GenerationRequest(prompt="a frog", seed=1, num_steps=STEPS)
     here, there = pipe(request), in_another_thread(partial(pipe, request))
-    far = furthest([here, there])
+    far = largest_difference(here.image, there.image)
     yield Finding(
         "compiled, drawn by another thread", "right" if far <= 1 else "wrong", {"apart, of 255": far}
     )
 
 
-def decoded_beside(card: Card, *, tiny: bool) -> Iterator[Finding]:
-    """As the batch's writer decodes: the same pictures as when nothing else runs."""
+def decoded_in_thread(card: Card, *, tiny: bool) -> Iterator[Finding]:
+    """Decodes in a thread during sampling, as a batch's writer does, and compares with pictures decoded
+    alone."""
     pipe = boxed(card.device, card.dtypes[0], tiny=tiny)
     asked = [GenerationRequest(prompt="a frog", seed=seed, num_steps=STEPS) for seed in range(4)]
     expected = [pipe(request) for request in asked]
@@ -98,14 +100,14 @@ def decoded_beside(card: Card, *, tiny: bool) -> Iterator[Finding]:
     while session.is_busy:
         finished |= {step.id: step.finish for step in session.step() if step.finish is not None}
     found = [decoder.result(), *(finished[i]() for i in sorted(finished))]
-    far = max(furthest([a, b]) for a, b in zip(found, expected, strict=True))
+    far = max(largest_difference(a.image, b.image) for a, b in zip(found, expected, strict=True))
     yield Finding(
         "decoded in a thread during sampling", "right" if far <= 2 else "wrong", {"apart, of 255": far}
     )
 
 
 class Answer(threading.Thread):
-    """What `ask` returns or raises, in a thread of its own, which begins at once."""
+    """A thread that starts at once and keeps what `ask` returns or raises."""
 
     def __init__(self, ask: Callable[[], Any]) -> None:
         super().__init__()
@@ -129,9 +131,3 @@ class Answer(threading.Thread):
 
 def in_another_thread(ask: Callable[[], Any]) -> Any:
     return Answer(ask).result()
-
-
-def furthest(results: list[Result]) -> int:
-    """The largest difference of any pixel of the first two."""
-    a, b = (np.asarray(each.image, dtype=int) for each in results[:2])
-    return int(np.abs(a - b).max())

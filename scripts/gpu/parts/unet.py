@@ -1,4 +1,4 @@
-"""A U-Net's prediction: ours and diffusers', right against float64, then in turns.
+"""Times a U-Net's prediction: ours and diffusers', first compared with float64, then timed in turns.
 
 Of each size the batches are pictures with guidance, so twice as many rows. Ours runs as the engine runs it,
 with keys and values of the prompts computed before. The share is of the measured rate of a matrix product in
@@ -32,14 +32,14 @@ class Size:
     """A model at the size that it was trained for."""
 
     model: str
-    side: int  # of the latent
+    side: int  # side of the latent
     title: str
 
 
 SIZES = (Size("sd1", 64, "SD1.5 512"), Size("sdxl", 128, "SDXL 1024"))
 TINY_SIZES = (Size("tiny", 8, "tiny"), Size("tiny-xl", 8, "tiny of SDXL's kind"))
 BATCHES, TINY_BATCHES = (1, 8), (1,)
-LEAST = 4.0  # seconds that a batch takes to be measured
+LEAST = 4.0  # seconds needed to measure one batch
 
 
 def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def both(size: Size, card: Card, dtype: torch.dtype) -> tuple[Any, UNet]:
 
 @torch.inference_mode()
 def compare(card: Card, size: Size, theirs: Any, ours: UNet, dtype: torch.dtype) -> Finding:
-    """How far each is from diffusers' U-Net in float64, with the weights that both have."""
+    """The error of both against diffusers' U-Net in float64 with the same weights."""
     call = Call.draw(CONFIGS[size.model], 2, size.side, card.device, dtype)
     errors = {"ours": call.of_ours(ours, runtime_of(ours, call)), "diffusers": call.of_diffusers(theirs)}
     case = f"{size.title}, one picture, {name_of(dtype)}, against float64"
@@ -117,12 +117,13 @@ def speeds(
         try:
             for found in other():
                 yield Finding(f"{case}, {name}", found.verdict, dict(found.numbers))
-        except Exception as failure:  # a package that is not there, or made for another torch
+        except Exception as failure:  # xformers is missing, or made for another torch
             yield Finding(f"{case}, {name}", "failed", {}, first_line(failure))
 
 
 def in_channels_last(unet: Any) -> Any:
-    """A copy whose filters lie channels last; it holds weights of its own for convolutions alone."""
+    """A copy whose filters have the memory format channels last; only its convolutions have weights of their
+    own."""
     with torch.device("meta"):
         copy = UNet(unet.config) if isinstance(unet, UNet) else type(unet).from_config(unet.config)
     copy.load_state_dict(unet.state_dict(), assign=True)
@@ -153,7 +154,7 @@ def _by_trial(card: Card, work: Work) -> Iterator[Finding]:
 
 @contextmanager
 def cudnn_tries() -> Iterator[None]:
-    """Within it cuDNN times its algorithms for each shape that it meets."""
+    """A context in which cuDNN times its algorithms for each new shape and keeps the fastest."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     try:

@@ -1,1 +1,1 @@
-"""What the parts of the check share."""
+"""Tools that several parts of the check use."""

@@ -1,4 +1,4 @@
-"""The device that is measured: clocks, memory, and work in turns."""
+"""The device that is measured: its clocks, its memory, and ways timed in turns."""
 
 import gc
 import statistics
@@ -12,18 +12,18 @@ import torch
 from scripts.benchmarks.tools.turns import Ratio
 
 Work = Callable[[], object]
-WARM = 2  # calls before a way is timed: libraries load, kernels are compiled and chosen
+WARM = 2  # calls before a way is timed, in which libraries load and kernels are compiled and chosen
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A GPU; or the CPU, on which a dry run goes through every line."""
+    """A GPU, or the CPU in a dry run."""
 
     device: torch.device
 
     @classmethod
     def find(cls) -> "Card":
-        """The current GPU where there is one."""
+        """The current GPU, or the CPU if there is none."""
         return cls(torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu"))
 
     @property
@@ -32,7 +32,7 @@ class Card:
 
     @property
     def dtypes(self) -> tuple[torch.dtype, ...]:
-        """Those that models run in here."""
+        """The dtypes that models run in on this device."""
         return (torch.float16, torch.bfloat16) if self.is_gpu else (torch.float32,)
 
     def synchronize(self) -> None:
@@ -40,7 +40,8 @@ class Card:
             torch.cuda.synchronize(self.device)
 
     def seconds(self, work: Work, calls: int = 1) -> float:
-        """Of one call, the mean of several in a row: between events on a GPU, so launches count too."""
+        """Seconds of one call, the mean of several in a row. On a GPU the time between events, which includes
+        the launches."""
         if not self.is_gpu:
             start = time.perf_counter()
             for _ in range(calls):
@@ -56,7 +57,7 @@ class Card:
         return begun.elapsed_time(ended) / 1000 / calls
 
     def wall(self, work: Work) -> float:
-        """Seconds by the clock until everything that `work` asked of the device is done."""
+        """Seconds of wall clock until everything that `work` started on the device is done."""
         self.synchronize()
         start = time.perf_counter()
         work()
@@ -64,7 +65,8 @@ class Card:
         return time.perf_counter() - start
 
     def peak(self, work: Work) -> int:
-        """Bytes that `work` takes at most beyond what is there before; 0 on a CPU, which does not count."""
+        """Bytes that `work` allocates at most beyond those allocated before it; 0 on a CPU, where nothing
+        counts them."""
         if not self.is_gpu:
             work()
             return 0
@@ -77,7 +79,7 @@ class Card:
 
     @contextmanager
     def only(self, num_bytes: int) -> Iterator[None]:
-        """Within it the allocator has so many bytes beyond what is allocated now, and refuses more."""
+        """A context in which the allocator may allocate only this many bytes more."""
         if not self.is_gpu:
             yield
             return
@@ -91,7 +93,7 @@ class Card:
             torch.cuda.set_per_process_memory_fraction(1.0, self.device)
 
     def forget(self) -> None:
-        """Gives back what nobody holds."""
+        """Frees the memory of objects that no longer exist."""
         gc.collect()
         if self.is_gpu:
             torch.cuda.empty_cache()
@@ -99,7 +101,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Seconds of one call, round by round."""
+    """Seconds of one call in each round."""
 
     rounds: tuple[float, ...]
 
@@ -109,16 +111,17 @@ class Timed:
 
     @property
     def spread(self) -> float:
-        """The distance of the extremes over the median: a smaller difference between ways is noise."""
+        """The range over the median: smaller differences between ways are noise."""
         return (max(self.rounds) - min(self.rounds)) / self.median
 
     def over(self, other: "Timed") -> float:
-        """The median over the rounds of this way's time over the other's in the same round."""
+        """The median over rounds of this way's time divided by the other's time in the same round."""
         return Ratio.of(self.rounds, other.rounds).median
 
 
 def take_turns(card: Card, ways: Mapping[str, Work], *, rounds: int, calls: int = 1) -> dict[str, Timed]:
-    """Every way in every round, after each was warmed up. A CPU, whose times mean nothing, has one round."""
+    """Times every way once a round, after a warm-up of each. On a CPU, whose times mean nothing here, one
+    round."""
     rounds, warm = (rounds, WARM) if card.is_gpu else (1, 1)
     for way in ways.values():
         for _ in range(warm):
@@ -131,7 +134,7 @@ def take_turns(card: Card, ways: Mapping[str, Work], *, rounds: int, calls: int 
 
 
 def error(out: torch.Tensor, exact: torch.Tensor) -> float:
-    """||out - exact|| / ||exact|| in float64; infinite where a number is not finite."""
+    """The relative error ||out - exact|| / ||exact|| in float64; infinite if a number is not finite."""
     if not bool(out.isfinite().all()):
         return float("inf")
     exact = exact.double()

@@ -1,4 +1,4 @@
-"""What the check finds: a line of JSON each, written at once, and tables of them."""
+"""The findings of the check: a line of JSON each, written at once, and tables of them."""
 
 import json
 import os
@@ -39,11 +39,11 @@ class Lines:
         self._append({"part": part, **asdict(finding)})
 
     def event(self, part: str, event: str, **facts: Any) -> None:
-        """Notes that a part has begun or ended, or what the results depend on."""
+        """Writes that a part has begun or ended, or facts that the results depend on."""
         self._append({"part": part, "event": event, "at": time.time(), **facts})
 
     def read(self) -> list[dict[str, Any]]:
-        """All lines so far; one that was cut off is left out."""
+        """All lines so far, without a line that was cut off."""
         found = []
         for line in self.path.read_text().splitlines() if self.path.exists() else ():
             try:
@@ -69,7 +69,7 @@ def findings(lines: Iterable[Mapping[str, Any]], part: str) -> list[Finding]:
 
 
 def table(found: Sequence[Finding]) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows: the case, the verdict, every number that any of them has, and the words."""
+    """Columns and rows: the case, the verdict, every number that any finding has, and the words."""
     names = list(dict.fromkeys(name for each in found for name in each.numbers))
     has_words = any(each.words for each in found)
     columns = ["case", "verdict", *names, *(["remark"] if has_words else [])]

@@ -1,4 +1,4 @@
-"""Models of real sizes with random weights, made on the device itself."""
+"""Models of real sizes with random weights, initialised on the device."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ SCHEDULER = {
 
 
 def diffusers_unet(name: str, device: torch.device, dtype: torch.dtype) -> Any:
-    """diffusers' U-Net of this size; the same weights every time on one device."""
+    """diffusers' U-Net of this size, with the same weights in each call on one device."""
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(0)
@@ -55,13 +55,14 @@ def diffusers_unet(name: str, device: torch.device, dtype: torch.dtype) -> Any:
 
 
 def cast(module: nn.Module, dtype: torch.dtype) -> Any:
-    """The module in `dtype`, to predict with. diffusers' own `to` warns of what none of these has."""
+    """The module in `dtype`, for prediction. diffusers' own `to` would warn about parts that these models do
+    not have."""
     return nn.Module.to(module, dtype).eval()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The arguments of one prediction for so many rows."""
+    """The arguments of one prediction with this many rows."""
 
     x: Tensor
     timesteps: Tensor
@@ -110,7 +111,8 @@ class Call:
 
 
 def runtime_of(unet: UNet, call: Call) -> AttentionRuntime:
-    """As the engine has it: backends chosen, and keys and values of the context computed, before the call."""
+    """The state that the engine prepares before a call: backends chosen, keys and values of the context
+    computed."""
     height, width = call.x.shape[2:]
     specs = unet.attention_specs(height, width, TOKENS, batch=len(call.x))
     choices = plan(specs, {site.name: site.kind for site in unet.sites})
@@ -120,14 +122,14 @@ def runtime_of(unet: UNet, call: Call) -> AttentionRuntime:
 
 
 def boxed(device: torch.device, dtype: torch.dtype, *, tiny: bool, **options: Any) -> TextToImagePipeline:
-    """The model in the box; in a dry run another takes its place, of which a picture takes no time."""
+    """The default model; a dry run replaces it by a tiny model."""
     if tiny:
         return pipeline(device, dtype, tiny=True, **options)
     return TextToImagePipeline.from_pretrained(device=str(device), dtype=dtype, **options)
 
 
 def pipeline(device: torch.device, dtype: torch.dtype, *, tiny: bool, **options: Any) -> TextToImagePipeline:
-    """A whole pipeline of SD1.5's size with random weights, and the tokenizer of the model in the box."""
+    """A pipeline of SD1.5's size with random weights and the default model's tokenizer."""
     from diffusers import AutoencoderKL
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 

@@ -1,4 +1,4 @@
-"""Large files in pieces, where what comes back from a machine is limited by file."""
+"""Large files in pieces, for machines that limit the size of the files that come back."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 INDEX = "shards.json"
-MOST = 15 * 2**20  # bytes of a piece
+MOST = 15 * 2**20  # bytes in each piece
 
 
 class ShardError(ValueError):
@@ -14,7 +14,7 @@ class ShardError(ValueError):
 
 
 def split(files: Iterable[Path], folder: Path, *, most: int = MOST) -> list[Path]:
-    """Writes each file's pieces into `folder`, with an index that has the hash of the whole.
+    """Writes each file's pieces into `folder`, with an index that has the hash of the whole file.
 
     Returns: what was written, the index last.
     """
@@ -34,7 +34,7 @@ def split(files: Iterable[Path], folder: Path, *, most: int = MOST) -> list[Path
 
 
 def join(folder: Path, target: Path) -> list[Path]:
-    """Puts the files together in `target`; one that is there already must be the same.
+    """Joins the files in `target`; a file that exists already must be the same.
 
     Raises:
         ShardError: a piece is missing, or the whole has another hash.

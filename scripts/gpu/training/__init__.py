@@ -1,1 +1,1 @@
-"""Training of the second edition in minutes, on one GPU: phases with deadlines, remedies for failures."""
+"""Training of the second edition in minutes on one GPU: phases with deadlines, and recovery from failures."""

@@ -1,4 +1,4 @@
-"""The time that a run has, and how it is shared among its phases."""
+"""The time of a run, and how its phases share it."""
 
 import json
 import time
@@ -9,7 +9,7 @@ ENDS = {"start": 0.03, "polish": 0.15, "stock": 0.17, "learn": 0.86, "decoder": 
 
 
 class Clock:
-    """Counts from when the run began; what happens is written to `log.jsonl` and printed."""
+    """Counts seconds since the run began, and logs events to `log.jsonl` and standard output."""
 
     def __init__(self, seconds: float, folder: Path):
         self.seconds, self.began = seconds, time.monotonic()
@@ -24,10 +24,10 @@ class Clock:
         return self.elapsed >= ENDS[phase] * self.seconds
 
     def progress(self, phase: str, began: float) -> float:
-        """How much of a phase's time is over, 0..1.
+        """The share of a phase's time that is over, 0..1.
 
         Args:
-            began: seconds at which it really began.
+            began: seconds at which the phase really began.
         """
         end = ENDS[phase] * self.seconds
         return min(1.0, max(0.0, (self.elapsed - began) / max(end - began, 1e-3)))
@@ -44,5 +44,6 @@ def _short(value: object) -> str:
 
 
 def rate(peak: float, progress: float, warmup: float = 0.01, decay: float = 0.45) -> float:
-    """The learning rate by time: up, even, then down to 0 in a line over the last `decay`."""
+    """The learning rate at a share of the time: a rise, a plateau, then a linear fall to 0 over the last
+    `decay`."""
     return peak * min(1.0, progress / warmup + 0.02, (1 - progress) / decay)

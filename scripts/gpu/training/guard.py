@@ -1,4 +1,4 @@
-"""Keeps a run alive: a loss that leaves its course goes back to the last good weights, at a lower rate."""
+"""Restores the last good weights, at a lower learning rate, when the loss diverges."""
 
 import math
 import time
@@ -8,14 +8,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-TOO_HIGH = 1.5  # times the median
+TOO_HIGH = 1.5  # a loss above this multiple of the median has diverged
 SLOWER = 0.6
 EVERY = 30.0  # seconds between snapshots
-SEEN = 100  # losses of which the median is
+SEEN = 100  # number of recent losses whose median is taken
 
 
 class Guard:
-    """Args: log: hears what happened."""
+    """Watches the loss of a training and restores a snapshot when it diverges.
+
+    Args:
+        log: called with each event.
+    """
 
     def __init__(
         self, module: nn.Module, optimizers: list[torch.optim.Optimizer], log: Callable[..., None]
@@ -26,13 +30,13 @@ class Guard:
         self.keep()
 
     def keep(self) -> None:
-        """Takes a snapshot."""
+        """Takes a snapshot of the weights and the optimizers' states."""
         self.taken = time.monotonic()
         self.weights = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
         self.states = [_copied(optimizer.state_dict()) for optimizer in self.optimizers]
 
     def watch(self, loss: float) -> bool:
-        """Whether all is well; where it is not, the weights are those of the last snapshot again."""
+        """Returns whether the loss is normal; otherwise the last snapshot is restored first."""
         ordinary = sorted(self.losses)[len(self.losses) // 2] if len(self.losses) >= SEEN // 4 else math.inf
         if not math.isfinite(loss) or loss > TOO_HIGH * ordinary:
             self.module.load_state_dict(self.weights)

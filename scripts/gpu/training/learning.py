@@ -1,4 +1,4 @@
-"""The phases that learn: the autoencoder's polish, the denoiser, the decoder."""
+"""The training phases: polishing the autoencoder, the denoiser, the decoder."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,11 +20,11 @@ from scripts.training.loop import Stage, optimizers_of
 from scripts.training.tools.precision import mixed
 
 LOG_EVERY = 100  # steps
-MARKS = (0.5, 0.75, 0.92)  # of the denoiser's time: its average is written
+MARKS = (0.5, 0.75, 0.92)  # shares of the denoiser's time after which its average is written
 
 
-def optimizers_for(config: TrainConfig, modules: list[tuple[nn.Module, float]], peak: float) -> list:
-    """Muon and AdamW for modules with their shares of the rate."""
+def optimizers_for(config: TrainConfig, modules: list[tuple[nn.Module, float]]) -> list:
+    """Muon and AdamW for modules, each with its share of the learning rate."""
     groups = [([p for p in module.parameters() if p.requires_grad], share) for module, share in modules]
     stage = Stage(
         name="gpu",
@@ -38,7 +38,7 @@ def optimizers_for(config: TrainConfig, modules: list[tuple[nn.Module, float]], 
 
 
 def step_with(optimizers: list, parameters: list[nn.Parameter], loss: Tensor, now: float) -> None:
-    """One step at the rate `now`."""
+    """One optimizer step at the learning rate `now`."""
     loss.backward()
     nn.utils.clip_grad_norm_(parameters, 1.0)
     for optimizer in optimizers:
@@ -51,7 +51,8 @@ def step_with(optimizers: list, parameters: list[nn.Parameter], loss: Tensor, no
 def pictures(
     painter: Painter, sketchers: Sketchers, batch: int, device: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pictures (-1..1) and where things are, without end; the last sketch again while there is no new one."""
+    """An endless iterator of pictures (-1..1) and masks of their things. The last sketch is used again until
+    there is a new one."""
     sketch = sketchers.next(wait=30.0) or sketchers.here()
     while True:
         painted = painter.paint(layout_of(sketch, device))
@@ -71,8 +72,8 @@ def learn_pictures(
     clock: Clock,
     peak: float,
 ) -> int:
-    """Trains parameters of the autoencoder by `vae_loss` or `decoder_loss` until the phase is over, one step
-    at least; returns the number of steps."""
+    """Trains parameters of the autoencoder with `vae_loss` or `decoder_loss` until the phase is over, at
+    least one step; returns the number of steps."""
     optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.99), fused=True)
     optimizer.param_groups[0]["share"] = 1.0
     guard = Guard(vae, [optimizer], clock.log)
@@ -95,7 +96,7 @@ def learn_pictures(
 
 
 def quality(vae: AutoencoderKL, images: Tensor) -> float:
-    """Decibels of reconstructions."""
+    """Peak signal-to-noise ratio of reconstructions, in decibels."""
     with torch.no_grad(), mixed(images.device.type):
         decoded = [vae.decode(vae.encode(part).latent_dist.mean).sample.float() for part in images.split(32)]
     return psnr(torch.cat(decoded), images)
@@ -123,14 +124,15 @@ class Learner:
         self.device = stock.device
         shares = [(denoising.model["unet"], 1.0), (denoising.model["encoder"], config.unet.text_rate)]
         shares += [(denoising.readers, 1.0), (denoising.alignment, 1.0)]
-        self.optimizers = optimizers_for(config, shares, config.unet.stage.learning_rate)
+        self.optimizers = optimizers_for(config, shares)
         self.parameters = [p for p in denoising.parameters() if p.requires_grad]
         self.averages = {decay: averaged(denoising.model, decay) for decay in config.unet.ema}
         self.rng = np.random.default_rng(config.seed)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
 
     def run(self, refresh: Callable[[int], None]) -> int:
-        """Learns until the phase is over, one step at least; `refresh` hears how many pictures were used."""
+        """Trains until the phase is over, at least one step; calls `refresh` with the number of pictures
+        used."""
         guard = Guard(self.denoising, self.optimizers, self.clock.log)
         began, step, marks = self.clock.elapsed, 0, list(MARKS)
         while step == 0 or not self.clock.is_over("learn"):

@@ -1,4 +1,4 @@
-"""Scenes as numbers, made ahead by worker processes; a run goes on without them when they die."""
+"""Scenes as numbers, prepared by worker processes; if these die, the run prepares scenes itself."""
 
 import queue
 from dataclasses import fields
@@ -24,7 +24,7 @@ Sketch = dict[str, np.ndarray]
 
 
 def sketch(mixture: Mixture, extents: np.ndarray, text: TextSide, rng: Random, count: int) -> Sketch:
-    """`count` scenes."""
+    """Prepares `count` scenes."""
     scenes = [sample_scene(rng, mixture) for _ in range(count)]
     layout = arrange(scenes, extents, rng)
     found: dict[str, Tensor] = {
@@ -44,10 +44,10 @@ def layout_of(sketches: Sketch, device: str) -> Layout:
 
 
 class Sketchers:
-    """Processes that fill a queue.
+    """Processes that fill a queue with sketches.
 
     Args:
-        processes: 0 makes scenes in this process, when they are asked for.
+        processes: 0 prepares scenes in this process, on demand.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class Sketchers:
         return sum(worker.is_alive() for worker in self.workers)
 
     def here(self) -> Sketch:
-        """Scenes made in this process."""
+        """Prepares scenes in this process."""
         mixture, extents, _, _, size = self.arguments
         return sketch(mixture, extents, self.side, self.rng, size)
 
     def next(self, wait: float = 0.0) -> Sketch | None:
-        """Scenes that are ready, within `wait` seconds; None where there are none yet."""
+        """Scenes that are ready within `wait` seconds, or None."""
         if not self.alive:
             return self.here()
         try:

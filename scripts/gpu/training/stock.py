@@ -1,4 +1,4 @@
-"""Latents in stock on the device: a ring of fixed size, whose oldest scenes give way to new ones."""
+"""A ring buffer of latents on the device; new scenes replace the oldest."""
 
 import torch
 from diffusers import AutoencoderKL
@@ -20,12 +20,12 @@ class Stock:
         self.painter, self.vae, self.size, self.device = painter, vae, size, device
         self.values: Chunk = {}
         self.count, self.next = 0, 0
-        places = [None, *(place.word for place in PLACES)]  # index -1 is a plain ground, and comes first
+        places = [None, *(place.word for place in PLACES)]  # index -1 is a plain ground, which comes first
         self.alike = torch.stack([same_words(place) for place in places]).to(device)
 
     @torch.no_grad()
     def add(self, sketch: Sketch) -> int:
-        """Paints and encodes scenes, and puts them where the oldest are; returns how many."""
+        """Paints and encodes scenes, replaces the oldest with them, and returns their number."""
         layout = layout_of(sketch, self.device)
         pictures = self.painter.paint(layout)
         rows = {name: torch.from_numpy(x).to(self.device) for name, x in sketch.items() if "." not in name}
@@ -59,7 +59,7 @@ class Stock:
 
 
 def _narrow(name: str, values: Tensor) -> Tensor:
-    """Half of the memory: indices as int16, shares as float16."""
+    """Halves the memory: indices become int16, shares float16."""
     if values.is_floating_point():
         return values if name == "latents" else values.half()
     return values.to(torch.int16)
@@ -70,5 +70,5 @@ def _wide(values: Tensor) -> Tensor:
 
 
 def images_of(pictures: Pictures) -> Tensor:
-    """-1..1, as the autoencoder wants them."""
+    """The pictures in -1..1, as the autoencoder expects them."""
     return (pictures.images * 2 - 1).contiguous(memory_format=torch.channels_last)

@@ -1,1 +1,1 @@
-"""What decides the recipe: short runs from nothing that differ from it in one thing, over two seeds."""
+"""Ablations: short runs from random weights that differ from the recipe in one thing, over two seeds."""

@@ -1,4 +1,4 @@
-"""One short run of a variant, and what is measured of it."""
+"""Trains one variant for a short while and measures it."""
 
 import json
 import time
@@ -25,7 +25,7 @@ from scripts.training.tools import checkpoint
 RESULT = "result.json"
 TIMESTEPS = tuple(range(50, 1000, 100))
 SCENES = 96
-POOL = PoolConfig(chunk=256, window=4)  # a short run has no use for more
+POOL = PoolConfig(chunk=256, window=4)  # enough scenes for a short run
 
 
 def ablate(
@@ -79,8 +79,8 @@ def _inherit(config: TrainConfig, run: Path, folder: Path, tokenizer: Path, *, r
 def measured(
     parts: nn.ModuleDict, config: TrainConfig, world: World, text: TextSide, folder: Path
 ) -> dict[str, float]:
-    """The loss on held-out scenes over even timesteps, alike for all variants, at high and at low noise; how
-    much of it the caption takes off."""
+    """Measures the losses on held-out scenes: the mean over evenly spaced timesteps (the same for all
+    variants), the mean at low and at high noise, and by which share the loss grows without the caption."""
     pool = LatentPool(replace(POOL, chunk=SCENES), world, trained_vae(config, world, folder), text)
     batch, noising = pool.chunk(HELD_OUT_STEP), scheduler(config)
     latents, losses = batch["latents"], []
@@ -93,17 +93,17 @@ def measured(
             predicted = parts["unet"](noising.add_noise(latents, noise, steps), steps, context)
             sums.append((predicted - noising.get_velocity(latents, noise, steps)).square().mean().item())
         losses.append(sums)
-    heard, deaf = (float(np.mean(sums)) for sums in losses)
+    captioned, uncaptioned = (float(np.mean(sums)) for sums in losses)
     return {
-        "loss": heard,
+        "loss": captioned,
         "little noise": float(np.mean(losses[0][:5])),
         "much noise": float(np.mean(losses[0][5:])),
-        "caption": deaf / heard - 1,
+        "caption": uncaptioned / captioned - 1,
     }
 
 
 def results(run: Path, part: str) -> dict[str, dict[str, list[float]]]:
-    """Of the variants measured so far, by any process: variant -> measure -> a value for each seed."""
+    """Reads the results of all variants measured so far: variant -> measure -> a value for each seed."""
     found: dict[str, dict[str, list[float]]] = {}
     for name in VAE if part == "vae" else UNET:
         for file in sorted(run.glob(f"{part}-{_plain(name)}-seed*/{RESULT}")):

@@ -1,4 +1,4 @@
-"""The variants of the recipe, each a change of the config."""
+"""The variants of the recipe: each is a change of the config."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,8 +32,8 @@ UNET: dict[str, Change] = {
     "twice the oracle alignment": unet(alignment=0.2),
     "nothing painted": unet(paint=PaintConfig(share=0.0)),
     "half of the pictures painted": unet(paint=PaintConfig(share=0.5)),
-    "words' maps not asked for": unet(grounding=0.0),
-    "reading not asked for": unet(reading=0.0),
+    "words' places not trained": unet(grounding=0.0),
+    "reading not trained": unet(reading=0.0),
     NOT_READ: unet(text_rate=1.0),
     "half the learning rate": rate(0.5),
     "twice the learning rate": rate(2.0),

@@ -1,1 +1,1 @@
-"""A small net that enlarges what the model draws, trained on this world."""
+"""The enlarger of the second edition: a small network that enlarges the model's pictures."""

@@ -1,4 +1,4 @@
-"""The enlarger: plain convolutions on a grid of half the side, and a pixel shuffle."""
+"""The enlarger: plain convolutions on a grid of half the side, then a pixel shuffle."""
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -8,10 +8,10 @@ SCALE = 4
 
 
 class Enlarger(nn.Module):
-    """Pictures of four times the side: an interpolation, and what the net adds to it.
+    """Enlarges pictures to four times the side: an interpolation plus a correction by the network.
 
-    It works on 2x2 pixels at once, so that a picture costs a quarter, and ends in a pixel shuffle (Shi et al.
-    2016, arXiv:1609.05158).
+    It works on blocks of 2x2 pixels, which takes a quarter of the time, and ends in a pixel shuffle (Shi et
+    al. 2016, arXiv:1609.05158).
     """
 
     def __init__(self, width: int = 64, depth: int = 8):
@@ -28,7 +28,7 @@ class Enlarger(nn.Module):
         nn.init.zeros_(self.leave.bias)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 fh fw"]:
-        """`images` of range -1..1 and even sides."""
+        """Enlarges `images` (b, 3, h, w) of range -1..1, whose sides must be even."""
         x = self.enter(F.pixel_unshuffle(images, 2))
         for block in self.blocks:
             x = x + block(x)

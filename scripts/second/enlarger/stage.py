@@ -1,4 +1,5 @@
-"""Stage `enlarger`: from what the autoencoder gives back to the true render at four times the side."""
+"""Stage `enlarger`: learns to turn a picture that the autoencoder decoded into the true render at four times
+the side."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,18 +23,19 @@ from scripts.second.world.sampling import Mixture, sample_scene
 from scripts.training.loop import Stage
 from scripts.training.tools.grid import save_grid
 from scripts.training.tools.precision import mixed
+from scripts.training.vae import edges
 
-CROP = 48  # pixels of the small picture that a step learns from
+CROP = 48  # side, in pixels, of the crop of the small picture that a step learns from
 EDGES = 0.2
 
 
 def enlarger_mixture(mixture: Mixture) -> Mixture:
-    """Scenes in the styles that have no pixels of their own."""
+    """Scenes in the styles whose art is sharp at any size."""
     return replace(mixture, styles=tuple(s for s in mixture.styles if s[0] not in ("pixel art", "sketch")))
 
 
 class Pairs:
-    """Small pictures as a model draws them, and the same scenes painted large.
+    """Small pictures as a model draws them, and true renders of the same scenes in four times the side.
 
     Args:
         tiles: of 256 pixels a side.
@@ -47,7 +49,7 @@ class Pairs:
 
     @torch.no_grad()
     def batch(self, step: int, size: int) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b 3 fh fw"]]:
-        """Both of range -1..1; what step `step` sees depends on it and the seed alone."""
+        """A training batch, both pictures of range -1..1: a function of the seed and `step` alone."""
         rng = Random(f"{self.seed} enlarger {step}")
         scenes = [sample_scene(rng, self.mixture) for _ in range(size)]
         layout = arrange(scenes, self.atlas.extents, rng)
@@ -91,9 +93,3 @@ def enlarger_stage(config: TrainConfig, pairs: Pairs, folder: Path) -> Stage:
         loss=loss,
         report=report,
     )
-
-
-def edges(difference: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
-    """The mean error of neighbouring pixels' differences."""
-    across = (difference[..., 1:] - difference[..., :-1]).abs().mean()
-    return across + (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()

@@ -1,1 +1,1 @@
-"""What the second edition gets right, and how it looks."""
+"""Scores of the second edition: what it gets right, and how much its pictures look like renders."""

@@ -1,5 +1,5 @@
-"""The judge: a detector of things, what they are like, and where they are. It sees composed pictures only,
-never the model's."""
+"""The judge: a detector of things, their looks and their positions. It is trained on composed pictures only,
+never on the model's."""
 
 from dataclasses import dataclass
 
@@ -22,8 +22,8 @@ LOOKS = (*COLOURS, *MATERIALS)
 
 @dataclass(frozen=True)
 class Found:
-    """One thing that the judge sees: its noun, which colour or material it is most like, its middle in
-    pixels, whether something covers a part of it."""
+    """One thing that the judge sees: its noun, the colour or material that it is most like, its centre in
+    pixels, and whether something covers a part of it."""
 
     noun: int
     look: int
@@ -34,7 +34,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture in the judge's words: `setting` a place or the colour of a plain ground."""
+    """The judge's reading of a picture; `setting` is a place or the colour of a plain ground."""
 
     things: list[Found]
     setting: str
@@ -44,7 +44,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Sight:
-    """What pictures look like to the judge, cell by cell and as a whole.
+    """The judge's output, cell by cell and for the whole picture. `noun` has one class more than there are
+    nouns: for a thing that nobody could name.
 
     `noun` has one class more than there are nouns: something that nobody could name.
     """
@@ -97,7 +98,7 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def look(self, images: Float[Tensor, "b 3 h w"]) -> list[Seen]:
-        """What each picture (range -1..1) shows that can be named."""
+        """The things and the setting that can be named in each picture (range -1..1)."""
         sight = self(images)
         peak = sight.centre == F.max_pool2d(sight.centre, 3, 1, 1)
         things: list[list[Found]] = [[] for _ in images]

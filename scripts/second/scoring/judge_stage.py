@@ -1,4 +1,4 @@
-"""Stage `judge`: the detector learns on composed pictures what it will look for in drawn ones."""
+"""Stage `judge`: trains the detector on composed pictures."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,18 +22,18 @@ from scripts.training.tools.precision import mixed
 
 UNNAMED = -100
 SOFTEST = 56  # pixels a side, of 128
-USES = 3  # of each composed batch, each time softened another way
+USES = 3  # training steps on each composed batch, softened differently for each
 
 
 def judge_mixture(mixture: Mixture) -> Mixture:
-    """More things, more colours and materials than a denoiser learns from, all styles and both kinds of
-    scene: what is held out from training too, for it will be asked."""
+    """Scenes for the judge: more things, colours and materials than a denoiser learns from, all styles,
+    places and plain grounds. Combinations that are held out from training appear too, since the judge must
+    know them."""
     return replace(mixture, single=0.3, pair=0.45, three=0.1, coloured=0.5, material=0.2, weather=0.05)
 
 
 def softened(images: Float[Tensor, "b 3 h w"], rng: np.random.Generator) -> Float[Tensor, "b 3 h w"]:
-    """Pictures as soft as a drawn one can be that shows the same: fewer pixels, and back. A quarter stays
-    sharp."""
+    """Makes three of four pictures as soft as drawn ones often are: scaled down and up again."""
     parts = list(images.chunk(4))
     for number in range(1, len(parts)):
         side = int(rng.integers(SOFTEST, PIXELS))
@@ -43,12 +43,12 @@ def softened(images: Float[Tensor, "b 3 h w"], rng: np.random.Generator) -> Floa
 
 
 def blurred(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Pictures of which only blobs are left."""
+    """Pictures blurred until only blobs are left."""
     return F.interpolate(F.avg_pool2d(images, 16), scale_factor=16.0, mode="bilinear")
 
 
 def middles(layout: Layout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Row of the batch, slot, and cell (down, across) of every thing's middle."""
+    """For every thing: its row of the batch, its slot, and the cell (down, across) of its centre."""
     rows, slots = torch.nonzero(layout.noun >= 0, as_tuple=True)
     down, across = (
         (values[rows, slots] / CELL).long().clamp(0, CELLS - 1) for values in (layout.y, layout.x)
@@ -57,7 +57,7 @@ def middles(layout: Layout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def judge_loss(judge: Judge, batch: Batch, rng: np.random.Generator) -> Tensor:
-    """The detector's loss: where things are, then what they are; blobs are to be called unclear."""
+    """The detector's loss: where things are and what they are; blobs must be called unclear."""
     images, layout = batch.images, batch.layout
     device = images.device
     unclear = torch.from_numpy(rng.random(len(images)) < 0.15).to(device)
@@ -68,7 +68,7 @@ def judge_loss(judge: Judge, batch: Batch, rng: np.random.Generator) -> Tensor:
     rows, slots, down, across = middles(layout)
     middle = torch.zeros_like(sight.centre, dtype=torch.float32)
     middle[rows, down, across] = 1
-    near = F.max_pool2d(middle, 3, 1, 1) - middle  # next to a middle is neither right nor wrong
+    near = F.max_pool2d(middle, 3, 1, 1) - middle  # neighbours of a centre are neither right nor wrong
     heavy = torch.tensor(20.0, device=device)
     where = F.binary_cross_entropy_with_logits(
         sight.centre.float(), middle, weight=1 - near, pos_weight=heavy
@@ -110,7 +110,7 @@ def judge_stage(config: TrainConfig, world: World) -> Stage:
         return judge_loss(judge, latest[0][1], np.random.default_rng([config.seed, 4, step])), {}
 
     def report(step: int) -> dict[str, float]:
-        """How often it is right about true renders, task by task."""
+        """The share of true renders that the judge reads correctly, task by task."""
         judge.eval()
         rates = {task.name: float(np.mean(right(judge, *task.renders(world, 96), task))) for task in TASKS}
         judge.train()
@@ -127,7 +127,11 @@ def judge_stage(config: TrainConfig, world: World) -> Stage:
 
 
 def trained_judge(run: Path) -> Judge:
-    """Raises: FileNotFoundError where stage `judge` has not run."""
+    """The judge that stage `judge` trained in `run`.
+
+    Raises:
+        FileNotFoundError: stage `judge` has not run.
+    """
     state = checkpoint.load(run / "judge.pt")
     if state is None:
         raise FileNotFoundError(f"{run / 'judge.pt'} does not exist; make it with stage `judge`")

@@ -1,5 +1,5 @@
-"""What a model gets right, task by task: GenEval's six (Ghosh et al. 2023) in this world's words, and place,
-time, style, in front and behind, material."""
+"""The tasks that a model is scored on: the six of GenEval (Ghosh et al. 2023) in the words of this world, and
+place, time, style, in front and behind, material."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from scripts.second.world.vocabulary import COUNTS
 
 SEED = 20_000
 BATCH = 64
-APART = 18.0  # pixels between two middles before one is said to be left of, or above, the other
+APART = 18.0  # least distance of two centres, in pixels, for one to count as left of or above the other
 OFFSETS: dict[str, Callable[[Found, Found], float]] = {
     "left": lambda a, b: b.x - a.x,
     "right": lambda a, b: a.x - b.x,
@@ -35,7 +35,7 @@ PLAIN = Mixture(
 
 @dataclass(frozen=True)
 class Task:
-    """A kind of prompt, and when a picture answers it."""
+    """A kind of prompt, and the rule by which a picture answers it."""
 
     name: str
     mixture: Mixture
@@ -43,7 +43,7 @@ class Task:
     suits: Callable[[Scene], bool] = lambda scene: True
 
     def scenes(self, count: int, nouns: int | None = None) -> list[Scene]:
-        """The first `count` scenes of this task, of the first `nouns`; always the same."""
+        """The first `count` scenes of this task, made of the first `nouns` nouns; always the same."""
         mixture = self.mixture if nouns is None else replace(self.mixture, nouns=nouns)
         rng, chosen = Random(f"{SEED} {self.name}"), []
         while len(chosen) < count:
@@ -53,13 +53,13 @@ class Task:
         return chosen
 
     def renders(self, world: World, count: int) -> tuple[Float[Tensor, "b 3 h w"], list[Scene]]:
-        """True pictures of the first scenes, -1..1."""
+        """True renders of the first scenes, of range -1..1."""
         scenes = self.scenes(count, world.mixture.nouns)
         return world.compose(scenes, Random(f"{SEED} renders")).images, scenes
 
 
 def seen(thing: Thing, found: list[Found]) -> list[Found]:
-    """What the judge saw of a thing; its colour or material counts where the prompt names one."""
+    """The thing as the judge saw it; its colour or material counts only where the prompt names one."""
     wanted = thing.colour or thing.material
     look = LOOKS.index(wanted) if wanted else None
     return [f for f in found if f.noun == NOUN_INDEX[thing.noun] and look in (None, f.look)]
@@ -114,7 +114,7 @@ _TIMES = replace(_PLACE, sunset=0.5, night=0.5)
 
 
 def _kept(task: Task) -> Task:
-    """The same of what training never shows."""
+    """The same task with combinations that are held out from training."""
     return replace(task, name=f"{task.name}, held out", mixture=replace(task.mixture, held_out=True))
 
 
@@ -173,6 +173,6 @@ def _article(word: str) -> str:
 
 
 def right(judge: Judge, images: Float[Tensor, "b 3 h w"], scenes: list[Scene], task: Task) -> np.ndarray:
-    """Whether each picture (range -1..1) answers its scene, 0 or 1."""
+    """Whether each picture (range -1..1) answers its scene: 0 or 1."""
     pictures = [picture for part in images.split(BATCH) for picture in judge.look(part)]
     return np.array([task.answers(scene, p) for scene, p in zip(scenes, pictures, strict=True)], float)

@@ -1,4 +1,5 @@
-"""Recorded maps of composed scenes, with the masks of what their words name: maps with a known truth."""
+"""Recorded maps of composed scenes, with the masks of the things that their words name: maps whose true
+places are known."""
 
 from collections.abc import Sequence
 from random import Random
@@ -24,7 +25,7 @@ KINDS = ("noun", "colour", "material", "stuff", "ground")
 
 
 def kind_of(caption: Caption, index: int) -> str | None:
-    """What kind of word it is, None for one that is not asked."""
+    """The kind of a word, or None for words without a mask."""
     word, name = caption.words[index], caption.names[index]
     if name == NOTHING:
         return None
@@ -38,7 +39,7 @@ def kind_of(caption: Caption, index: int) -> str | None:
 
 
 def mask_of(batch: Batch, row: int, name: int) -> Bool[Tensor, "h w"]:
-    """The pixels of what a word names."""
+    """The mask of the pixels that a word names."""
     pictures = batch.pictures
     if name < MOST_THINGS:
         return pictures.things[row][batch.layout.owner[row] == name].sum(0) > SHARE
@@ -57,10 +58,11 @@ def record(
     seed: int,
     rows: int = 16,
 ) -> Recorded:
-    """Noises composed scenes to each timestep, predicts once, keeps every head of every site."""
+    """Adds noise to composed scenes at each timestep, predicts once, and keeps the maps of every head of
+    every site."""
     rng = Random(seed)
     batch, captions = world.compose(scenes, rng), [describe(scene, rng) for scene in scenes]
-    text = TextSide(TWO_CORES.text, tokenizer)  # for the places of words; the model has its own encoder
+    text = TextSide(TWO_CORES.text, tokenizer)  # finds the words' tokens; the model brings its own encoder
     views: list[list[HeatMaps]] = [[] for _ in scenes]
     with torch.inference_mode():
         latents = model.vae.encode(batch.images).latent_dist.mean * model.vae.config.scaling_factor

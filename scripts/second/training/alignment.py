@@ -1,4 +1,5 @@
-"""Oracle alignment: features of the denoiser must tell, cell by cell, what the composer knows is there.
+"""Oracle alignment: linear readers must tell from the denoiser's features, cell by cell, what the composer
+put there.
 
 Representation alignment (Yu et al. 2024, arXiv:2410.06940) with exact scene maps in the teacher's place: the
 noun, its colour and where in the thing the cell is, or the layer of the place. The readers are thrown away.
@@ -27,8 +28,9 @@ SITES = ("down_blocks.1.attentions.0", "up_blocks.1.attentions.0")
 
 @dataclass(frozen=True)
 class Oracle:
-    """Per cell: `kind` is a noun, or a layer of a place, or a plain ground; `look` a colour or material, the
-    last is the art's own; `where` (x, y) in the thing, -1..1, `is_thing` whether a thing is there."""
+    """The contents of each cell. `kind`: a noun, a layer of a place, or a plain ground; `look`: a colour or
+    material, where the last index is the art's own; `where`: position (x, y) within the thing, -1..1;
+    `is_thing`: whether a thing is there."""
 
     kind: Int[Tensor, "b k k"]
     look: Int[Tensor, "b k k"]
@@ -37,14 +39,18 @@ class Oracle:
 
 
 def oracle(batch: Batch) -> Oracle:
-    """What the composer knows of a batch."""
+    """The true contents of each cell of a batch."""
     index = [PLACE_INDEX[scene.place] if scene.place else -1 for scene in batch.scenes]
     places = torch.tensor(index, device=batch.pictures.images.device)
     return oracle_of(batch.layout.to(places.device), batch.pictures, places)
 
 
 def oracle_of(layout: Layout, pictures: Pictures, places: Int[Tensor, " b"]) -> Oracle:
-    """Args: places: the place's index of each scene, -1 for a plain ground."""
+    """The true contents of each cell.
+
+    Args:
+        places: the place's index of each scene, -1 for a plain ground.
+    """
     slots = F.adaptive_avg_pool2d(pictures.things, SIDE)
     layers = F.adaptive_avg_pool2d(pictures.layers, SIDE)
     amount, slot = slots.max(1)
@@ -70,7 +76,8 @@ def oracle_of(layout: Layout, pictures: Pictures, places: Int[Tensor, " b"]) -> 
 
 
 class Readers(nn.Module):
-    """Reads the features of two sites, on a grid of half the side: each position answers for four cells."""
+    """Linear readers of the features of two sites, on a grid of half the side: each position predicts four
+    cells."""
 
     def __init__(self, channels: tuple[int, ...]):
         super().__init__()
@@ -80,7 +87,7 @@ class Readers(nn.Module):
         )
 
     def forward(self, queries: Sequence[Float[Tensor, "b h n d"]], truth: Oracle) -> Float[Tensor, " b"]:
-        """The mean error over cells and sites, a row each."""
+        """The mean error over cells and sites, one value a scene."""
         total = truth.is_thing.new_zeros(len(truth.kind))
         for found, head in zip(queries, self.heads, strict=True):
             read = head(found.transpose(1, 2).flatten(2).float())  # b n (4 c)

@@ -1,4 +1,4 @@
-"""Attention as training needs it: words can be painted, and maps are kept with their gradients."""
+"""Attention for training: words can be painted, and maps keep their gradients."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,18 +10,18 @@ from torch import Tensor
 
 from limelight.attention import AttentionRuntime
 
-SIDE = 16  # positions a side of the grid whose maps are asked
+SIDE = 16  # positions a side of the grid whose maps are kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingAttention(AttentionRuntime):
-    """Cross-attention written out: its probabilities are needed anyway.
+    """Cross-attention that computes its probabilities explicitly, since the losses need them.
 
     Args:
         paint: what is added to the logits of each token at each position of the finest grid; coarser grids
             take its means.
-        maps: of every site on the finest grid, the probabilities' mean over heads.
-        queries: of every cross-attention site, its queries.
+        maps: for every site on the finest grid, receives the probabilities' mean over heads.
+        queries: for every cross-attention site, receives its queries.
     """
 
     paint: Float[Tensor, "b h w m"] | None = None
@@ -48,7 +48,7 @@ class TrainingAttention(AttentionRuntime):
 
 
 def painted(paint: Float[Tensor, "b h w m"], grid: tuple[int, int]) -> Float[Tensor, "b n m"]:
-    """The paint at a site's grid."""
+    """The paint, averaged to a site's grid."""
     if paint.shape[1:3] != torch.Size(grid):
         paint = F.adaptive_avg_pool2d(paint.permute(0, 3, 1, 2), grid).permute(0, 2, 3, 1)
     return paint.flatten(1, 2)

@@ -1,4 +1,4 @@
-"""Everything that makes the second edition, as one value; of two sizes, for two cores and for one GPU."""
+"""The configuration of the second edition's training, in two sizes: for two CPU cores and for one GPU."""
 
 from dataclasses import dataclass, field, replace
 
@@ -29,7 +29,7 @@ ENLARGER_STAGE = StageConfig(steps=6000, batch=8, learning_rate=1e-3, warmup=100
 
 @dataclass(frozen=True, kw_only=True)
 class VaeConfig:
-    """The autoencoder: an eighth of the side, `latent_channels` channels.
+    """Training of the autoencoder, whose latents have an eighth of the side and `latent_channels` channels.
 
     Of the steps, `crops` see windows of half the side around things, four for every whole picture, which cost
     the same. In `halved` of them the decoder gets latents of half the side for pictures of half the side
@@ -58,7 +58,7 @@ class VaeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig:
-    """The text encoder, and the reading that comes first, of all nouns and all styles."""
+    """The text encoder, and its pretraining on captions of all nouns and all styles."""
 
     width: int = 256
     layers: int = 2
@@ -69,8 +69,8 @@ class TextConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolConfig:
-    """Latents in stock: `window` chunks of `chunk` scenes, each scene used about `uses` times; `encode` at
-    once."""
+    """The pool of latents: `window` chunks of `chunk` scenes, each scene used about `uses` times; `encode`
+    scenes are encoded at once."""
 
     chunk: int = 512
     window: int = 8
@@ -80,7 +80,8 @@ class PoolConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PaintConfig:
-    """In a `share` of the pictures each thing is painted with probability `words`, by `strength` nats."""
+    """Painted words in training: in a `share` of the pictures each thing is painted with probability `words`,
+    with a bias of `strength` nats."""
 
     share: float = 0.2
     words: float = 0.7
@@ -117,7 +118,7 @@ class UNetConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """The second edition."""
+    """The configuration of all stages."""
 
     seed: int = 0
     mixture: Mixture = field(default_factory=Mixture)
@@ -128,7 +129,7 @@ class TrainConfig:
     enlarger: StageConfig = ENLARGER_STAGE
 
     def with_steps(self, stage: str, steps: int) -> "TrainConfig":
-        """The same with another number of steps for one stage."""
+        """The same configuration with another number of steps for one stage."""
         if stage == "decoder":
             return replace(self, vae=replace(self.vae, decoder=replace(self.vae.decoder, steps=steps)))
         part = getattr(self, stage)

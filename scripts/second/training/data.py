@@ -1,5 +1,5 @@
-"""Batches of scenes, each a function of (seed, step) alone, so that a resumed run sees what it would have
-seen."""
+"""Batches of scenes, each a function of (seed, step) alone, so that a resumed run sees the same scenes as one
+that never stopped."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from scripts.second.world.tiles import load_tiles
 
 @dataclass(frozen=True)
 class Batch:
-    """Scenes and what they look like; `pictures.images` are in 0..1."""
+    """Scenes and their pictures; `pictures.images` are in 0..1."""
 
     scenes: list[Scene]
     layout: Layout
@@ -27,12 +27,12 @@ class Batch:
 
     @property
     def images(self) -> Float[Tensor, "b 3 h w"]:
-        """-1..1, as the autoencoder wants them."""
+        """The pictures in -1..1, as the autoencoder expects them."""
         return self.pictures.images * 2 - 1
 
 
 class World:
-    """Draws batches; `device` is where the pixels are."""
+    """Draws batches; the pixels are computed and kept on `device`."""
 
     def __init__(self, folder: Path, mixture: Mixture, seed: int, device: str = "cpu"):
         self.painter = Painter(Atlas(load_tiles(folder)[:, : mixture.nouns], device))

@@ -1,4 +1,4 @@
-"""What the denoiser learns from one batch: v of noised latents under captions, and what else is asked."""
+"""The denoiser's losses on one batch: the error of v on noised latents, and the additional losses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from scripts.training.tools.precision import mixed
 
 
 def unet_config(config: TrainConfig) -> dict:
-    """The denoiser's config in diffusers' words."""
+    """The denoiser's config, with diffusers' keys."""
     levels = len(config.unet.channels)
     return {
         "_class_name": "UNet2DConditionModel",
@@ -39,7 +39,8 @@ def unet_config(config: TrainConfig) -> dict:
 
 
 def scheduler(config: TrainConfig) -> DDIMScheduler:
-    """The noise schedule: its end is noise alone for a whole flat picture too, so grounds take any colour."""
+    """The noise schedule. It ends in pure noise even for a flat picture, so that grounds can take any
+    colour."""
     return DDIMScheduler(
         num_train_timesteps=1000,
         beta_schedule="linear",
@@ -55,7 +56,7 @@ def scheduler(config: TrainConfig) -> DDIMScheduler:
 
 @dataclass(frozen=True)
 class Losses:
-    """`total` is what is minimised; the rest is for the log."""
+    """`total` is minimised; the other values are for the log."""
 
     total: Float[Tensor, ""]
     denoising: Float[Tensor, ""]
@@ -72,8 +73,8 @@ Predicted = tuple[Tensor, Tensor, tuple[Tensor, ...]]
 
 
 def predict(unet: nn.Module, x: Tensor, timesteps: Tensor, context: Tensor, paint: Tensor) -> Predicted:
-    """What the denoiser predicts; the mean map of the finest sites (b, n, m); the queries of `SITES`. One
-    graph for `torch.compile`."""
+    """Returns the denoiser's prediction, the mean map of the finest sites (b, n, m) and the queries of
+    `SITES`: one graph for `torch.compile`."""
     attention = TrainingAttention(plan={}, paint=paint)
     predicted = unet(x, timesteps, context, attention=attention)
     return predicted, torch.stack(attention.maps).mean(0), tuple(attention.queries[site] for site in SITES)
@@ -81,7 +82,7 @@ def predict(unet: nn.Module, x: Tensor, timesteps: Tensor, context: Tensor, pain
 
 @dataclass(frozen=True)
 class Noised:
-    """The random values of a batch: noise, dropped captions, painted tokens."""
+    """The random values of a batch: noise, dropped captions and painted tokens."""
 
     noise: Float[Tensor, "b c h w"]
     dropped: Bool[Tensor, " b"]
@@ -89,10 +90,10 @@ class Noised:
 
 
 class Denoising(nn.Module):
-    """The denoiser, its text encoder and the throw-away readers.
+    """The denoiser, its text encoder and the readers that only training uses.
 
     Args:
-        empty: token ids of the caption that says nothing.
+        empty: token ids of the empty caption.
     """
 
     def __init__(self, config: TrainConfig, unet: nn.Module, encoder: nn.Module, empty: Tensor):
@@ -106,7 +107,7 @@ class Denoising(nn.Module):
         self.register_buffer("kept", scheduler(config).alphas_cumprod, persistent=False)
 
     def draw(self, batch: Chunk, generator: torch.Generator) -> Noised:
-        """The random part of a step."""
+        """Draws the random values of a step."""
         latents, config = batch["latents"], self.config.unet
         noise = torch.randn(latents.shape, generator=generator, device=latents.device)
         chance = torch.rand(len(latents), generator=generator, device=latents.device)
@@ -136,18 +137,18 @@ class Denoising(nn.Module):
         velocity = kept.sqrt() * noised.noise - (1 - kept).sqrt() * latents
         with mixed(latents.device.type):
             context = parts["encoder"](ids).last_hidden_state
-            call = self.predict if parts is self.model else predict  # averages are not worth a compilation
+            # Averaged weights run too rarely for a compilation to pay.
+            call = self.predict if parts is self.model else predict
             predicted, maps, queries = call(parts["unet"], x, timesteps, context.float(), noised.paint)
         denoising = (predicted.float() - velocity).square().mean()
         tokens = Tokens(batch["ids"], batch["names"], batch["heads"], batch["ends"])
         asked = {name: batch[name] for name in (*OF_THINGS, *OF_SCENES, "present")}
-        heard = torch.where(
-            dropped[:, None, None], context.detach(), context
-        )  # a dropped caption was not read
+        # Where the caption was dropped, the readers' losses do not train the encoder.
+        heard = torch.where(dropped[:, None, None], context.detach(), context)
         reading, _ = reading_loss(self.readers, heard, tokens, asked)
         grounding = grounding_loss(maps, batch["names"], batch["masks"], (~dropped).float())
         truth = alignment.Oracle(*(batch[f"oracle_{name}"] for name in alignment.Oracle.__dataclass_fields__))
-        clear = kept[:, 0, 0, 0].sqrt()  # what noise hides is not asked
+        clear = kept[:, 0, 0, 0].sqrt()  # no loss where noise hides the scene
         aligned = (self.alignment(queries, truth) * clear).mean()
         weight = config.alignment * max(0.0, 1 - progress / config.aligned) if config.alignment else 0.0
         total = denoising + config.reading * reading + config.grounding * grounding + weight * aligned

@@ -1,4 +1,5 @@
-"""From checkpoints to the folder that ships: diffusers' layout, short float16, licences, vocabulary, card."""
+"""Exports checkpoints to the model's folder: diffusers' layout, shortened float16, licences, vocabulary,
+card."""
 
 import json
 import shutil
@@ -31,15 +32,17 @@ from scripts.second.world.phrases import (
 )
 from scripts.second.world.places import GROUNDS, PLACES
 from scripts.second.world.vocabulary import COLOURS, COUNTS
-from scripts.training.export import PAPERS
+from scripts.training.export import PAPERS, replace_folder, weights_of
 from scripts.training.tools import checkpoint
 
-SPARED_BITS = 3  # of a float16's mantissa of 10: the folder packs to 0.77 of its size, not 0.92
+SPARED_BITS = (
+    3  # bits of a float16's mantissa that are set to 0: the folder packs to 0.77 of its size, not 0.92
+)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a pipeline is made of."""
+    """The parts of a pipeline."""
 
     unet: dict[str, Tensor]
     encoder: dict[str, Tensor]
@@ -47,12 +50,13 @@ class Parts:
 
 
 def parts_of_run(config: TrainConfig, world: World, run: Path, average: str) -> Parts:
-    """The averaged weights of the last checkpoint, or what a GPU left.
+    """The parts with the averaged weights of the last checkpoint, or with the weights that a GPU run left.
 
     Args:
         average: which average, such as `average-0.999`.
 
-    Raises: FileNotFoundError where a stage has not run.
+    Raises:
+        FileNotFoundError: a stage has not run.
     """
     packed = load_packed(run)
     if packed:
@@ -64,7 +68,7 @@ def parts_of_run(config: TrainConfig, world: World, run: Path, average: str) -> 
     if state is None:
         raise FileNotFoundError(f"{run / 'unet.pt'} does not exist; make it with stage `unet`")
     weights = state["modules"][average]
-    halves = (_part(weights, f"module.{name}.") for name in ("unet", "encoder"))
+    halves = (weights_of(weights, f"module.{name}.") for name in ("unet", "encoder"))
     return Parts(*halves, trained_vae(config, world, run))
 
 
@@ -100,29 +104,24 @@ def export(config: TrainConfig, parts: Parts, tokenizer_folder: Path, out: Path,
         tensors = {name: shortened(tensor) for name, tensor in load_file(path).items()}
         save_file(tensors, path, metadata={"format": "pt"})
         path.chmod(0o644)
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    fresh.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    replace_folder(fresh, out)
 
 
 def shortened(tensor: Tensor) -> Tensor:
-    """A float16 tensor with the last bits of its mantissas rounded to zero, a relative error of at most
-    0.4 %; others as they are."""
+    """A float16 tensor whose last mantissa bits are rounded to zero, a relative error of at most 0.4 %.
+    Tensors of other types are returned as they are."""
     if tensor.dtype != torch.float16:
         return tensor
     step = 1 << SPARED_BITS
     bits = tensor.contiguous().view(torch.int16).to(torch.int32) & 0xFFFF
     sign, rest = bits & 0x8000, bits & 0x7FFF
     rounded = ((rest + step // 2) & ~(step - 1)).clamp(max=0x7BFF & ~(step - 1))
-    whole = sign | torch.where(rest >= 0x7C00, rest, rounded)  # what is not finite stays so
+    whole = sign | torch.where(rest >= 0x7C00, rest, rounded)  # infinities and NaN stay as they are
     return torch.where(whole >= 0x8000, whole - 0x10000, whole).to(torch.int16).view(torch.float16)
 
 
 def words_of(nouns: int) -> dict:
-    """The words that a model of the first `nouns` was trained on, by what they are for."""
+    """The words that a model of the first `nouns` nouns was trained on, by kind."""
 
     def all_of(table: dict[str, tuple[str, ...]]) -> list[str]:
         return [phrase.strip(", ") for phrases in table.values() for phrase in phrases]
@@ -150,7 +149,3 @@ def words_of(nouns: int) -> dict:
     plurals = {word for noun in known for word in noun.plural.split()}
     rest = [word for word in every_word() if word not in named | unknown | plurals and word.isalnum()]
     return groups | {"others": rest}
-
-
-def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

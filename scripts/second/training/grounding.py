@@ -1,5 +1,5 @@
-"""A loss that moves the map of a word to the object that the word names (after TokenCompose, Wang et al.
-2024, arXiv:2312.03626)."""
+"""A loss that moves the map of a word to the object that it names (after TokenCompose, Wang et al. 2024,
+arXiv:2312.03626)."""
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +15,8 @@ from scripts.second.world.places import PLACE_INDEX, PLACES
 
 
 def masks(batch: Batch) -> Float[Tensor, "b r k k"]:
-    """How much of each position shows what can be named: each thing, each layer of the place (all layers of
-    one word together), all layers."""
+    """The share of each position that shows each thing, each layer of the place (layers of the same word
+    together), and all layers."""
     alike = torch.stack([same_words(scene.place) for scene in batch.scenes])
     return masks_of(batch.pictures, batch.layout.owner, alike)
 
@@ -24,7 +24,7 @@ def masks(batch: Batch) -> Float[Tensor, "b r k k"]:
 def masks_of(
     pictures: Pictures, owner: Int[Tensor, "b k"], alike: Float[Tensor, "b l l"]
 ) -> Float[Tensor, "b r k k"]:
-    """As `masks`; `alike` tells which layers have the same word."""
+    """As `masks`; `alike` says which layers have the same word."""
     slots = F.adaptive_avg_pool2d(pictures.things, SIDE)
     layers = F.adaptive_avg_pool2d(pictures.layers, SIDE)
     numbers = torch.arange(MOST_THINGS, device=slots.device)
@@ -51,8 +51,8 @@ def grounding_loss(
     truth: Float[Tensor, "b r k k"],
     heard: Float[Tensor, " b"],
 ) -> Float[Tensor, ""]:
-    """How far a word's map is from the mask of what it names, both as
-    distributions over positions: the Kullback-Leibler divergence, mean over words.
+    """The Kullback-Leibler divergence of a word's map from the mask of what it names, both as distributions
+    over positions; the mean over words.
 
     Args:
         heard: 1 for captions that count, 0 for those that were dropped.

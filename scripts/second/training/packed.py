@@ -1,4 +1,4 @@
-"""Weights as one small file: half precision, a prefix for each module."""
+"""Weights as one small file: half precision, names prefixed by module."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ NAME = "weights.safetensors"
 
 
 def save_weights(path: Path, **modules: nn.Module) -> None:
-    """Writes modules' weights in float16, each under its name."""
+    """Writes the weights of several modules in float16, each name prefixed by its module."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
         f"{name}.{key}": value.half().contiguous() if value.is_floating_point() else value
@@ -23,7 +23,7 @@ def save_weights(path: Path, **modules: nn.Module) -> None:
 
 
 def load_packed(folder: Path) -> dict[str, dict[str, Tensor]]:
-    """Each module's weights in float32; nothing where there is no file."""
+    """Reads each module's weights in float32; an empty dict if there is no file."""
     path = folder / NAME
     found: dict[str, dict[str, Tensor]] = {}
     if path.exists():

@@ -1,5 +1,5 @@
-"""Painted words: rough regions of what some words name, as a bias on their tokens, so that a model learns to
-obey a brush."""
+"""Painted words: rough regions of the things that some words name, as a bias on their tokens. So the model
+learns to follow a user's brush."""
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +17,9 @@ def paint(
     masks: Float[Tensor, "b r k k"],
     generator: torch.Generator,
 ) -> Float[Tensor, "b k k m"]:
-    """What painting adds to logits: `+s` where a thing is said to be, `-s` elsewhere, for its tokens; 0 for
-    all others. A region is a box around the thing, the quarter that holds its middle, a blob, or its mask."""
+    """The bias that painting adds to the logits: for the tokens of a painted thing `+s` inside its region and
+    `-s` elsewhere, for all other tokens 0. A region is a box around the thing, the quarter that holds its
+    centre, a blob, or its mask."""
     batch, device = len(names), names.device
 
     def chance(*shape: int) -> Tensor:
@@ -40,7 +41,7 @@ def paint(
 
 
 def _extent(things: Float[Tensor, "b t k k"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The first and the last row and column in which a thing is, as shares of the side."""
+    """The first and the last row and column that show a thing, as shares of the side."""
     shown, place = things > 0.2, torch.arange(SIDE, device=things.device)
     down, across = shown.any(3), shown.any(2)
     ends = []
@@ -71,5 +72,5 @@ def _quarters(things: Float[Tensor, "b t k k"]) -> Bool[Tensor, "b t k k"]:
 
 
 def _blobs(things: Float[Tensor, "b t k k"]) -> Bool[Tensor, "b t k k"]:
-    """What a broad brush paints over a thing."""
+    """Regions as a broad brush would paint them."""
     return F.avg_pool2d(F.max_pool2d(things, 3, 1, 1), 3, 1, 1) > 0.2

@@ -1,4 +1,5 @@
-"""Latents of scenes, made once and used a few times: the denoiser never waits for the composer."""
+"""A pool of latents: scenes are encoded once and used a few times, so that the denoiser never waits for the
+composer."""
 
 from random import Random
 
@@ -24,7 +25,8 @@ Chunk = dict[str, Tensor]
 
 
 class LatentPool:
-    """A window over an endless row of chunks; what a step draws depends on it and the world's seed alone."""
+    """A sliding window over an endless sequence of chunks. A step's batch depends only on its number and the
+    world's seed."""
 
     def __init__(self, config: PoolConfig, world: World, vae: AutoencoderKL, text: TextSide):
         self.config, self.world, self.vae, self.text = config, world, vae, text
@@ -33,7 +35,7 @@ class LatentPool:
         self.all: Chunk = {}
 
     def draw(self, step: int, size: int) -> Chunk:
-        """A training batch; steps may only go up."""
+        """A training batch; step numbers must not decrease."""
         count, window = self.config.chunk, self.config.window
         self._slide(window - 1 + step * size // (count * self.config.uses))
         rng = np.random.default_rng([self.world.seed, 2, step])
@@ -50,7 +52,7 @@ class LatentPool:
         self.all = {name: torch.cat([chunk[name] for chunk in self.chunks]) for name in self.chunks[0]}
 
     def chunk(self, number: int) -> Chunk:
-        """The chunk of this number."""
+        """The chunk with this number."""
         rng = Random(f"{self.world.seed} pool {number}")
         parts = []
         for start in range(0, self.config.chunk, self.config.encode):
@@ -68,7 +70,7 @@ def encode(batch: Batch, vae: AutoencoderKL, text: TextSide, rng: Random) -> Chu
 
 
 def look(batch: Batch, vae: AutoencoderKL) -> Chunk:
-    """What does not depend on words."""
+    """The parts of a batch that do not depend on the captions."""
     device = batch.images.device.type
     with torch.no_grad(), mixed(device):
         latents: Float[Tensor, "b c h w"] = vae.encode(batch.images).latent_dist.mean.float()

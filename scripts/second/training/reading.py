@@ -1,6 +1,6 @@
-"""Stage `text`: the text encoder learns what captions say before a denoiser has to guess it.
+"""Stage `text`: pretrains the text encoder on captions, without pictures.
 
-No pictures: from a noun's last token linear readers must tell its thing's noun, colour, material, size,
+From a noun's last token linear readers must tell its thing's noun, colour, material, size,
 pose and number, and how it stands to the first thing; from the end token the place, ground, time, weather,
 style and which nouns there are. A denoiser learns sooner on such an encoder than on an untrained one
 (docs/model.md).
@@ -34,7 +34,7 @@ from scripts.second.world.vocabulary import (
 from scripts.training.loop import Stage
 
 HELD_OUT_STEP = 10**9
-NONE = -100  # a question that a token is not asked
+NONE = -100  # target of a question that does not apply
 STANDS = (*RELATIONS, "between", "unsaid")
 OF_THINGS = {
     "noun": len(NOUNS),
@@ -55,7 +55,7 @@ OF_SCENES = {
 
 
 class Readers(nn.Module):
-    """What reads the embeddings during training alone."""
+    """Linear readers of the embeddings, used only in training."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -98,7 +98,7 @@ def text_stage(config: TrainConfig, text: TextSide) -> Stage:
 
 
 def questions(scenes: list[Scene], device: str) -> dict[str, Tensor]:
-    """The right answers: of things (b, 3), of scenes (b,), `present` (b, nouns)."""
+    """The right answers: of things (b, 3), of scenes (b,), and which nouns are present (b, nouns)."""
     rows = [_of_scene(scene) for scene in scenes]
     things = {name: torch.full((len(scenes), 3), NONE) for name in OF_THINGS}
     present = torch.zeros(len(scenes), len(NOUNS))
@@ -149,7 +149,7 @@ def reading_loss(
     tokens: Tokens,
     asked: dict[str, Int[Tensor, "..."] | Tensor],
 ) -> tuple[Float[Tensor, ""], float]:
-    """The mean cross-entropy over questions, and how many are answered right."""
+    """The mean cross-entropy over questions, and the share of right answers."""
     rows = torch.arange(len(context), device=context.device)
     nouns = context[rows[:, None], tokens.heads.clamp(min=0)].float()
     ends = context[rows, tokens.ends].float()

@@ -1,4 +1,4 @@
-"""The text side: CLIP's text model on the world's tokenizer; tokens know what they name."""
+"""CLIP's text model with the tokenizer of this world, and what each token of a caption names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Tokens:
 
 
 class TextSide:
-    """Tokenizer and encoder; words are tokenized once."""
+    """Tokenizer and text encoder; each word is tokenized once."""
 
     def __init__(self, config: TextConfig, tokenizer_folder: Path, device: str = "cpu"):
         self.tokenizer = CLIPTokenizer.from_pretrained(tokenizer_folder)
@@ -55,7 +55,11 @@ class TextSide:
         return self._pieces[word]
 
     def tokens(self, captions: Sequence[Caption], things: int = 3) -> Tokens:
-        """Raises: ValueError for a caption that is longer than the encoder; the world's are not."""
+        """The tokens of captions.
+
+        Raises:
+            ValueError: a caption is longer than the encoder; the world's captions never are.
+        """
         shape = (len(captions), self.length)
         ids = torch.full(shape, self.tokenizer.pad_token_id)
         names = torch.full(shape, NOTHING)

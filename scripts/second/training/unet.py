@@ -1,6 +1,5 @@
-"""Stage `unet` on a CPU: the denoiser learns from a pool of latents, the text encoder goes along."""
+"""Stage `unet` on a CPU: trains the denoiser, and the text encoder with it, on a pool of latents."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from scripts.training.loop import Stage
 from scripts.training.tools import checkpoint
 from scripts.training.tools.grid import save_grid
 from scripts.training.tools.precision import mixed
+from scripts.training.unet import ramped_average
 
 SHOWN = Path(__file__).with_name("shown.txt")
 
@@ -79,7 +79,7 @@ def unet_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -> 
 
 
 class _HeldOut:
-    """The loss on scenes that training does not see, over even timesteps."""
+    """Measures the loss on held-out scenes over evenly spaced timesteps."""
 
     def __init__(
         self, config: TrainConfig, world: World, vae: AutoencoderKL, text: TextSide, count: int = 96
@@ -107,20 +107,11 @@ def averaged(model: nn.Module, decay: float) -> AveragedModel:
     return average
 
 
-def ramped_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """decay (1 + n) / (10 + n) after n steps, at most `decay`."""
-
-    def update(average: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
-        kept = min(decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(list(average), list(current), 1 - kept)
-
-    return torch.no_grad()(update)
-
-
 def read_weights(run: Path) -> dict[str, dict[str, Tensor]]:
-    """The encoder's and its readers'.
+    """The weights of the text encoder and its readers.
 
-    Raises: FileNotFoundError where stage `text` has not run.
+    Raises:
+        FileNotFoundError: stage `text` has not run.
     """
     state = checkpoint.load(run / "text.pt")
     if state is None:
@@ -141,8 +132,8 @@ def sample(
     guidance: float = 3.0,
     seed: int = 0,
 ) -> Float[Tensor, "b 3 h w"]:
-    """Pictures in 0..1, one a prompt, by DDIM with classifier-free guidance (Ho and Salimans 2022); `paint`
-    is added to the prompts' logits."""
+    """Pictures in 0..1, one for each prompt, by DDIM with classifier-free guidance (Ho and Salimans 2022);
+    `paint` is added to the prompts' logits."""
     assert isinstance(parts, nn.ModuleDict)
     steps.set_timesteps(num_steps)
     context = parts["encoder"](text.ids([""] * len(prompts) + prompts)).last_hidden_state

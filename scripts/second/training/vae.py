@@ -1,4 +1,4 @@
-"""Stage `vae`: pictures of 128x128 to latents of 16x16 and back."""
+"""Stage `vae`: trains an autoencoder from pictures of 128x128 to latents of 16x16."""
 
 from pathlib import Path
 
@@ -15,14 +15,15 @@ from scripts.second.world.layout import PIXELS
 from scripts.training.loop import Stage
 from scripts.training.tools.grid import save_grid
 from scripts.training.tools.precision import mixed
+from scripts.training.vae import edges
 
 HELD_OUT_STEP = 10**9
-DECODER_STEP = 10**7  # scenes that stage `vae` has not seen
+DECODER_STEP = 10**7  # a step whose scenes stage `vae` does not see
 CROP = PIXELS // 2
 
 
 def build_vae(config: VaeConfig) -> AutoencoderKL:
-    """A new autoencoder; each level halves the side, but for the last."""
+    """A new autoencoder; each level but the last halves the side."""
     levels = len(config.channels)
     return AutoencoderKL(
         in_channels=3,
@@ -61,7 +62,8 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
 
 
 def decoder_stage(config: TrainConfig, world: World, vae: AutoencoderKL, folder: Path) -> Stage:
-    """The decoder alone goes on; what latents mean stays, so a denoiser can be trained at the same time.
+    """Trains the decoder alone. The encoder and the meaning of latents stay, so a denoiser can be trained at
+    the same time.
 
     Args:
         vae: as `trained_vae` makes it.
@@ -95,7 +97,8 @@ def vae_loss(
     rng: np.random.Generator,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The whole loss, the mean square, the divergence from a normal distribution."""
+    """The whole loss, the mean squared error, and the divergence of the latents from a normal
+    distribution."""
     with mixed(images.device.type):
         posterior = vae.encode(images).latent_dist
         latents = posterior.mean + posterior.std * _normal(posterior.mean, generator)
@@ -119,7 +122,7 @@ def decoder_loss(
     rng: np.random.Generator,
     generator: torch.Generator,
 ) -> Tensor:
-    """The decoder's alone, under latents that are a little off, as a denoiser's are."""
+    """The loss of the decoder alone, on slightly noised latents such as a denoiser makes."""
     with mixed(images.device.type):
         with torch.no_grad():
             latents = vae.encode(images).latent_dist.mean
@@ -141,8 +144,8 @@ def _first_half(latents: Float[Tensor, "b c h w"]) -> Float[Tensor, "c 1 1"]:
 def windows(
     world: World, config: VaeConfig, step: int, rng: np.random.Generator
 ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b 1 h w"]]:
-    """What a step learns from, -1..1, and where things are: whole pictures, or four times as many windows,
-    two of each picture, around its things."""
+    """The pictures of a step, -1..1, and where things are: whole pictures, or four times as many windows
+    around things, two of each picture."""
     is_cropped = rng.random() < config.crops
     batch = world.batch(step, config.stage.batch * (2 if is_cropped else 1))
     images, things = batch.images, batch.pictures.things.sum(1, keepdim=True)
@@ -158,7 +161,7 @@ def windows(
 
 
 def _corners(batch: Batch, rng: np.random.Generator) -> list[tuple[int, int, int]]:
-    """Two windows of each picture, each with the middle of one of its things somewhere in it."""
+    """The corners of two windows of each picture; each window holds the centre of one of its things."""
     corners = []
     for row, nouns in enumerate(batch.layout.noun.tolist()):
         shown = [slot for slot, noun in enumerate(nouns) if noun >= 0]
@@ -175,21 +178,17 @@ def _corners(batch: Batch, rng: np.random.Generator) -> list[tuple[int, int, int
 def errors(
     config: VaeConfig, wrong: Float[Tensor, "b c h w"], things: Float[Tensor, "b 1 h w"]
 ) -> tuple[Tensor, Tensor]:
-    """The mean square, and what keeps outlines crisp; both weigh things more."""
+    """The mean squared error and the error of edges; both weigh things more than the ground."""
     weight = 1 + (config.on_things - 1) * things
     weight = weight / weight.mean()
-    crisp = config.l1_weight * (wrong.abs() * weight).mean() + config.edge_weight * _edges(wrong)
+    crisp = config.l1_weight * (wrong.abs() * weight).mean() + config.edge_weight * edges(wrong)
     return (wrong.square() * weight).mean(), crisp
-
-
-def _edges(difference: Float[Tensor, "b c h w"]) -> Float[Tensor, ""]:
-    across = (difference[..., 1:] - difference[..., :-1]).abs().mean()
-    return across + (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
 
 
 @torch.no_grad()
 def report(vae: AutoencoderKL, world: World, grid: Path) -> dict[str, float]:
-    """Decibels over held-out scenes: whole, on things alone, from 4 of the channels, from noised latents."""
+    """Peak signal-to-noise ratios in decibels on held-out scenes: of whole pictures, of things alone, from 4
+    of the channels, from noised latents."""
     batch = world.batch(HELD_OUT_STEP, 64)
     images, things = batch.images, batch.pictures.things.sum(1, keepdim=True)
     means, decoded, rough, noised = [], [], [], []

@@ -13,10 +13,11 @@ from scripts.training.vae_ready import normalise
 
 
 def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
-    """The result of stage `vae`, its latents normalised by its own 1x1 convolutions, so that
-    `scaling_factor` is 1; where stage `decoder` has run, its result.
+    """The autoencoder of stage `vae`, or of stage `decoder` if it has run, whose own 1x1 convolutions
+    normalise its latents, so that `scaling_factor` is 1.
 
-    Raises: FileNotFoundError where stage `vae` has not run.
+    Raises:
+        FileNotFoundError: stage `vae` has not run.
     """
     decoder, state = (checkpoint.load(run / f"{name}.pt") for name in ("decoder", "vae"))
     if state is None:

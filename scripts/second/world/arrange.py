@@ -1,4 +1,4 @@
-"""Where everything of a scene stands: floors, scale by nearness, contact, occlusion, shadows."""
+"""Arranges a scene: where things stand, their scale by nearness, contact, occlusion and shadows."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from scripts.second.world.vocabulary import COLOURS, MATERIALS, STYLES
 
 SIDE = {1: 35, 2: 41, 3: 48, 4: 56, 5: 63}  # pixels of a size class, one of two things at middle distance
 EDGE = 3.0
-SINKS = {"water": 0.2, "floor": 0.1}  # of its height, of what rests on water or on a floor, in the water
+SINKS = {"water": 0.2, "floor": 0.1}  # share of its height below the water line, by what the thing rests on
 ANGLES = {"upside down": math.pi, "sleeping": math.pi / 2, "flying": -0.3}
 
 
@@ -50,7 +50,7 @@ class Body:
         return self.side * (self.wide if self.thing.pose == "sleeping" else self.high)
 
     def overlap(self, other: "Body") -> float:
-        """How much of the smaller one's box the other covers."""
+        """The share of the smaller box that the other covers."""
         across = min(self.x + self.width / 2, other.x + other.width / 2) - max(
             self.x - self.width / 2, other.x - other.width / 2
         )
@@ -60,7 +60,7 @@ class Body:
 
 
 def arrange(scenes: list[Scene], extents: np.ndarray, rng: Random) -> Layout:
-    """Layouts true to what each scene says.
+    """Layouts that fulfil what each scene says.
 
     Args:
         extents: the atlas's, (arts, nouns, 3).
@@ -102,7 +102,7 @@ def _bodies(scene: Scene, extents: np.ndarray, rng: Random) -> list[Body]:
 
 
 class _Floor:
-    """Where things can stand in a scene: heights of lower edges in pixels."""
+    """Where things can stand in a scene, as heights of lower edges in pixels."""
 
     def __init__(self, scene: Scene, horizon: float):
         self.horizon = horizon
@@ -110,17 +110,17 @@ class _Floor:
         self.is_studio = scene.place is None
 
     def base(self, rng: Random) -> float:
-        """A lower edge of something that stands."""
+        """The lower edge of a thing that stands."""
         far = self.horizon + (8 if not self.is_studio else 4)
         return rng.uniform(min(far, 116), PIXELS - EDGE - 2)
 
     def drift(self, body: Body, rng: Random) -> float:
-        """A lower edge of something in the air."""
+        """The lower edge of a thing in the air."""
         lowest = self.horizon - 2 if not self.is_studio else PIXELS - 14
         return rng.uniform(min(body.height + EDGE, lowest), max(lowest, body.height + EDGE))
 
     def nearness(self, base: float) -> float:
-        """Lower is nearer is larger."""
+        """The scale at a height: lower edges further down are nearer, so larger."""
         return 0.86 + 0.28 * max(0.0, base - self.horizon) / (PIXELS - self.horizon)
 
 
@@ -134,7 +134,7 @@ def _rests(body: Body, floor: _Floor) -> str:
 
 
 def _settle(body: Body, floor: _Floor, rng: Random) -> None:
-    """A lower edge by what the thing rests on; what jumps has left the floor."""
+    """The lower edge of a thing by what it rests on; a jumping thing is above the floor."""
     body.rests, body.fall, body.shadow = _rests(body, floor), 0.0, 0.42
     if body.rests == "air":
         body.base = floor.drift(body, rng)

@@ -1,4 +1,4 @@
-"""All tiles in all sizes as one table of pixels, from which any thing is gathered at any place, size and
+"""All tiles in all sizes as one table of pixels, from which things are gathered at any place, size and
 angle."""
 
 import numpy as np
@@ -42,7 +42,7 @@ class Atlas:
         self.sides = torch.tensor(sides, device=device)
 
     def gather(self, layout: Layout, slot: int, grid: Float[Tensor, " h"]) -> Float[Tensor, "b h w 8"]:
-        """The thing in a slot on the whole canvas, 0..1, premultiplied; between pixels it is bilinear.
+        """The thing in a slot on the whole canvas, 0..1, premultiplied, with bilinear sampling.
 
         Args:
             grid: where the canvas has its pixels, in the layout's.
@@ -74,8 +74,8 @@ class Atlas:
 
 
 def extent(alpha: Float[np.ndarray, "h w"]) -> tuple[float, float, float]:
-    """Width, height and height over the middle fifth of what is drawn, as shares of the side; all stand on
-    the lower edge."""
+    """Width, height, and height over the middle fifth of the opaque part, as shares of the side; all art
+    stands on the lower edge."""
     drawn = alpha > SOLID
     columns, rows = np.flatnonzero(drawn.any(0)), np.flatnonzero(drawn.any(1))
     size = len(alpha)
@@ -100,4 +100,4 @@ def _shrink(layers: np.ndarray, side: int) -> np.ndarray:
         Image.fromarray(np.ascontiguousarray(whole[..., part]), "CMYK") for part in (np.s_[:4], np.s_[4:])
     ]
     small = [half.resize((side, side), Image.Resampling.BOX, reducing_gap=None) for half in halves]
-    return np.concatenate([np.asarray(half) for half in small], -1)  # CMYK: four planes without meaning
+    return np.concatenate([np.asarray(half) for half in small], -1)  # CMYK only because it has four planes

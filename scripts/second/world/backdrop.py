@@ -1,4 +1,4 @@
-"""A scene's place, time and weather as layers and soft spots of a layout."""
+"""A scene's place, time and weather as layers and decals of a layout."""
 
 from random import Random
 
@@ -15,7 +15,7 @@ Spot = tuple[float, float, float, float, float, tuple[float, float, float], floa
 
 
 def paint_place(scene: Scene, row: dict[str, np.ndarray], rng: Random) -> float:
-    """Fills the layers of `row`; returns the horizon, a share of the height."""
+    """Fills the layers of `row`; returns the horizon as a share of the height."""
     row["drift"][:] = rng.randrange(PIXELS), rng.randrange(PIXELS)
     if scene.place is None:
         return _studio(scene, row, rng)
@@ -82,7 +82,7 @@ def _spots(spots: list[Spot], row: dict[str, np.ndarray]) -> None:
 
 
 def _details(place: Place, scene: Scene, horizon: float, mood: str, rng: Random) -> list[Spot]:
-    """What makes a place look lived in: clouds, flowers, craters, light."""
+    """Adds the details of a place: clouds, flowers, craters, light."""
     below, spots = horizon * PIXELS, []
     floor = len(place.layers) - 1
     if place.outdoors and mood == "sunset":

@@ -1,4 +1,4 @@
-"""Captions of scenes in many words; every word that names something knows what."""
+"""Captions of scenes in varied words, and what each word names."""
 
 from dataclasses import dataclass
 from random import Random
@@ -46,7 +46,7 @@ class Caption:
 
 
 def describe(scene: Scene, rng: Random) -> Caption:
-    """A caption that says what the scene holds, in words chosen by `rng`."""
+    """A caption that describes the scene, in words chosen by `rng`."""
     words: Words = []
     heads: list[int] = []
     style = _chosen(STYLE_PHRASES[scene.style], rng) if _says_style(scene, rng) else ""
@@ -70,7 +70,7 @@ def _says_style(scene: Scene, rng: Random) -> bool:
 
 
 def _chosen(phrases: tuple[str, ...], rng: Random) -> str:
-    """The first phrase half of the time: what people type most."""
+    """Chooses a phrase: half of the time the first, which people type most."""
     return phrases[0] if rng.random() < 0.5 else rng.choice(phrases)
 
 
@@ -93,7 +93,8 @@ def _things(scene: Scene, rng: Random, heads: list[int], start: int) -> Words:
 
 
 def _head(words: Words, number: int) -> int:
-    """The noun is the last word of a thing's phrase that names it, but for what follows the noun."""
+    """The index of the noun in a thing's phrase: the last word that names the thing, except for words after
+    the noun."""
     return max(index for index, (word, name) in enumerate(words) if name == number and word not in _AFTER)
 
 
@@ -172,7 +173,7 @@ def _where(scene: Scene, rng: Random) -> Words:
 
 
 def _stuff(scene: Scene, rng: Random) -> Words:
-    """A word for one layer of the place; layers of the same word are named together by their last."""
+    """A word for one layer of the place; layers of the same word are named together by the last of them."""
     layers = PLACES[PLACE_INDEX[scene.place or ""]].layers
     named = [index for index, layer in enumerate(layers) if layer.word and layer.word != scene.place]
     if not named:

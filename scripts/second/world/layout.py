@@ -1,4 +1,4 @@
-"""Scenes as numbers: what the painter needs, one array per property, a row per scene."""
+"""Scenes as numbers for the painter: one array for each property, a row for each scene."""
 
 from dataclasses import dataclass, fields
 
@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 PIXELS = 128
-SLOTS = 5  # things that can be seen
+SLOTS = 5  # most things in a picture
 LAYERS = 4
 DECALS = 12
-BELOW = 1e4  # a line that is out of the picture, in pixels
+BELOW = 1e4  # height in pixels of a line outside the picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Layout:
 
     @classmethod
     def of(cls, rows: list[dict[str, np.ndarray]]) -> "Layout":
-        """Stacks what `blank` begins and others fill in."""
+        """Stacks rows that `blank` made and others filled in."""
         return cls(**{name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]})
 
     def to(self, device: str | torch.device) -> "Layout":
@@ -63,7 +63,7 @@ class Layout:
 
 
 def blank() -> dict[str, np.ndarray]:
-    """One scene with nothing in it."""
+    """The row of an empty scene."""
     whole = {name: np.full(SLOTS, -1, np.int64) for name in ("noun", "owner", "colour", "material")}
     real = {name: np.zeros(SLOTS, np.float32) for name in ("x", "y", "side", "angle", "lift", "halo")}
     return (

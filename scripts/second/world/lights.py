@@ -1,4 +1,4 @@
-"""What time and weather do to colours."""
+"""How time and weather change colours."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The upper edges of layers: for every column of a picture how high it stands, in random shapes."""
+"""The upper edges of layers, as a height for every column of a picture, in random shapes."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,17 @@ Line = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 
 def everything(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """Everything: a sky or a wall."""
+    """A line above the picture: the layer covers everything, as a sky or a wall does."""
     return np.full_like(x, 9.0)
 
 
 def flat(drop: float = 0.0) -> Line:
-    """A straight line; `drop` is negative where it stands above the horizon."""
+    """A straight line; with a negative `drop` it stands above the horizon."""
     return lambda rng, x: np.full_like(x, -drop)
 
 
 def hills(height: float, swing: float) -> Line:
-    """Three sines."""
+    """A sum of three sines."""
 
     def line(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
         phases, lengths = rng.uniform(0, 6.28, 3), (rng.uniform(3, 5), rng.uniform(6, 9), rng.uniform(11, 15))
@@ -30,12 +30,12 @@ def hills(height: float, swing: float) -> Line:
 
 
 def waves() -> Line:
-    """A shore: nearly straight."""
+    """The line of a shore: nearly straight."""
     return lambda rng, x: 0.008 * np.sin(rng.uniform(4, 9) * x + rng.uniform(0, 6.28))
 
 
 def peaks(height: float) -> Line:
-    """Mountains: the highest of a few triangles."""
+    """Mountains: the highest of a few triangles at each column."""
 
     def line(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
         tops = [
@@ -71,7 +71,7 @@ def hedge(height: float) -> Line:
 
 
 def towers(height: float) -> Line:
-    """A skyline: blocks of unlike heights."""
+    """A skyline: blocks of different heights."""
 
     def line(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
         edges = np.cumsum(rng.uniform(0.09, 0.2, 14)) - 0.15

@@ -1,4 +1,4 @@
-"""The nouns of the world: one table, of which the core is what two cores can learn."""
+"""The nouns of the world: one table, whose first rows, the core, are those that two CPU cores can learn."""
 
 import csv
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ TABLE = Path(__file__).with_name("nouns.csv")
 
 @dataclass(frozen=True, kw_only=True)
 class Noun:
-    """One thing: its word, its emoji, what it rests on (floor, air, water), its size from 1 (a bee) to 5 (a
-    house), and the colour word that its art already has (None: no single one)."""
+    """A noun: its word, its emoji, what it rests on (floor, air, water), its size from 1 (a bee) to 5 (a
+    house), and the colour word that its art already has (None if it has no single colour)."""
 
     word: str
     emoji: str

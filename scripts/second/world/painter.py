@@ -1,4 +1,4 @@
-"""Layouts to pixels, many at once, on any device."""
+"""Paints layouts as pixels, many at once, on any device."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from scripts.world.tint import LUMA
 
 SHADOW = (0.05, 0.04, 0.12)
 GLOW = (1.0, 0.88, 0.5)
-BLOCK = 4  # pixels of pixel art
+BLOCK = 4  # side in pixels of one square of pixel art
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Pictures:
 
 
 class Painter:
-    """Paints from an atlas; everything else is computed.
+    """Paints layouts from an atlas; everything but the things is computed.
 
     Args:
-        scale: pixels of the pictures for one of the layout; sharp as far as the tiles are.
+        scale: pixels of the pictures for one pixel of the layout; sharp as far as the tiles are.
     """
 
     def __init__(self, atlas: Atlas, scale: int = 1):
@@ -47,7 +47,7 @@ class Painter:
         self.luma = torch.from_numpy(LUMA).to(device)
 
     def paint(self, layout: Layout) -> Pictures:
-        """The place from far to near, then the slots in order, each over its shadow; then the air."""
+        """Paints the place from far to near, then the slots in order, each over its shadow, then the air."""
         layers = self._layers(layout)
         canvas = self._place(layout, layers)
         things: list[Tensor] = []
@@ -167,7 +167,7 @@ class Painter:
 
 
 def _stripes(along: Tensor, period: Float[Tensor, "b l"]) -> Float[Tensor, "b l h w"]:
-    """0..1 with a period in pixels; 1 everywhere where it is 0."""
+    """Stripes with values in 0..1 and a period in pixels; 1 everywhere if the period is 0."""
     wave = torch.sin(6.2832 * along / period.clamp(min=1)[..., None, None])
     return torch.where((period > 0)[..., None, None], (0.5 + 1.6 * wave).clamp(0, 1), 1.0)
 
@@ -192,7 +192,7 @@ def _air() -> Float[np.ndarray, "3 h w"]:
 def styled(
     images: Float[Tensor, "b 3 h w"], style: Tensor, things: Float[Tensor, "b k h w"]
 ) -> Float[Tensor, "b 3 h w"]:
-    """The finished picture in another style: a silhouette, a sketch, pixel art; others stay."""
+    """The finished pictures in their styles: silhouette, sketch and pixel art are made here, others stay."""
     found = images.clone()
     rows = style == STYLES.index("silhouette")
     if bool(rows.any()):

@@ -1,4 +1,4 @@
-"""The words that captions are made of, the commonest phrase of each kind first."""
+"""The phrases that captions are made of, the most common one of each kind first."""
 
 OPENINGS = ("a picture of", "an image of", "a photo of", "draw", "a scene with", "a 3d render of")
 CLOSINGS = (".", ", cute", ", beautiful", ", high quality", ", detailed")

@@ -1,4 +1,4 @@
-"""The places of the world: layers from far to near, each a colour field below a line, with its own word."""
+"""The places of the world: layers from far to near, each a colour field below a line and named by a word."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """The ground below `line`: `top` and `bottom` are one palette each; `word` names it, None where nobody
-    does. `pattern`: (period across, period down, strength) of stripes, in pixels."""
+    """The ground below `line`: `top` and `bottom` are palettes; `word` names the layer, None if captions
+    never name it. `pattern`: (period across, period down, strength) of stripes, in pixels."""
 
     word: str | None
     line: Line

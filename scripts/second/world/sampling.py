@@ -1,4 +1,4 @@
-"""Random scenes: how often each kind comes up, and what never does in training."""
+"""Random scenes: how often each kind appears, and the combinations that are held out from training."""
 
 from dataclasses import dataclass, replace
 from random import Random
@@ -14,10 +14,12 @@ RELATED = ("left", "right", "above", "below", "front", "behind", "on", "next")
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """How often each kind of scene comes up: `single`, `pair`, `three` things; the rest are counts of one.
+    """How often each kind of scene appears. `single`, `pair` and `three` are the shares of scenes with that
+    many things; the remaining scenes show several equal things.
 
-    Of pairs and threes `related` say how they stand; `studio` have a plain ground; `odd` put things where
-    they do not belong. `styles` are (style, share), the rest is 3d. `nouns`: how many, from the first.
+    Of pairs and threes `related` is the share with a relation; `studio` have a plain ground; `odd` put
+    things where they do not belong. `styles` are (style, share), the rest is 3d. `nouns`: the number of
+    nouns of the table that are used, from the first.
     """
 
     single: float = 0.42
@@ -41,7 +43,7 @@ class Mixture:
 
 
 def sample_scene(rng: Random, mixture: Mixture) -> Scene:
-    """One scene; nothing held out appears in it, or with `mixture.held_out` something always does."""
+    """A random scene without held-out combinations; with `mixture.held_out` only scenes that have one."""
     while True:
         scene = _draw(rng, mixture)
         if is_held_out(scene) == mixture.held_out:
@@ -147,5 +149,5 @@ def _three(rng: Random, mixture: Mixture, place: str | None) -> tuple[tuple[Thin
 
 
 def size_of(noun: str) -> int:
-    """From 1 (a bee) to 5 (a house)."""
+    """The size class of a noun, from 1 (a bee) to 5 (a house)."""
     return NOUNS[NOUN_INDEX[noun]].size

@@ -1,4 +1,4 @@
-"""What a scene says: its things, how they stand, where, when and in which style. No pixels, no words."""
+"""Scenes: their things, the relation of the things, place, time, weather and style. No pixels, no words."""
 
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ class Scene:
 
 
 def is_held_out(scene: Scene) -> bool:
-    """Whether the scene shows a combination that training never shows."""
+    """Whether the scene shows a combination that is held out from training."""
     nouns = [thing.noun for thing in scene.things]
     return (
         any(thing.colour and colour_is_held_out(thing.noun, thing.colour) for thing in scene.things)

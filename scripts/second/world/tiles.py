@@ -1,4 +1,4 @@
-"""Square pictures of every noun in every kind of art, on a transparent ground."""
+"""Square pictures of every noun in every kind of art, on a transparent background."""
 
 import io
 import json
@@ -91,7 +91,7 @@ def _fitted(picture: Image.Image, side: int) -> np.ndarray:
 
 
 def save_tiles(tiles: np.ndarray, folder: Path) -> Path:
-    """Writes `tiles.npz` with the words it was made for, whole or not at all."""
+    """Writes `tiles.npz`, with the words that it was made for, by a rename, so that it is whole or absent."""
     folder.mkdir(parents=True, exist_ok=True)
     path, temporary = folder / "tiles.npz", folder / ".tiles.tmp.npz"
     np.savez_compressed(temporary, tiles=tiles, words=np.array(_made_for()))
@@ -100,7 +100,11 @@ def save_tiles(tiles: np.ndarray, folder: Path) -> Path:
 
 
 def load_tiles(folder: Path) -> np.ndarray:
-    """Raises: MissingArt where the file is missing or made for another vocabulary, with the remedy."""
+    """Reads `tiles.npz`: uint8 (arts, nouns, side, side, 4).
+
+    Raises:
+        MissingArt: the file is missing or made for another vocabulary; the message says how to make it.
+    """
     path, remedy = folder / "tiles.npz", "`python -m scripts.build_dataset --edition 2`"
     if not path.exists():
         raise MissingArt(f"{path} does not exist; make it with {remedy}")

@@ -1,4 +1,5 @@
-"""The words beyond nouns: colours, materials, poses, sizes, styles, counts; what is kept back for tests."""
+"""The words beyond nouns (colours, materials, poses, sizes, styles, counts), and which combinations are held
+out from training."""
 
 import hashlib
 
@@ -14,7 +15,7 @@ COLOURS = {
     "pink": (250, 120, 180),
     "brown": (130, 80, 45),
 }
-# The dark, the middle and the light end of a ramp that replaces the art's own colours, and how opaque it is.
+# Dark, middle and light colour of the ramp that replaces the art's own colours, and its opacity.
 MATERIALS = {
     "golden": ((120, 66, 4), (240, 176, 30), (255, 244, 170), 1.0),
     "silver": ((62, 68, 80), (168, 176, 188), (250, 252, 255), 1.0),
@@ -31,7 +32,7 @@ WEATHERS = ("rain", "snow")
 RELATIONS = ("left", "right", "above", "below", "front", "behind", "on", "next", "wearing")
 WORN = ("hat", "crown", "sunglasses")
 
-SHARE = 26  # of 256: about a tenth is held out
+SHARE = 26  # of 256 hash values: about a tenth of the combinations is held out
 
 
 def _kept_back(kind: str, *words: str) -> bool:

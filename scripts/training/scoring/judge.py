@@ -1,5 +1,5 @@
-"""The judge: a detector of things, their colours and the ground. It sees composed pictures only, never
-the model's."""
+"""The judge: a detector of things, their colours and the ground. It is trained on composed pictures only,
+never on the model's."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ KEPT = Path(__file__).with_name("judge.safetensors")
 
 @dataclass(frozen=True)
 class Found:
-    """One thing that the judge sees; `x`, `y` in pixels."""
+    """One thing that the judge sees; its centre `x`, `y` in pixels."""
 
     noun: int
     colour: int
@@ -32,7 +32,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Sight:
-    """What a picture looks like to the judge, cell by cell.
+    """The judge's output, cell by cell. `noun` has one class more than there are nouns: for a thing that
+    nobody could name.
 
     `noun` has one class more than there are nouns: something that nobody could name.
     """
@@ -72,7 +73,7 @@ class Judge(nn.Module):
 
     @torch.no_grad()
     def look(self, images: Float[Tensor, "b 3 h w"]) -> tuple[list[list[Found]], list[int]]:
-        """The things in every picture (range -1..1) that can be named, and the ground's index."""
+        """The things that can be named in every picture (range -1..1), and the index of its ground."""
         sight = self(images)
         peak = sight.centre == F.max_pool2d(sight.centre, 3, 1, 1)
         rows, tops, lefts = torch.nonzero(peak & (sight.centre > 0), as_tuple=True)
@@ -92,9 +93,10 @@ def _block(before: int, after: int, stride: int = 1) -> nn.Sequential:
 
 
 def trained_judge(run: Path | None = None) -> Judge:
-    """The judge of `run`; None means the one in this file's folder.
+    """The judge of `run`, or if that is None the one that is stored next to this file.
 
-    Raises: FileNotFoundError where the stage has not run.
+    Raises:
+        FileNotFoundError: stage `judge` has not run.
     """
     judge = Judge()
     judge.load_state_dict(load_file(KEPT) if run is None else _weights(run))
@@ -102,9 +104,10 @@ def trained_judge(run: Path | None = None) -> Judge:
 
 
 def keep_judge(run: Path) -> None:
-    """Makes the judge of `run` the one that is kept, its weights in float16.
+    """Stores the judge of `run` next to this file, its weights in float16.
 
-    Raises: FileNotFoundError where the stage has not run.
+    Raises:
+        FileNotFoundError: stage `judge` has not run.
     """
     weights = _weights(run).items()
     save_file({name: x.half() if x.is_floating_point() else x for name, x in weights}, KEPT)

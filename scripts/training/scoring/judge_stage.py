@@ -1,4 +1,4 @@
-"""Stage `judge`: the detector learns on composed pictures what it will look for in drawn ones."""
+"""Stage `judge`: trains the detector on composed pictures."""
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ SOFTEST = 28  # pixels a side, of 64
 def centres(
     layout: Layout,
 ) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"], Int[Tensor, " n"], Int[Tensor, " n"]]:
-    """Row of the batch, slot, and cell (down, across) of every thing's middle."""
+    """For every thing: its row of the batch, its slot, and the cell (down, across) of its centre."""
     rows, slots = torch.nonzero(layout.noun >= 0, as_tuple=True)
     side = torch.tensor(SIZES, device=layout.size.device)[layout.size[rows, slots]]
     down = (layout.y[rows, slots] + side // 2) // CELL
@@ -34,13 +34,12 @@ def centres(
 
 
 def blurred(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Pictures of which only blobs are left."""
+    """Pictures blurred until only blobs are left."""
     return F.interpolate(F.avg_pool2d(images, 8), scale_factor=8.0, mode="bilinear")
 
 
 def softened(images: Float[Tensor, "b 3 h w"], rng: np.random.Generator) -> Float[Tensor, "b 3 h w"]:
-    """Pictures as soft as a drawn one can be that shows the same: fewer pixels, and back. A quarter stays
-    sharp."""
+    """Makes three of four pictures as soft as drawn ones often are: scaled down and up again."""
     parts = list(images.chunk(4))
     for number in range(1, len(parts)):
         side = int(rng.integers(SOFTEST, PIXELS))
@@ -50,7 +49,7 @@ def softened(images: Float[Tensor, "b 3 h w"], rng: np.random.Generator) -> Floa
 
 
 def judge_loss(judge: Judge, batch: Batch, rng: np.random.Generator) -> Tensor:
-    """The detector's loss: where things are, then what they are; blobs are to be called unclear."""
+    """The detector's loss: where things are and what they are; blobs must be called unclear."""
     images = batch.images
     unclear = torch.from_numpy(rng.random(len(images)) < 0.15).to(images.device)
     images = torch.where(unclear[:, None, None, None], blurred(images), softened(images, rng))
@@ -62,7 +61,7 @@ def judge_loss(judge: Judge, batch: Batch, rng: np.random.Generator) -> Tensor:
     rows, slots, down, across = centres(batch.layout)
     middle = torch.zeros_like(sight.centre)
     middle[rows, down, across] = 1
-    near = F.max_pool2d(middle, 3, 1, 1) - middle  # next to a middle is neither right nor wrong
+    near = F.max_pool2d(middle, 3, 1, 1) - middle  # neighbours of a centre are neither right nor wrong
     where = F.binary_cross_entropy_with_logits(
         sight.centre.float(), middle, weight=1 - near, pos_weight=torch.tensor(20.0, device=images.device)
     )
@@ -90,7 +89,7 @@ def judge_stage(config: TrainConfig, world: World) -> Stage:
         return judge_loss(judge, batch, rng), {}
 
     def report(step: int) -> dict[str, float]:
-        """How often it is right about true renders, task by task."""
+        """The share of true renders that the judge reads correctly, task by task."""
         judge.eval()
         rates = {}
         for number, task in enumerate(TASKS):

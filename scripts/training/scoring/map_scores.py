@@ -1,4 +1,4 @@
-"""How well maps agree with masks, and which way of putting heads together agrees best."""
+"""How well maps agree with masks, and which aggregation of heads agrees best."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ NUM_TIMESTEPS = 1000
 
 
 def enlarged(maps: Maps, side: int) -> Maps:
-    """At the picture's size, each divided by its largest value."""
+    """Maps enlarged to the picture's size, each divided by its largest value."""
     fine = F.interpolate(maps[None], size=(side, side), mode="bicubic")[0].clamp(min=0)
     return fine / fine.amax((1, 2), keepdim=True).clamp(min=1e-8)
 
@@ -30,21 +30,22 @@ def masks_of(truths: list[Truth]) -> Bool[Tensor, "n h w"]:
 
 
 def pointing(maps: Maps, masks: Bool[Tensor, "n h w"]) -> Float[Tensor, " n"]:
-    """Whether the largest value lies in the mask (Zhang et al. 2018, "the pointing game"); of several largest
-    the share that does; a map of zeros points nowhere."""
+    """Whether the largest value lies in the mask (Zhang et al. 2018, "the pointing game"). If several values
+    are the largest, the share of them that does; 0 for a map of zeros."""
     top = maps.amax((1, 2), keepdim=True)
     largest = (maps == top) & (top > 0)
     return (largest & masks).sum((1, 2)) / largest.sum((1, 2)).clamp(min=1)
 
 
 def iou(maps: Maps, masks: Bool[Tensor, "n h w"], threshold: float) -> Float[Tensor, " n"]:
-    """Intersection over union of the mask and what is above a share of the map's largest value."""
+    """Intersection over union of the mask and the region where the map is above a share of its largest
+    value."""
     above = (maps >= threshold) & (maps > 0)
     return (above & masks).sum((1, 2)) / (above | masks).sum((1, 2)).clamp(min=1)
 
 
 def area_under_roc(maps: Maps, masks: Bool[Tensor, "n h w"]) -> Float[Tensor, " n"]:
-    """The probability that a pixel of the mask has a larger value than one outside it, ties half."""
+    """The probability that a pixel of the mask has a larger value than one outside it; ties count half."""
     areas = []
     for values, mask in zip(maps.flatten(1), masks.flatten(1), strict=True):
         _, inverse, counts = values.unique(return_inverse=True, return_counts=True)
@@ -81,7 +82,7 @@ class Aggregation:
 
 
 def by_grid(recorded: Recorded, name: str, sides: Callable[[int], bool]) -> Aggregation:
-    """All heads of all sites whose grid's side is wanted, at all timesteps."""
+    """All heads of all sites with a grid of one of these sides, at all timesteps."""
     heads = tuple(i for i, (_, side, _) in enumerate(recorded.heads) if sides(side))
     return Aggregation(name, heads, tuple(range(len(recorded.timesteps))))
 
@@ -91,7 +92,7 @@ def best_threshold(maps: Maps, masks: Bool[Tensor, "n h w"]) -> float:
 
 
 def mean_iou(aggregation: Aggregation, recorded: Recorded) -> float:
-    """Of the nouns, at the threshold that suits them best."""
+    """The mean IoU of nouns, at the threshold that suits them best."""
     maps, masks = aggregation(recorded), masks_of(recorded.truths)
     return max(iou(maps, masks, threshold).mean().item() for threshold in THRESHOLDS)
 
@@ -134,7 +135,7 @@ def best_maps_of(found: Aggregation, recorded: Recorded, scores: Mapping[str, fl
 
 
 def default_of(best: BestMaps, recorded: Recorded) -> Aggregation:
-    """What `HeatMaps` takes for a model where nothing else is asked for."""
+    """The aggregation that `HeatMaps` uses for a model by default."""
     sides = sorted({side for _, side, _ in recorded.heads}, reverse=True)
     taken = sides[:1] if best.finest else sides[:-1] or sides
     heads = tuple(
@@ -159,12 +160,12 @@ def _greedy(count: int, worth: Callable[[tuple[int, ...]], float]) -> tuple[int,
 
 
 def whole(recorded: Recorded) -> Maps:
-    """The baseline that lights up everything."""
+    """A baseline map that is 1 everywhere."""
     return torch.ones(len(recorded.truths), *recorded.truths[0].mask.shape)
 
 
 def centred(recorded: Recorded) -> Maps:
-    """The baseline that always lights up the middle: a Gaussian of a quarter of the side."""
+    """A baseline map that is brightest in the middle: a Gaussian of a quarter of the side."""
     height, width = recorded.truths[0].mask.shape
     rows = ((torch.arange(height) + 0.5) / height - 0.5)[:, None]
     columns = (torch.arange(width) + 0.5) / width - 0.5

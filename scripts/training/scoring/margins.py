@@ -1,5 +1,6 @@
-"""Measures whether the denoiser uses a caption: its loss with the true one minus that with one with two words
-swapped, on the same noised scenes. Far less noisy than looking at what it draws."""
+"""Measures whether the denoiser uses a caption: the loss with two words of the caption swapped, relative to
+the loss with the true caption, on the same noised scenes. This is far less noisy than the scores of drawn
+pictures."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,12 +21,12 @@ OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"
 
 
 def moved(scene: Scene) -> Scene:
-    """The two things where the other is."""
+    """The scene with the places of its two things exchanged."""
     return replace(scene, relation=OPPOSITE[scene.relation or ""])
 
 
 def recoloured(scene: Scene) -> Scene:
-    """The two things in each other's colours."""
+    """The scene with the colours of its two things exchanged."""
     first, second = scene.things
     return replace(scene, things=(replace(first, colour=second.colour), replace(second, colour=first.colour)))
 
@@ -40,7 +41,8 @@ SWAPS: dict[str, tuple[str, Callable[[Scene], Scene]]] = {
 def margins(
     parts: nn.ModuleDict, world: World, vae: AutoencoderKL, text: TextSide, noising: DDIMScheduler, count: int
 ) -> dict[str, float]:
-    """For each swap (loss under the false caption) / (loss under the true one) - 1; 0 is deaf."""
+    """For each swap (loss under the false caption) / (loss under the true one) - 1; 0 means that the denoiser
+    ignores the caption."""
     tasks = {task.name: task for task in TASKS}
     found = {}
     for name, (task, swap) in SWAPS.items():

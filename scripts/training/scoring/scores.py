@@ -1,4 +1,4 @@
-"""What a model gets right, task by task, after GenEval (Ghosh et al. 2023), in this world's own words."""
+"""The tasks that a model is scored on, after GenEval (Ghosh et al. 2023), in the words of this world."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ BATCH = 128
 
 @dataclass(frozen=True)
 class Task:
-    """A kind of prompt, and when a picture answers it."""
+    """A kind of prompt, and the rule by which a picture answers it."""
 
     name: str
     mixture: Mixture
@@ -36,7 +36,7 @@ class Task:
 
 
 def _seen(thing: Thing, found: list[Found]) -> list[Found]:
-    """What the judge saw of a thing; its colour counts where the prompt names one."""
+    """The thing as the judge saw it; its colour counts only where the prompt names one."""
     wanted = tuple(COLOURS).index(thing.colour) if thing.colour else None
     return [f for f in found if f.noun == NOUN_INDEX[thing.noun] and wanted in (None, f.colour)]
 
@@ -60,7 +60,7 @@ def _placed(scene: Scene, found: list[Found]) -> bool:
     return any(offsets[scene.relation or ""](a, b) > PLACED for a in first for b in second)
 
 
-PLACED = 12.0  # pixels between two middles before one is said to be left of, or above, the other
+PLACED = 12.0  # least distance of two centres, in pixels, for one to count as left of or above the other
 _PLAIN = {"background_named": 1.0, "flat": 0.0, "sized": 0.0}
 _ONE = _PLAIN | {"single": 1.0, "pair": 0.0}
 _TWO = _PLAIN | {"single": 0.0, "pair": 1.0}
@@ -125,7 +125,7 @@ def right(
 
 @torch.no_grad()
 def frechet(a: Float[Tensor, "n c"], b: Float[Tensor, "m c"]) -> float:
-    """The Frechet distance of two sets of features (Heusel et al. 2017, eq. 6)."""
+    """The Frechet distance between two sets of features (Heusel et al. 2017, eq. 6)."""
     a, b = a.double(), b.double()
     gap = (a.mean(0) - b.mean(0)).square().sum()
     first, second = torch.cov(a.T), torch.cov(b.T)
@@ -134,7 +134,8 @@ def frechet(a: Float[Tensor, "n c"], b: Float[Tensor, "m c"]) -> float:
 
 
 def interval(values: np.ndarray, rng: np.random.Generator, draws: int = 2000) -> tuple[float, float]:
-    """The bootstrap's 95 % interval of the mean; `values` has a row per prompt, drawn as a whole."""
+    """The 95 % bootstrap interval of the mean; `values` has a row for each prompt, which is resampled as a
+    whole."""
     rows = values.reshape(len(values), -1).mean(1)
     means = rows[rng.integers(0, len(rows), (draws, len(rows)))].mean(1)
     low, high = np.quantile(means, [0.025, 0.975])

@@ -22,12 +22,13 @@ from scripts.world.composer import PIXELS
 from scripts.world.scene import Scene
 from scripts.world.vocabulary import NOUN_INDEX, NOUNS
 
-SHARE = 0.5  # of a pixel that a thing must cover for the pixel to count as its
+SHARE = 0.5  # a pixel belongs to a thing that covers at least this share of it
 
 
 @dataclass(frozen=True)
 class Truth:
-    """A word of a caption and the pixels that it is about; `other` are another noun's, where there is one."""
+    """A word of a caption and the mask of what it names; `other` is the mask of another noun, if there is
+    one."""
 
     scene: int
     kind: str  # noun, colour or ground
@@ -52,10 +53,14 @@ class Recorded:
         truths = [self.truths[i] for i in chosen]
         return Recorded(truths, self.heads, self.timesteps, self.maps[index], self.end[index])
 
+    def of_kind(self, kind: str) -> "Recorded":
+        """The maps of words of one kind."""
+        return self.part([i for i, truth in enumerate(self.truths) if truth.kind == kind])
+
 
 def truths_of(batch: Batch) -> list[Truth]:
-    """What every noun, colour word and ground word of a batch is about. Scenes hold nouns in the order of
-    their captions, and the things of a count share one noun phrase."""
+    """The masks of what every noun, colour word and ground word of a batch names. Scenes hold nouns in the
+    order of their captions, and the things of a count share one noun phrase."""
     found = []
     for row, scene in enumerate(batch.scenes):
         slots = np.cumsum([0, *(thing.count for thing in scene.things)])
@@ -78,12 +83,13 @@ def truths_of(batch: Batch) -> list[Truth]:
 def record(
     model: Model, world: World, scenes: list[Scene], timesteps: Sequence[int], seed: int, rows: int = 16
 ) -> Recorded:
-    """Noises composed scenes to each timestep, predicts once, keeps every head of every site."""
+    """Adds noise to composed scenes at each timestep, predicts once, and keeps the maps of every head of
+    every site."""
     batch = world.compose(scenes, np.random.default_rng(seed))
     captions = [plain(scene) for scene in scenes]
     with torch.inference_mode():
         images = batch.images
-        if images.shape[2:] != model.native_size:  # of another model than that in the box
+        if images.shape[2:] != model.native_size:  # another model than the default one
             images = F.interpolate(images, model.native_size, mode="bicubic", antialias=True)
         latents = model.vae.encode(images).latent_dist.mean * model.vae.config.scaling_factor
         prompts = [model.text.prompt(caption) for caption in captions]

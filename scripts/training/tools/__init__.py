@@ -1,1 +1,1 @@
-"""What every training stage uses."""
+"""Tools that several training stages use."""

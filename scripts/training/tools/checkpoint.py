@@ -23,7 +23,7 @@ def save(state: dict[str, Any], path: Path) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The saved state (tensors and plain values only), None where there is none yet."""
+    """The saved state (tensors and plain values only), or None if there is none yet."""
     if not path.exists():
         return None
     return torch.load(path, map_location="cpu", weights_only=True)

@@ -13,20 +13,20 @@ from torch import Tensor, nn
 
 _POLYNOMIAL = (3.4445, -4.7750, 2.0315)  # Jordan's: quick to bring singular values near 1, not to 1
 _ITERATIONS = 5
-_STEP_RMS = 0.2  # of AdamW's steps, in learning rates
+_STEP_RMS = 0.2  # size of AdamW's steps, in learning rates
 _LEAST_SIDE = 16  # a matrix with a smaller one has few directions to make alike
 
 
 def is_hidden(parameter: nn.Parameter, most_rows: int = 2048) -> bool:
-    """Whether Muon is meant for it: a matrix or a convolution, not a table of embeddings, a norm or a border
-    of the network."""
+    """Whether Muon applies to the parameter: a matrix or a convolution, but not a table of embeddings, a
+    norm, or the first or last layer."""
     if parameter.ndim < 2 or len(parameter) > most_rows:
         return False
     return min(parameter.flatten(1).shape) > _LEAST_SIDE
 
 
 class Muon(torch.optim.Optimizer):
-    """AdamW's place taken for hidden matrices; a convolution is the matrix (out, in * height * width)."""
+    """Replaces AdamW for hidden matrices; a convolution counts as the matrix (out, in * height * width)."""
 
     def __init__(self, params: Any, lr: float, weight_decay: float = 0.01, momentum: float = 0.95):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
@@ -47,7 +47,7 @@ class Muon(torch.optim.Optimizer):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(step.view_as(parameter))
 
     def _towards(self, parameter: nn.Parameter, momentum: float) -> Tensor:
-        """The gradient's moving average, looked ahead (Nesterov)."""
+        """The moving average of the gradient, with Nesterov's look-ahead."""
         state = self.state[parameter]
         if not state:
             state["average"] = torch.zeros_like(parameter)
@@ -56,7 +56,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Float[Tensor, "k r c"]) -> Float[Tensor, "k r c"]:
-    """Each matrix with its singular values brought near 1, by five Newton-Schulz iterations in bfloat16."""
+    """Each matrix with its singular values moved near 1, by five Newton-Schulz iterations in bfloat16."""
     x = matrices.bfloat16()
     is_tall = x.shape[1] > x.shape[2]
     x = x.mT if is_tall else x

@@ -1,4 +1,5 @@
-"""Several processes, each with its share of every batch; started by `torchrun` or `accelerate launch`."""
+"""Training in several processes, started by `torchrun` or `accelerate launch`, each with its share of every
+batch."""
 
 import os
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from torch import nn
 
 
 def join() -> tuple[int, int]:
-    """This process's rank and the number of processes, 0 and 1 where nothing launched several."""
+    """The rank of this process and the number of processes; 0 and 1 if there is only one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         return 0, 1
@@ -18,7 +19,7 @@ def join() -> tuple[int, int]:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replaces every gradient by its mean over the processes, in one message."""
+    """Replaces every gradient by its mean over the processes, in one all-reduce."""
     if not dist.is_initialized():
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -32,7 +33,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def close() -> None:
-    """Waits for the others, then parts."""
+    """Waits for the other processes, then leaves the process group."""
     if dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()

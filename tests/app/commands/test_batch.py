@@ -60,7 +60,7 @@ def write(path: Path, lines: Sequence[str]) -> None:
     [
         (["--engine", "rai"], "unknown engine 'rai' (did you mean 'ray'?); valid: local, ray"),
         (["--max-batch", "0"], "max-batch is 0; must be from 1 to 1024"),
-        (["--max-batch", "many"], "Invalid value for '--max-batch'"),
+        (["--max-batch", "many"], "max-batch is 'many'; must be a whole number"),
         (["--matrix", "seed"], "matrix is 'seed'; must be FIELD=VALUE,VALUE,... such as seed=1,2,3"),
         (["--matrix", "sead=1,2"], "unknown field 'sead' (did you mean 'seed'?)"),
         (["--matrix", "seed=1", "--matrix", "seed=2"], "matrix has seed twice"),
@@ -74,7 +74,7 @@ def write(path: Path, lines: Sequence[str]) -> None:
         ([], "/there/is/none does not exist; give a folder"),
     ],
 )
-def test_bad_options_are_refused_in_words(
+def test_bad_options_are_refused_with_a_message(
     tmp_path: Path, limelight: Limelight, options: list[str], message: str
 ) -> None:
     write(tmp_path / "m.csv", ["prompt", "a red apple"])
@@ -96,7 +96,7 @@ def test_a_manifest_that_cannot_be_read_is_refused(limelight: Limelight, name: s
     assert (ran.code, ran.err) == (2, f"limelight: {message}\n")
 
 
-def test_all_that_is_wrong_with_a_manifest_is_told_with_lines_before_a_model_is_looked_for(
+def test_all_faults_of_a_manifest_are_listed_with_lines_before_a_model_is_loaded(
     tmp_path: Path, limelight: Limelight
 ) -> None:
     rows = ["a cat,1,64", ",2,64", "a dog,x,64", "a cow,3,64,x", "a pig,4,60", "a hen,-2,64"]
@@ -114,7 +114,7 @@ def test_all_that_is_wrong_with_a_manifest_is_told_with_lines_before_a_model_is_
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_wrong_with_every_row_is_told_once(tmp_path: Path, limelight: Limelight) -> None:
+def test_a_fault_of_every_row_is_reported_once(tmp_path: Path, limelight: Limelight) -> None:
     write(tmp_path / "m.csv", ["prompt", *["a cat"] * 200])
     ran = limelight("m.csv", "-o", "out", *NO_MODEL, "--matrix", "strength=0.5")
     assert ran.err.splitlines() == [
@@ -129,7 +129,7 @@ def test_what_is_wrong_with_every_row_is_told_once(tmp_path: Path, limelight: Li
     )
 
 
-def test_files_are_named_after_prompts_and_the_log_tells_each(tmp_path: Path, limelight: Limelight) -> None:
+def test_files_are_named_after_prompts_and_the_log_lists_each(tmp_path: Path, limelight: Limelight) -> None:
     write(tmp_path / "m.csv", ["prompt,num_steps", "a red apple,1", '"a (blue:1.2) star!",1'])
     ran = limelight("m.csv", "-o", "out", "--names", "prompt", "--log", "logs/out.log")
     assert ran.code == 0
@@ -144,7 +144,7 @@ def test_files_are_named_after_prompts_and_the_log_tells_each(tmp_path: Path, li
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
 
 
-def test_a_preview_says_what_there_is_to_draw_and_the_same_command_goes_on(
+def test_a_preview_counts_the_rows_and_the_same_command_then_draws_them(
     tmp_path: Path, limelight: Limelight
 ) -> None:
     arguments = ["m.txt", "-o", "out", "--matrix", "num_steps=1"]
@@ -166,7 +166,7 @@ def test_a_preview_says_what_there_is_to_draw_and_the_same_command_goes_on(
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
 
 
-def test_rows_that_fail_are_told_and_the_exit_code_is_3(
+def test_failed_rows_are_reported_and_the_exit_code_is_3(
     tmp_path: Path, limelight: Limelight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from limelight.pipeline.sampling import engine
@@ -219,7 +219,7 @@ def test_maps_and_replay(tmp_path: Path, limelight: Limelight, monkeypatch: pyte
         assert first.tobytes() == again.tobytes()
 
 
-def test_where_there_is_no_terminal_a_line_is_told_now_and_then(
+def test_without_a_terminal_progress_is_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = [1000.0]
@@ -235,7 +235,7 @@ def test_where_there_is_no_terminal_a_line_is_told_now_and_then(
     ]
 
 
-def test_a_bar_has_no_time_left_before_it_is_known() -> None:
+def test_a_bar_shows_no_time_left_before_it_is_known() -> None:
     from rich.progress import Progress
 
     from limelight.app.progress import TimeLeft
@@ -251,7 +251,7 @@ def test_a_bar_has_no_time_left_before_it_is_known() -> None:
     assert TimeLeft().render(bars.tasks[0]).plain == "01:30"
 
 
-def test_rates_are_of_this_run_and_told_when_there_is_one() -> None:
+def test_a_rate_is_shown_when_known_and_counts_this_run_alone() -> None:
     assert facts_of(0, 10, 5) == []
     assert facts_of(8, 10, 192) == []
     assert facts_of(16, 10, 184) == ["1.6/s", "0:01:55 left"]

@@ -2,26 +2,57 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
-from limelight.app.commands.check import recorded_prompt, show
+from limelight.app.commands.check import best_of, recorded_prompt, show
 from limelight.app.load import LoadOptions
-from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import UsageError
+from limelight.pipeline.results.result import Result
+
+
+def found(mean: float, geometric_mean: float, **scores: float) -> dict[str, Any]:
+    """A check as a record has it."""
+    words = [{"word": word, "span": [0, 1], "score": score} for word, score in scores.items()]
+    return {"words": words, "mean": mean, "geometric_mean": geometric_mean}
+
+
+def drawn(seed: int, *, geometric_mean: float, **scores: float) -> Result:
+    info = {"check": found(0.5, geometric_mean, **scores)}
+    return Result(image=Image.new("RGB", (8, 8)), request=GenerationRequest(prompt="x", seed=seed), info=info)
+
+
+def test_the_pictures_whose_words_fit_best_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    results = [drawn(seed, geometric_mean=fit, cat=fit) for seed, fit in enumerate((0.2, 0.95, 0.1, 0.6))]
+    assert [each.request.seed for each in best_of(results, 2)] == [1, 3]
+    assert capsys.readouterr().out.splitlines() == [
+        "seed 0: 0.20  cat \N{BALLOT X} 0.20",
+        "seed 1: 0.95  cat \N{CHECK MARK} 0.95",
+        "seed 2: 0.10  cat \N{BALLOT X} 0.10",
+        "seed 3: 0.60  cat ? 0.60",
+    ]
+
+
+def test_more_cannot_be_kept_than_are_drawn() -> None:
+    from limelight.app.cli import app
+
+    with pytest.raises(UsageError, match="keep-best is 3, of 2 drawn; draw at least that many with --count"):
+        app(["generate", "a cat", "--count", "2", "--keep-best", "3"], standalone_mode=False)
 
 
 def test_each_word_gets_a_sign(capsys: pytest.CaptureFixture[str]) -> None:
-    show("a <b>cat", [("cat", 0.99), ("red", 0.7), ("[dog]", 0.1)], {"mean": 0.6, "geometric_mean": 0.41})
+    show("a <b>cat", found(0.6, 0.41, cat=0.99, red=0.7, **{"[dog]": 0.1}))
     lines = capsys.readouterr().out.splitlines()
     rows = [" ".join(line.replace("│", " ").split()) for line in lines if "│" in line]
     assert rows == ["cat \N{CHECK MARK} yes 0.99", "red ? unsure 0.70", "[dog] \N{BALLOT X} no 0.10"]
     assert lines[-1] == "mean 0.60, geometric mean 0.41"
 
 
-def test_a_prompt_that_names_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    show("of the", [], {})
+def test_a_prompt_without_words_to_check_gets_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    show("of the", found(1.0, 1.0))
     assert "no word of 'of the' can be checked: name a thing or a colour" in capsys.readouterr().out
 
 

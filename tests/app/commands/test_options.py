@@ -60,7 +60,7 @@ def test_size_and_cfg_are_width_and_height_and_guidance() -> None:
     assert (asked["width"], asked["height"], asked["guidance_scale"]) == (512, 384, 4)
 
 
-def test_what_is_optional_is_not_set_by_default() -> None:
+def test_optional_fields_are_not_set_by_default() -> None:
     assert given("--steps", "3", optional=tuple(FIELDS))[0] == {"num_steps": 3}
 
 
@@ -79,6 +79,6 @@ def test_help_has_limits_and_says_that_a_seed_is_printed() -> None:
     assert help["width"] == "Width in pixels; 8 to 1048576, a multiple of 8."
 
 
-def test_what_a_model_is_loaded_with_is_what_a_pipeline_takes() -> None:
+def test_load_options_are_the_parameters_of_a_pipeline() -> None:
     taken = [name for name in inspect.signature(TextToImagePipeline.from_pretrained).parameters]
     assert {field.name for field in fields(LoadOptions)} == {*taken, "model"} - {"name"}

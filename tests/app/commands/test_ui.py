@@ -42,7 +42,7 @@ def served(monkeypatch, pipe):
     return serve
 
 
-def test_this_machine_alone_is_served_in_silence(served):
+def test_serving_this_machine_alone_prints_no_warning(served):
     complaints, made = served()
     assert complaints == []
     expected = {"auth": None, "host": "127.0.0.1", "hosts": ["127.0.0.1"], "port": 0, "is_measured": True}
@@ -56,7 +56,7 @@ def test_names_of_the_server_are_known_to_its_gate(served):
     ]
 
 
-def test_who_opens_it_to_others_is_told_that_nobody_has_to_log_in(served):
+def test_serving_other_machines_without_passwords_prints_a_warning(served):
     assert served(host="0.0.0.0")[0] == [
         "0.0.0.0 can be reached from elsewhere, and nobody has to log in; see --auth"
     ]
@@ -82,8 +82,12 @@ def test_an_address_of_another_machine_is_refused(served):
 def test_a_port_that_is_taken_is_refused(served):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=f"cannot listen at 127.0.0.1:{port}: Address already in use"):
+        with pytest.raises(UsageError) as error:
             served(port=port)
+    assert str(error.value) == (
+        f"cannot listen at 127.0.0.1:{port}: Address already in use, perhaps by another `limelight ui`; "
+        "choose another --host or --port"
+    )
 
 
 def test_two_models_of_one_name_are_called_by_their_paths():
@@ -96,7 +100,7 @@ def test_two_models_of_one_name_are_called_by_their_paths():
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
-def test_it_is_there_where_it_says(studio, serve, host):
+def test_the_printed_address_answers(studio, serve, host):
     try:
         socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError:

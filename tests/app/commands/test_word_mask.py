@@ -33,7 +33,7 @@ PROMPT = "a red apple to the left of a yellow star"
         (None, "apple->pear", {}, "mask-change finds a word in an image"),
     ],
 )
-def test_what_does_not_go_together_is_refused(
+def test_fields_that_contradict_each_other_are_refused(
     word: str | None, change: str | None, fields: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
@@ -54,7 +54,9 @@ def test_the_mask_is_saved_next_to_the_pictures(tmp_path: Path) -> None:
     assert of_word("star", image, tmp_path / "new", 2).path == tmp_path / "new" / "mask.png"
 
 
-def test_only_the_words_part_is_drawn_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_the_region_of_the_word_is_drawn_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
     result = pipe(PROMPT, seed=4, num_steps=8)
     path = result.save(tmp_path / "a.png")
@@ -72,7 +74,7 @@ def test_only_the_words_part_is_drawn_again(tmp_path: Path, capsys: pytest.Captu
     assert not mask[:, :24].any()  # the apple, to the left
 
 
-def test_a_change_is_found_where_its_thing_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_mask_lies_on_the_thing_that_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
     path = pipe(PROMPT, seed=4, num_steps=8).save(tmp_path / "a.png")
     find = WordMask.of(None, "Apple -> car", {"image": path}, tmp_path / "b.png", 1)

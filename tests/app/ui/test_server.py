@@ -15,7 +15,7 @@ def _get(url: str, path: str, method: str = "GET", headers=None):
     return answer.status, dict(answer.getheaders()), answer.read()
 
 
-def test_everything_comes_from_here_and_says_so(page_url):
+def test_the_page_loads_nothing_from_elsewhere(page_url):
     status, headers, body = _get(page_url, "/")
     assert status == 200
     assert "default-src 'self'" in headers["content-security-policy"]
@@ -33,7 +33,7 @@ def test_the_pages_own_files_are_served(page_url, name):
 @pytest.mark.parametrize(
     "path", ["/limelight/../server.py", "/limelight/%2e%2e/server.py", "/gradio_api/file=/etc/passwd"]
 )
-def test_nothing_else_is(page_url, path):
+def test_other_files_are_not_served(page_url, path):
     assert _get(page_url, path)[0] in (403, 404)
 
 

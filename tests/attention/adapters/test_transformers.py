@@ -92,7 +92,7 @@ def test_blip_captions_an_image_as_it_did(make: Callable[[str], Any]) -> None:
     assert torch.equal(model.generate(pixels, max_new_tokens=8), expected)
 
 
-def test_what_no_backend_computes_is_refused(make: Callable[[str], Any]) -> None:
+def test_calls_that_no_backend_computes_are_refused(make: Callable[[str], Any]) -> None:
     ids = torch.arange(4, 10)[None]
     model = make("llama")
     on_ours(model, "llama")

@@ -71,7 +71,7 @@ def test_the_same_rows_are_gathered_once_until_a_block_is_written() -> None:
     assert pieces.made == [1, 2, *range(3, 3 + FIRST_BLOCKS), 2, 1]
 
 
-def test_what_was_gathered_in_inference_mode_is_not_read_where_gradients_flow() -> None:
+def test_pages_gathered_in_inference_mode_are_not_read_where_gradients_flow() -> None:
     pages, pieces = PagedContexts(max_bytes=2**20), Pieces()
     for is_inference in (True, False):
         with torch.inference_mode(is_inference), pages.rows([pieces(1)]) as (group,):
@@ -100,7 +100,7 @@ def test_the_piece_used_longest_ago_makes_room() -> None:
     assert pieces.made == [0, 1, 2, 3, 4, 1]
 
 
-def test_what_is_being_read_is_never_written_over() -> None:
+def test_blocks_in_use_are_never_overwritten() -> None:
     pages, pieces = PagedContexts(max_bytes=1), Pieces()
     with pages.rows([pieces(1), pieces(2)]) as (held,):
         for number in range(3, 40):
@@ -112,7 +112,7 @@ def test_what_is_being_read_is_never_written_over() -> None:
     assert (len(pages), pages.num_bytes) == (0, 0)
 
 
-def test_forgetting_leaves_calls_in_flight_what_they_read() -> None:
+def test_forgetting_keeps_the_blocks_of_calls_in_flight() -> None:
     pages, pieces = PagedContexts(max_bytes=2**20), Pieces()
     with pages.rows([pieces(1)]) as (held,):
         pages.forget()
@@ -134,7 +134,7 @@ def test_a_piece_that_cannot_be_made_leaves_nothing_held() -> None:
     assert (len(pages), pages.num_held) == (1, 0)
 
 
-def test_threads_read_what_they_asked_for() -> None:
+def test_threads_read_their_own_pieces() -> None:
     pages, wrong = PagedContexts(max_bytes=6 * PIECE_BYTES), []
 
     def work(seed: int) -> None:

@@ -19,7 +19,7 @@ def cache(request: pytest.FixtureRequest) -> DecodingCache:
     return CACHES[request.param]()
 
 
-def test_all_that_was_appended_comes_back(cache: DecodingCache) -> None:
+def test_appended_keys_and_values_come_back(cache: DecodingCache) -> None:
     parts = [[torch.randn(3, 2, n, 5) for _ in range(2)] for n in (7, 1, 1, 20, 1)]
     assert (cache.length(), cache.batch) == (0, 0)
     for i, (k, v) in enumerate(parts):
@@ -45,7 +45,7 @@ def test_sequences_can_be_chosen_and_then_go_their_own_ways(cache: DecodingCache
     assert torch.equal(values, -keys)
 
 
-def test_what_is_chosen_is_shared_until_it_is_written() -> None:
+def test_chosen_sequences_share_blocks_until_one_is_written() -> None:
     cache = PagedKVCache(block_size=4, num_blocks=16)
     k = torch.randn(1, 2, 10, 5)
     cache.append(0, k, k)

@@ -89,7 +89,7 @@ def test_keys_in_pages_are_the_same_bits_as_keys_gathered(
             assert torch.equal(*(means for _, means in (paged, gathered)))
 
 
-def test_prompts_of_several_lengths_are_read_where_they_lie(backend: Backend, device: str) -> None:
+def test_prompts_of_several_lengths_are_read_in_place(backend: Backend, device: str) -> None:
     torch.manual_seed(0)
     pages = PagedContexts(max_bytes=2**24)
 

@@ -72,7 +72,7 @@ def test_means_of_the_backend_are_those_of_q_and_k(level: Level, chunks: list[li
 
 
 @pytest.mark.parametrize("recording", [Recording("head", 5), Recording("grid", 5, Extras(values=True))])
-def test_who_wants_more_than_means_gets_it_from_q_and_k(recording: Recording) -> None:
+def test_recordings_beyond_means_are_computed_from_q_and_k(recording: Recording) -> None:
     _, took = attended([recording, Recording("grid", 5)], [[1], [2]])
     assert not took
     assert len(recording.steps) == 1

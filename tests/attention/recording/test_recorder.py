@@ -92,7 +92,7 @@ def test_a_context_of_another_length_is_refused() -> None:
         record(RowRecorder([Recording("grid", 5)]), "a.attn2", q, k.repeat(1, 1, 2, 1))
 
 
-def test_nothing_is_kept_of_a_call_that_is_not_committed() -> None:
+def test_a_call_that_is_not_committed_is_discarded() -> None:
     recording = Recording("head", 5)
     record(RowRecorder([recording]), "a", *tensors())
     assert recording.steps == []
@@ -112,7 +112,7 @@ def test_a_recorder_for_another_number_of_rows_is_refused() -> None:
         record(recorder, "a.attn2", *tensors(rows=2))
 
 
-def test_what_is_recorded_holds_on_to_no_graph() -> None:
+def test_recordings_keep_no_autograd_graph() -> None:
     q, k = tensors()
     recording = recorded(Recording("site", 5), q.requires_grad_(), k)
     assert not recording.steps[0][GRID].requires_grad
@@ -128,7 +128,7 @@ def test_history_is_in_half_precision_and_still_sums_to_one_over_77_tokens() -> 
 
 
 @pytest.mark.parametrize("level", ["site", "head"])
-def test_each_prediction_is_kept_where_it_is_asked_for(level: str) -> None:
+def test_single_predictions_are_kept_if_requested(level: str) -> None:
     recording = Recording(level, 5, Extras(steps=True))
     alone = [recorded(Recording(level, 5), *tensors(seed=seed)) for seed in (1, 2)]
     for seed in (1, 2):
@@ -193,7 +193,7 @@ def test_refined_maps_are_spread_by_the_grids_mean_self_attention() -> None:
     torch.testing.assert_close(step[GRID].float(), expected.T.reshape(5, *GRID), atol=1e-6, rtol=2**-10)
 
 
-def test_queries_are_kept_of_the_predictions_that_are_named() -> None:
+def test_queries_of_the_named_predictions_are_kept() -> None:
     recording = Recording("grid", 5, Extras(queries=(1,)))
     for seed in range(3):
         recorded(recording, *tensors(seed=seed))

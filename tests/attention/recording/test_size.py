@@ -37,7 +37,7 @@ def held(recording: Recording) -> int:
 
 @pytest.mark.parametrize("extras", EXTRAS.values(), ids=EXTRAS)
 @pytest.mark.parametrize("level", ["grid", "site", "head"])
-def test_the_estimate_is_what_a_recording_holds(level: str, extras: Extras) -> None:
+def test_the_estimate_equals_the_size_of_a_recording(level: str, extras: Extras) -> None:
     recording, generator = Recording(level, 5, extras), torch.Generator().manual_seed(0)
     for _ in range(3):
         recorder = RowRecorder([recording])

@@ -119,5 +119,5 @@ def test_biases_of_both_factors_shift_the_layers_own() -> None:
         BiasShift(rand(OUT, RANK), rand(RANK + 1), None, 1.0),
     ],
 )
-def test_factors_that_do_not_fit_are_told_by_their_shapes_alone(change: object) -> None:
+def test_factors_that_do_not_fit_are_found_by_their_shapes_alone(change: object) -> None:
     assert not fits(change, (OUT, IN))

@@ -84,6 +84,6 @@ def test_a_file_that_was_not_used_is_refused(file: Path) -> None:
 @pytest.mark.parametrize(
     "adapters", ["x", [1], [{}], [{"kind": "pickle"}], [{"kind": "lora", "weight": "x"}], None]
 )
-def test_a_record_that_makes_no_sense_is_refused(adapters: object) -> None:
+def test_a_malformed_record_is_refused(adapters: object) -> None:
     with pytest.raises(AdapterError, match="the record"):
         recorded_files(adapters, [])

@@ -125,7 +125,7 @@ def test_two_at_once_and_one_taken_away(sd: TextToImagePipeline, sd_folder: Path
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
-def test_weights_are_the_same_whatever_the_order(
+def test_weights_do_not_depend_on_the_order_of_loras(
     sd_folder: Path, stock_sd: Any, tmp_path: Path, dtype: str
 ) -> None:
     files = [

@@ -189,7 +189,7 @@ def test_learned_words_in_a_lora_are_left_out_with_a_warning(sd: TextToImagePipe
         (LOHA | {"hada_w1_b": rand(RANK, 25)}, "is factors that do not fit together"),
     ],
 )
-def test_what_is_not_whole_is_refused(
+def test_an_incomplete_adapter_is_refused(
     sd: TextToImagePipeline, tmp_path: Path, tensors: dict[str, Tensor], message: str
 ) -> None:
     with pytest.raises(AdapterError) as refusal:
@@ -214,7 +214,7 @@ def test_a_header_is_judged_before_its_weights_are_read(
         sd.load_lora(path)
 
 
-def test_a_change_out_of_all_proportion_is_refused(sd: TextToImagePipeline, tmp_path: Path) -> None:
+def test_an_implausibly_large_change_is_refused(sd: TextToImagePipeline, tmp_path: Path) -> None:
     tensors = named(
         KOHYA, {"lora_down.weight": torch.zeros(60_000, 24), "lora_up.weight": torch.zeros(16, 60_000)}
     )
@@ -233,7 +233,7 @@ def test_a_change_out_of_all_proportion_is_refused(sd: TextToImagePipeline, tmp_
         ('{"unet.r": -1}', "r is -1; must be a whole number"),
     ],
 )
-def test_configurations_that_cannot_be_are_refused(
+def test_impossible_configurations_are_refused(
     sd: TextToImagePipeline, tmp_path: Path, config: str, message: str
 ) -> None:
     tensors = named(f"unet.{LAYER}", {"lora_A.weight": DOWN, "lora_B.weight": UP})

@@ -103,7 +103,7 @@ def test_the_family_is_told_by_the_context(
         ({"lora_unet_x.diff": torch.ones(16)}, "is a difference of whole weights, which is not supported"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_files_that_do_not_fit_are_refused(
     sd: TextToImagePipeline, tmp_path: Path, tensors: dict[str, Tensor], message: str
 ) -> None:
     assert message in refusal(sd, tmp_path / "x.safetensors", tensors)
@@ -169,7 +169,7 @@ def test_a_damaged_file_is_refused(
         ('{"unet.alpha_pattern": {"(a+)+$": 1}}', "alpha_pattern is {'(a+)+$': 1}; must have the names of"),
     ],
 )
-def test_a_configuration_that_makes_no_sense_is_refused(
+def test_a_malformed_configuration_is_refused(
     sd: TextToImagePipeline, tmp_path: Path, config: str, message: str
 ) -> None:
     save_file(PAIR, tmp_path / "x.safetensors", metadata={"lora_adapter_metadata": config})

@@ -188,7 +188,7 @@ def test_the_record_names_the_word_and_its_file(
         ({"a\nb": torch.zeros(24)}, r"teaches the word 'a\nb'; must be 1 to 200 printable characters"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_files_that_do_not_fit_are_refused(
     pipe: TextToImagePipeline, tmp_path: Path, tensors: dict[str, Tensor], message: str
 ) -> None:
     save_file(tensors, tmp_path / "x.safetensors")

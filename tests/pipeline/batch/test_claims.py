@@ -55,7 +55,7 @@ def test_in_whatever_order_they_come_all_rows_are_claimed_once(
         member.lock.leave()
 
 
-def test_who_has_nothing_left_takes_from_the_end_of_the_largest_part(tmp_path: Path) -> None:
+def test_an_idle_worker_takes_from_the_end_of_the_largest_part(tmp_path: Path) -> None:
     keys = [key for key in keys_of(200) if int(key[:8], 16) % 2]  # all of them the second worker's
     idle, busy = (Member.join(tmp_path, rank, 2, keys) for rank in (0, 1))
     first = busy.claims.claim(1)
@@ -66,7 +66,7 @@ def test_who_has_nothing_left_takes_from_the_end_of_the_largest_part(tmp_path: P
         member.lock.leave()
 
 
-def test_what_the_dead_claimed_is_drawn_by_others_and_what_the_living_did_is_not(tmp_path: Path) -> None:
+def test_rows_claimed_by_dead_workers_are_drawn_by_others_and_no_other_rows_are(tmp_path: Path) -> None:
     keys = keys_of(20)
     first, second = (Member.join(tmp_path, rank, 2, keys) for rank in (0, 1))
     taken = first.claims.claim(20)

@@ -49,7 +49,7 @@ def test_an_exact_batch_has_the_same_bytes_whatever_is_packed_together(
     assert bytes_of(run_here(tmp_path / "packed", sd_folder, exact=True, max_rows=8)) == alone
 
 
-def test_exact_pictures_are_not_those_of_a_run_that_is_not(tmp_path: Path, sd_folder: Path) -> None:
+def test_exact_pictures_are_not_those_of_an_ordinary_run(tmp_path: Path, sd_folder: Path) -> None:
     """Else a batch that is gone on with --exact would keep the others' bytes."""
     run_here(tmp_path / "out", sd_folder, exact=False)
     run_here(tmp_path / "out", sd_folder, exact=True)

@@ -81,7 +81,7 @@ def test_a_picture_of_one_colour_is_flagged(
     assert "a single colour" in (tmp_path / "out" / "index.html").read_text()
 
 
-def test_the_index_holds_every_row_and_what_was_removed(tmp_path: Path, pipe: TextToImagePipeline) -> None:
+def test_the_index_holds_every_row_and_removed_ones(tmp_path: Path, pipe: TextToImagePipeline) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     header = "id,prompt,seed,num_steps,mood,key"
     run_here(
@@ -109,7 +109,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_stops_the_run_and_nothing_half_is_left(
+def test_a_full_disk_stops_the_run_without_partial_files(
     tmp_path: Path, pipe: TextToImagePipeline, small_disk: Path
 ) -> None:
     manifest = write_rows(tmp_path / "m.csv", [f"a cat,{seed},1" for seed in range(60)])
@@ -138,7 +138,7 @@ def test_a_folder_that_goes_away_stops_the_run(tmp_path: Path, pipe: TextToImage
     assert not pictures(output)  # it is not made again and filled
 
 
-def test_where_nothing_can_be_written_no_model_is_loaded(tmp_path: Path) -> None:
+def test_no_model_is_loaded_if_nothing_can_be_written(tmp_path: Path) -> None:
     manifest = write_rows(tmp_path / "m.csv", ROWS)
     (tmp_path / "file").write_text("")
     for output, message in (
@@ -166,7 +166,9 @@ def test_bad_options_are_refused(tmp_path: Path, options: dict[str, object], mes
     assert message in str(caught.value)
 
 
-def test_what_the_model_cannot_do_is_told_for_all_rows(tmp_path: Path, pipe: TextToImagePipeline) -> None:
+def test_requests_that_the_model_cannot_draw_are_reported_for_all_rows(
+    tmp_path: Path, pipe: TextToImagePipeline
+) -> None:
     manifest = write_rows(tmp_path / "m.csv", ["a,1", "b,9", "c,8"], "prompt,clip_skip")
     with pytest.raises(UsageError) as caught:
         run_here(pipe, manifest, tmp_path / "out")

@@ -36,7 +36,7 @@ def test_a_journal_cut_at_any_byte_loses_its_last_line_alone(tmp_path: Path) -> 
         assert found.num_torn == (cut > 0 and cut not in ends and cut - 1 not in ends)
 
 
-def test_a_line_that_is_being_written_is_read_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_line_is_read_once_it_is_complete(tmp_path: Path) -> None:
     line = json.dumps({"done": "a", "file": "a.png", "bytes": 1}).encode() + b"\n"
     (tmp_path / "0000.jsonl").write_bytes(line[:10])
     found = ledger(tmp_path)
@@ -112,7 +112,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("line", ODD)
-def test_a_line_of_odd_types_stands_for_nothing(tmp_path: Path, line: str) -> None:
+def test_a_line_of_wrong_types_is_ignored(tmp_path: Path, line: str) -> None:
     (tmp_path / "0000.jsonl").write_text(f'{{"begin":"run"}}\n{line}\n{{"claim":["b"]}}\n')
     found = ledger(tmp_path, run="run")
     assert (found.num_torn, found.done, found.failed) == (1, {}, {})
@@ -126,7 +126,7 @@ def test_a_journal_whose_folder_is_gone_says_so(tmp_path: Path) -> None:
             journal.append({"done": "a"})
 
 
-def test_a_folder_is_one_runs_at_a_time(tmp_path: Path) -> None:
+def test_a_folder_belongs_to_one_run_at_a_time(tmp_path: Path) -> None:
     first = WorkerLock(tmp_path, "0000", "one")
     for worker in ("0000", "0001"):
         with pytest.raises(
@@ -162,7 +162,7 @@ def test_a_lock_that_nobody_holds_is_stale_if_its_owner_was_here(tmp_path: Path)
     WorkerLock(tmp_path, "0000", "now").leave()
 
 
-def test_the_first_of_a_new_run_clears_away_what_the_killed_left_half_written(tmp_path: Path) -> None:
+def test_a_new_run_removes_partial_files_of_killed_processes(tmp_path: Path) -> None:
     journal, torn = tmp_path / "journal", tmp_path / "maps" / ".0123456789abcdef.tmp"
     for folder in (journal, torn.parent):
         folder.mkdir()

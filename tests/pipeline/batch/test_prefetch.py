@@ -25,7 +25,7 @@ def request(prompt: str) -> GenerationRequest:
     return GenerationRequest(prompt=prompt)
 
 
-def test_what_is_left_to_the_caller_is_waited_for_or_not_begun() -> None:
+def test_prompts_left_to_the_caller_are_awaited_or_not_begun() -> None:
     text = Text()
     prefetch = Prefetch(text)  # type: ignore[arg-type]
     for prompt in ("first", "second", "first", "third"):

@@ -46,7 +46,7 @@ def wait_for(path: Path) -> str:
     raise AssertionError(f"no {path.name}")
 
 
-def test_helpers_stop_when_they_are_asked_to_and_the_dead_are_told(tmp_path: Path) -> None:
+def test_helpers_stop_on_request_and_dead_ones_are_reported(tmp_path: Path) -> None:
     stop = Stop()
     with stop.listening(), stop.deferred():
         with LocalWorkers(partial(work, tmp_path), World(size=3, run="r"), stop, num_threads=1) as workers:
@@ -74,7 +74,7 @@ if __name__ == "__main__":
 """
 
 
-def test_who_helps_ends_with_the_process_that_it_helps(tmp_path: Path) -> None:
+def test_a_helper_ends_with_the_process_that_it_helps(tmp_path: Path) -> None:
     script = tmp_path / "alone.py"
     script.write_text(ALONE)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([".", *sys.path])}
@@ -115,7 +115,7 @@ def is_alive(pid: int) -> bool:
         (1000, 1, 64 * GIB, 1),
     ],
 )
-def test_as_many_processes_as_cores_rows_and_memory_are_good_for(
+def test_the_number_of_processes_follows_cores_rows_and_memory(
     monkeypatch: pytest.MonkeyPatch,
     pipe: TextToImagePipeline,
     rows: int,

@@ -84,7 +84,7 @@ def test_saving(loaded: TextToImagePipeline, tmp_path: Path, monkeypatch: pytest
     assert_one_failed(loaded, tmp_path, "TypeError: a bug")
 
 
-def test_a_picture_that_rotted_does_not_end_the_next_run(loaded: TextToImagePipeline, tmp_path: Path) -> None:
+def test_a_damaged_picture_does_not_end_the_next_run(loaded: TextToImagePipeline, tmp_path: Path) -> None:
     manifest = write_rows(tmp_path / "m.csv", ROWS[:3])
     run_here(loaded, manifest, tmp_path / "out")
     first, second, _ = sorted((tmp_path / "out").glob("*.png"))

@@ -91,7 +91,7 @@ def test_a_signal_stops_in_order_and_the_same_command_goes_on(
     assert_same(tmp_path / "out", whole)
 
 
-def test_an_edited_manifest_draws_what_changed_alone(
+def test_an_edited_manifest_draws_only_the_changed_rows(
     tmp_path: Path, draw: Callable[..., tuple[int, str]]
 ) -> None:
     out = tmp_path / "out"
@@ -106,7 +106,7 @@ def test_an_edited_manifest_draws_what_changed_alone(
     assert before.items() <= after.items() and len(after) == 4
 
 
-def test_what_somebody_took_away_is_drawn_again(tmp_path: Path, draw: Callable[..., tuple[int, str]]) -> None:
+def test_removed_pictures_are_drawn_again(tmp_path: Path, draw: Callable[..., tuple[int, str]]) -> None:
     out = tmp_path / "out"
     manifest = write_rows(tmp_path / "m.csv", ROWS[:3])
     assert draw(manifest, out)[0] == 0
@@ -194,7 +194,7 @@ def test_torn_journal_and_clock_and_time_zone_do_not_matter(
     assert len(ledger.done) == len(ROWS) and ledger.num_torn == 1
 
 
-def test_maps_that_a_finished_run_does_not_have_are_drawn_and_nothing_else_is(
+def test_maps_that_a_finished_run_lacks_are_drawn_and_nothing_else(
     tmp_path: Path, draw: Callable[..., tuple[int, str]]
 ) -> None:
     manifest, out = write_rows(tmp_path / "m.csv", ROWS[:2]), tmp_path / "out"

@@ -64,7 +64,7 @@ def test_a_signal_stops_in_order_at_any_time(
     assert_same(out, whole)
 
 
-def test_a_second_signal_ends_it_at_once_and_what_was_half_written_is_cleared_away(
+def test_a_second_signal_ends_it_at_once_and_partial_files_are_removed(
     tmp_path: Path, start: Draw, draw: Callable[..., tuple[int, str]], whole: Path
 ) -> None:
     manifest, out = write_rows(tmp_path / "m.csv", ROWS), tmp_path / "out"

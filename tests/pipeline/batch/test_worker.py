@@ -51,7 +51,7 @@ def test_prompts_are_encoded_once_and_those_drawn_later_in_a_thread_of_their_own
     assert any(is_ahead for text, is_ahead in encoded if text)
 
 
-def test_with_a_model_whose_parts_take_turns_nothing_is_done_beside_sampling(
+def test_with_parts_that_take_turns_nothing_runs_beside_sampling(
     tmp_path: Path, pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipe.model.unet.execution_device = torch.device("cpu")  # as `take_turns` leaves it
@@ -62,7 +62,7 @@ def test_with_a_model_whose_parts_take_turns_nothing_is_done_beside_sampling(
     assert {thread for thread, _ in [*asked, *decoded]} == {"MainThread"}
 
 
-def test_where_memory_is_too_small_the_same_pictures_go_on_fewer_at_a_time(
+def test_with_too_little_memory_the_same_pictures_go_on_fewer_at_a_time(
     tmp_path: Path, pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = write_rows(tmp_path / "m.csv", ROWS)

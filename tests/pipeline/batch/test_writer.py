@@ -61,7 +61,7 @@ def test_several_are_saved_at_once(tmp_path: Path, journal: Journal, monkeypatch
     assert journal.path.read_text().count('"done"') == module.SAVERS
 
 
-def test_what_is_being_saved_is_saved_when_it_is_stopped_and_nothing_after(
+def test_stopping_finishes_the_files_being_saved_and_saves_no_others(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, may_end = threading.Event(), threading.Event()

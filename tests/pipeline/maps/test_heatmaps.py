@@ -80,7 +80,7 @@ def test_every_site_and_head_equals_the_stock_unets(
 
 
 @pytest.mark.parametrize("kind", ["lcm", "edit", "inpaint"])
-def test_other_kinds_of_models_map_as_the_stock_unets_do(
+def test_maps_of_other_kinds_of_models_equal_those_of_stock_unets(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = request.getfixturevalue(f"{kind}_folder")
@@ -180,7 +180,7 @@ def maps() -> HeatMaps:
     return HeatMaps(prompt, tokens, (32, 48), Selection(recording))
 
 
-def test_words_have_the_tokens_whose_characters_they_are(maps: HeatMaps) -> None:
+def test_words_have_the_tokens_of_their_characters(maps: HeatMaps) -> None:
     assert [(word.text, word.tokens) for word in maps.words()] == [
         ("A", (1,)),
         ("red", (2, 3)),
@@ -231,7 +231,7 @@ def test_the_way_back_shares_a_point_among_the_words(maps: HeatMaps) -> None:
         (lambda maps: maps.at(48, 0), r"the point is \(48, 0\); the picture is 48x32"),
     ],
 )
-def test_what_is_not_there_is_refused_with_what_is(maps: HeatMaps, ask: object, message: str) -> None:
+def test_an_unknown_name_is_refused_with_the_known_ones(maps: HeatMaps, ask: object, message: str) -> None:
     with pytest.raises(NoSuchMap, match=message):
         ask(maps)
 

@@ -78,7 +78,7 @@ def _large(value: float) -> tuple[tuple[Token, ...], tuple[int, int], Selection]
     return (Token("x", (0, 0)), Token("x", (0, 3))), (64, 64), Selection(recording)
 
 
-def test_only_words_that_are_asked_for_compete(maps: HeatMaps) -> None:
+def test_only_the_named_words_compete(maps: HeatMaps) -> None:
     labels = label(maps, ["Car"])
     assert (labels.values > 0).sum() == 16
     assert label(maps, ["a", "cat"]).values.min() == 1
@@ -90,7 +90,7 @@ def test_only_words_that_are_asked_for_compete(maps: HeatMaps) -> None:
         label(maps, threshold=1.5)
 
 
-def test_a_prompt_that_names_nothing_has_no_labels() -> None:
+def test_a_prompt_without_nouns_has_no_labels() -> None:
     labels = label(maps_of("a", {"a": torch.ones(SIDE, SIDE)}))
     assert labels.words == ()
     assert labels.values.shape == (SIDE, SIDE)

@@ -44,7 +44,7 @@ def test_numbers_stay_between_0_and_1(values: list[float]) -> None:
     assert 0 <= stretched(map).min() and stretched(map).max() <= 1
 
 
-def test_the_site_that_looks_elsewhere_is_named() -> None:
+def test_the_site_with_the_most_different_map_is_named() -> None:
     generator = torch.Generator().manual_seed(0)
     maps = {f"{i}": spot(2, 2)[None] + 0.01 * torch.rand(1, 8, 8, generator=generator) for i in range(7)}
     assert outliers(maps, 3.5) == {}

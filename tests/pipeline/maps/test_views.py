@@ -95,7 +95,7 @@ def is_cross(site: str) -> bool:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_view_equals_what_the_stock_unet_does(case: str, stock: Stock, monkeypatch) -> None:
+def test_every_view_equals_that_of_the_stock_unet(case: str, stock: Stock, monkeypatch) -> None:
     for result, one in zip(stock.pipe(CASES[case]), CASES[case], strict=True):
         if not one.record:
             assert result.maps is None
@@ -182,14 +182,14 @@ def test_a_query_asks_the_pictures_queries_for_other_words(words: str, stock: St
         maps.query("a" * 80)
 
 
-def test_what_is_kept_beside_the_maps_changes_no_pixel(stock: Stock) -> None:
+def test_recording_more_than_maps_changes_no_pixel(stock: Stock) -> None:
     plain = stock.pipe(request(record=False, record_extras=()))
     for record in ("grid", "head"):
         full = stock.pipe(request(record=record, record_points=POINTS, record_queries=(0,)))
         assert full.image.tobytes() == plain.image.tobytes()
 
 
-def test_what_was_not_asked_for_is_refused_with_how_to_ask(stock: Stock) -> None:
+def test_a_view_that_was_not_recorded_is_refused_with_the_option_to_record_it(stock: Stock) -> None:
     maps = stock.pipe(request(record="site", record_extras=(), record_points=((1, 2),))).maps
     for ask, message in (
         (
@@ -218,7 +218,7 @@ def test_what_was_not_asked_for_is_refused_with_how_to_ask(stock: Stock) -> None
         ({"record_queries": (-1,)}, "record_queries is -1; must be from 0 to 2000"),
     ],
 )
-def test_what_to_record_is_checked(fields: dict, message: str) -> None:
+def test_the_names_of_recordings_are_checked(fields: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         request(**fields)
 
@@ -260,7 +260,7 @@ def test_two_threads_record_each_its_own_through_one_unet(stock: Stock) -> None:
         assert len(together[i].maps.recording.steps) == 3
 
 
-def test_a_negative_prompt_that_has_a_part_in_some_steps_is_recorded_in_those(stock: Stock) -> None:
+def test_a_negative_prompt_is_recorded_in_the_steps_that_use_it(stock: Stock) -> None:
     maps = stock.pipe(request(num_steps=4, guidance_start=0.5)).maps
     assert (len(maps.recording.steps), len(maps.negative.recording.steps)) == (4, 2)
     assert maps.negative.word("car").shape == maps.size

@@ -36,7 +36,7 @@ def test_it_is_read_as_it_was_written(tmp_path):
         ([], "does not say which maps are best"),
     ],
 )
-def test_a_file_that_does_not_fit_is_refused_in_words(tmp_path, stored, message):
+def test_a_file_that_does_not_fit_is_refused_with_a_message(tmp_path, stored, message):
     (tmp_path / "maps.json").write_text(json.dumps(stored))
     with pytest.raises(ModelError) as error:
         BestMaps.read(tmp_path, SITES)
@@ -48,7 +48,7 @@ def pipe():
     return TextToImagePipeline.from_pretrained("default", device="cpu")
 
 
-def test_the_model_in_the_box_says_what_measured_best(pipe):
+def test_the_default_model_names_the_best_maps(pipe):
     best = pipe.model.best_maps
     assert best.scores["iou"] >= 0.82
     assert best.scores["pointing"] >= 0.995
@@ -84,7 +84,7 @@ def test_words_that_are_not_in_the_prompt_are_read_from_the_same_heads(pipe):
     assert word.flatten()[query.argmax()] > 0.5 * word.max()  # both point at the apple
 
 
-def test_other_models_take_what_measured_best_for_their_family(pipe, sd_folder):
+def test_other_models_take_the_best_maps_of_their_family(pipe, sd_folder):
     other = TextToImagePipeline.from_pretrained(sd_folder, device="cpu").model
     assert other.best_maps == (FINEST if other.family.finest_maps else ALL)
 

@@ -124,7 +124,7 @@ def test_names_of_models(sd_folder: Path, tmp_path: Path) -> None:
         ("owner/na..me", "is no folder here, and no id that a hub model can have"),
     ],
 )
-def test_what_is_meant_as_a_path_is_not_asked_for_at_the_hub(
+def test_a_path_is_not_looked_up_at_the_hub(
     name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -146,7 +146,7 @@ OTHER_FILES = {
 
 
 @pytest.mark.parametrize("name", OTHER_FILES)
-def test_a_file_of_another_kind_is_called_what_it_is(tmp_path: Path, name: str) -> None:
+def test_the_message_names_the_kind_of_another_file(tmp_path: Path, name: str) -> None:
     content, message = OTHER_FILES[name]
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match=message):

@@ -26,7 +26,7 @@ def made_again(model: Model, name: str) -> Model:
     )
 
 
-def test_what_is_made_of_its_parts_is_its_own(loaded: Model) -> None:
+def test_services_made_from_its_parts_are_its_own(loaded: Model) -> None:
     other = made_again(loaded, "other")
     for name in ("adapters", "preview", "prompt_cache", "schedulers"):
         assert getattr(other, name) is not getattr(loaded, name)
@@ -35,7 +35,7 @@ def test_what_is_made_of_its_parts_is_its_own(loaded: Model) -> None:
     assert len(other.prompt_cache.pages) == 0
 
 
-def test_it_can_be_changed_and_told_from_another_as_any_object_can(loaded: Model) -> None:
+def test_it_can_be_changed_and_compared_as_any_object(loaded: Model) -> None:
     other = made_again(loaded, "other")
     other.name = "renamed"
     assert other.name == "renamed"

@@ -121,7 +121,7 @@ def test_loras_have_keys_and_values_of_their_own(sd_folder: Path, tmp_path: Path
         assert torch.equal(group.at(site)[0], before[0])
 
 
-def test_projections_are_not_needed_once_their_work_is_kept(sd_folder: Path) -> None:
+def test_cached_prompts_need_no_projections(sd_folder: Path) -> None:
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
     asked = GenerationRequest(prompt="a cat", num_steps=2)
     first = pipe(asked)

@@ -72,7 +72,7 @@ def test_a_checkpoint_without_a_vae_takes_one(
     assert same(draw(tmp_path / "without.safetensors", whole.folder), expected)
 
 
-def test_what_is_no_vae_is_refused(sd_folder: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_vae_is_refused(sd_folder: Path, tmp_path: Path) -> None:
     save_file({"emb_params": torch.ones(2, 2)}, tmp_path / "x.safetensors")
     cases = (
         (tmp_path / "none", ModelError, "does not exist; a VAE is a folder"),

@@ -56,7 +56,7 @@ def test_without_a_vocabulary_a_word_is_left_out(sd_folder, picture: Image.Image
     assert all(0 <= atom.score <= 1 for atom in found.atoms)
 
 
-def test_what_cannot_be_checked_is_refused(pipe: TextToImagePipeline) -> None:
+def test_pictures_that_cannot_be_checked_are_refused(pipe: TextToImagePipeline) -> None:
     with pytest.raises(RequestError, match="image is missing"):
         check(pipe.engine, GenerationRequest(prompt=PROMPT))
     with pytest.raises(RequestError, match="no such file"):

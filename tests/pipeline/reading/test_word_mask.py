@@ -13,7 +13,7 @@ from limelight.pipeline.maps.selection import NoSuchMap
 PROMPT = "a red apple to the left of a yellow star"
 
 
-def test_a_mask_spreads_from_what_is_strong_to_what_is_weak_and_joined() -> None:
+def test_a_mask_grows_from_strong_positions_to_connected_weaker_ones() -> None:
     map = torch.tensor([[1.0, 0.5, 0.1, 0.5], [0.0, 0.5, 0.3, 0.5]])
     assert hysteresis(map).int().tolist() == [[1, 1, 0, 0], [0, 1, 0, 0]]
     map[0, 2] = 0.45
@@ -62,7 +62,7 @@ def test_a_grown_mask_contains_the_thing_and_its_edge(
     assert (wide | tight).sum() == wide.sum() > tight.sum()
 
 
-def test_a_word_that_the_prompt_has_not_is_refused(pipe: TextToImagePipeline, picture: Image.Image) -> None:
+def test_a_word_that_the_prompt_lacks_is_refused(pipe: TextToImagePipeline, picture: Image.Image) -> None:
     with pytest.raises(NoSuchMap, match="car"):
         pipe.word_mask(picture, "car", prompt=PROMPT)
     with pytest.raises(RequestError):

@@ -81,7 +81,7 @@ def test_a_schedule_has_the_number_of_its_steps() -> None:
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused(fields: dict[str, Any], message: str) -> None:
+def test_fields_that_contradict_each_other_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(RequestError) as refusal:
         request(**fields)
     assert message in str(refusal.value)
@@ -102,7 +102,7 @@ def test_a_cell_of_a_manifest_holds_one(name: str, cell: str, value: object) -> 
     assert FIELDS[name].value.check(name, typed(name, cell)) == value
 
 
-def test_latents_are_known_again_by_their_hash() -> None:
+def test_latents_are_recognised_by_their_hash() -> None:
     noise = torch.randn(1, 4, 8, 8)
     made = request(latents=noise, width=64, height=64)
     stored = made.to_dict()

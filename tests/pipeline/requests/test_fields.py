@@ -76,7 +76,7 @@ def test_an_entry_fits_its_field(name: str) -> None:
     assert not (entry.is_off_at_0 and default is not None)
 
 
-def test_a_stranger_sets_no_file() -> None:
+def test_untrusted_input_sets_no_file() -> None:
     assert not offered().keys() & IMAGES.keys()
     assert {"prompt", "seed", "num_steps"} < offered().keys()
 
@@ -94,7 +94,7 @@ def test_a_stranger_sets_no_file() -> None:
         ("foo", "unknown field 'foo'; valid: prompt, negative_prompt, seed, "),
     ],
 )
-def test_a_name_of_other_programs_is_answered_with_what_to_write(name: str, message: str) -> None:
+def test_a_name_of_other_programs_gets_our_name_as_a_hint(name: str, message: str) -> None:
     with pytest.raises(UnknownField) as refusal:
         check_names({"seed": 1, name: 5})
     assert message in str(refusal.value)
@@ -138,7 +138,7 @@ def pipe() -> TextToImagePipeline:
         (5, {}, "prompt is 5; must be text, a GenerationRequest, or a list of them"),
     ],
 )
-def test_what_a_pipeline_cannot_draw_is_refused_in_words(
+def test_a_request_that_a_pipeline_cannot_draw_is_refused_with_a_message(
     pipe: TextToImagePipeline, prompt: object, given: dict[str, object], message: str
 ) -> None:
     with pytest.raises(RequestError) as refusal:

@@ -86,7 +86,7 @@ def white(width: int = 32, height: int = 16) -> Image.Image:
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_in_words(fields: dict[str, object], message: str) -> None:
+def test_images_that_do_not_fit_are_refused_with_a_message(fields: dict[str, object], message: str) -> None:
     assert message_of(**fields) == message
 
 
@@ -133,7 +133,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
     assert message_of(image=tmp_path) == f"image {tmp_path} is a folder; needs a regular file"
 
 
-def test_a_photograph_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+def test_a_photograph_is_rotated_by_its_exif_orientation(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # rotated by a quarter
     Image.new("RGB", (32, 16)).save(tmp_path / "a.jpg", exif=exif)

@@ -62,7 +62,7 @@ def painted(colour: tuple[int, int, int], mode: str = "RGBA") -> Image.Image:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P"])
-def test_what_is_transparent_in_an_image_is_white_and_said(mode: str) -> None:
+def test_transparent_pixels_of_an_image_become_white_with_a_message(mode: str) -> None:
     image = painted((0, 0, 0), mode) if mode != "P" else painted((0, 0, 0)).quantize(4)
     with pytest.warns(ImageChanged, match="image has transparent parts, which are taken for white"):
         found = read(image, "RGB")

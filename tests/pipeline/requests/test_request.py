@@ -75,7 +75,7 @@ def test_repeated_counts_the_seed_up() -> None:
     assert [r.seed for r in GenerationRequest(prompt="apple", seed=5).repeated(3)] == [5, 6, 7]
 
 
-def test_the_models_values_fill_only_what_was_left_open() -> None:
+def test_the_models_values_fill_only_unset_fields() -> None:
     given = GenerationRequest(prompt="apple", width=64, guidance_scale=0.0)
     resolved = given.resolved(width=512, height=512, guidance_scale=7.5, scheduler="ddim")
     assert (resolved.width, resolved.height, resolved.guidance_scale) == (64, 512, 0.0)

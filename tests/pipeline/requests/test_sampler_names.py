@@ -51,13 +51,13 @@ def test_a_schedule_may_be_named_apart(label: str, schedule: str, ours: str | No
     assert scheduler_for_label(label, schedule) == ours
 
 
-def test_what_is_none_is_refused_with_a_near_name() -> None:
+def test_an_unknown_name_is_refused_with_a_near_one() -> None:
     with pytest.raises(UnknownName, match=r"unknown scheduler 'eular' \(did you mean 'euler'\?\)"):
         scheduler_name("eular")
 
 
 @pytest.mark.parametrize("name", [["euler"], {}, 5, None, "x" * 100_000])
-def test_what_is_no_name_is_refused_in_few_words(name: object) -> None:
+def test_a_text_that_is_no_name_is_refused_briefly(name: object) -> None:
     with pytest.raises(UnknownName) as refusal:
         scheduler_name(name)  # type: ignore[arg-type]
     assert len(str(refusal.value)) < 1000

@@ -25,7 +25,7 @@ def walk(scheduler: Any) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", [OWN, *SCHEDULERS])
-def test_what_one_has_done_is_unknown_to_the_next(name: str) -> None:
+def test_schedulers_share_no_state(name: str) -> None:
     schedulers = Schedulers(CONFIG)
     fresh = walk(make_scheduler(name, CONFIG))
     assert walk(schedulers.make(name)).equal(fresh)

@@ -51,7 +51,7 @@ def half(size: tuple[int, int] = (200, 100)) -> Image.Image:
         ("heads", "self:0=0;negative=yes", HeadScale("self", 0, negative=True)),
     ],
 )
-def test_text_says_what_python_says(field: str, text: str, expected: object) -> None:
+def test_text_and_python_forms_are_equal(field: str, text: str, expected: object) -> None:
     asked = request(**{field: [text]})
     assert getattr(asked, field) == (expected,)
     assert getattr(request(**{field: text}), field) == (expected,)
@@ -111,7 +111,7 @@ def test_a_mask_goes_into_the_record_and_comes_back_without_its_file(tmp_path: P
         ({"heads": "cross=-1"}, "the scale of cross is -1.0; must be from 0 to 10"),
     ],
 )
-def test_a_mistake_is_refused_by_the_request_in_words(fields: dict[str, Any], words: str) -> None:
+def test_a_mistake_is_refused_by_the_request_with_a_message(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(RequestError) as refusal:
         request(**fields)
     assert words in str(refusal.value)

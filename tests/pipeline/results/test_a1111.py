@@ -40,7 +40,7 @@ def test_the_parameters_have_other_programs_names(fields: dict[str, object], tex
     assert text in parameters_text(made | {"request": made["request"] | fields})
 
 
-def test_what_is_written_is_read() -> None:
+def test_written_parameters_are_read_back() -> None:
     written = info(
         "a cat, (on a mat:1.2)\nby day", "blurry\nNegative prompt: x", clip_skip=2, hires_scale=2.0
     )

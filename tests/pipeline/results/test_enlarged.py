@@ -20,7 +20,7 @@ def result_of(size):
     return Result(image=image, request=SimpleNamespace(seed=1), info={"request": {"prompt": "x"}})
 
 
-def test_the_record_says_what_was_enlarged_and_the_result_keeps_its_pixels():
+def test_the_record_has_the_enlarged_size_and_the_result_keeps_its_pixels():
     result = result_of((64, 48))
     shown = enlarge_to_view(result)
     assert shown.info["enlarged"] == {"from": [64, 48], "to": [512, 384], "by": "Lanczos"}

@@ -42,12 +42,12 @@ def test_maps_are_those_of_each_step_and_of_all(result: Result, page: str) -> No
     assert data["words"][data["first"]] == data["words"][int(expected[2].max((1, 2)).argmax())]
 
 
-def test_what_was_typed_is_text(page: str) -> None:
+def test_user_text_is_escaped(page: str) -> None:
     assert page.count("<script") == page.count("</script>") == 2
     assert "alert('$title')" not in re.sub(r"<(title|h1)>.*?</\1>|alt=\"[^\"]*\"", "", page)
     assert "&lt;/script&gt;" in page
 
 
-def test_it_asks_nothing_of_a_network(page: str) -> None:
+def test_it_makes_no_network_requests(page: str) -> None:
     assert not re.search(r"https?://|//[a-z]|@import|url\(", re.sub(r"base64,[\w+/=]+", "", page))
     assert "default-src 'none'" in page

@@ -48,7 +48,7 @@ def test_an_overlay_is_darkest_at_nothing_and_lightest_at_the_top() -> None:
     assert np.asarray(flat)[16, 16].tolist() == colour_table()[0].tolist()
 
 
-def test_what_is_written(result, tmp_path) -> None:
+def test_the_files_that_are_written(result, tmp_path) -> None:
     paths = export_maps(result, tmp_path / "maps")
     stem = result.file_name.removesuffix(".png")
     words = [lit.word.text for lit in lit_words(result.maps)]

@@ -22,7 +22,7 @@ def info(prompt: str = "a red apple", negative_prompt: str = "") -> dict[str, ob
     }
 
 
-def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
+def test_a_saved_picture_is_read_back(tmp_path: Path) -> None:
     path = save_png(Image.new("RGB", (8, 8)), info(), tmp_path / "new" / "a.png")
     assert read_record(path) == info()
     assert [p.name for p in path.parent.iterdir()] == ["a.png"]
@@ -56,6 +56,8 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write to"):
         check_writable(tmp_path / "file" / "folder")
+    with pytest.raises(OutputError, match="file: it is a file, or lies in one; give a folder"):
+        check_writable(tmp_path / "file")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "a.png has no header"),
     ],
 )
-def test_what_is_no_png_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_file_that_is_no_png_is_refused(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "a.png"
     if content is not None:
         path.write_bytes(content)

@@ -49,7 +49,7 @@ def test_a_notebook_shows_the_picture(result: Result) -> None:
     assert np.abs(np.asarray(small, float) - np.asarray(result.image, float)).mean() < 3
 
 
-def test_where_there_are_maps_it_shows_the_words_too(result: Result, pipe: TextToImagePipeline) -> None:
+def test_with_maps_a_notebook_shows_the_words_too(result: Result, pipe: TextToImagePipeline) -> None:
     tags = Tags(result._repr_html_() or "")
     images = [attributes for tag, attributes in tags.all if tag == "img"]
     assert [image["alt"] for image in images] == [
@@ -63,7 +63,7 @@ def test_where_there_are_maps_it_shows_the_words_too(result: Result, pipe: TextT
     assert pipe("a cat", num_steps=1)._repr_html_() is None  # the PNG is shown
 
 
-def test_two_of_them_do_not_answer_for_each_other(result: Result) -> None:
+def test_two_results_on_a_page_are_independent(result: Result) -> None:
     names = [
         {attributes["name"] for tag, attributes in Tags(result._repr_html_() or "").all if tag == "input"}
         for _ in range(2)
@@ -78,7 +78,7 @@ def test_words_are_shown_as_text() -> None:
     assert shown.all[4][1]["alt"] == 'where <b>"& acted'
 
 
-def test_it_is_small(pipe: TextToImagePipeline) -> None:
+def test_the_html_is_small(pipe: TextToImagePipeline) -> None:
     long = pipe("a red apple and " * 40, num_steps=1, record="grid").maps
     assert long is not None and len(long._repr_html_() or "") < 1_000_000
     assert light_widget(Image.new("RGB", (8, 8)), [], id="x").count("<img") == 1

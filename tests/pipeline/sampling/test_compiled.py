@@ -116,7 +116,7 @@ def test_prompts_of_several_lengths_share_the_graph_of_their_common_length(model
     assert drawn.graphs(ask(long, negative_prompt=long)) == 2
 
 
-def test_more_graphs_than_there_may_be_are_not_made(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_number_of_graphs_is_limited(model: Model, caplog: pytest.LogCaptureFixture) -> None:
     drawn = Drawn(model)
     assert drawn.compiled.graphs is not None
     drawn.compiled.graphs.max_graphs = 0
@@ -176,7 +176,7 @@ def test_buckets(max_rows: int, rows: int, filled: int) -> None:
     assert bucket(rows, max_rows) == filled
 
 
-def test_what_does_not_compile_is_refused(sd_folder: Path) -> None:
+def test_compile_is_refused_on_a_cpu_that_gains_nothing(sd_folder: Path) -> None:
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
     if pipe.model.unet.can_compile:
         pytest.skip("nothing is made faster on this CPU")

@@ -94,7 +94,7 @@ def test_steps_count_up_and_the_last_brings_the_result(pipe: TextToImagePipeline
     assert len([step for step in steps if step.id == 1]) == 2
 
 
-def test_to_stop_iterating_cancels(pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_breaking_out_of_the_loop_cancels(pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     forward = pipe.model.unet.forward
     monkeypatch.setattr(pipe.model.unet, "forward", lambda *a, **k: (calls.append(1), forward(*a, **k))[1])

@@ -113,7 +113,7 @@ def test_the_gradient_is_that_of_written_out_maps(family: str, sd_folder: Path, 
     assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
-def test_a_call_ends_behind_the_last_site_that_is_asked(
+def test_a_call_ends_after_the_last_site_that_is_needed(
     sd: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("limelight.pipeline.sampling.firm.SIDE", 4)
@@ -220,7 +220,7 @@ def test_a_thing_goes_where_the_firm_hand_leads_it() -> None:
 
 
 @pytest.mark.parametrize("hand", ["strong", "", 3])
-def test_a_hand_that_is_not_there_is_refused(hand: Any) -> None:
+def test_an_unknown_hand_is_refused(hand: Any) -> None:
     with pytest.raises(
         RequestError, match=r"the hand of the painted word 'apple' is .*; must be loose, firm"
     ):

@@ -73,14 +73,16 @@ def by_hand(pipe: TextToImagePipeline, asked: GenerationRequest) -> Image.Image:
     raise AssertionError
 
 
-def test_it_draws_what_the_method_says(pipe: TextToImagePipeline, calls: Calls) -> None:
+def test_it_draws_as_the_method_is_defined(pipe: TextToImagePipeline, calls: Calls) -> None:
     result = pipe(request())
     assert calls == [(2, kept) for kept in (False, True, True, False, True, True, False)]
     assert largest_difference(result.image, by_hand(pipe, request())) <= 1
     assert largest_difference(result.image, pipe(request(lossy_cache_interval=1)).image) > 1
 
 
-def test_without_it_nothing_is_kept(pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_interval_no_feature_is_kept(
+    pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given = []
     forward = pipe.model.unet.forward
     monkeypatch.setattr(
@@ -220,7 +222,7 @@ def test_a_prediction_drawn_again_leaves_its_own_feature(sd_folder: Path) -> Non
         ),
     ],
 )
-def test_what_it_cannot_do_is_refused(fields: dict[str, object], message: str) -> None:
+def test_unsupported_requests_are_refused(fields: dict[str, object], message: str) -> None:
     with pytest.raises(RequestError) as error:
         request(**fields)
     assert str(error.value) == message

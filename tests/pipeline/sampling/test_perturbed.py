@@ -98,7 +98,7 @@ def test_a_picture_is_the_same_in_any_company_and_from_its_record(
     assert largest_difference(sd(again).image, alone.image) == 0
 
 
-def test_nothing_asked_for_adds_no_row_and_each_way_adds_one(
+def test_by_default_there_is_no_additional_row_and_each_kind_of_guidance_adds_one(
     sd: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows: list[int] = []
@@ -146,7 +146,7 @@ def test_self_attention_is_perturbed_in_the_middle(sd: TextToImagePipeline) -> N
         ({"pladis": -1}, "pladis is -1; must be from 0 to 4"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(fields: dict[str, Any], words: str) -> None:
+def test_impossible_values_are_refused_with_a_message(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(RequestError) as refusal:
         request(**fields)
     assert words in str(refusal.value)

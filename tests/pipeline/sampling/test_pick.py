@@ -68,7 +68,7 @@ def test_the_choice_is_the_same_in_any_company_and_number_of_rows(sd: TextToImag
     assert together[2].request.pick == 1
 
 
-def test_a_start_is_worth_its_weakest_word_less_what_words_share() -> None:
+def test_the_score_of_a_start_is_its_weakest_word_minus_overlaps() -> None:
     starts = [
         Start(1, {"cat": 0.9, "dog": 0.2}, 0.1),
         Start(2, {"cat": 0.5, "dog": 0.6}, 0.9),
@@ -89,7 +89,7 @@ def test_a_start_is_worth_its_weakest_word_less_what_words_share() -> None:
         ("red", ["red"]),
     ],
 )
-def test_words_that_want_a_place_are_those_of_things(
+def test_words_with_a_place_are_those_of_things(
     default: TextToImagePipeline, prompt: str, words: list[str]
 ) -> None:
     encoded = default.model.text.prompt(prompt)
@@ -128,7 +128,7 @@ def test_several_pictures_have_no_start_in_common() -> None:
         ({"pick": 2, "seed": MAX_SEED}, "seed + pick - 1 is"),
     ],
 )
-def test_what_cannot_be_picked_is_refused(fields: dict[str, Any], words: str) -> None:
+def test_requests_that_cannot_be_picked_are_refused(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(RequestError) as refusal:
         request(**fields)
     assert words in str(refusal.value)

@@ -31,7 +31,7 @@ def test_without_weights_both_draw_the_same(sd: TextToImagePipeline) -> None:
     assert (ours == theirs).all()
 
 
-def test_both_prompts_are_read_so(sd: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_prompts_use_the_syntax(sd: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
     encode = TextEncoder.prompt
 

@@ -42,7 +42,7 @@ def test_a_request_joins_those_that_are_half_way(pipe: TextToImagePipeline) -> N
         assert np.abs(ours - alone).max() <= 1
 
 
-def test_an_aborted_request_takes_no_more_part_and_is_let_go(pipe: TextToImagePipeline) -> None:
+def test_an_aborted_request_is_drawn_no_further_and_freed(pipe: TextToImagePipeline) -> None:
     session = pipe.engine.session()
     kept, gone = session.add(request()), session.add(request(seed=4, record="site"))
     session.step()

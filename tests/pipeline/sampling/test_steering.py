@@ -187,7 +187,7 @@ def test_the_maps_show_the_paint(pipe: TextToImagePipeline) -> None:
     assert plain[:half].mean() < 2 * plain[half:].mean()
 
 
-def test_a_compiled_model_refuses_in_words(sd_folder: Path) -> None:
+def test_a_compiled_model_refuses_with_a_message(sd_folder: Path) -> None:
     pipe = TextToImagePipeline.from_pretrained(sd_folder, device="cpu")
     pipe.engine.graphs = lambda *a, **k: None  # type: ignore[assignment]  # nothing is compiled here
     with pytest.raises(RequestError, match="a compiled U-Net takes none: leave them or compile out"):

@@ -101,7 +101,7 @@ def test_a_picture_is_the_same_in_any_company_and_from_its_record(
         ({"prompt": "x", "word": 5}, "the word of a region is 5; must be text"),
     ],
 )
-def test_what_cannot_be_followed_is_refused(region: Any, words: str) -> None:
+def test_words_that_cannot_be_followed_are_refused(region: Any, words: str) -> None:
     with pytest.raises(RequestError) as refusal:
         request(regions=[region])
     assert words in str(refusal.value)

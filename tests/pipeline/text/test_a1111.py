@@ -129,7 +129,7 @@ def test_weights_multiply_each_encoders_own_embeddings(text: tuple[str, TextEnco
         torch.testing.assert_close(found.context, expected)
 
 
-def test_clip_skip_is_heeded_in_both_prompts_of_stable_diffusion_1_and_in_none_of_xl(
+def test_clip_skip_acts_on_both_prompts_of_stable_diffusion_1_and_on_none_of_xl(
     text: tuple[str, TextEncoder],
 ) -> None:
     kind, encoder = text

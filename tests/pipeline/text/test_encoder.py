@@ -59,7 +59,7 @@ def test_spans_lead_back_through_weights_breaks_and_chunks(text: TextEncoder) ->
     assert {token.weight for token in tokens if "r" in prompt[slice(*token.span)]} == {1.5}
 
 
-def test_a_prompt_of_too_many_chunks_says_what_has_no_effect(text: TextEncoder) -> None:
+def test_a_too_long_prompt_gets_a_message_about_the_words_without_effect(text: TextEncoder) -> None:
     fits = " ".join(["x" * 75] * 8)
     with pytest.warns(PromptCut) as warnings:
         cut = text.prompt(f"{fits} the end")

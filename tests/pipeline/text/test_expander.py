@@ -50,7 +50,7 @@ def test_a_whole_caption_gets_little_more(expander: Expander) -> None:
     assert sum(not text for text in added) >= 5
 
 
-def test_reading_on_is_reading_again(expander: Expander) -> None:
+def test_the_cache_changes_no_probability(expander: Expander) -> None:
     """What the cache keeps changes no probability."""
     ids = expander._ids("a red apple")
     written = expander._written(ids, seed=3)
@@ -66,7 +66,7 @@ def test_reading_on_is_reading_again(expander: Expander) -> None:
     assert expander.model.config.num_key_value_heads < expander.model.config.num_attention_heads
 
 
-def test_the_one_in_the_box_is_small() -> None:
+def test_the_included_expander_is_small() -> None:
     assert sum(file.stat().st_size for file in DEFAULT_EXPANDER.iterdir()) < 4 * 2**20
 
 
@@ -90,7 +90,7 @@ def test_any_causal_model_will_do_and_words_nobody_knows_end_it(
     assert bound.added == free.added[: free.added.index("zeppelin")].rstrip()
 
 
-def test_what_is_no_language_model_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_language_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="unknown language model 'nothing'"):
         Expander.from_pretrained("nothing")
     with pytest.raises(ModelError, match=r"has no .safetensors file"):

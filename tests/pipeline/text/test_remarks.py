@@ -29,7 +29,7 @@ from limelight.pipeline.text.warned import PromptSyntax
         ("(a:99)", "weight 99 at column 3 is taken for 10: weights are from 0 to 10"),
     ],
 )  # fmt: skip
-def test_each_says_where_and_what_to_do(prompt: str, said: str) -> None:
+def test_each_remark_has_a_place_and_a_remedy(prompt: str, said: str) -> None:
     (remark,) = remarks(prompt)
     assert said in remark
 
@@ -47,11 +47,11 @@ def test_each_says_where_and_what_to_do(prompt: str, said: str) -> None:
         "",
     ],
 )
-def test_nothing_is_said_of_what_is_acted_on(prompt: str) -> None:
+def test_syntax_with_an_effect_gets_no_remark(prompt: str) -> None:
     assert remarks(prompt) == []
 
 
-def test_there_are_few_and_they_are_short() -> None:
+def test_remarks_are_few_and_short() -> None:
     said = remarks("".join(f"<lora:{'x' * 900}{i}:1>" for i in range(50)))
     assert len(said) == MAX_REMARKS
     assert max(map(len, said)) < 300
@@ -68,14 +68,14 @@ def text(sd_folder: Path) -> TextEncoder:
     return TextToImagePipeline.from_pretrained(sd_folder, device="cpu").model.text
 
 
-def test_it_is_warned_of_and_the_tag_is_no_word(text: TextEncoder) -> None:
+def test_a_tag_causes_a_warning_and_is_no_word(text: TextEncoder) -> None:
     with pytest.warns(PromptSyntax, match="--lora foo"):
         tagged = text.prompt("a cat <lora:foo:0.8>")
     assert tagged.keys == text.prompt("a cat").keys
     assert text.said_of("a cat <lora:foo:0.8>") == remarks("a cat <lora:foo:0.8>")
 
 
-def test_breaks_alone_say_nothing_and_more_than_are_read_are_no_fault(text: TextEncoder) -> None:
+def test_breaks_alone_cause_no_remark_even_if_there_are_too_many(text: TextEncoder) -> None:
     assert len(text.prompt("BREAK " * 8).tokens) == 8 * 77
     assert text.said_of("BREAK " * 20) == []
     assert "without effect: 'apple'" in text.said_of("BREAK " * 20 + "apple")[0]

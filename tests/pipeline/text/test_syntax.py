@@ -80,7 +80,7 @@ def test_breaks(prompt: str, texts: list[str]) -> None:
         ("()", [""]),
     ],
 )
-def test_what_stands_in_brackets_is_read_by_itself(prompt: str, stretches: list[str]) -> None:
+def test_text_in_brackets_is_parsed_by_itself(prompt: str, stretches: list[str]) -> None:
     (part,) = parse(prompt)
     assert [part.text[start:end] for start, end in part.stretches()] == stretches
 

@@ -50,7 +50,7 @@ def test_without_a_name_all_are_in_one_report(small: None, capsys: pytest.Captur
     assert text.count("| 64 | 1 |") == len(benchmark.TOGETHER)
 
 
-def test_what_is_asked_for_wins_over_quick(small: None) -> None:
+def test_explicit_options_win_over_quick(small: None) -> None:
     options = benchmark.options_of("unet", ["--quick", "--size", "128"])
     assert (options.size, options.rounds) == (128, 1)
     assert benchmark.options_of("unet", []).rounds == 3
@@ -72,7 +72,7 @@ def test_unknown_names_are_refused() -> None:
         next(iter(unet.measure(options)))
 
 
-def test_device_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_device_is_refused_with_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         benchmark.options_of("unet", ["--device", "cuda"])
     assert "--device is cuda; unet is measured on cpu" in capsys.readouterr().err

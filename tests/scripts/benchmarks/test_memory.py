@@ -29,7 +29,7 @@ def test_a_process_tells_its_memory(folder: str) -> None:
     assert 2**20 < found["peak"] < 2**30 and found["filters"] > 0 and 0 <= found["own"] < found["peak"]
 
 
-def test_what_measured_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_timed_convolutions_is_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
     states, answers = iter([b"", b"new", b"new", b"new"]), iter([{"peak": 2}, {"peak": 1}])
     monkeypatch.setattr(memory, "_timings", lambda: next(states))
     monkeypatch.setattr(memory.process, "last_line", lambda child: next(answers))

@@ -84,7 +84,7 @@ def test_ways_take_turns() -> None:
     assert {name: len(each) for name, each in taken.items()} == {"a": 2, "b": 2}
 
 
-def test_timed_gives_what_was_found() -> None:
+def test_timed_returns_the_result() -> None:
     found, taken = timed(lambda: sum(range(200_000)))
     assert found == 19_999_900_000
     assert isinstance(taken, Taken) and 0 < taken.processor and 0 < taken.clock

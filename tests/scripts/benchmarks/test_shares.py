@@ -14,7 +14,7 @@ def also_busy(rounds: int) -> float:
     return busy(rounds)
 
 
-def test_time_is_told_by_place() -> None:
+def test_time_is_attributed_to_places() -> None:
     def work() -> None:
         also_busy(300_000)
         busy(100_000)

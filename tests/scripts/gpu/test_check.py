@@ -62,7 +62,7 @@ def test_a_part_that_dies_or_hangs_is_a_result_and_the_next_goes_on(tmp_path: Pa
     assert report in capsys.readouterr().out
 
 
-def test_what_is_not_begun_is_said(tmp_path: Path) -> None:
+def test_parts_that_did_not_begin_are_reported(tmp_path: Path) -> None:
     lines = Lines(tmp_path)
     check.supervise(["p", "c"], lines, time.time(), tiny=True)
     assert [findings(lines.read(), name)[0].words for name in "pc"] == ["not begun: the time was over"] * 2
@@ -80,7 +80,7 @@ def test_what_is_not_begun_is_said(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_done_is_refused(arguments: list[str], words: str, capsys: Any) -> None:
+def test_impossible_options_are_refused(arguments: list[str], words: str, capsys: Any) -> None:
     with pytest.raises(SystemExit):
         check.main(arguments)
     assert words in capsys.readouterr().err
@@ -206,7 +206,7 @@ FAILED = "[gw1] [ 9%] FAILED tests/a.py::test_w\nFAILED tests/a.py::test_w - ass
         ("", "wrong", 0, "no output"),
     ],
 )
-def test_what_pytest_says_is_counted(output: str, verdict: str, passed: int, words: str) -> None:
+def test_the_output_of_pytest_is_counted(output: str, verdict: str, passed: int, words: str) -> None:
     found = suite.finding_of(output, 1, runs=True)
     assert (found.verdict, found.numbers["passed"], found.words) == (verdict, passed, words)
 

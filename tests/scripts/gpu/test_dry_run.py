@@ -109,7 +109,7 @@ def only_on_a_gpu(patch: pytest.MonkeyPatch) -> None:
     assert [found.verdict for found in unet._xformers(CPU, theirs, theirs)] == ["measured"]
     theirs.disable_xformers_memory_efficient_attention.assert_called_once_with()
     with patch.context() as inner:
-        for name in ("said_kernel", "in_thread", "decoded_beside"):
+        for name in ("said_kernel", "in_thread", "decoded_in_thread"):
             inner.setattr(suspects, name, fails)
         assert "wrong" in {found.verdict for found in suspects.measure(CPU, tiny=True, until=never())}
     with pytest.raises(RuntimeError):

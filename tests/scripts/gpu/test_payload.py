@@ -60,7 +60,7 @@ def test_wheels_and_added_files_are_packed_with_their_hashes(tmp_path: Path, cap
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_files_that_do_not_fit_are_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
     with pytest.raises(payload.PayloadError, match=words):
         payload.main([str(tmp_path / "out"), *arguments])
 
@@ -83,7 +83,7 @@ def test_the_repository_leaves_room_for_the_wheels() -> None:
     assert 2**20 < payload.repository_bytes() < payload.LIMIT - 12 * 2**20
 
 
-def test_a_version_is_that_of_here() -> None:
+def test_the_version_is_the_installed_one() -> None:
     assert payload.pinned("pytest") == f"pytest=={pytest.__version__}"
     assert payload.pinned("no-such-package") == "no-such-package"
 

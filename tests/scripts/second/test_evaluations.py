@@ -19,7 +19,7 @@ from scripts.second.world.scene import Scene, Thing
 from scripts.world.vocabulary import NOUNS as OLD_NOUNS
 
 
-def test_words_are_of_the_kind_they_are() -> None:
+def test_words_have_the_right_kind() -> None:
     words = ("a", "golden", "red", "fox", "on", "the", "sand", "on", "the", "beach")
     caption = Caption(words, (-1, 0, 0, 0, -1, -1, 5, -1, -1, BACKDROP), (3,))
     kinds = [kind_of(caption, index) for index in range(len(words))]

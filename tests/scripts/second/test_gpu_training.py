@@ -50,7 +50,7 @@ def test_every_phase_runs_and_is_logged(finished) -> None:
     assert (finished / "pictures.png").exists()
 
 
-def test_what_comes_back_is_whole_small_and_loads(finished, tmp_path) -> None:
+def test_the_returned_files_are_complete_small_and_load(finished, tmp_path) -> None:
     files = [path for path in finished.rglob("*") if path.is_file()]
     assert len(files) <= 8
     assert max(path.stat().st_size for path in files) <= 16 * 2**20
@@ -69,7 +69,7 @@ def test_what_comes_back_is_whole_small_and_loads(finished, tmp_path) -> None:
 
 
 @pytest.mark.compile
-def test_the_net_is_one_graph_and_stays_it(monkeypatch) -> None:
+def test_the_network_is_one_graph_in_all_steps(monkeypatch) -> None:
     config = train.tiny(ONE_GPU)
     net = UNet(translate(unet_config(config)))
     inputs = (
@@ -118,7 +118,7 @@ def test_the_stock_holds_what_the_pool_holds(world, world_folder, tiny) -> None:
     assert layout.noun.shape == (4, 5)
 
 
-def test_a_loss_that_leaves_its_course_goes_back(capsys) -> None:
+def test_a_diverged_loss_restores_the_last_snapshot(capsys) -> None:
     layer = nn.Linear(2, 2)
     optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1)
     log: list[str] = []
@@ -137,7 +137,7 @@ def test_a_loss_that_leaves_its_course_goes_back(capsys) -> None:
     assert log == ["restored", "restored"]
 
 
-def test_no_memory_halves_the_batch(world, world_folder, tiny, tmp_path) -> None:
+def test_lack_of_memory_halves_the_batch(world, world_folder, tiny, tmp_path) -> None:
     from scripts.gpu.training.learning import Learner
 
     text = TextSide(tiny.text, world_folder / "tokenizer")
@@ -200,7 +200,7 @@ def test_scenes_come_from_this_process_where_no_worker_lives(world, world_folder
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mark", ["50%", "92%"])
-def test_what_a_killed_run_has_written_can_be_exported(world, world_folder, tmp_path, mark: str) -> None:
+def test_the_weights_of_a_killed_run_can_be_exported(world, world_folder, tmp_path, mark: str) -> None:
     out, log = tmp_path / "out", tmp_path / "out" / "log.jsonl"
     command = [sys.executable, "-m", "scripts.gpu.train", "--data", world_folder, "--out", out, "--tiny"]
     command += ["--device", "cpu", "--seconds", "150", "--workers", "1", "--no-compile"]

@@ -63,7 +63,7 @@ def test_prompts_are_plain_english() -> None:
     assert GENEVAL == 6
 
 
-def test_counting_minds_too_many() -> None:
+def test_counting_rejects_too_many_things() -> None:
     task = BY_NAME["counting"]
     scene = task.scenes(1, 98)[0]
     exact = as_asked(scene)

@@ -98,7 +98,7 @@ def test_things_stand_where_the_relation_says(world, relation: str, sign, place:
 
 
 @pytest.mark.parametrize("relation", ["front", "behind"])
-def test_what_is_in_front_covers_a_part_of_what_is_behind(world, relation: str) -> None:
+def test_the_thing_in_front_covers_a_part_of_the_one_behind(world, relation: str) -> None:
     scene = Scene(things=(Thing(noun="cat"), Thing(noun="house")), relation=relation)
     near = 0 if relation == "front" else 1
     for seed in range(8):
@@ -111,7 +111,7 @@ def test_what_is_in_front_covers_a_part_of_what_is_behind(world, relation: str) 
         assert 0.03 < covered[1 - near] < 0.6
 
 
-def test_what_lies_on_something_touches_it(world) -> None:
+def test_a_thing_on_another_touches_it(world) -> None:
     scene = Scene(things=(Thing(noun="cake"), Thing(noun="drum")), relation="on")
     for seed in range(8):
         batch = compose(world, scene, seed)

@@ -12,7 +12,7 @@ from limelight.pipeline.models.locate import DEFAULT_MODEL
 from limelight.unet import UNet
 from scripts.evaluate_steering import QUARTERS
 from scripts.steering.painted_attention import PaintedAttention
-from scripts.steering.train_painted import SIDE, Shares, painted_stage, sketched, tell
+from scripts.steering.train_painted import SIDE, Shares, painted_stage, sketched, steer_some
 from scripts.training import loop
 from scripts.training.config import SHIPPED, StageConfig
 from scripts.training.data import World
@@ -50,7 +50,7 @@ def test_paint_reaches_the_tokens_of_each_noun_in_its_quarter_and_no_more(
     rng = np.random.default_rng(1)
     shares = Shares(usual=0.0, painted=1.0, regions=0.0)
     scenes, captions, _, quarters = sketched(6, world.mixture, rng, shares)
-    given = tell(scenes, captions, quarters, text, rng, shares)
+    given = steer_some(scenes, captions, quarters, text, rng, shares)
     ids = text.ids(captions)
     for row, pair in enumerate(quarters):
         nouns = text.nouns.find(ids[row].tolist())
@@ -69,7 +69,7 @@ def test_regions_have_prompts_of_their_own_and_shares_that_add_up(world: World, 
     rng = np.random.default_rng(1)
     shares = Shares(usual=0.0, painted=0.0, regions=1.0)
     scenes, captions, _, quarters = sketched(6, world.mixture, rng, shares)
-    given = tell(scenes, captions, quarters, text, rng, shares)
+    given = steer_some(scenes, captions, quarters, text, rng, shares)
     torch.testing.assert_close(given.shares.sum(1), torch.ones(6, SIDE, SIDE))
     assert given.shares[:, 0].min() >= 0.2 - 1e-6 and given.paint.abs().max() == 0
     for scene, prompts in zip(scenes, given.prompts, strict=True):
@@ -81,12 +81,12 @@ def test_a_dropped_caption_has_no_paint(world: World, text: TextSide) -> None:
     rng = np.random.default_rng(1)
     shares = Shares(usual=0.0, painted=0.5, regions=0.5)
     scenes, _, _, quarters = sketched(6, world.mixture, rng, shares)
-    given = tell(scenes, [""] * 6, quarters, text, rng, shares)
+    given = steer_some(scenes, [""] * 6, quarters, text, rng, shares)
     assert given.paint.abs().max() == 0 and (given.shares[:, 0] == 1).all()
 
 
 @torch.inference_mode()
-def test_what_is_trained_is_what_is_drawn(unet: UNet, text: TextSide) -> None:
+def test_training_and_requests_steer_alike(unet: UNet, text: TextSide) -> None:
     """A painted row and one with regions, by the training's attention and by a request's steering."""
     random = torch.Generator().manual_seed(0)
     x, own, first, second = (

@@ -150,7 +150,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("key", REFUSED)
-def test_what_is_not_supported_is_refused_in_words(key):
+def test_unsupported_configs_are_refused_with_a_message(key):
     value, message = REFUSED[key]
     with pytest.raises(UNetConfigError) as refusal:
         read(**{key: value})
@@ -227,7 +227,7 @@ def test_a_missing_file_is_refused_by_name(tmp_path):
         ),
     ],
 )
-def test_the_constructor_says_both_numbers(change, message):
+def test_the_constructors_message_has_both_numbers(change, message):
     config = read()
     with pytest.raises(UNetConfigError) as refusal:
         dataclasses.replace(config, **change(config))

@@ -47,7 +47,7 @@ def model() -> Layer:
     return Layer().eval()
 
 
-def test_python_comes_by_twice_for_each_shape(model):
+def test_python_runs_twice_for_each_shape(model):
     calls = CapturedCalls()
     for rows in (3, 5):
         xs = torch.randn(4, rows, 4)
@@ -82,7 +82,7 @@ def add_hook(model: Layer) -> None:
 @pytest.mark.parametrize(
     "change", [change_in_place, give_other_data, replace_parameter, replace_module, add_hook]
 )
-def test_a_changed_model_is_heeded(model, change):
+def test_a_changed_model_is_captured_again(model, change):
     calls = CapturedCalls()
     x = torch.randn(3, 4)
     before = [called(calls, model, x) for _ in range(3)][-1]
@@ -94,7 +94,7 @@ def test_a_changed_model_is_heeded(model, change):
         assert not out.equal(before)
 
 
-def test_what_decides_by_numbers_is_not_repeated(model):
+def test_data_dependent_calls_are_not_captured(model):
     def compute(inputs, attention):
         x = inputs["x"]
         return (x * 2 if x.sum() > 0 else x * 3,)
@@ -107,7 +107,7 @@ def test_what_decides_by_numbers_is_not_repeated(model):
             assert out.equal(expected)
 
 
-def test_what_is_taken_as_one_operation_is_called_whole():
+def test_a_function_registered_as_one_operation_is_called_whole():
     seen = []
 
     def scaled(x: Tensor, factor: float, weight: Tensor | None) -> Tensor:
@@ -125,7 +125,7 @@ def test_what_is_taken_as_one_operation_is_called_whole():
     assert len(seen) == 6
 
 
-def test_several_results_of_which_some_go_unread():
+def test_unread_results_among_several_are_allowed():
     def compute(inputs, attention):
         largest, _ = inputs["x"].max(dim=1)
         return largest, inputs["x"] + 1
@@ -163,7 +163,7 @@ def test_attention_may_lay_out_its_results_in_another_order_in_each_call(first):
             assert all(map(torch.equal, found, expected))
 
 
-def test_tensors_go_when_nothing_reads_them_any_more():
+def test_tensors_are_freed_after_their_last_use():
     def compute(inputs, attention):
         x = inputs["x"]
         for _ in range(50):

@@ -131,9 +131,7 @@ def test_without_extra_memory_no_convolution_keeps_filters(algorithm, saved, inp
 
 
 @torch.inference_mode()
-def test_exact_measures_nothing_and_heeds_no_file_and_no_free_memory(
-    saved, inputs, tmp_path, monkeypatch, caplog
-):
+def test_exact_ignores_timings_files_and_free_memory(saved, inputs, tmp_path, monkeypatch, caplog):
     file = tmp_path / "timings.json"
     unet = UNet.from_pretrained(saved("sd1"))
     arguments, _ = inputs(unet.config)
@@ -162,7 +160,7 @@ def test_filters_take_a_quarter_of_what_is_free(free, kept, saved, caplog):
 
 @torch.inference_mode()
 @pytest.mark.parametrize(("much", "times"), [(1, [1, 1, 0, 0]), (2**24, [0, 0, 0, 0])])
-def test_a_large_call_gives_back_what_is_freed_and_no_repetition_does(
+def test_a_large_call_returns_freed_memory_and_its_repetitions_do_not(
     much, times, saved, inputs, monkeypatch
 ):
     given_back = []

@@ -50,7 +50,7 @@ def of_a_view_read_later(x: Tensor) -> tuple[Tensor, ...]:
         (of_a_view_read_later, ["mm", "as_strided", "silu", "as_strided", "mul_", "add_"]),
     ],
 )
-def test_what_is_read_for_the_last_time_is_written_over(compute, operations) -> None:
+def test_a_tensor_is_overwritten_at_its_last_use(compute, operations) -> None:
     assert called(compute) == operations
 
 
@@ -82,7 +82,7 @@ def of_the_same_twice(x: Tensor) -> tuple[Tensor, ...]:
         lambda x: (F.silu(WEIGHT[1:]), x),
     ],
 )
-def test_what_others_read_is_not_written_over(compute) -> None:
+def test_a_tensor_in_use_is_not_overwritten(compute) -> None:
     operations = called(compute)
     assert "silu_" not in operations
     assert compute is not of_the_same_twice or "add_" not in operations

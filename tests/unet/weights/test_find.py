@@ -51,7 +51,7 @@ def test_the_only_variant_is_taken(model, tmp_path):
     UNet.from_pretrained(tmp_path)
 
 
-def test_says_which_variants_there_are(model, tmp_path):
+def test_the_message_lists_the_variants(model, tmp_path):
     model.save_pretrained(tmp_path, variant="fp16")
     model.save_pretrained(tmp_path, variant="non_ema")
     with pytest.raises(WeightsNotFound, match=r"has no .*l\.safetensors; it has variant='fp16', 'non_ema'"):

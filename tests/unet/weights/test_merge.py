@@ -41,7 +41,7 @@ def test_every_change_is_given_the_original(model):
     assert model[0].weight.equal(expected)
 
 
-def test_who_watches_versions_notices(model):
+def test_a_merge_changes_the_tensors_versions(model):
     version = model[0].weight._version
     MergedWeights(model).merge({"0.weight": [random]}, "it")
     assert model[0].weight._version > version

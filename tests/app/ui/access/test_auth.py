@@ -39,12 +39,12 @@ JOIN = json.dumps({"data": ["a"], "fn_index": 1, "session_hash": "x"})
 
 
 @pytest.mark.parametrize("path", CLOSED)
-def test_nothing_is_told_to_who_has_not_logged_in(closed_url, path):
+def test_without_a_login_nothing_is_readable(closed_url, path):
     assert _ask(closed_url, path)[0] == 401
 
 
 @pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/gradio_api/run/restore", "/gradio_api/cancel"])
-def test_nothing_is_drawn_for_who_has_not_logged_in(closed_url, path):
+def test_without_a_login_nothing_is_drawn(closed_url, path):
     assert _ask(closed_url, path, "POST", JOIN, **{"content-type": "application/json"})[0] == 401
 
 
@@ -76,7 +76,7 @@ def test_a_client_of_the_api_logs_in_too(closed_url):
 
 
 @pytest.mark.browser
-def test_the_login_is_ours_and_opens_the_page(browser, closed_url):
+def test_the_login_page_is_our_own_and_opens_the_page(browser, closed_url):
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()
     page.goto(closed_url)

@@ -10,7 +10,7 @@ def _sessions(most: int = 2) -> tuple[Sessions, list[float]]:
     return Sessions(patience=5, max_silent=most, clock=lambda: now[0]), now
 
 
-def test_nobody_draws_for_a_session_that_does_not_listen():
+def test_nothing_is_drawn_for_a_session_that_does_not_listen():
     sessions, _ = _sessions()
     sessions.asked("a", "home")
     assert not sessions.is_here("a")
@@ -20,7 +20,7 @@ def test_nobody_draws_for_a_session_that_does_not_listen():
     assert not sessions.is_here("a")
 
 
-def test_who_is_silent_for_too_long_is_overdue():
+def test_a_session_is_overdue_after_too_long_a_silence():
     sessions, now = _sessions()
     sessions.asked("a", "home")
     now[0] = 4.0
@@ -35,7 +35,7 @@ def test_who_is_silent_for_too_long_is_overdue():
     assert len(sessions) == 1
 
 
-def test_the_longest_silent_of_an_address_are_too_many():
+def test_the_longest_silent_sessions_of_an_address_are_excess():
     sessions, _ = _sessions(most=2)
     assert sessions.asked("a", "flood") == sessions.asked("b", "flood") == sessions.asked("x", "home") == []
     assert sessions.asked("c", "flood") == ["a"]
@@ -43,7 +43,7 @@ def test_the_longest_silent_of_an_address_are_too_many():
     assert sessions.most_silent() == "b"
 
 
-def test_an_address_is_what_somebody_can_choose_from():
+def test_an_address_is_one_ipv4_address_or_an_ipv6_network_of_64_bits():
     assert network_of("192.0.2.7") == "192.0.2.7"
     assert network_of("::ffff:192.0.2.7") == "192.0.2.7"
     assert network_of("2001:db8:1:2::3") == network_of("2001:db8:1:2:ffff::9") == "2001:db8:1:2::/64"
@@ -58,7 +58,7 @@ def _record(message: str, error: BaseException | None = None):
     return logging.LogRecord("uvicorn.error", logging.ERROR, __file__, 1, message, (), info)
 
 
-def test_the_log_has_a_line_for_an_error_and_none_of_its_words():
+def test_an_error_is_one_line_in_the_log_without_its_text():
     try:
         raise KeyError("what a visitor typed")
     except KeyError as error:

@@ -24,5 +24,5 @@ def test_a_browser_is_known_by_its_cookie():
 
 
 @pytest.mark.parametrize("cookies", ["", "a=b", f"{COOKIE}=", "\x00=;;=", 'x="'])
-def test_a_cookie_that_says_nothing_is_nobody(cookies):
+def test_an_empty_cookie_is_no_visitor(cookies):
     assert browser_of(cookies) == ""

@@ -54,13 +54,13 @@ def test_a_picture_comes_in_a_stream_and_its_maps_as_numbers(client, pipe):
         ({"prompt": ["a"]}, "prompt is ['a']; must be text"),
     ],
 )
-def test_what_is_refused_says_why_and_nothing_is_drawn(client, fields, message):
+def test_a_refusal_gives_its_reason_and_nothing_is_drawn(client, fields, message):
     (answer,) = list(client.submit(**fields, api_name="/generate"))
     assert message in answer["error"]
     assert answer["pictures"] == []
 
 
-def test_maps_of_another_client_are_not_there(client, page_url):
+def test_maps_of_another_client_are_not_found(client, page_url):
     (*_, last) = client.submit(prompt="a", num_steps=2, record="grid", api_name="/generate")
     other = Client(page_url, verbose=False)
     try:
@@ -70,7 +70,7 @@ def test_maps_of_another_client_are_not_there(client, page_url):
     assert client.predict(id=last["pictures"][0]["id"], api_name="/maps")["error"] == ""
 
 
-def test_maps_of_what_is_not_there_are_an_answer_too(client):
+def test_maps_of_an_unknown_picture_get_an_answer(client):
     assert "draw it again" in client.predict(id="nothing", api_name="/maps")["error"]
 
 
@@ -80,7 +80,7 @@ def test_both_are_documented_and_nothing_else_is_offered(client):
     assert "Draws a prompt" in endpoints["/generate"]["description"]
 
 
-def test_the_manual_lists_what_it_takes_in_order():
+def test_the_documentation_lists_the_parameters_in_order():
     manual = Path("docs/page.md").read_text().partition("`/generate` takes, in this order:")[2]
     listed = re.sub(r"\([^()]*\)", "", manual.partition(". All but")[0]).replace("\n", " ").split(",")
     assert [each.strip() for each in listed] == [each.name for each in parameters()]

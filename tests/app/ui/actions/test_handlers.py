@@ -43,7 +43,7 @@ def studio() -> Any:
         {"seed": {}},
     ],
 )
-def test_every_handler_answers_whatever_it_is_sent(studio: Studio, event: Any) -> None:
+def test_every_handler_answers_any_input(studio: Studio, event: Any) -> None:
     visitor = Visitor(session="s", address="127.0.0.1")
     for change in (
         handlers.restore(event, studio),
@@ -79,7 +79,7 @@ def test_a_word_that_is_weighed_wrongly_is_refused(studio: Studio, change: dict[
         ),
     ],
 )
-def test_what_no_control_sets_is_named_when_settings_come_back(
+def test_restoring_names_the_settings_without_a_control(
     studio: Studio, fields: dict[str, Any], said: str
 ) -> None:
     change = handlers.recall({"settings": {"prompt": "a cat", **fields}}, studio)

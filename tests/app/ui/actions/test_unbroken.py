@@ -17,7 +17,7 @@ async def _all(run):
     return [message async for message in run]
 
 
-def test_a_run_that_breaks_ends_with_our_words_and_the_log_has_none_of_theirs(caplog, capfd):
+def test_a_failed_run_shows_our_message_and_the_log_has_no_user_text(caplog, capfd):
     with caplog.at_level(logging.ERROR):
         first, last = asyncio.run(_all(messages(_breaks())))
     assert (first["run"], last["error"], last["pictures"]) == ("x", BUG, [])

@@ -23,7 +23,7 @@ def test_an_emoji_of_a_known_noun_stands_for_it(prompt, expected):
     assert spelled_out(prompt, NOUNS)[0] == expected
 
 
-def test_it_is_said_which_stood_for_what():
+def test_replaced_emoji_are_listed():
     assert spelled_out("🐸 🍎 🐸", NOUNS)[1] == {"🐸": "frog", "🍎": "apple"}
 
 

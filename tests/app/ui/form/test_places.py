@@ -45,7 +45,7 @@ def test_a_record_without_places_clears_those_that_are_there():
         ({"regions": [REGION | {"prompt": ""}]}, "a region has no prompt"),
     ],
 )
-def test_what_is_no_place_is_refused_and_no_file_is_opened(places, message):
+def test_bad_regions_are_refused_and_no_file_is_opened(places, message):
     with pytest.raises(UsageError, match=message.replace("(", r"\(")):
         places_of(places, Limits())
 

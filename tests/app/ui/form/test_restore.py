@@ -20,7 +20,7 @@ def _png(record, key="limelight", size=(8, 8)) -> bytes:
     return buffer.getvalue()
 
 
-def test_what_was_drawn_comes_back(pipe):
+def test_settings_of_a_drawn_picture_come_back(pipe):
     fields = {"seed": 2**60, "num_steps": 3, "scheduler": "euler", "lossy_cache_interval": 2}
     result = pipe("two (stars:1.2)", negative_prompt="blue", **fields)
     buffer = io.BytesIO()
@@ -71,7 +71,7 @@ def test_models_files_and_unknown_fields_are_passed_over():
         (_png({"request": {"prompt": "a", "seed": "1; rm -rf"}}), "seed is '1; rm -rf'"),
     ],
 )
-def test_what_nobody_could_type_is_refused(data, message):
+def test_values_that_no_control_can_give_are_refused(data, message):
     with pytest.raises(UsageError) as refusal:
         settings_of_png(data, Limits())
     assert message in str(refusal.value)
@@ -95,7 +95,7 @@ def test_a_file_that_is_too_large_is_not_read(studio):
         assert handlers.restore(event, studio).kind == "error"
 
 
-def test_the_browsers_history_is_believed_no_more_than_a_stranger(studio):
+def test_the_browsers_history_is_checked_as_any_input(studio):
     assert handlers.recall({"settings": {"prompt": "a", "num_steps": 10**9}}, studio).kind == "error"
     assert handlers.recall({"settings": {"seed": "x"}, "kind": "seed"}, studio).kind == "error"
     assert handlers.recall({"settings": {"seed": "12"}, "kind": "seed"}, studio).settings == {"seed": "12"}

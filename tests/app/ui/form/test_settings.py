@@ -21,7 +21,7 @@ def test_the_page_has_what_a_stranger_may_set() -> None:
     assert len(set(NAMES)) == len(NAMES)
 
 
-def test_what_is_empty_or_off_is_the_models_own_value() -> None:
+def test_empty_controls_leave_the_models_own_value() -> None:
     off = {"width": 0, "height": 0, "strength": 0, "hires_scale": 0, "hires_strength": 0.5}
     empty = {
         "guidance_scale": " ",
@@ -33,7 +33,7 @@ def test_what_is_empty_or_off_is_the_models_own_value() -> None:
     assert request_of(**off, **empty) == GenerationRequest(prompt="a", seed=1, width=64, height=48)
 
 
-def test_what_is_set_reaches_the_request() -> None:
+def test_settings_reach_the_request() -> None:
     values = {
         "num_steps": 4.0,
         "guidance_scale": "0",
@@ -60,7 +60,7 @@ def test_what_is_set_reaches_the_request() -> None:
         ({"num_inference_steps": 2}, "unknown field 'num_inference_steps'; here it is num_steps"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(values: dict[str, object], message: str) -> None:
+def test_a_request_that_cannot_be_drawn_is_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError) as refusal:
         request_of(**values)
     assert str(refusal.value) == message

@@ -62,7 +62,7 @@ def test_an_image_and_its_mask_become_the_requests_own():
         ({"image": GREY, "mask": _url(Image.new("L", (64, 48)))}, "mask has no white"),
     ],
 )
-def test_what_is_no_image_is_refused_in_words(start, message):
+def test_data_that_is_no_image_is_refused_with_a_message(start, message):
     with pytest.raises(UsageError) as refusal:
         requests_of(Settings(prompt="a", start=start), Limits(), (64, 64))
     assert message in str(refusal.value)

@@ -30,7 +30,7 @@ def test_it_says_what_the_prompt_then_means():
 @pytest.mark.parametrize(
     ("span", "weight"), [((4, 3), 1.0), ((0, 99), 1.0), ((0, 3), 11.0), ((0, 3), float("nan"))]
 )
-def test_what_is_not_there_is_refused(span, weight):
+def test_a_word_that_is_not_in_the_prompt_is_refused(span, weight):
     with pytest.raises(NotOffered):
         reweigh("a red apple", span, weight)
 

@@ -103,7 +103,7 @@ def test_another_name_is_not_this_server_and_the_page_is_not_framed(quick):
         ({"trigger_id": {}}, 422, "trigger_id must be"),
     ],
 )
-def test_a_call_that_gradio_could_not_use_is_refused_in_words(quick, capfd, fields, status, said):
+def test_a_malformed_call_is_refused_with_a_message(quick, capfd, fields, status, said):
     url, _ = quick
     found, answer = _join(url, "checked", **fields)
     assert found == status
@@ -114,7 +114,7 @@ def test_a_call_that_gradio_could_not_use_is_refused_in_words(quick, capfd, fiel
 @pytest.mark.parametrize(
     "body", [b"", b"[1]", b"{", b"[" * 100_000, b'{"fn_index": ' + b"9" * 5000 + b"}", b"\xff"]
 )
-def test_what_is_no_json_is_refused_in_words(quick, capfd, body):
+def test_a_body_that_is_no_json_is_refused_with_a_message(quick, capfd, body):
     url, _ = quick
     status, _, answer = _ask(url, "POST", "/gradio_api/queue/join", body, JSON)
     assert status == 400
@@ -122,7 +122,7 @@ def test_what_is_no_json_is_refused_in_words(quick, capfd, body):
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_listening_to_nothing_is_refused_in_words(quick, capfd):
+def test_listening_to_an_unknown_session_is_refused_with_a_message(quick, capfd):
     url, _ = quick
     status, _, answer = _ask(url, "GET", "/gradio_api/queue/data?session_hash=nobody")
     assert status == 404
@@ -130,7 +130,7 @@ def test_listening_to_nothing_is_refused_in_words(quick, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_nothing_is_drawn_for_who_does_not_listen_and_all_of_it_is_forgotten(quick):
+def test_a_session_that_does_not_listen_gets_no_picture_and_is_forgotten(quick):
     url, studio = quick
     assert _join(url, "silent", data=_values(steps=100))[0] == 200
     time.sleep(0.4)
@@ -180,7 +180,7 @@ def test_half_a_head_and_half_a_body_are_given_up(quick):
             assert answer == b"" or answer.startswith(b"HTTP/1.1 408")
 
 
-def test_a_connection_that_has_not_asked_makes_room_for_one_that_does(pipe, serve):
+def test_an_idle_connection_makes_room_for_a_request(pipe, serve):
     studio = Studio({"default": pipe}, Limits(max_connections=8, head_seconds=60))
     with serve(studio) as url:
         where = urlsplit(url)
@@ -193,7 +193,7 @@ def test_a_connection_that_has_not_asked_makes_room_for_one_that_does(pipe, serv
     studio.close()
 
 
-def test_wrong_passwords_are_few(pipe, serve):
+def test_wrong_passwords_are_limited(pipe, serve):
     studio = Studio({"default": pipe}, Limits(max_wrong_passwords=3))
     form = {"content-type": "application/x-www-form-urlencoded"}
     with serve(studio, auth=[("ada", "secret")]) as url:

@@ -53,7 +53,7 @@ def test_any_other_name_is_not_this_server(host: str) -> None:
         ("http://[", False),
     ],
 )
-def test_pages_of_others_ask_for_nothing(origin: str, is_ours: bool) -> None:
+def test_requests_from_pages_of_other_sites_are_refused(origin: str, is_ours: bool) -> None:
     hosts = Hosts(["studio.example"])
     if is_ours:
         hosts.check("127.0.0.1:7860", origin)
@@ -95,7 +95,7 @@ def test_an_address_that_tries_passwords_has_to_wait_and_others_need_not() -> No
         ("OPTIONS", "/gradio_api/queue/join"),
     ],
 )
-def test_what_the_page_does_not_use_is_closed(method: str, path: str) -> None:
+def test_routes_that_the_page_does_not_use_are_closed(method: str, path: str) -> None:
     assert route_of(method, path) is None
 
 
@@ -141,7 +141,7 @@ def test_a_client_that_leaves_is_no_error() -> None:
         _read(b"ab", None, length=9)
 
 
-def test_large_bodies_that_are_on_their_way_are_bounded_and_small_ones_come_through() -> None:
+def test_large_bodies_in_flight_are_bounded_and_small_ones_come_through() -> None:
     limits = Limits(max_bodies_bytes=300_000)
     with pytest.raises(Refused, match="300,000 bytes of requests are arriving") as refused:
         _read(b"a" * 160_000, b"b" * 160_000, length=320_000, limits=limits)
@@ -153,9 +153,7 @@ def test_large_bodies_that_are_on_their_way_are_bounded_and_small_ones_come_thro
 
 @pytest.mark.parametrize("error", [KeyError, RuntimeError])
 @pytest.mark.parametrize("is_forgotten", [True, False])
-def test_a_stream_of_a_session_that_was_forgotten_meanwhile_is_no_fault(
-    is_forgotten: bool, error: type[Exception]
-) -> None:
+def test_a_stream_of_a_forgotten_session_is_no_error(is_forgotten: bool, error: type[Exception]) -> None:
     """gradio raises KeyError where it ends the stream, and starlette RuntimeError where it goes on."""
     known, sent = [True, not is_forgotten], []
 

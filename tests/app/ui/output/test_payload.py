@@ -36,7 +36,7 @@ def test_chips_are_words_with_their_sub_tokens_merged_then_the_other_tokens(maps
     assert sorted(i for chip in chips for i in chip.tokens) == list(range(77))
 
 
-def test_every_grid_and_step_is_what_the_maps_say(maps):
+def test_every_grid_and_step_equals_the_maps(maps):
     view = all_maps(maps, 2**24)["views"][0]
     frames, values = _unpacked(view, "16x16", "grid")
     assert frames == [MEAN, 0, 1, 2]
@@ -47,7 +47,7 @@ def test_every_grid_and_step_is_what_the_maps_say(maps):
         assert np.abs(got - want).max() <= want.max() / 255
 
 
-def test_heads_and_sites_at_single_steps_are_what_the_maps_say(maps):
+def test_heads_and_sites_at_single_steps_equal_the_maps(maps):
     view, site = all_maps(maps, 2**24)["views"][0], maps.sites()[0]
     frames, heads = _unpacked(view, site, "heads")
     assert frames == [MEAN, 0, 1, 2, 3]
@@ -70,7 +70,7 @@ def test_views_are_those_that_were_recorded(maps):
     assert views["negative"]["chips"][0]["text"] == "blue"
 
 
-def test_what_does_not_fit_is_left_out_and_grids_stay(maps):
+def test_maps_that_do_not_fit_are_left_out_and_grids_stay(maps):
     layers = all_maps(maps, 0)["views"][0]["layers"]
     assert {layer["kind"] for layer in layers} == {"best", "grid"}
 

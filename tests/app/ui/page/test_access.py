@@ -51,7 +51,7 @@ def test_axe_finds_no_violation(drawn, tab, mode, size):
     assert drawn.evaluate(RULES) == []
 
 
-def test_what_a_finger_touches_is_large_enough(drawn):
+def test_touch_targets_are_large_enough(drawn):
     drawn.set_viewport_size(PHONE)
     drawn.click("#tab-picture")
     small = """() => [...document.querySelectorAll("input:not([type=file]), button, select, summary")]

@@ -59,7 +59,7 @@ def test_both_pictures_lie_side_by_side_and_share_words_and_steps(edited):
     assert left["x"] + left["width"] <= right["x"] and left["y"] == right["y"]
     edited.click("#pane-compare .word >> text=cat → dog")
     legend = edited.locator("#pane-compare [role=status]").inner_text()
-    assert legend.count("up to") == 2 and "no part" not in legend
+    assert legend.count("up to") == 2 and "none" not in legend
     finished = _sides(edited)
     edited.locator(".compare-steps input").fill("1")
     assert edited.locator(".compare-steps output").inner_text() == "step 1 of 4"

@@ -148,7 +148,7 @@ def test_both_sides_of_a_comparison_have_the_light(drawn):
     assert "seed 14" in drawn.locator(".compare-captions").inner_text()
 
 
-def test_the_guided_looks_do_what_they_say(drawn):
+def test_the_guided_examples_work(drawn):
     drawn.click("#tab-picture")
     drawn.click("[data-look=leaf]")
     drawn.wait_for_function("document.querySelector('.status').textContent.startsWith('At the leaf')")

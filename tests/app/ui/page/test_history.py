@@ -84,7 +84,7 @@ def test_all_are_cleared_and_brought_back_for_good(drawn):
     drawn.wait_for_function("window.limelight?.history.entries.length === 2")
 
 
-def test_what_is_cleared_is_gone_when_the_page_is_left(drawn):
+def test_cleared_pictures_are_gone_after_leaving_the_page(drawn):
     drawn.click(".clear-history")
     drawn.wait_for_timeout(200)
     drawn.reload()

@@ -42,7 +42,7 @@ def test_it_opens_with_a_picture_whose_words_are_lit_in_turn(open_page):
 
 
 @pytest.mark.browser
-def test_who_wants_no_motion_sees_the_noun_lit(open_page):
+def test_with_reduced_motion_the_noun_is_lit_without_a_tour(open_page):
     page = open_page(reduced_motion="reduce")
     page.wait_for_function("document.querySelector('.word[aria-pressed=true]')?.textContent === 'apple'")
     assert page.evaluate("window.limelight.tour.isOn") is False

@@ -156,14 +156,14 @@ def test_the_page_is_there_soon_and_the_first_preview_too(open_page):
         ),
     ],
 )
-def test_a_bad_picture_is_refused_in_words(open_page, data, message):
+def test_a_bad_picture_is_refused_with_a_message(open_page, data, message):
     page = open_page()
     page.evaluate(DROP, [data, "x.png"])
     page.wait_for_function("document.querySelector('.notice')?.dataset.kind === 'error'")
     assert message in page.locator(".notice").inner_text()
 
 
-def test_what_is_left_open_stays_the_models_own_when_it_is_looked_at(open_page, pipe):
+def test_looking_at_empty_controls_leaves_the_models_own_values(open_page, pipe):
     page = open_page()
     set_steps(page, 2)
     for label in ("Start from an image", "Enlarge", "Attention and maps"):
@@ -200,7 +200,7 @@ def test_html_is_text(open_page):
     page.wait_for_function("document.querySelector('#prompt textarea').value.startsWith('<b ')")
 
 
-def test_what_the_page_does_not_offer_is_told(open_page):
+def test_settings_that_the_page_lacks_are_named(open_page):
     page = open_page()
     put(page.locator("#prompt textarea"), "a" * 1_000_000)
     page.click("#draw")

@@ -34,7 +34,7 @@ def _paint_the_lower_half(page):
 
 
 @pytest.mark.parametrize("width", [1360, 390])
-def test_what_is_painted_is_drawn_anew_and_the_rest_stays(open_page, width):
+def test_what_is_painted_is_drawn_again_and_the_rest_stays(open_page, width):
     page = open_page(viewport={"width": width, "height": 900})
     set_steps(page, 10)
     put(page.locator("#seed input, #seed textarea"), 7)

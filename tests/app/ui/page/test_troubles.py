@@ -35,7 +35,7 @@ def _answers(status: int, detail: str):
         (_answers(500, "Traceback (most recent call last)"), "That did not work; try it again"),
     ],
 )
-def test_errors_are_in_our_words_where_all_else_is_said(page, answer, words):
+def test_errors_are_our_own_messages_in_the_status_line(page, answer, words):
     page.route("**/queue/join*", answer)
     page.click("#draw")
     page.wait_for_function("document.querySelector('.status').dataset.kind === 'error'")

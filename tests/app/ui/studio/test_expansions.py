@@ -25,7 +25,7 @@ def test_the_prompt_and_its_seed_come_back_to_the_page(studio: Studio) -> None:
     assert studio.expansions.recorded(Visitor("ann"), [GenerationRequest(prompt=prompt)])[0].expansion is None
 
 
-def test_what_cannot_be_drawn_is_not_expanded(studio: Studio) -> None:
+def test_a_prompt_that_cannot_be_drawn_is_not_expanded(studio: Studio) -> None:
     change = handlers.expand(studio, Visitor("ann"), Settings(prompt="x" * 10_000))
     assert change.kind == "error"
     assert change.settings == {}

@@ -31,7 +31,7 @@ def _order(queue: FairQueue[Item]) -> list[str]:
     return taken
 
 
-def test_visitors_take_turns_whoever_came_first():
+def test_visitors_take_turns_in_any_order_of_arrival():
     queue, _ = _filled("a1", "a2", "a3", "b1", "c1", "b2")
     assert _order(queue) == ["a1", "b1", "c1", "a2", "b2", "a3"]
 
@@ -43,14 +43,14 @@ def test_positions_are_the_order_in_which_they_are_taken():
     assert queue.position(items["a1"]) is None
 
 
-def test_who_may_not_begin_is_passed_over():
+def test_requests_that_may_not_begin_are_passed_over():
     queue, _ = _filled("a1", "a2", "b1")
     assert queue.take(lambda visitor: visitor.session != "a").name == "b1"
     assert queue.take(lambda visitor: visitor.session != "a") is None
     assert len(queue) == 2
 
 
-def test_one_visitor_cannot_fill_it():
+def test_one_visitor_cannot_fill_the_queue():
     queue, _ = _filled("a1", "a2", "a3", "a4")
     with pytest.raises(QueueFull, match=r"4 of your pictures wait, and 2 more were asked for; at most 5"):
         queue.check_room(Visitor("a"), 2)
@@ -63,7 +63,7 @@ def test_it_is_bounded():
         queue.add(_item("c1"))
 
 
-def test_what_is_removed_is_not_taken():
+def test_removed_requests_are_not_taken():
     queue, items = _filled("a1", "a2", "b1")
     assert queue.remove(items["a1"])
     assert not queue.remove(items["a1"])

@@ -63,13 +63,13 @@ def test_a_call_is_no_larger_than_others_may_wait_for(pipe):
     assert pace.max_rows(key) == pipe.engine.max_rows
 
 
-def test_the_studio_refuses_before_anything_waits(studio):
+def test_the_studio_refuses_before_a_request_is_queued(studio):
     studio.pace.times.note("default", 64 * 64, 1, 1.0)
     with pytest.raises(NotOffered, match="others would wait for it"):
         checked(studio, _request(512), "default", "")
 
 
-def test_who_measured_tries_no_more():
+def test_after_settling_no_timing_is_taken():
     calls = []
     timings = Timings(None)
     ways = {"usual": lambda: calls.append("usual"), "other": lambda: calls.append("other")}

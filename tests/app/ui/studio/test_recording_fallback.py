@@ -23,7 +23,7 @@ def _fits(*wanted):
     return begin
 
 
-def test_what_fits_is_begun_as_it_is():
+def test_a_request_that_fits_begins_unchanged():
     assert begin_with_fallback(lambda request: request, REQUEST) == (REQUEST, "")
 
 
@@ -37,14 +37,14 @@ def test_what_fits_is_begun_as_it_is():
         ((False, (), False), "no memory for maps."),
     ],
 )
-def test_what_does_not_fit_is_left_out_piece_by_piece_and_said(wanted, note):
+def test_recordings_that_do_not_fit_are_dropped_one_by_one_and_named(wanted, note):
     found, said = begin_with_fallback(_fits(*wanted), REQUEST)
     assert found == wanted
     assert said.endswith(note)
 
 
 @pytest.mark.parametrize("record", ["head", False])
-def test_where_nothing_fits_the_reason_is_told(record):
+def test_if_nothing_fits_the_reason_is_given(record):
     with pytest.raises(RecordingTooLarge):
         begin_with_fallback(_fits(), GenerationRequest(prompt="a", record=record))
 

@@ -51,7 +51,7 @@ def _difference(one, other):
     return ImageChops.difference(one, other).getextrema()
 
 
-def test_who_floods_delays_another_by_at_most_two_pictures(studio):
+def test_a_flood_delays_others_by_at_most_two_pictures(studio):
     flood = [_ticket("flood", seed) for seed in range(8)]
     studio.submit(flood)
     _until(lambda: studio.num_drawing == 2)
@@ -101,7 +101,7 @@ def test_two_orders_for_backends_are_drawn_side_by_side(studio):
     assert used[1] == {"self": ["math (math)"], "cross": ["tiled (tiled)"]}
 
 
-def test_what_breaks_ends_its_pictures_and_the_next_begins_afresh(studio, pipe, monkeypatch):
+def test_a_failure_ends_its_pictures_and_the_next_starts_afresh(studio, pipe, monkeypatch):
     def breaks(*_, **__):
         raise RuntimeError("broken on purpose")
 
@@ -118,7 +118,7 @@ def test_what_breaks_ends_its_pictures_and_the_next_begins_afresh(studio, pipe, 
     assert after.state == "done"
 
 
-def test_results_are_the_visitors_last_and_go_with_the_visitor(studio):
+def test_only_the_last_result_of_a_visitor_is_kept_and_goes_with_the_visitor(studio):
     async def run() -> str:
         async for message in draw(studio, Visitor("a"), Settings(prompt="a cat", seed="1", num_steps=2)):
             last = message

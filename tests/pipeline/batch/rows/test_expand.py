@@ -38,7 +38,7 @@ def test_what_comes_last_changes_fastest() -> None:
     assert all(row["scheduler"] == "ddim" and row["mood"] == "calm" and "count" not in row for row in rows)
 
 
-def test_a_row_keeps_what_it_says_itself() -> None:
+def test_a_row_keeps_its_own_values() -> None:
     assert list(expand({"prompt": "a", "seed": 5}, {"seed": [1, 2]})) == [{"prompt": "a", "seed": 5}]
 
 

@@ -67,7 +67,7 @@ def test_no_picture_takes_the_file_of_another(tmp_path: Path) -> None:
     assert names.of(row("a dog"), KEY) == f"0001-a-dog-{KEY[:10]}.png"
 
 
-def test_what_a_dead_process_wrote_of_a_row_is_written_again(tmp_path: Path) -> None:
+def test_a_row_that_a_dead_process_began_is_written_again(tmp_path: Path) -> None:
     made = PngInfo()
     made.add_itxt("limelight", json.dumps({"request": {"prompt": "a cat"}, "row": {"key": KEY}}))
     Image.new("RGB", (8, 8)).save(tmp_path / "0001-a-cat.png", pnginfo=made)

@@ -145,7 +145,7 @@ def spoilt(data: bytes, chance: random.Random) -> bytes:
     return bytes(found)
 
 
-def test_2000_manifests_are_read_or_refused_in_words(tmp_path: Path) -> None:
+def test_2000_manifests_are_read_or_refused_with_a_message(tmp_path: Path) -> None:
     chance, longest, read = random.Random(2000), 0.0, 0
     (tmp_path / "warm.csv").write_text("prompt\na\n")
     read_rows(tmp_path / "warm.csv")
@@ -167,7 +167,7 @@ def test_2000_manifests_are_read_or_refused_in_words(tmp_path: Path) -> None:
     assert 100 < read < 1900, read
 
 
-def test_500_matrices_are_read_or_refused_in_words() -> None:
+def test_500_matrices_are_read_or_refused_with_a_message() -> None:
     chance = random.Random(500)
     for _ in range(500):
         option = "".join(

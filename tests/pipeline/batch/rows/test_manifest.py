@@ -60,7 +60,7 @@ def test_text_is_a_prompt_a_line(tmp_path: Path) -> None:
     assert [(row.line, row.values["prompt"]) for row in rows] == [(1, "a cat"), (3, 'a, "dog"')]
 
 
-def test_all_faults_are_told_with_their_lines(tmp_path: Path) -> None:
+def test_all_faults_are_reported_with_their_lines(tmp_path: Path) -> None:
     text = (
         "id,prompt,seed,width,guidance_scale,record\n"
         "a,a cat,x,,,\n"  # 2
@@ -96,7 +96,7 @@ def test_an_id_belongs_to_one_row(tmp_path: Path) -> None:
     ]
 
 
-def test_a_misspelt_column_is_a_fault_and_one_of_ones_own_is_kept(tmp_path: Path) -> None:
+def test_a_misspelt_column_is_a_fault_and_a_column_of_the_users_own_is_kept(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, "prompt,sed\na cat,1\n")
     assert fault == (
         "line 1: unknown column 'sed' (did you mean 'seed'?); to keep it as one of your own, call it '_sed'"
@@ -113,17 +113,19 @@ def test_a_misspelt_column_is_a_fault_and_one_of_ones_own_is_kept(tmp_path: Path
         (b"\xef\xbb\xbfprompt\xff\n", "line 1: byte 9 of the file is 0xff, not UTF-8"),
         (b"prompt\na \0 cat\n", "line 2: byte 9 of the file is NUL; remove it"),
         ("prompt\na cat\n".encode("utf-16"), "line 1: the file is UTF-16; save it as UTF-8"),
-        (b'prompt\n"a cat\na dog\n', "line 2: is not valid csv: unexpected end of data"),
+        (b'prompt\n"a cat\na dog\n', "line 2: is not valid csv: a quote is opened here and closed nowhere"),
         (b"", "line 1: the file is empty"),
         (b"prompt\n", "line 1: there is no row"),
         (b"prompt\n" + b"a" * 25_000, "line 2: prompt has 25,000 characters; at most 20,000"),
     ],
 )
-def test_bytes_that_are_no_text_are_told_with_their_place(tmp_path: Path, data: bytes, fault: str) -> None:
+def test_bytes_that_are_no_text_are_reported_with_their_place(
+    tmp_path: Path, data: bytes, fault: str
+) -> None:
     assert faults(tmp_path, data)[0].startswith(fault)
 
 
-def test_a_line_of_100_mb_is_told_and_not_held(tmp_path: Path) -> None:
+def test_a_line_of_100_mb_is_reported_and_not_kept_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 
     with (tmp_path / "m.txt").open("wb") as file:
@@ -160,7 +162,7 @@ def test_faults_of_json_lines(tmp_path: Path, line: str, fault: str) -> None:
     assert text.startswith("line 2: ") and fault in text
 
 
-def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
+def test_files_that_are_no_manifest_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot read .*none.csv: No such file"):
         read_rows(tmp_path / "none.csv")
     with pytest.raises(UsageError, match=r"unknown kind of manifest '.png'"):
@@ -178,7 +180,7 @@ def test_identity_is_that_of_the_picture(tmp_path: Path) -> None:
     assert first.key("another model") not in keys
 
 
-def test_what_is_at_its_default_is_no_part_of_the_identity(tmp_path: Path) -> None:
+def test_defaults_are_no_part_of_the_identity(tmp_path: Path) -> None:
     plain, spelt, true = read(
         tmp_path,
         "prompt,seed,num_steps,lossy_cache_interval,record\na,0,,,\na,0,25,1,false\na,0,,,true\n",

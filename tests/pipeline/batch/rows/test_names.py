@@ -60,7 +60,7 @@ def test_a_size_is_both_sides(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("column", REFUSED)
-def test_what_means_a_picture_elsewhere_and_cannot_be_set_is_refused(tmp_path: Path, column: str) -> None:
+def test_settings_of_other_programs_without_a_field_here_are_refused(tmp_path: Path, column: str) -> None:
     (fault,) = faults(tmp_path, f"prompt,{column}\na cat,1\n")
     assert fault.startswith(f"line 1: column {column!r}: ")
     assert fault.endswith(f"to keep it as one of your own, call it '_{column}'")
@@ -166,7 +166,7 @@ def test_flags_in_a_line_are_read(tmp_path: Path, line: str) -> None:
         ("a cat --steps many", "num_steps is 'many'; must be a whole number"),
     ],
 )
-def test_a_flag_that_cannot_be_heeded_is_a_fault(tmp_path: Path, line: str, message: str) -> None:
+def test_an_unsupported_flag_is_a_fault(tmp_path: Path, line: str, message: str) -> None:
     (fault,) = faults(tmp_path, line, "m.txt")
     assert message in fault
 
@@ -240,7 +240,7 @@ def test_alternatives_are_counted_before_they_are_written(text: str, message: st
         ("a\\", ["a\\"]),
     ],
 )
-def test_braces_that_divide_nothing_are_what_they_are(text: str, expected: list[str]) -> None:
+def test_braces_without_alternatives_stay_as_they_are(text: str, expected: list[str]) -> None:
     assert alternatives(text) == expected
 
 

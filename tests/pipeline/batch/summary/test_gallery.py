@@ -41,7 +41,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def test_what_was_typed_is_text() -> None:
+def test_user_text_is_escaped() -> None:
     nasty = "--><script>alert(1)</script><!--tiles--> \"'><img src=x onerror=alert(1)>"
     entries = [entry(1, prompt=nasty, id="a", note=nasty[:50]), entry(2, note=nasty[:50]), entry(3, note="b")]
     entries.append(entry(4, status="failed", file=None, error=nasty, prompt=nasty))

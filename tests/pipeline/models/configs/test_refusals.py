@@ -32,7 +32,7 @@ def spoilt(tmp_path: Path, file: str, **values: Any) -> Path:
 
 
 @pytest.mark.parametrize("file", READERS)
-def test_what_is_right_is_read(file: str) -> None:
+def test_valid_files_are_read(file: str) -> None:
     stored = json.loads((DEFAULT_MODEL / file).read_text())
     config = READERS[file](DEFAULT_MODEL / file)
     assert config.items() <= (stored | {"_class_name": stored.get("_class_name")}).items() or file == VAE[0]
@@ -43,7 +43,7 @@ def test_what_is_right_is_read(file: str) -> None:
     "content", ["", "[]", "null", "3", "{", "\xff", "[" * 100_000, '{"a":' * 40 + "1" + "}" * 40]
 )
 @pytest.mark.parametrize("file", READERS)
-def test_what_is_no_object_is_refused(tmp_path: Path, file: str, content: str) -> None:
+def test_json_that_is_no_object_is_refused(tmp_path: Path, file: str, content: str) -> None:
     path = tmp_path / "config.json"
     path.write_text(content, encoding="latin-1")
     with pytest.raises(ModelError, match=r"config.json (is not valid JSON|holds a|is nested more than 32)"):
@@ -69,7 +69,9 @@ def link_to_a_device(path: Path) -> None:
 
 @pytest.mark.parametrize("make", [fifo, unix_socket, link_to_a_device, Path.mkdir])
 @pytest.mark.parametrize("file", READERS)
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path, file: str, make: Callable[[Path], None]) -> None:
+def test_paths_that_are_no_regular_files_are_refused_at_once(
+    tmp_path: Path, file: str, make: Callable[[Path], None]
+) -> None:
     make(path := tmp_path / "config.json")
     with pytest.raises(ModelError, match=r"is a (FIFO|socket|device|folder); needs a regular file"):
         READERS[file](path)
@@ -140,7 +142,7 @@ DROPPED = {
 
 
 @pytest.mark.parametrize("file", READERS)
-def test_what_chooses_code_reaches_no_library(tmp_path: Path, file: str) -> None:
+def test_keys_that_choose_code_reach_no_library(tmp_path: Path, file: str) -> None:
     config = READERS[file](spoilt(tmp_path, file, **DROPPED))
     assert not config.keys() & DROPPED.keys()
 

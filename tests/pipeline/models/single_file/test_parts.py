@@ -85,7 +85,7 @@ def test_other_parts_are_the_saved_ones(checkpoint: Callable[[str], Any], kind: 
             assert getattr(module.config, key) == content[key], (part, key)
 
 
-def test_weights_stay_as_in_the_file_or_become_what_was_ordered(
+def test_weights_keep_the_dtype_of_the_file_or_get_the_requested_one(
     checkpoint: Callable[[str], Any], tmp_path: Path
 ) -> None:
     path = checkpoint("sd1").save(tmp_path / "half.safetensors", dtype=torch.float16)

@@ -41,7 +41,7 @@ def predict(
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
-def test_a_marker_key_tells(family: str) -> None:
+def test_a_marker_key_decides(family: str) -> None:
     assert predict(family, ("v_pred",)) == Prediction("v_prediction")
     assert predict(family, ("v_pred", "ztsnr")) == Prediction("v_prediction", zero_snr=True)
 
@@ -54,12 +54,12 @@ def test_a_marker_key_tells(family: str) -> None:
         ({"modelspec.architecture": "stable-diffusion-v2-768-v"}, "v_prediction"),
     ],
 )
-def test_a_note_tells_against_what_the_weights_look_like(notes: dict[str, str], type: str) -> None:
+def test_metadata_overrides_what_the_weights_look_like(notes: dict[str, str], type: str) -> None:
     assert predict("sd2", notes=notes, spread=0.05 if type == "v_prediction" else 0.13).type == type
 
 
 @pytest.mark.parametrize(("spread", "type"), [(0.13, "v_prediction"), (0.04, "epsilon")])
-def test_sd2_is_judged_by_its_weights_and_that_is_said(spread: float, type: str) -> None:
+def test_sd2_is_judged_by_its_weights_and_a_message_says_so(spread: float, type: str) -> None:
     with pytest.warns(PredictionAssumed, match=f"taken as {type}.*change prediction_type"):
         assert predict("sd2", spread=spread).type == type
 
@@ -68,7 +68,7 @@ def test_inpainting_models_of_sd2_predict_noise() -> None:
     assert predict("sd2", config=replace(CONFIG, in_channels=9)).type == "epsilon"
 
 
-def test_what_is_assumed_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_assumptions_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         assert predict("sdxl").type == "epsilon"
     assert "predicts epsilon, according to being sdxl with nothing else noted" in caplog.text

@@ -33,7 +33,9 @@ class Canary:
 
 @pytest.mark.parametrize("name", ["m.ckpt", "m.safetensors", "m.pt", "m"])
 @pytest.mark.parametrize("kind", ["protocol 4", "protocol 0", "zip"])
-def test_a_pickle_is_never_opened_and_the_way_out_is_told(tmp_path: Path, name: str, kind: str) -> None:
+def test_a_pickle_is_never_opened_and_the_message_says_what_to_do(
+    tmp_path: Path, name: str, kind: str
+) -> None:
     path = tmp_path / name
     canary = Canary(tmp_path / "canary")
     if kind == "zip":
@@ -88,7 +90,9 @@ def test_another_kind_of_file_is_named_with_what_is_needed_and_its_first_keys(
         ),
     ],
 )
-def test_what_can_be_done_with_another_kind_of_file_is_told(tmp_path: Path, name: str, remedy: str) -> None:
+def test_the_message_about_another_kind_of_file_says_what_to_do(
+    tmp_path: Path, name: str, remedy: str
+) -> None:
     save_file({name: torch.zeros(1)}, tmp_path / "m.safetensors")
     with pytest.raises(ModelError) as refused:
         load(tmp_path / "m.safetensors")

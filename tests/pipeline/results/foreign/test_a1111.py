@@ -21,7 +21,7 @@ Hires upscale: 1.5, Hires steps: 12, Hires upscaler: "Latent (a, b)", Lora hashe
 Version: v1.9.4"""
 
 
-def test_what_automatic1111_writes_is_taken_over_as_far_as_it_can_be() -> None:
+def test_automatic1111s_settings_are_converted_as_far_as_possible() -> None:
     record = record_of(THEIRS)
     assert record["request"] == {
         "prompt": "masterpiece,  a (red:1.1) apple,\non a table",
@@ -64,7 +64,7 @@ def test_what_automatic1111_writes_is_taken_over_as_far_as_it_can_be() -> None:
         ("Sampler: DPM fast", None),
     ],
 )
-def test_samplers_are_taken_over_or_named(settings: str, scheduler: str | None) -> None:
+def test_samplers_are_converted_or_named(settings: str, scheduler: str | None) -> None:
     record = record_of(f"a cat\nSteps: 20, Seed: 1, {settings}")
     assert record["request"].get("scheduler") == scheduler
     assert ("Sampler" in record["ignored"]) == (scheduler is None)

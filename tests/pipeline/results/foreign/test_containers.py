@@ -82,7 +82,7 @@ def test_a_webp_of_a_giant_canvas_is_not_unpacked() -> None:
         (b"\xff\xd8\xff\xe1\xff\xff", "ends in the middle of a chunk"),
     ],
 )
-def test_what_is_damaged_is_refused(data: bytes, message: str) -> None:
+def test_damaged_files_are_refused(data: bytes, message: str) -> None:
     with pytest.raises(UnreadableImage, match=message):
         texts(data)
     with pytest.raises(NoRecord, match=message):

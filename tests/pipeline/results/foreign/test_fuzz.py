@@ -129,7 +129,7 @@ def picture(number: int, chance: random.Random) -> bytes:
     return bytes(data[: chance.randrange(len(data))] if chance.random() < 0.2 else data)
 
 
-def test_2000_records_are_read_or_refused_in_words() -> None:
+def test_2000_records_are_read_or_refused_with_a_message() -> None:
     chance, longest, read = random.Random(2000), 0.0, 0
     pictures = [picture(number, chance) for number in range(2000)]
     read_record(io.BytesIO(png_of(parameters=TEXT)), name="it")

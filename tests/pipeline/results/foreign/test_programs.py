@@ -180,7 +180,7 @@ def test_a_picture_of_every_program_is_read(name: str) -> None:
     assert request["prompt_syntax"] == "limelight"
 
 
-def test_what_has_no_counterpart_is_named() -> None:
+def test_settings_without_a_counterpart_are_named() -> None:
     assert read_record(io.BytesIO(CASES["Fooocus"][0]), name="it")["ignored"] == {
         "sharpness": "2.0",
         "performance": "Speed",
@@ -208,7 +208,7 @@ def test_what_has_no_counterpart_is_named() -> None:
         (png_of(Comment="hello"), "no record of a program that is known here .*leave it out when they save"),
     ],
 )
-def test_what_cannot_be_read_is_said_as_it_is(data: bytes, message: str) -> None:
+def test_the_message_about_an_unreadable_record_names_its_kind(data: bytes, message: str) -> None:
     with pytest.raises(NoRecord, match=message):
         read_record(io.BytesIO(data), name="it")
 

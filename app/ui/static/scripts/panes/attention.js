@@ -64,7 +64,7 @@ export class Attention {
   steps(view, sites, chips) {
     const section = part(
       "Sites and steps",
-      "Every row is a cross-attention site, in the order in which they run; every column is a step. In each row, black is no attention, and the brightest colour is the row's highest value.",
+      "Every row is a cross-attention site, in the order in which they run; every column is a step. In each row, the darkest colour is no attention, and the brightest is the row's highest value.",
     );
     const count = Math.max(...view.layers.find((layer) => layer.kind === "grid").frames) + 1;
     const shown = columns(count);

@@ -199,7 +199,7 @@ export class Compare {
       [canvas.width, canvas.height] = sizeOf(image, LONGEST);
       compose(canvas.getContext("2d"), image, lights[i], lens.colours, [0, 0, canvas.width, canvas.height]);
     });
-    const [left, right] = lights.map((light) => (light ? `up to ${percent(light.top)}` : "no part"));
+    const [left, right] = lights.map((light) => (light ? `up to ${percent(light.top)}` : "none"));
     this.legend.textContent =
       this.word === null
         ? "Choose a word to see its light on both sides."
