@@ -23,6 +23,7 @@ from limelight.pipeline.errors import UsageError
 
 NEAR = 0.75  # difflib's ratio from which a single word counts as a misspelt command
 OWN = ("-h", "--help", "--version")  # options of `limelight` itself
+NUMBERS = {"int": "a whole number", "float": "a number"}  # by the first part of the name of pydantic's error
 
 
 def with_command(line: Sequence[str], commands: Iterable[str]) -> list[str]:
@@ -50,6 +51,24 @@ class Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, with_command(args, self.commands))
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if (text := no_number(error)) is None:
+                raise
+            raise UsageError(text) from error
+
+
+def no_number(error: typer.BadParameter) -> str | None:
+    """In our words, that an option is no number; None where something else is wrong."""
+    read = getattr(error.__cause__, "errors", None)  # pydantic's
+    if read is None or error.param is None:
+        return None
+    first = read()[0]
+    wanted = NUMBERS.get(first["type"].partition("_")[0])
+    return wanted and f"{error.param.opts[0].lstrip('-')} is {first['input']!r}; must be {wanted}"
 
 
 app = typer.Typer(

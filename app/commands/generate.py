@@ -286,7 +286,8 @@ def one_prompt(words: Sequence[str], line: Sequence[str]) -> str:
         if word in rest:
             rest.remove(word)
     options = [each for each in rest if each not in (DRAW, "--")]
-    command = " ".join(["limelight", DRAW, quoted(" ".join(words)), *map(shlex.quote, options)])
+    begin = ["limelight", DRAW] if line[:1] == [DRAW] else ["limelight"]
+    command = " ".join([*begin, quoted(" ".join(words)), *map(shlex.quote, options)])
     raise UsageError(f"the prompt is {len(words)} words without quotes; put them in quotes: {command}")
 
 

@@ -1,5 +1,6 @@
 """`limelight ui`: loads the models, starts the server and prints its address."""
 
+import errno
 import ipaddress
 import os
 import socket
@@ -97,7 +98,10 @@ def _check_address(host: str, port: int) -> None:
         with socket.create_server((host, port), family=family, reuse_port=False):
             pass
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason.partition(" (while ")[0]  # Python adds the call
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            reason += ", perhaps by another `limelight ui`"
         raise UsageError(
             f"cannot listen at {host}:{port}: {reason}; choose another --host or --port"
         ) from None

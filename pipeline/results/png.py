@@ -67,6 +67,8 @@ def check_writable(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+    except (FileExistsError, NotADirectoryError):
+        raise OutputError(f"cannot write to {folder}: it is a file, or lies in one; give a folder") from None
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from None
 

@@ -12,6 +12,8 @@ from limelight.pipeline.segments import spelled, words_in
 from limelight.pipeline.text.encoder import Word
 from limelight.pipeline.text.warned import UnknownWords
 
+NEAR = 0.75  # difflib's ratio from which a known word is offered for one that is not known
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -52,7 +54,7 @@ class Vocabulary:
 
     def explain(self, unknown: tuple[str, ...]) -> str:
         """The message for unknown words."""
-        near = {word: get_close_matches(spelled(word), self.words, n=2, cutoff=0.7) for word in unknown}
+        near = {word: get_close_matches(spelled(word), self.words, n=2, cutoff=NEAR) for word in unknown}
         told = [
             f"{word!r} (near: {', '.join(found)})" if found else repr(word) for word, found in near.items()
         ]

@@ -63,6 +63,10 @@ COMMANDS = (
         command="accelerate launch", skipped="needs several GPUs; tests/pipeline/batch/test_processes.py"
     ),
     Expected(command="torchrun", skipped="needs several GPUs; tests/pipeline/batch/test_processes.py"),
+    Expected(
+        command=r"python -m scripts\.gpu\.check --dry-run",
+        skipped="goes on for four minutes; tests/scripts/gpu/test_dry_run.py",
+    ),
     Expected(command=r"python -m scripts\.gpu", skipped="needs a GPU; tests/scripts/gpu/test_dry_run.py"),
 )
 # Lines that a page's programs need before them: what a reader has by then.

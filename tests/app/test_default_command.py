@@ -2,7 +2,7 @@
 
 import pytest
 
-from limelight.app.cli import with_command
+from limelight.app.cli import app, with_command
 from limelight.app.commands.generate import one_prompt
 from limelight.pipeline.errors import UsageError
 
@@ -42,7 +42,7 @@ def test_a_misspelt_command_gets_the_nearest_command_as_a_hint(typed, near):
         (
             "a red apple --seed 7 -o x.png",
             "a red apple",
-            'limelight generate "a red apple" --seed 7 -o x.png',
+            'limelight "a red apple" --seed 7 -o x.png',
         ),
         ("generate --seed 7 a 7 --steps 3", "a 7", 'limelight generate "a 7" --seed 7 --steps 3'),
         ("generate five $ bills", "five $ bills", "limelight generate 'five $ bills'"),
@@ -56,3 +56,18 @@ def test_a_prompt_without_quotes_gets_the_quoted_command_as_a_hint(line, words, 
 
 def test_a_prompt_in_quotes_is_the_prompt():
     assert one_prompt(["a red apple"], []) == "a red apple"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("apple --seed x", "seed is 'x'; must be a whole number"),
+        ("apple --seed 1.5", "seed is '1.5'; must be a whole number"),
+        ("apple --cfg big", "guidance is 'big'; must be a number"),
+        ("ui --port abc", "port is 'abc'; must be a whole number"),
+    ],
+)
+def test_what_is_no_number_is_refused_in_our_words(line, text):
+    with pytest.raises(UsageError) as error:
+        app(line.split())
+    assert str(error.value) == text

@@ -66,6 +66,7 @@ def theme() -> gr.themes.Base:
         "block_title_text_weight": "550",
         "block_label_text_weight": "550",
         "checkbox_label_border_width": "0px",
+        "checkbox_label_border_width_dark": "0px",
         "checkbox_label_padding": "2px 0",
         "checkbox_label_shadow": "none",
     }

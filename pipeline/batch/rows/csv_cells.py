@@ -42,7 +42,7 @@ def read_csv(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Mapping[str
         except StopIteration:
             break
         except csv.Error as error:
-            faults.append(Fault(begin, f"is not valid csv: {error}"))
+            faults.append(Fault(begin, f"is not valid csv: {_in_words(error)}"))
             continue
         # A faulty line before this row does not belong to it. A row over several lines begins on the first.
         begin = max(begin, last - sum(cell.count("\n") for cell in cells))
@@ -56,6 +56,15 @@ def read_csv(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Mapping[str
             yield begin, found if delimiter == "," else _with_points(found)
     if header is None and not faults:
         faults.append(Fault(1, "the file is empty; the first line names the columns, such as prompt,seed"))
+
+
+def _in_words(error: csv.Error) -> str:
+    """The fault with its remedy, where the library names none."""
+    if str(error) == "unexpected end of data":
+        return "a quote is opened here and closed nowhere; close it, or write a quote that is text as two"
+    if "expected after" in str(error):
+        return "a cell goes on behind its closing quote; write a quote that is text as two"
+    return str(error)
 
 
 def _delimiter(path: Path) -> str:
@@ -86,7 +95,9 @@ def _by_column(
     line: int, header: Sequence[str], cells: Sequence[str], faults: list[Fault]
 ) -> dict[str, str] | None:
     if len(cells) != len(header):
-        faults.append(Fault(line, f"has {len(cells)} cells; the header has {len(header)}"))
+        reason = f"has {len(cells)} cells; the header has {len(header)}"
+        more = "; put a cell that holds the separator in double quotes" if len(cells) > len(header) else ""
+        faults.append(Fault(line, reason + more))
         return None
     for number, (name, cell) in enumerate(zip(header, cells, strict=True), start=1):
         if not name and cell.strip():

@@ -8,12 +8,20 @@ from limelight.files import open_regular
 from limelight.pipeline.batch.errors import Fault
 
 MAX_LINE = 2**20  # bytes; the longest prompt takes at most 80,000
+_UTF16 = "the file is UTF-16; save it as UTF-8"
+_NO_TEXT = {  # how files begin that are no text
+    codecs.BOM_UTF16_LE: _UTF16,
+    codecs.BOM_UTF16_BE: _UTF16,
+    b"PK\x03\x04": "the file is a ZIP archive, as .xlsx and .ods are; save the table as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "the file is an Excel workbook (.xls); save the table as CSV in UTF-8",
+}
 
 
 def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, str]]:
     """Yields the number, from 1, and the text of each line that is valid UTF-8, without its line break.
 
-    A byte order mark is dropped; lines end in LF or CRLF. At most `MAX_LINE` is in memory at a time.
+    A byte order mark is dropped; lines end in LF or CRLF. At most `MAX_LINE` is in memory at a time. A file
+    that is no such text as a whole has one fault and no line.
 
     Args:
         faults: faults are appended to it.
@@ -22,6 +30,9 @@ def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, str]]:
         number, offset = 0, 0
         while raw := file.readline(MAX_LINE + 1):
             number += 1
+            if number == 1 and (reason := _other_kind(raw)):
+                faults.append(Fault(1, reason))
+                return
             length = len(raw)
             if not raw.endswith(b"\n") and length > MAX_LINE:
                 while rest := file.readline(MAX_LINE):
@@ -36,10 +47,19 @@ def read_lines(path: Path, faults: list[Fault]) -> Iterator[tuple[int, str]]:
             offset += length
 
 
+def _other_kind(raw: bytes) -> str | None:
+    """What a file is by its first line, if it is no text whose lines end in LF."""
+    for begin, reason in _NO_TEXT.items():
+        if raw.startswith(begin):
+            return reason
+    if len(raw) > 3 and (raw[0:4:2] == b"\0\0" or raw[1:4:2] == b"\0\0"):
+        return _UTF16
+    if b"\r" in raw.removesuffix(b"\n").removesuffix(b"\r"):
+        return "the lines end in CR alone, as of old Macs; save the file with line ends of Unix or Windows"
+    return None
+
+
 def _decoded(raw: bytes, number: int, offset: int, faults: list[Fault]) -> str | None:
-    if number == 1 and raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        faults.append(Fault(1, "the file is UTF-16; save it as UTF-8"))
-        return None
     if (nul := raw.find(b"\0")) >= 0:
         faults.append(Fault(number, f"byte {offset + nul} of the file is NUL; remove it"))
         return None

@@ -1,6 +1,7 @@
 """Reads manifests: csv, tsv, jsonl, parquet, and txt with a prompt on each line."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,9 @@ def _read_jsonl(path: Path, faults: list[Fault]) -> Cells:
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        twins = sorted({name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1})
-        raise ValueError(f"{', '.join(map(repr, twins))} is given more than once")
+        times = Counter(name for name, _ in pairs)
+        twins = sorted(repr(name[:40]) for name in times if times[name] > 1)
+        raise ValueError(f"{', '.join(twins[:20])} is given more than once")
     return values
 
 

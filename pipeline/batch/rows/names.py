@@ -1,12 +1,14 @@
 """Knows columns and flags by the names of the command line, of AUTOMATIC1111 and of diffusers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 
 from limelight.pipeline.requests.fields import FIELDS
 
 SIZE = "size"  # width and height in one column
 MAX_NAME = 200  # characters
+MAX_COLUMNS = 1_000
 OWN = (*FIELDS, "id", "count")
 _FURTHER: Mapping[str, str] = {
     "negative": "negative_prompt",
@@ -88,8 +90,10 @@ def wrong(name: str) -> str | None:
     return f"unknown column {name!r} (did you mean {_NAMES.get(near, near)!r}?); {keep}" if near else None
 
 
-def faults_of_names(names: Iterable[str]) -> list[str]:
-    """The faults of the names in a row: those found by `wrong`, and two names with one meaning."""
+def faults_of_names(names: Collection[str]) -> list[str]:
+    """The faults of the names in a row: too many, those found by `wrong`, and two names with one meaning."""
+    if len(names) > MAX_COLUMNS:
+        return [f"there are {len(names):,} columns; at most {MAX_COLUMNS:,}"]
     reasons: list[str] = []
     first: dict[str, str] = {}
     for name in names:
@@ -107,8 +111,10 @@ def faults_of_names(names: Iterable[str]) -> list[str]:
 def faults_of_header(names: Sequence[str]) -> list[str]:
     """The faults of a table's header, which must have a prompt and no column twice."""
     reasons = faults_of_names(names)
+    if len(names) > MAX_COLUMNS:
+        return reasons
     reasons += [
-        f"column {n!r} is there {names.count(n)} times" for n in dict.fromkeys(names) if names.count(n) > 1
+        f"column {name!r} is there {times} times" for name, times in Counter(names).items() if times > 1
     ]
     if "prompt" not in map(known, names) and not any("'prompt'" in reason for reason in reasons):
         shown = ", ".join(repr(name[:60]) for name in names[:20])

@@ -9,6 +9,7 @@ from limelight.pipeline.batch.rows.lines import read_lines
 from limelight.pipeline.batch.rows.names import faults_of_names, known
 
 _FLAG = re.compile(r"(?<!\S)--([A-Za-z]\w{0,40}(?:-\w{1,40}){0,4})(?!\S)")
+_DASH = re.compile(r"(?<!\S)[\u2012-\u2015\u2212]([A-Za-z]\w{0,40}(?:-\w{1,40}){0,4})(?!\S)")
 _LETTERS: Mapping[str, str] = {  # kohya's
     "n": "negative_prompt",
     "w": "width",
@@ -37,8 +38,12 @@ def values_of(text: str) -> dict[str, str]:
     """Parses `a red apple --steps 3 --n blurry`, or `--prompt "a red apple" --steps 3`, into columns.
 
     Raises:
-        ValueError: a flag is unknown, given twice, or has no value.
+        ValueError: a flag is unknown, given twice, has no value, or begins with the dash that word processors
+            make of two hyphens.
     """
+    for flag in _DASH.finditer(text):
+        if known(_LETTERS.get(flag[1], flag[1])) is not None:
+            raise ValueError(f"has {flag[0]}, with a dash; a flag begins with two hyphens: --{flag[1]}")
     flags = list(_FLAG.finditer(text))
     prompt = text[: flags[0].start()].strip() if flags else text
     values = {"prompt": prompt} if prompt else {}

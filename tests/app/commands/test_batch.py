@@ -61,7 +61,7 @@ def write(path: Path, lines: Sequence[str]) -> None:
     [
         (["--engine", "rai"], "unknown engine 'rai' (did you mean 'ray'?); valid: local, ray"),
         (["--max-batch", "0"], "max-batch is 0; must be from 1 to 1024"),
-        (["--max-batch", "many"], "Invalid value for '--max-batch'"),
+        (["--max-batch", "many"], "max-batch is 'many'; must be a whole number"),
         (["--matrix", "seed"], "matrix is 'seed'; must be FIELD=VALUE,VALUE,... such as seed=1,2,3"),
         (["--matrix", "sead=1,2"], "unknown field 'sead' (did you mean 'seed'?)"),
         (["--matrix", "seed=1", "--matrix", "seed=2"], "matrix has seed twice"),

@@ -82,8 +82,12 @@ def test_an_address_of_another_machine_is_refused(served):
 def test_a_port_that_is_taken_is_refused(served):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=f"cannot listen at 127.0.0.1:{port}: Address already in use"):
+        with pytest.raises(UsageError) as error:
             served(port=port)
+    assert str(error.value) == (
+        f"cannot listen at 127.0.0.1:{port}: Address already in use, perhaps by another `limelight ui`; "
+        "choose another --host or --port"
+    )
 
 
 def test_two_models_of_one_name_are_called_by_their_paths():

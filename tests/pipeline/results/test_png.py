@@ -56,6 +56,8 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write to"):
         check_writable(tmp_path / "file" / "folder")
+    with pytest.raises(OutputError, match="file: it is a file, or lies in one; give a folder"):
+        check_writable(tmp_path / "file")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_words_that_it_does_not_know_are_named_once_with_near_ones(vocabulary) -
     unknown = vocabulary.unknown(["a", "Castle", "and", "an", "aple", "and", "Castle", "dragon"])
     assert unknown == ("Castle", "aple", "dragon")
     text = vocabulary.explain(("castle", "aple"))
-    assert "not trained on 'castle'" in text
+    assert "not trained on 'castle'," in text  # and no word is near it
     assert "'aple' (near: apple" in text
     assert "`limelight vocabulary`" in text
 

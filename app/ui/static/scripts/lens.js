@@ -103,13 +103,14 @@ export class Lens {
     this.paint();
   }
 
-  /** What is lit now: its numbers, and the range that its colours span. */
+  /** What is lit now: its numbers, their highest, and the range that its colours span. */
   light(chips = this.lit) {
     const { maps } = this;
     if (!maps) return null;
     if (this.place && maps.points && this.hovered === null) {
       const there = placeField(maps.points, ...this.place);
-      return { field: there, low: 0, high: rangeOf(there.values)[1], what: "what this place attends to" };
+      const top = rangeOf(there.values)[1];
+      return { field: there, low: 0, high: top, top, what: "what this place attends to" };
     }
     return lightOf(maps, this.look, chips);
   }
@@ -132,12 +133,13 @@ export class Lens {
     $(this.element, ".crosshair").hidden = !this.place && !this.pointed;
     legend($(card, ".legend-bar"), table);
     $(card, ".legend-title").textContent = light?.what ?? "Nothing is lit";
+    $(card, ".legend-most").textContent = light ? `at most ${percent(light.top)}` : "";
     $(card, ".legend-top").textContent = light ? percent(light.high) : "";
     $(card, ".legend-low").textContent = light ? percent(light.low).replace("0.0 %", "0") : "";
     const isBest = this.look.source === "best" && !this.place && this.view === "attention";
     const how = light && isBest ? (this.maps?.best ?? "") : "";
     $(card, ".legend-how").textContent = how && `${how[0].toUpperCase()}${how.slice(1)}`;
-    const most = light && `most in the ${whereabouts(light.field)}, where it has ${percent(light.high)}`;
+    const most = light && `most in the ${whereabouts(light.field)}, where it has ${percent(light.top)}`;
     const lit = light ? ` Lit: ${light.what}, ${most} of the attention.` : "";
     const label = `Picture: ${prompt}${lit && "."}${lit}`;
     this.canvas.setAttribute("aria-label", prompt || light ? label : "No picture yet");

@@ -113,7 +113,7 @@ def test_a_misspelt_column_is_a_fault_and_a_column_of_the_users_own_is_kept(tmp_
         (b"\xef\xbb\xbfprompt\xff\n", "line 1: byte 9 of the file is 0xff, not UTF-8"),
         (b"prompt\na \0 cat\n", "line 2: byte 9 of the file is NUL; remove it"),
         ("prompt\na cat\n".encode("utf-16"), "line 1: the file is UTF-16; save it as UTF-8"),
-        (b'prompt\n"a cat\na dog\n', "line 2: is not valid csv: unexpected end of data"),
+        (b'prompt\n"a cat\na dog\n', "line 2: is not valid csv: a quote is opened here and closed nowhere"),
         (b"", "line 1: the file is empty"),
         (b"prompt\n", "line 1: there is no row"),
         (b"prompt\n" + b"a" * 25_000, "line 2: prompt has 25,000 characters; at most 20,000"),

@@ -22,9 +22,7 @@ export class Attention {
     const view = maps?.views.get("attention");
     const sites = view?.layers.filter((layer) => layer.kind === "heads") ?? [];
     if (picture.state !== "done" || !sites.length) {
-      this.element.replaceChildren(
-        note("Draw a picture with maps of sites to see them here."),
-      );
+      this.element.replaceChildren(note("Draw a picture with maps of sites to see them here."));
       return;
     }
     const words = view.chips.map((chip, i) => ({ ...chip, i })).filter((chip) => chip.part === "word");
@@ -66,7 +64,7 @@ export class Attention {
   steps(view, sites, chips) {
     const section = part(
       "Sites and steps",
-      "Every row is a cross-attention site, in the order in which they run; every column is a step. In each row, black is no attention, and the brightest colour is the row's highest value.",
+      "Every row is a cross-attention site, in the order in which they run; every column is a step. In each row, the darkest colour is no attention, and the brightest is the row's highest value.",
     );
     const count = Math.max(...view.layers.find((layer) => layer.kind === "grid").frames) + 1;
     const shown = columns(count);

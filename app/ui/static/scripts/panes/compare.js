@@ -116,11 +116,11 @@ export class Compare {
       [canvas.width, canvas.height] = sizeOf(image, LONGEST);
       compose(canvas.getContext("2d"), image, lights[i], lens.colours, [0, 0, canvas.width, canvas.height]);
     });
-    const [left, right] = lights.map((light) => (light ? percent(light.top) : "no part"));
+    const [left, right] = lights.map((light) => (light ? `up to ${percent(light.top)}` : "none"));
     this.legend.textContent =
       this.word === null
         ? "Choose a word to see its light on both sides."
-        : `“${this.word}” has up to ${left} of the attention on the left, up to ${right} on the right.`;
+        : `“${this.word}” has ${left} of the attention on the left, ${right} on the right.`;
   }
 }
 
