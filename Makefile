@@ -21,12 +21,12 @@ export PROMPT
 
 .PHONY: image ui test shapes test-slow check benchmark docs wheel clean
 
-image: .venv/installed ## draw PROMPT with the model in the box
+image: .venv/installed ## draw PROMPT with the default model
 	@$(BIN)/limelight generate -- "$$PROMPT"
 	@echo
 	@echo 'Next:'
 	@echo '  $(HERE)limelight "two yellow stars"    another picture'
-	@echo '  $(HERE)limelight vocabulary            the words that the model in the box knows'
+	@echo '  $(HERE)limelight vocabulary            the words that the default model knows'
 	@echo '  $(HERE)limelight ui                    the page, where words light up'
 
 ui: .venv/installed ## open the page in which words light up

@@ -31,7 +31,7 @@ def main() -> int:
         length = SECOND_MAX_TOKENS if is_second else tokenizer.MAX_TOKENS
         size = tokenizer.save_tokenizer(merges, words, out / "tokenizer", length)
         print(f"{out / 'tokenizer'}: {size} tokens")
-    except (sources.IntegrityError, sources.FetchError, tiles.MissingArt, second_tiles.MissingArt) as error:
+    except (sources.IntegrityError, sources.FetchError, tiles.MissingArt) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -30,7 +30,7 @@ UNKNOWN_NOUNS = 0.15  # the share of captions whose first noun is replaced by <u
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
-    """A tokenizer of the whole words of the model in the box and the punctuation of captions."""
+    """A tokenizer of the whole words of the default model and the punctuation of captions."""
     words = [PAD, START, END, UNKNOWN, ",", ".", "!", *sorted(vocabulary.words)]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Lowercase()
@@ -42,7 +42,7 @@ def tokenizer_of(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
 
 
 def captions(tokenizer: PreTrainedTokenizerFast, count: int, rng: np.random.Generator) -> Tensor:
-    """Captions as ids, count n, padded at the end; the model in the box knows all their words."""
+    """Captions as ids, count n, padded at the end; the default model knows all their words."""
     mixture, rows = Mixture(), []
     nouns = set(
         tokenizer.convert_tokens_to_ids([word for noun in NOUNS for word in (noun.word, noun.plural)])
@@ -90,7 +90,7 @@ def train(num_steps: int, batch: int, num_captions: int) -> None:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     vocabulary = Vocabulary.read(locate_model("default"))
-    assert vocabulary is not None  # the model in the box lists its words
+    assert vocabulary is not None  # the default model lists its words
     tokenizer = tokenizer_of(vocabulary)
     data, held = captions(tokenizer, num_captions, rng), captions(tokenizer, 1000, rng)
     model = model_of(tokenizer)

@@ -1,4 +1,4 @@
-"""Every error has one base, and those that a caller meets are exported by `limelight`."""
+"""Every error has one base class, and those that a caller meets are exported by `limelight`."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""Files that strangers made neither hang the program nor fill its memory."""
+"""Files of strangers neither hang the program nor fill its memory."""
 
 import os
 

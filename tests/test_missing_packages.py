@@ -1,4 +1,4 @@
-"""What draws needs neither the page nor the packages of the extras."""
+"""Drawing needs neither the page nor the packages of the extras."""
 
 import subprocess
 import sys

@@ -1,14 +1,11 @@
 """Our backends in models of transformers that have attention code of their own."""
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 
 from limelight.attention.adapters.for_transformers import UnsupportedAttention
 from limelight.attention.adapters.log import KernelLog, attend_for
-
-Attend = Callable[..., Tensor]
 
 
 def adopt(model: nn.Module, *, backend: str | None = None, log: KernelLog | None = None) -> list[str]:

@@ -15,8 +15,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-MAX_KEYS = 512
-MAX_HEAD_DIM = 256
 _CHUNK = 64  # of the head dim
 _NUMBERS = (
     24576  # float32 numbers of one program: scores, their mean, a chunk of the output; kept in registers

@@ -16,7 +16,6 @@ from limelight.pipeline.batch.stop import Stop
 from limelight.pipeline.batch.world import World
 from limelight.pipeline.errors import UsageError
 
-DRIVER = "driver"
 MAX_DEATHS = 3  # in a row, without a picture in between
 PAUSE = 0.5  # seconds
 

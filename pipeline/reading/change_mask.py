@@ -1,7 +1,7 @@
 """Where a change of words would change an image: a mask, found by two predictions of the same noise.
 
 Source: Couairon et al. 2022, "DiffEdit", arXiv:2210.11427, section 3.2. Differences are smoothed over
-neighbours, and the threshold is a share of the largest; the paper's rule finds less of the model in the box.
+neighbours, and the threshold is a share of the largest; the paper's rule finds less of the default model.
 """
 
 from dataclasses import replace

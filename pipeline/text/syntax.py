@@ -196,7 +196,7 @@ def remarks(prompt: str, syntax: str = "limelight") -> list[str]:
     tags = left_out(prompt, pattern)
     pairs = match_brackets(prompt, tags)
     found = [
-        *((match.start(), _left_out(prompt, match)) for match in pattern.finditer(prompt)),
+        *((match.start(), _left_out(match)) for match in pattern.finditer(prompt)),
         *_editing(prompt, pairs),
         *((match.start(), _composing(match.start())) for match in _AND.finditer(prompt)),
     ]
@@ -205,7 +205,7 @@ def remarks(prompt: str, syntax: str = "limelight") -> list[str]:
     return [remark for _, remark in sorted(found)[:MAX_REMARKS]]
 
 
-def _left_out(prompt: str, tag: re.Match[str]) -> str:
+def _left_out(tag: re.Match[str]) -> str:
     return f"{_shown(tag[0])} at column {tag.start() + 1} is no word and is left out; {remedy(tag)}"
 
 

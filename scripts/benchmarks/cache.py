@@ -21,7 +21,7 @@ from limelight.attention.caches.pool import BlockPool
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import read_config
 from limelight.unet.weights.load import parameters_on_meta
-from scripts.benchmarks.tools.models import BOX, SD1, SDXL
+from scripts.benchmarks.tools.models import DEFAULT, SD1, SDXL
 from scripts.benchmarks.tools.report import Section
 from scripts.benchmarks.tools.turns import Ratio, Way, processor, take_turns
 
@@ -30,7 +30,7 @@ DEVICES = ("cpu",)
 QUICK = {"only": "box", "side": 16}
 CHUNK = 77
 FAMILIES: dict[str, dict[str, object] | Path] = {  # what UNetConfig reads
-    "the model in the box": BOX,
+    "the default model": DEFAULT,
     "SD1.5": SD1,
     "SDXL": SDXL,
 }

@@ -43,7 +43,7 @@ PARTS = {
     "c": Part("kernel", 25, "The Triton kernel"),
     "d": Part("unet", 30, "A prediction of the U-Net"),
     "e": Part("recording", 12, "What recording costs"),
-    "g": Part("batch", 15, "A batch of the model in the box"),
+    "g": Part("batch", 15, "A batch of the default model"),
     "o": Part("profile", 15, "Where the time of a prediction goes"),
     "s": Part("suspects", 40, "Open questions"),
     "h": Part("memory", 40, "Memory"),

@@ -1,6 +1,6 @@
 """Draws the picture that the page opens with: `python -m scripts.page.example`.
 
-To be run again when the model in the box, or its best maps, change.
+To be run again when the default model, or its best maps, change.
 """
 
 import base64

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +28,16 @@ def render_tiles(archives: Path) -> np.ndarray:
     tiles = np.zeros((len(STYLES), len(NOUNS), TILE, TILE, 4), np.uint8)
     for row, style in enumerate(STYLES):
         if style == "3d":
-            pictures = _fluent_3d(sources.fetch(sources.FLUENT_3D, archives))
+            pictures = solid_art(
+                sources.fetch(sources.FLUENT_3D, archives), {noun.word: noun.emoji for noun in NOUNS}
+            )
         else:
             icons = sources.read_json(sources.fetch(icon_sets[style], archives), "package/icons.json")
-            pictures = {noun.word: _icon(icons, names[_known(noun.emoji, names)]["name"]) for noun in NOUNS}
+            slugs = {
+                noun.word: names[_known(noun.emoji, names)]["name"].lower().replace(" ", "-")
+                for noun in NOUNS
+            }
+            pictures = {word: icon(icons, slug) for word, slug in slugs.items()}
         for column, noun in enumerate(NOUNS):
             tiles[row, column] = _centred(pictures[noun.word])
     return tiles
@@ -42,26 +50,33 @@ def _known(emoji: str, names: dict) -> str:
     raise MissingArt(f"{emoji} has no name in unicode-emoji-json")
 
 
-def _fluent_3d(archive: Path) -> dict[str, Image.Image]:
-    import tarfile
+def solid_art(archive: Path, emoji: Mapping[str, str]) -> dict[str, Image.Image]:
+    """The 3d picture of every word, from its emoji.
 
+    Raises:
+        MissingArt: the archive has no picture of one.
+    """
     pictures = {}
     with tarfile.open(archive) as tar:
         members = {Path(name).stem: name for name in tar.getnames() if name.endswith(".webp")}
-        for noun in NOUNS:
-            full = "-".join(f"{ord(character):04x}" for character in noun.emoji)
-            name = members.get(full) or members.get(full.replace("-fe0f", ""))
+        for word, characters in emoji.items():
+            code = "-".join(f"{ord(character):04x}" for character in characters)
+            name = members.get(code) or members.get(code.replace("-fe0f", ""))
             stream = tar.extractfile(name) if name else None
             if stream is None:
-                raise MissingArt(f"{archive.name} has no picture of {noun.word} ({full})")
-            pictures[noun.word] = Image.open(io.BytesIO(stream.read())).convert("RGBA")
+                raise MissingArt(f"{archive.name} has no picture of {word} ({code})")
+            pictures[word] = Image.open(io.BytesIO(stream.read())).convert("RGBA")
     return pictures
 
 
-def _icon(icons: dict, name: str) -> Image.Image:
+def icon(icons: dict, slug: str) -> Image.Image:
+    """An icon of an Iconify set as pixels, four times as large as a tile.
+
+    Raises:
+        MissingArt: the set has no such icon.
+    """
     import resvg_py
 
-    slug = name.lower().replace(" ", "-")
     entry = icons["icons"].get(slug)
     if entry is None:
         alias = icons.get("aliases", {}).get(slug)

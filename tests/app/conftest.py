@@ -82,7 +82,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, served):
-    """Opens the page; whatever it complains of, or fetches from elsewhere, fails the test."""
+    """Opens the page; an error on it, or a request to another server, fails the test."""
     with _opening(browser, served.url) as open_it:
         yield open_it
 

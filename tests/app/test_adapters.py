@@ -1,4 +1,4 @@
-"""LoRA, textual inversion and clip skip on the command line, with the model in the box."""
+"""LoRA, textual inversion and clip skip on the command line, with the default model."""
 
 import contextlib
 import os
@@ -25,14 +25,14 @@ FILES = ("--lora", "style.safetensors:0.8", "--embedding", "toy.safetensors")
 
 
 def limelight(*arguments: str, cwd: Path) -> Result:
-    """The command in this process; what it refuses is in `exception`."""
+    """The command in this process; a refusal is in `exception`."""
     with contextlib.chdir(cwd):
         return CliRunner().invoke(app, arguments)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a LoRA and a textual inversion for the model in the box, and a LoRA for SDXL."""
+    """A folder with a LoRA and a textual inversion for the default model, and a LoRA for SDXL."""
     folder = tmp_path_factory.mktemp("adapters")
     torch.manual_seed(0)
     name, shape = next(

@@ -1,4 +1,4 @@
-"""The command as its user meets it: in a process."""
+"""The command in a process, as users run it."""
 
 import json
 import multiprocessing

@@ -1,4 +1,4 @@
-"""What a line without a command means, and a prompt without quotes."""
+"""Command lines without a command, and prompts without quotes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A process ends with the right code, all that it wrote, and no traceback that nobody asked for."""
+"""A process ends with the right code and all of its output, and without an unexpected traceback."""
 
 import subprocess
 import sys

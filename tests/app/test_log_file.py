@@ -1,4 +1,4 @@
-"""What goes into a log file, and what does not change because of it."""
+"""The contents of a log file, and that logging changes nothing else."""
 
 import logging
 import re

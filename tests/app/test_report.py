@@ -1,4 +1,4 @@
-"""What strangers wrote, on a terminal."""
+"""Text of strangers on a terminal."""
 
 import errno
 import os

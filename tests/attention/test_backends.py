@@ -32,7 +32,7 @@ MASKS = ["none", "bool", "bool per row", "additive", "causal", "causal and bool"
 
 
 def oracle(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
-    """The definition, written once more and without the package."""
+    """The definition, written independently of the package."""
     q, k, v = q.double(), k.double(), v.double()
     groups = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
@@ -47,7 +47,7 @@ def oracle(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, s
 
 
 def plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, scale: float) -> Tensor:
-    """A plain run in the tensors' own dtype: what rounding alone costs."""
+    """A plain run in the tensors' own dtype: the rounding error alone."""
     groups = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
     scores = (q @ k.mT) * scale

@@ -1,4 +1,4 @@
-"""A planned layer is one graph, and stays it."""
+"""A planned layer compiles to one graph, in all steps."""
 
 import subprocess
 import sys

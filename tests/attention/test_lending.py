@@ -1,5 +1,5 @@
-"""Rows that look as another row does, that skip self-attention, or look at few tokens: against explicit
-formulas, with what the recorder keeps of them."""
+"""Rows that borrow another row's attention, that skip self-attention, or attend to few tokens: against
+explicit formulas, with the recorded maps."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What does not run is refused in words, also for hardware that is not here."""
+"""Calls that cannot run are refused with a reason, also for hardware that this machine lacks."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A planned call is checked when its shape is new, and refused in the words of an order."""
+"""A planned call is checked when its shape is new, and a refusal names the orders that would help."""
 
 from dataclasses import replace
 

@@ -1,4 +1,5 @@
-"""Edits of attention as ordinary attention, against their explicit formulas; and what they leave alone."""
+"""Edits of attention as ordinary attention, against their explicit formulas; unsteered rows stay as they
+are."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Timings are taken once, kept, and done without where they cannot be."""
+"""Timings are taken once and kept; where they cannot be kept, nothing fails."""
 
 import os
 import time

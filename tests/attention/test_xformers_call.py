@@ -1,4 +1,4 @@
-"""What xFormers is given, by a stand-in that refuses what it refuses."""
+"""The arguments of xFormers, checked by a stand-in with the same restrictions."""
 
 import sys
 from types import ModuleType

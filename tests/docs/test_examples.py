@@ -1,4 +1,4 @@
-"""The examples of the documentation run, and make what they say."""
+"""The examples of the documentation run, and their results are as documented."""
 
 import ast
 import json

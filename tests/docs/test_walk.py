@@ -1,4 +1,5 @@
-"""The walk through the documentation: what it reads, what it notices, and (slow) the walk itself."""
+"""The walk through the documentation: the commands that it reads, the errors that it finds, and (slow) the
+walk itself."""
 
 import re
 import subprocess

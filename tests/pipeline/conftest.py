@@ -1,4 +1,4 @@
-"""Tiny models with random weights, made by diffusers and saved as their users' models are."""
+"""Tiny models with random weights, made by diffusers and saved in the usual layouts."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Pictures as diffusers' own pipelines draw them, and how far two pictures are apart."""
+"""Pictures drawn by diffusers' own pipelines, and the difference between two pictures."""
 
 from inspect import signature
 from math import lcm
@@ -15,7 +15,7 @@ from limelight.pipeline.models.model import Model
 
 
 def largest_difference(a: Image.Image, b: Image.Image) -> int:
-    """Of any pixel, in steps of 1/255."""
+    """The largest difference of any pixel, in steps of 1/255."""
     return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
 
 
@@ -28,7 +28,8 @@ def stock_pipeline(cls: str, folder: Path) -> Any:
 
 
 def drawn_by(pipe: Any, request: GenerationRequest, **options: object) -> Image.Image:
-    """What a diffusers pipeline draws for a request, as far as it has the request's fields."""
+    """A diffusers pipeline's picture for a request, with those of the request's fields that the pipeline
+    has."""
     values = {
         "negative_prompt": request.negative_prompt or None,
         "width": request.width,

@@ -1,4 +1,4 @@
-"""Fields that few pictures need: as diffusers' own pipelines have them, from the same folder and noise."""
+"""Rarely needed fields draw as diffusers' own pipelines do, from the same folder and noise."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Free memory is what the system has left, or the container's limit allows."""
+"""Free memory is the smaller of the system's and the container's."""
 
 import ctypes
 import os

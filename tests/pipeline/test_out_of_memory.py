@@ -1,4 +1,4 @@
-"""A CPU that runs out of memory is treated as a GPU is: calls are halved, pictures decoded in tiles."""
+"""A CPU without memory is handled as a GPU is: calls are halved, pictures decoded in tiles."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The same request through diffusers' own pipeline, from the same folder and noise, is the same picture."""
+"""A request gives the same picture in diffusers' own pipeline, from the same folder and noise."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What type checkers and editors know of a call."""
+"""Type checkers find wrong fields of a call."""
 
 from pathlib import Path
 

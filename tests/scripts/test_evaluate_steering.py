@@ -1,4 +1,4 @@
-"""How steering is measured: where a map has its maximum, and what is asked for."""
+"""How steering is measured: where a map is largest, and the wished quarters."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Words are asked for the mask of what they name, and of nothing else."""
+"""Words have the mask of what they name, and no other."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Measures of maps against masks by hand, and a search that finds the head that knows."""
+"""Scores of maps against masks by hand, and a search that finds the best head."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How things stand is asked of the tokens that can know it, and margins tell who heeds captions."""
+"""Only tokens that can know the relation are trained on it, and margins measure the use of captions."""
 
 from dataclasses import replace
 

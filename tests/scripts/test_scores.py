@@ -1,4 +1,4 @@
-"""The judge's marks: what counts as an answer to each task, the intervals, the distance of feature clouds."""
+"""The judge's marks: right answers for each task, the intervals, the Frechet distance."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every attention layer goes through the runtime it is handed, and a recorder sees the cross-attention."""
+"""Every attention layer uses the runtime that it is given, and a recorder sees the cross-attention."""
 
 import threading
 from dataclasses import replace
@@ -13,7 +13,7 @@ from limelight.unet.transformer import Attention
 
 
 class Calls:
-    """A backend and a recorder that write down what they are called with."""
+    """A backend and a recorder that note their arguments."""
 
     name = "calls"
 

@@ -1,4 +1,4 @@
-"""FreeU against diffusers' own, some rows of a call among others that have none."""
+"""FreeU against diffusers' own; rows without it in the same call are unchanged."""
 
 from collections.abc import Callable
 from pathlib import Path

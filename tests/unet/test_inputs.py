@@ -1,4 +1,4 @@
-"""What a caller can get wrong is refused with what was given, what is needed, and how to get it."""
+"""Wrong inputs are refused with the given value, the needed one, and the remedy."""
 
 import pytest
 import torch

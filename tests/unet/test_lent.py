@@ -1,4 +1,4 @@
-"""Prompt-to-prompt with its equations written out on diffusers' U-Net, against rows that are lent to."""
+"""Prompt-to-prompt with its equations written out on diffusers' U-Net, against rows that borrow attention."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -18,11 +18,6 @@ from limelight.pipeline.results.png import read_record
 _HIDDEN_OPTIONS = ("--guidance-interval", "--image-guidance", "--head")
 
 
-def settings_of_png(data: bytes, limits: Limits) -> dict[str, Any]:
-    """The settings in a PNG's record; raises as `request_of_png` and `settings_of_record` do."""
-    return settings_of_record(request_of_png(data, limits), limits)
-
-
 def request_of_png(data: bytes, limits: Limits) -> Mapping[str, Any]:
     """The request in a PNG's record, unchecked.
 

@@ -27,8 +27,8 @@ SDXL: dict[str, Any] = {
     "addition_time_embed_dim": 256,
     "projection_class_embeddings_input_dim": 2816,
 }
-BOX = ROOT / "pipeline" / "default_model" / "unet"
-CONFIGS: dict[str, dict[str, Any] | Path] = {"default": BOX, "sd1": SD1, "sdxl": SDXL}
+DEFAULT = ROOT / "pipeline" / "default_model" / "unet"
+CONFIGS: dict[str, dict[str, Any] | Path] = {"default": DEFAULT, "sd1": SD1, "sdxl": SDXL}
 NAMES = {"default": "The default model", "sd1": "SD1.5's size", "sdxl": "SDXL's size"}
 GIB = {"default": 0.04, "sd1": 3.2, "sdxl": 9.6}  # of the weights in float32
 

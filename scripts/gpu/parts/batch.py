@@ -20,7 +20,7 @@ from scripts.benchmarks.batch import run
 from scripts.benchmarks.tools.shares import Places, shares
 from scripts.gpu.tools.card import Card
 from scripts.gpu.tools.findings import Finding
-from scripts.gpu.tools.models import boxed
+from scripts.gpu.tools.models import default_pipeline
 
 PICTURES, TINY_PICTURES = 256, 2
 STEPS, TINY_STEPS = 25, 2
@@ -39,7 +39,7 @@ PLACES: Places = {
 
 def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
     pictures, steps = (TINY_PICTURES, TINY_STEPS) if tiny else (PICTURES, STEPS)
-    pipe = boxed(card.device, card.dtypes[0], tiny=tiny)
+    pipe = default_pipeline(card.device, card.dtypes[0], tiny=tiny)
     asked = [
         GenerationRequest(prompt="a red apple on a blue background", seed=seed, num_steps=steps)
         for seed in range(pictures)

@@ -17,7 +17,7 @@ from scripts.benchmarks.engine import Served, Trace, in_session, one_at_a_time
 from scripts.benchmarks.tools.images import largest_difference
 from scripts.gpu.tools.card import Card
 from scripts.gpu.tools.findings import Finding
-from scripts.gpu.tools.models import boxed, pipeline
+from scripts.gpu.tools.models import default_pipeline, pipeline
 
 PROMPTS = ("a red apple on a blue background", "a green frog", "two stars BREAK at night", "a cat and a dog")
 REQUESTS, TINY_REQUESTS = 12, 3
@@ -68,7 +68,7 @@ def pipelines(card: Card, *, tiny: bool) -> dict[str, TextToImagePipeline]:
     dtype = card.dtypes[0]
     return {
         "SD1.5 512": pipeline(card.device, dtype, tiny=tiny, max_rows=MAX_ROWS),
-        "model in the box": boxed(card.device, dtype, tiny=tiny, max_rows=MAX_ROWS),
+        "default model": default_pipeline(card.device, dtype, tiny=tiny, max_rows=MAX_ROWS),
     }
 
 

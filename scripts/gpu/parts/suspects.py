@@ -15,7 +15,7 @@ from scripts.benchmarks.tools.images import largest_difference
 from scripts.gpu.parts.backends import KINDS, MODELS, TINY, draw, first_line
 from scripts.gpu.tools.card import Card
 from scripts.gpu.tools.findings import Finding
-from scripts.gpu.tools.models import boxed
+from scripts.gpu.tools.models import default_pipeline
 
 STEPS = 3
 
@@ -74,7 +74,7 @@ def in_thread(card: Card, *, tiny: bool) -> Iterator[Finding]:
     """Draws a compiled picture in another thread: CUDA graphs belong to the thread that made them, and the
     page draws in threads of its own."""
     options: dict[str, Any] = {} if tiny else {"compile": "reduce-overhead"}
-    pipe = boxed(card.device, card.dtypes[0], tiny=tiny, **options)
+    pipe = default_pipeline(card.device, card.dtypes[0], tiny=tiny, **options)
     request = GenerationRequest(prompt="a frog", seed=1, num_steps=STEPS)
     here, there = pipe(request), in_another_thread(partial(pipe, request))
     far = largest_difference(here.image, there.image)
@@ -86,7 +86,7 @@ def in_thread(card: Card, *, tiny: bool) -> Iterator[Finding]:
 def decoded_in_thread(card: Card, *, tiny: bool) -> Iterator[Finding]:
     """Decodes in a thread during sampling, as a batch's writer does, and compares with pictures decoded
     alone."""
-    pipe = boxed(card.device, card.dtypes[0], tiny=tiny)
+    pipe = default_pipeline(card.device, card.dtypes[0], tiny=tiny)
     asked = [GenerationRequest(prompt="a frog", seed=seed, num_steps=STEPS) for seed in range(4)]
     expected = [pipe(request) for request in asked]
     session = pipe.engine.session(later=True)

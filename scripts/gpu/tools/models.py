@@ -121,7 +121,9 @@ def runtime_of(unet: UNet, call: Call) -> AttentionRuntime:
     return AttentionRuntime({site: choice.backend for site, choice in choices.items()}, context=(group,))
 
 
-def boxed(device: torch.device, dtype: torch.dtype, *, tiny: bool, **options: Any) -> TextToImagePipeline:
+def default_pipeline(
+    device: torch.device, dtype: torch.dtype, *, tiny: bool, **options: Any
+) -> TextToImagePipeline:
     """The default model; a dry run replaces it by a tiny model."""
     if tiny:
         return pipeline(device, dtype, tiny=True, **options)

@@ -12,6 +12,7 @@ from scripts.second.world.layout import PIXELS
 from scripts.second.world.nouns import NOUNS
 from scripts.second.world.places import GROUNDS, PLACES
 from scripts.second.world.vocabulary import COLOURS, MATERIALS, STYLES, TIMES
+from scripts.training.scoring.judge import conv_block
 
 CELLS = 16
 CELL = PIXELS // CELLS
@@ -45,10 +46,7 @@ class Seen:
 @dataclass(frozen=True)
 class Sight:
     """The judge's output, cell by cell and for the whole picture. `noun` has one class more than there are
-    nouns: for a thing that nobody could name.
-
-    `noun` has one class more than there are nouns: something that nobody could name.
-    """
+    nouns: for a thing that nobody could name."""
 
     centre: Float[Tensor, "b h w"]
     noun: Float[Tensor, "b n h w"]
@@ -67,14 +65,14 @@ class Judge(nn.Module):
         super().__init__()
         wide = (width, 2 * width, 4 * width, 6 * width)
         self.stem = nn.Sequential(
-            _block(3, width, 2),
-            _block(width, wide[1], 2),
-            _block(wide[1], wide[2], 2),
-            _block(wide[2], wide[2]),
+            conv_block(3, width, 2),
+            conv_block(width, wide[1], 2),
+            conv_block(wide[1], wide[2], 2),
+            conv_block(wide[2], wide[2]),
         )
-        self.down = nn.ModuleList([_block(wide[2], wide[3], 2), _block(wide[3], wide[3], 2)])
-        self.middle = _block(wide[3], wide[3])
-        self.up = nn.ModuleList([_block(2 * wide[3], wide[2]), _block(2 * wide[2], wide[3])])
+        self.down = nn.ModuleList([conv_block(wide[2], wide[3], 2), conv_block(wide[3], wide[3], 2)])
+        self.middle = conv_block(wide[3], wide[3])
+        self.up = nn.ModuleList([conv_block(2 * wide[3], wide[2]), conv_block(2 * wide[2], wide[3])])
         self.sizes = (1, len(NOUNS) + 1, len(LOOKS), 1)
         self.cells = nn.Conv2d(wide[3], sum(self.sizes), 1)
         self.scenes = nn.ModuleDict(
@@ -113,7 +111,3 @@ class Judge(nn.Module):
             Seen(found, SETTINGS[setting], TIMES[time], STYLES[style])
             for found, (setting, time, style) in zip(things, whole, strict=True)
         ]
-
-
-def _block(before: int, after: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.SiLU())

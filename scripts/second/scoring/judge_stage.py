@@ -13,11 +13,12 @@ from scripts.second.scoring.judge import CELL, CELLS, SETTINGS, UNCLEAR, Judge
 from scripts.second.scoring.tasks import TASKS, right
 from scripts.second.training.config import TrainConfig
 from scripts.second.training.data import Batch, World
-from scripts.second.world.layout import PIXELS, Layout
+from scripts.second.world.layout import Layout
 from scripts.second.world.sampling import Mixture
 from scripts.second.world.vocabulary import COLOURS, STYLES, TIMES
 from scripts.training.loop import Stage
-from scripts.training.tools import checkpoint
+from scripts.training.scoring.judge import judge_weights
+from scripts.training.scoring.judge_stage import softened
 from scripts.training.tools.precision import mixed
 
 UNNAMED = -100
@@ -30,16 +31,6 @@ def judge_mixture(mixture: Mixture) -> Mixture:
     places and plain grounds. Combinations that are held out from training appear too, since the judge must
     know them."""
     return replace(mixture, single=0.3, pair=0.45, three=0.1, coloured=0.5, material=0.2, weather=0.05)
-
-
-def softened(images: Float[Tensor, "b 3 h w"], rng: np.random.Generator) -> Float[Tensor, "b 3 h w"]:
-    """Makes three of four pictures as soft as drawn ones often are: scaled down and up again."""
-    parts = list(images.chunk(4))
-    for number in range(1, len(parts)):
-        side = int(rng.integers(SOFTEST, PIXELS))
-        small = F.interpolate(parts[number], size=(side, side), mode="bilinear", antialias=True)
-        parts[number] = F.interpolate(small, size=(PIXELS, PIXELS), mode="bilinear")
-    return torch.cat(parts)
 
 
 def blurred(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
@@ -61,7 +52,7 @@ def judge_loss(judge: Judge, batch: Batch, rng: np.random.Generator) -> Tensor:
     images, layout = batch.images, batch.layout
     device = images.device
     unclear = torch.from_numpy(rng.random(len(images)) < 0.15).to(device)
-    images = torch.where(unclear[:, None, None, None], blurred(images), softened(images, rng))
+    images = torch.where(unclear[:, None, None, None], blurred(images), softened(images, rng, SOFTEST))
     images = images + float(rng.uniform(0, 0.1)) * torch.randn_like(images)
     with mixed(device.type):
         sight = judge(images)
@@ -132,9 +123,6 @@ def trained_judge(run: Path) -> Judge:
     Raises:
         FileNotFoundError: stage `judge` has not run.
     """
-    state = checkpoint.load(run / "judge.pt")
-    if state is None:
-        raise FileNotFoundError(f"{run / 'judge.pt'} does not exist; make it with stage `judge`")
     judge = Judge()
-    judge.load_state_dict(state["modules"]["judge"])
+    judge.load_state_dict(judge_weights(run))
     return judge.eval()

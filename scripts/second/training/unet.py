@@ -81,9 +81,7 @@ def unet_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -> 
 class _HeldOut:
     """Measures the loss on held-out scenes over evenly spaced timesteps."""
 
-    def __init__(
-        self, config: TrainConfig, world: World, vae: AutoencoderKL, text: TextSide, count: int = 96
-    ):
+    def __init__(self, config: TrainConfig, world: World, vae: AutoencoderKL, text: TextSide):
         pool = LatentPool(replace(config.unet.pool, chunk=config.unet.held_out), world, vae, text)
         self.batch = pool.chunk(HELD_OUT_STEP)
 

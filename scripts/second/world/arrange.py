@@ -82,7 +82,7 @@ def _arranged(scene: Scene, extents: np.ndarray, rng: Random) -> dict[str, np.nd
         if attempt % 6 == 5:
             for body in bodies:
                 body.full_side *= 0.94
-    _write(scene, bodies, floor, row)
+    _write(scene, bodies, row)
     return row
 
 
@@ -251,7 +251,7 @@ def _fits(scene: Scene, bodies: list[Body]) -> bool:
     return True
 
 
-def _write(scene: Scene, bodies: list[Body], floor: _Floor, row: dict[str, np.ndarray]) -> None:
+def _write(scene: Scene, bodies: list[Body], row: dict[str, np.ndarray]) -> None:
     order = sorted(bodies, key=lambda body: body.base + body.fall)
     if scene.relation in ("on", "wearing"):
         order = [bodies[1], bodies[0]] if scene.relation == "on" else [bodies[0], bodies[1]]

@@ -37,7 +37,7 @@ def paint_place(scene: Scene, row: dict[str, np.ndarray], rng: Random) -> float:
         scene.weather == "rain",
         scene.weather == "snow",
     )
-    _spots(_details(place, scene, horizon, mood, rng), row)
+    _spots(_details(place, horizon, mood, rng), row)
     return horizon
 
 
@@ -81,7 +81,7 @@ def _spots(spots: list[Spot], row: dict[str, np.ndarray]) -> None:
         row["clipped_to"][index] = layer
 
 
-def _details(place: Place, scene: Scene, horizon: float, mood: str, rng: Random) -> list[Spot]:
+def _details(place: Place, horizon: float, mood: str, rng: Random) -> list[Spot]:
     """Adds the details of a place: clouds, flowers, craters, light."""
     below, spots = horizon * PIXELS, []
     floor = len(place.layers) - 1
@@ -90,9 +90,7 @@ def _details(place: Place, scene: Scene, horizon: float, mood: str, rng: Random)
     elif place.outdoors and mood in ("day", "dull") and rng.random() < 0.75:
         white = (1.0, 1.0, 1.0) if mood == "day" else (0.8, 0.83, 0.87)
         for _ in range(rng.randint(1, 2)):
-            spots += _cloud(
-                rng.uniform(8, 120), rng.uniform(8, below * 0.5), rng.uniform(0.6, 1.1), white, rng
-            )
+            spots += _cloud(rng.uniform(8, 120), rng.uniform(8, below * 0.5), rng.uniform(0.6, 1.1), white)
     elif place.outdoors and mood == "night" and rng.random() < 0.6:
         spots.append((rng.uniform(10, 118), rng.uniform(8, 30), 26, 26, 1.0, (0.55, 0.6, 0.85), 0.35, 0))
     lit = lambda rgb: tuple(LIGHTS[mood](np.array(rgb)))  # noqa: E731
@@ -131,7 +129,7 @@ def _details(place: Place, scene: Scene, horizon: float, mood: str, rng: Random)
     return spots
 
 
-def _cloud(x: float, y: float, size: float, tone: tuple[float, float, float], rng: Random) -> list[Spot]:
+def _cloud(x: float, y: float, size: float, tone: tuple[float, float, float]) -> list[Spot]:
     puffs = ((0, 0, 13, 5.5), (-7, 1, 8, 4), (6, -2.5, 8, 5))
     return [
         (x + size * dx, y + size * dy, size * wide, size * high, 0.55, tone, 0.85, 0)

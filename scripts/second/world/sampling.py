@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from random import Random
 
-from scripts.second.world.nouns import CORE, NOUN_INDEX, NOUNS
+from scripts.second.world.nouns import CORE, NOUNS
 from scripts.second.world.places import GROUNDS, PLACE_INDEX, PLACES
 from scripts.second.world.scene import Scene, Thing, is_held_out
 from scripts.second.world.vocabulary import COLOURS, MATERIALS, POSES, SIZES, WEATHERS, WORN
@@ -146,8 +146,3 @@ def _three(rng: Random, mixture: Mixture, place: str | None) -> tuple[tuple[Thin
         if thing.noun not in [other.noun for other in things]:
             things.append(thing)
     return tuple(things), "between" if rng.random() < mixture.related else None
-
-
-def size_of(noun: str) -> int:
-    """The size class of a noun, from 1 (a bee) to 5 (a house)."""
-    return NOUNS[NOUN_INDEX[noun]].size

@@ -33,10 +33,7 @@ class Found:
 @dataclass(frozen=True)
 class Sight:
     """The judge's output, cell by cell. `noun` has one class more than there are nouns: for a thing that
-    nobody could name.
-
-    `noun` has one class more than there are nouns: something that nobody could name.
-    """
+    nobody could name."""
 
     centre: Float[Tensor, "b h w"]
     noun: Float[Tensor, "b k h w"]
@@ -51,11 +48,11 @@ class Judge(nn.Module):
     def __init__(self, width: int = 48):
         super().__init__()
         self.stem = nn.Sequential(
-            _block(3, width // 2, 2), _block(width // 2, width, 2), _block(width, width)
+            conv_block(3, width // 2, 2), conv_block(width // 2, width, 2), conv_block(width, width)
         )
-        self.down = nn.ModuleList([_block(width, 2 * width, 2), _block(2 * width, 4 * width, 2)])
-        self.middle = _block(4 * width, 4 * width)
-        self.up = nn.ModuleList([_block(6 * width, 2 * width), _block(3 * width, 2 * width)])
+        self.down = nn.ModuleList([conv_block(width, 2 * width, 2), conv_block(2 * width, 4 * width, 2)])
+        self.middle = conv_block(4 * width, 4 * width)
+        self.up = nn.ModuleList([conv_block(6 * width, 2 * width), conv_block(3 * width, 2 * width)])
         self.sizes = (1, len(NOUNS) + 1, len(COLOURS))
         self.cells = nn.Conv2d(2 * width, sum(self.sizes), 1)
         self.ground = nn.Linear(4 * width, len(BACKGROUNDS))
@@ -88,7 +85,8 @@ class Judge(nn.Module):
         return found, sight.ground.argmax(1).tolist()
 
 
-def _block(before: int, after: int, stride: int = 1) -> nn.Sequential:
+def conv_block(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    """A 3x3 convolution, batch normalisation and SiLU."""
     return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.SiLU())
 
 
@@ -99,7 +97,7 @@ def trained_judge(run: Path | None = None) -> Judge:
         FileNotFoundError: stage `judge` has not run.
     """
     judge = Judge()
-    judge.load_state_dict(load_file(KEPT) if run is None else _weights(run))
+    judge.load_state_dict(load_file(KEPT) if run is None else judge_weights(run))
     return judge.eval()
 
 
@@ -109,11 +107,16 @@ def keep_judge(run: Path) -> None:
     Raises:
         FileNotFoundError: stage `judge` has not run.
     """
-    weights = _weights(run).items()
+    weights = judge_weights(run).items()
     save_file({name: x.half() if x.is_floating_point() else x for name, x in weights}, KEPT)
 
 
-def _weights(run: Path) -> dict[str, Tensor]:
+def judge_weights(run: Path) -> dict[str, Tensor]:
+    """The weights that stage `judge` left in `run`.
+
+    Raises:
+        FileNotFoundError: stage `judge` has not run.
+    """
     state = checkpoint.load(run / "judge.pt")
     if state is None:
         raise FileNotFoundError(f"{run / 'judge.pt'} does not exist; make it with stage `judge`")

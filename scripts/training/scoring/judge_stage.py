@@ -13,7 +13,7 @@ from scripts.training.scoring.judge import CELL, UNCLEAR, Judge
 from scripts.training.scoring.scores import TASKS, right
 from scripts.training.tools.precision import mixed
 from scripts.training.vae import HELD_OUT_STEP
-from scripts.world.composer import PIXELS, SIZES, Layout
+from scripts.world.composer import SIZES, Layout
 from scripts.world.scene import Mixture, sample_scene
 from scripts.world.vocabulary import BACKGROUNDS
 
@@ -38,13 +38,16 @@ def blurred(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     return F.interpolate(F.avg_pool2d(images, 8), scale_factor=8.0, mode="bilinear")
 
 
-def softened(images: Float[Tensor, "b 3 h w"], rng: np.random.Generator) -> Float[Tensor, "b 3 h w"]:
-    """Makes three of four pictures as soft as drawn ones often are: scaled down and up again."""
+def softened(
+    images: Float[Tensor, "b 3 h w"], rng: np.random.Generator, softest: int
+) -> Float[Tensor, "b 3 h w"]:
+    """Makes three of four pictures as soft as drawn ones often are: scaled down to `softest` or more pixels a
+    side, and up again."""
     parts = list(images.chunk(4))
     for number in range(1, len(parts)):
-        side = int(rng.integers(SOFTEST, PIXELS))
+        side = int(rng.integers(softest, images.shape[-1]))
         small = F.interpolate(parts[number], size=(side, side), mode="bilinear", antialias=True)
-        parts[number] = F.interpolate(small, size=(PIXELS, PIXELS), mode="bilinear")
+        parts[number] = F.interpolate(small, size=images.shape[2:], mode="bilinear")
     return torch.cat(parts)
 
 
@@ -52,7 +55,7 @@ def judge_loss(judge: Judge, batch: Batch, rng: np.random.Generator) -> Tensor:
     """The detector's loss: where things are and what they are; blobs must be called unclear."""
     images = batch.images
     unclear = torch.from_numpy(rng.random(len(images)) < 0.15).to(images.device)
-    images = torch.where(unclear[:, None, None, None], blurred(images), softened(images, rng))
+    images = torch.where(unclear[:, None, None, None], blurred(images), softened(images, rng, SOFTEST))
     images = images + float(rng.uniform(0, 0.15)) * torch.from_numpy(
         rng.standard_normal(tuple(images.shape), np.float32)
     ).to(images.device)

@@ -33,7 +33,8 @@ Limelight = Callable[..., Ran]
 def limelight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Limelight:
-    """limelight(*arguments) -> what `limelight batch` ran, run in `tmp_path` in this process."""
+    """limelight(*arguments) -> the options with which `limelight batch` draws, run in `tmp_path` in this
+    process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TERMINAL_WIDTH", "200")
 

@@ -1,4 +1,4 @@
-"""`limelight edit`: a picture's words change, and its record says of what it is an edit."""
+"""`limelight edit`: the words of a picture change, and its record names the picture that was edited."""
 
 from pathlib import Path
 

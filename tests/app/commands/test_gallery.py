@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    """A gallery of a hundred pictures on two pages; it may complain of nothing and fetch nothing."""
+    """A gallery of a hundred pictures on two pages; errors and requests to other servers fail the test."""
     (tmp_path / "maps").mkdir()
     entries = []
     for i in range(1100):

@@ -1,4 +1,4 @@
-"""Options that are made from the table of fields, and from what a model is loaded with."""
+"""Options that are made from the table of fields, and options for loading a model."""
 
 import inspect
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`limelight ui`: where it listens, whom it lets in, and what it says of that."""
+"""`limelight ui`: its addresses, its logins, and its messages."""
 
 import http.client
 import socket
@@ -14,7 +14,7 @@ from limelight.pipeline.errors import UsageError
 
 @pytest.fixture
 def served(monkeypatch, pipe):
-    """Serves without a server; returns what was said, and with what the server was made."""
+    """Runs the command without a server; returns the messages and the arguments of the server."""
     from limelight.app.ui import server
 
     complaints, made = [], {}

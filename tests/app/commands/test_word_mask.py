@@ -1,4 +1,4 @@
-"""`--mask-word`: what is drawn again is what the word names, and everything else stays."""
+"""`--mask-word`: the region of the word is drawn again, and everything else stays."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a visitor does on the page."""
+"""Actions of a visitor on the page."""
 
 import base64
 import io
@@ -29,7 +29,8 @@ def axe():
 
 
 def put(field, value):
-    """Types into a field until it keeps what it is given.
+    """Types into a field until it keeps the text. For some milliseconds after a part of the page has
+    appeared, gradio sets its fields to their first values.
 
     For some milliseconds after a part of the page has appeared, gradio sets its fields to their first values.
     """

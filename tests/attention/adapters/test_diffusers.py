@@ -1,4 +1,4 @@
-"""Stock models of diffusers draw with our backends what they draw with their own."""
+"""Stock models of diffusers draw the same with our backends as with their own."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Models of transformers say on our backends and caches what they say on their own."""
+"""Models of transformers compute the same with our backends and caches as with their own."""
 
 from collections.abc import Callable
 from typing import Any

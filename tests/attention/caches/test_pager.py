@@ -95,7 +95,7 @@ class Sequences(RuleBasedStateMachine):
             self.world.free(table)
 
     @invariant()
-    def everybody_has_their_own_tokens_and_blocks_add_up(self) -> None:
+    def tokens_are_separate_and_block_counts_add_up(self) -> None:
         self.world.check_counts()
         for table in self.world.texts:
             self.world.check(table)

@@ -37,7 +37,7 @@ def definition(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: floa
 
 
 def plain(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """What rounding alone costs in the tensors' own dtype."""
+    """The rounding error alone, in the tensors' own dtype."""
     groups = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
     return (q @ k.mT * scale).softmax(-1) @ v

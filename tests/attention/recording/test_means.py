@@ -19,7 +19,7 @@ WEIGHT = torch.randn(6, 32, generator=torch.Generator().manual_seed(9))
 
 
 def cross(q: Tensor, keys: KeysValues | Pages, *, scale: float, mapped: bool) -> tuple[Tensor, Tensor | None]:
-    """As a backend computes it that reads pages."""
+    """Computes as a backend with paged keys does."""
     assert isinstance(keys, Pages)
     k, v = (x[keys.blocks].flatten(1, 2)[:, : keys.length].transpose(1, 2) for x in (keys.k, keys.v))
     heads = torch.stack([probabilities(*row, scale=scale) for row in zip(q, k, strict=True)])
@@ -38,7 +38,7 @@ def piece(seed: int) -> dict[str, KeysValues]:
 def attended(
     recordings: list[Recording | None], chunks: list[list[int]], *, listens: bool = True
 ) -> tuple[Tensor, bool]:
-    """One call, and whether the recorder was content with the means."""
+    """One call, and whether the recorder accepted the means."""
     q = torch.randn(len(chunks), 4, 12, 8, generator=torch.Generator().manual_seed(1))
     recorder = RowRecorder(recordings)
     with PagedContexts(max_bytes=2**24).rows(

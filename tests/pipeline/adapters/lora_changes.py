@@ -1,4 +1,4 @@
-"""Low-rank changes of a pipeline's layers: at random, merged by hand in float64, and as files name them."""
+"""Low-rank changes of a pipeline's layers: random, merged by hand in float64, and as files name them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What LoHa, LoKr, DoRA and LoRA with biases add to weights, against their definitions in loops of numpy."""
+"""The changes of LoHa, LoKr, DoRA and LoRA with biases, against their definitions in loops of numpy."""
 
 import numpy as np
 import pytest

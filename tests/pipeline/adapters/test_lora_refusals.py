@@ -1,4 +1,4 @@
-"""A LoRA that does not fit is refused in words, and the model stays as it was."""
+"""A LoRA that does not fit is refused with a reason, and the model stays as it was."""
 
 import pickle
 from collections.abc import Mapping

@@ -59,7 +59,7 @@ def draw(start: Draw) -> Callable[..., tuple[int, str]]:
 
 
 def pictures(folder: Path) -> dict[str, np.ndarray]:
-    """Pixels by name of all pictures; a torn one raises."""
+    """The pixels of all pictures, by name; raises if a file is torn."""
     found = {}
     for path in sorted(folder.rglob("*.png")):
         with Image.open(path) as image:

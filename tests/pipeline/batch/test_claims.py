@@ -1,4 +1,4 @@
-"""Workers that share a manifest: every row is claimed once, and none is lost with its worker."""
+"""Workers that share a manifest: every row is claimed once, and no row is lost when a worker dies."""
 
 from dataclasses import dataclass
 from pathlib import Path

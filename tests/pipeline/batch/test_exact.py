@@ -1,4 +1,4 @@
-"""Exact batches: the same bytes, whatever was packed together, stopped or killed."""
+"""Exact batches: the same bytes whichever rows are packed together, also after stops and kills."""
 
 import json
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def test_exact_pictures_are_not_those_of_an_ordinary_run(tmp_path: Path, sd_fold
 def test_an_exact_process_draws_with_one_thread_however_many_there_are(
     tmp_path: Path, sd_folder: Path, monkeypatch: pytest.MonkeyPatch, exact: bool, expected: int
 ) -> None:
-    """Sums that threads share depend on their number: the model in the box shows it."""
+    """Sums that threads share depend on their number: the default model shows it."""
     found: set[int] = set()
     predict = engine.predict
     monkeypatch.setattr(engine, "predict", lambda *a: (found.add(torch.get_num_threads()), predict(*a))[1])

@@ -1,4 +1,4 @@
-"""Journals that were cut anywhere, and folders that two runs want."""
+"""Journals that were cut anywhere, and folders that two runs use at once."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""No prompt is encoded twice, and none is waited for in vain."""
+"""No prompt is encoded twice, and no caller waits for one that nobody encodes."""
 
 import threading
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from limelight.pipeline.batch.worker import Prefetch
 
 @dataclass
 class Text:
-    """Encodes one prompt at a time, when the test allows it."""
+    """Encodes one prompt at a time, each when the test permits it."""
 
     go: threading.Event = field(default_factory=threading.Event)
     taken_up: threading.Event = field(default_factory=threading.Event)

@@ -1,4 +1,4 @@
-"""Whatever goes wrong with a row, in encoding, sampling, decoding or saving, is that row's failure."""
+"""A failure of a row in encoding, sampling, decoding or saving fails that row alone."""
 
 from pathlib import Path
 from typing import Any

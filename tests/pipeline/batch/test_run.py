@@ -1,4 +1,4 @@
-"""Runs from begin to end on the model in the box: killed, stopped, edited, and hindered."""
+"""Whole runs on the default model: killed, stopped, edited, and disturbed."""
 
 import json
 import os
@@ -23,7 +23,7 @@ ROWS = [f"a {colour} {thing},{seed},2" for seed, (colour, thing) in enumerate(
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, draw: Callable[..., tuple[int, str]]) -> Path:
-    """What an uninterrupted run leaves."""
+    """The output of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole")
     assert draw(write_rows(folder / "m.csv", ROWS), folder / "out")[0] == 0
     assert len(pictures(folder / "out")) == len(ROWS)

@@ -1,4 +1,4 @@
-"""Rough pictures on the way: next to nothing to draw, and like the picture that comes of it."""
+"""Previews: they take next to no time, and resemble the final picture."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Decoding that overflows, does not fit into memory, or gives one colour is survived and recorded."""
+"""Decoding that overflows, does not fit into memory, or gives one colour is handled and recorded."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,7 +115,7 @@ def test_a_whole_picture_that_does_not_fit_is_decoded_in_tiles(
 
 
 def test_tiles_leave_no_seam(sd_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What tiles change is not concentrated where they meet; without blending it would be."""
+    """The changes that tiles cause are not concentrated at their borders; without blending they would be."""
     vae = TextToImagePipeline.from_pretrained(sd_folder, device="cpu").model.vae
     vae.tile_sample_min_size, vae.tile_latent_min_size = 64, 32
     latent = torch.randn((1, 4, 72, 72), generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""The maps are those of the stock U-Net, whatever the request and its company."""
+"""The maps equal those of the stock U-Net, for any request in any batch."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Each pixel goes to the word that it attends to most, or to none."""
+"""Each pixel belongs to the word that it attends to most, or to none."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Everything that is recorded, layer by layer, against the maps that are asked for one by one."""
+"""All recorded maps layer by layer, against the same maps read one by one."""
 
 from pathlib import Path
 

@@ -18,7 +18,7 @@ EXTRAS = ("negative", "steps", "values", "refined")
 
 
 class Seen:
-    """A processor for diffusers' attention layers that keeps everything it works with."""
+    """A processor for diffusers' attention layers that keeps all tensors of its calls."""
 
     def __init__(self, site: str, kept: dict[str, dict[str, Tensor]]) -> None:
         self.site, self.kept = site, kept
@@ -45,7 +45,7 @@ class Stock:
 
     @torch.no_grad()
     def calls(self, one: GenerationRequest, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
-        """For each prediction, site -> what it worked with, and the grid of each number of positions."""
+        """For each prediction: site -> the tensors of its call, and the grid of each number of positions."""
         seen, unet = [], self.pipe.model.unet
         forward = unet.forward
 

@@ -1,4 +1,4 @@
-"""What a model's folder says of its best maps, and what becomes of it."""
+"""The best maps that a model's folder names, and their use."""
 
 import json
 

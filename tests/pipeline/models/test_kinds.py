@@ -1,4 +1,5 @@
-"""Requests of all kinds, together: each as if it were alone, each with its maps, and what a model refuses."""
+"""Requests of all kinds in one batch: each picture and its maps are as if drawn alone; and refusals of
+models."""
 
 from collections.abc import Callable
 from pathlib import Path

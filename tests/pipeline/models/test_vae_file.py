@@ -1,4 +1,4 @@
-"""A VAE of its own draws in the place of a model's, or where a checkpoint has none."""
+"""A VAE from a file replaces a model's own, or serves a checkpoint without one."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The denoiser says which words of a prompt fit a picture."""
+"""The denoiser decides which words of a prompt fit a picture."""
 
 import pytest
 import torch

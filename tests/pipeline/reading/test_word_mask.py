@@ -1,4 +1,4 @@
-"""A word's mask lies where the word's thing is."""
+"""A word's mask lies on the thing that the word names."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Schedules, latents, sizes and a masked part: what a request takes, and what it refuses in words."""
+"""Schedules, latents, sizes and a masked part: accepted and refused values."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The table of fields: complete, and the only file that says what a field is."""
+"""The table of fields is complete, and the only file that defines them."""
 
 import ast
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Images of a request: what is refused, what follows from them, and what of them is stored."""
+"""Images of a request: refusals, derived values, and what is stored."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Images of every depth, with and without transparency: what a request makes of them."""
+"""Images of every depth, with and without transparency, and the pixels that a request reads from them."""
 
 import warnings
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Samplers under the names that other programs have for them."""
+"""Samplers under the names of other programs."""
 
 import pytest
 

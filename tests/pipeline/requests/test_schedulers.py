@@ -1,4 +1,4 @@
-"""Each picture has a scheduler of its own, as if it had been made for it."""
+"""Each picture has its own scheduler, without state from other pictures."""
 
 import json
 from typing import Any

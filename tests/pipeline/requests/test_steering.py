@@ -1,4 +1,4 @@
-"""Painted words, regions and heads of a request: how they are written, and what is refused."""
+"""Painted words, regions and heads of a request: how they are written, and refusals."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""One file that shows words and steps, holds no script of strangers, and asks nothing of any network."""
+"""A file that shows words and steps, contains no code of users, and makes no network request."""
 
 import base64
 import json

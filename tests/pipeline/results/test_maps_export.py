@@ -1,4 +1,4 @@
-"""Maps as files: what is in them, what they are called, and what is refused."""
+"""Maps as files: their contents, their names, and refusals."""
 
 import json
 

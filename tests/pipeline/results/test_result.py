@@ -1,4 +1,4 @@
-"""What a notebook shows of a result, and what drawings its maps make."""
+"""The notebook view of a result, and plots of its maps."""
 
 import sys
 from html.parser import HTMLParser

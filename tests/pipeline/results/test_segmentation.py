@@ -1,4 +1,4 @@
-"""What other programs read from exported words is what was written."""
+"""Other programs read back the words that were exported."""
 
 import json
 from pathlib import Path

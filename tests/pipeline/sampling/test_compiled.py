@@ -1,4 +1,4 @@
-"""A compiled U-Net: the same pictures and maps, and no graph that its bucket had not already."""
+"""A compiled U-Net: the same pictures and maps, and one graph for each bucket."""
 
 from collections.abc import Sequence
 from pathlib import Path

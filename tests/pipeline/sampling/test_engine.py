@@ -1,4 +1,4 @@
-"""Many requests through one U-Net: nobody's picture depends on the company it is drawn in."""
+"""Many requests through one U-Net: no picture depends on the others in its batch."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The firm hand: its gradient against one written with diffusers' U-Net; its company, memory and record."""
+"""The firm hand: its gradient against one written with diffusers' U-Net; batches, memory and record."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -207,7 +207,7 @@ def test_gradients_come_before_the_first_half_of_the_steps_and_are_no_steps(
 
 
 def test_a_thing_goes_where_the_firm_hand_leads_it() -> None:
-    """The model in the box draws this seed's apple on the right."""
+    """The default model draws this seed's apple on the right."""
     pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
     fields = {"width": None, "height": None, "num_steps": 8, "seed": 6, "record": "grid"}
     shares = []

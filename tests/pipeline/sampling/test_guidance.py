@@ -1,4 +1,4 @@
-"""Guidance, and what stands in its place: against diffusers, and against the formulas."""
+"""Guidance and its alternatives, against diffusers and against the formulas."""
 
 import json
 from collections.abc import Callable

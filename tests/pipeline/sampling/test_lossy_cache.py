@@ -1,4 +1,4 @@
-"""Predictions between whole ones take their deep feature: the same picture in any company."""
+"""Predictions between whole ones reuse the deep feature: the same picture in any batch."""
 
 from collections.abc import Iterator
 from copy import copy

@@ -1,5 +1,5 @@
-"""Guidance by rows with another self-attention, FreeU and PLADIS: against diffusers' pipelines, in any
-company, and in the record."""
+"""Guidance by rows with another self-attention, FreeU and PLADIS: against diffusers' pipelines, in any batch,
+and in the record."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The choice of a start by its maps: what it looks at, what it says, what it draws, and what is refused."""
+"""Choosing a start by its maps: the score, the message, the picture, and refusals."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Steered requests in an engine: in any company, at any size, in the record, and in the maps."""
+"""Steered requests in an engine: in any batch, at any size, in the record, and in the maps."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Regions that follow a word of the prompt: where they lie, when they begin, what does not change them."""
+"""Regions that follow a word of the prompt: their place, their start, and what leaves them unchanged."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""AUTOMATIC1111's prompts, by what its web UI is documented and seen to do; the numbers are by hand."""
+"""AUTOMATIC1111's prompt syntax, after the documentation and behaviour of its web UI; the numbers are
+computed by hand."""
 
 import time
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A language model makes prompts longer: seeded, with words that are known, and what it did is recorded."""
+"""A language model extends prompts: seeded, with known words, and recorded."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a small model knows, and what it says about words that it does not."""
+"""The vocabulary of a small model, and its messages about unknown words."""
 
 import warnings
 
@@ -19,7 +19,7 @@ def vocabulary() -> Vocabulary:
     return known
 
 
-def test_the_model_in_the_box_knows_what_it_was_trained_on(vocabulary) -> None:
+def test_the_default_model_knows_what_it_was_trained_on(vocabulary) -> None:
     for prompt in (
         "a red apple to the left of a blue car on a yellow background",
         "Three hearts, please!",

@@ -1,4 +1,4 @@
-"""The process that tells its own memory."""
+"""A process that measures its own memory."""
 
 import pytest
 

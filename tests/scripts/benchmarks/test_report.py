@@ -1,4 +1,4 @@
-"""Reports: what a reader of the file sees."""
+"""The contents of reports."""
 
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace

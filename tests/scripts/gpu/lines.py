@@ -59,6 +59,6 @@ def functions(code: CodeType) -> Iterator[CodeType]:
 
 
 def lines_of(code: CodeType) -> set[int]:
-    """Lines with something to run; that of the definition itself is run where it is made."""
+    """The lines that hold code; the line of a definition itself runs where it is defined."""
     lines = {line for _, _, line in code.co_lines() if line is not None}
     return lines - {code.co_firstlineno} if len(lines) > 1 else lines

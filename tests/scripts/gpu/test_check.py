@@ -1,4 +1,4 @@
-"""The check around its parts: deadlines, a process that dies, what is written, what was not begun."""
+"""The frame of the check: deadlines, processes that die, the results file, parts that did not begin."""
 
 import json
 import stat
@@ -139,7 +139,7 @@ def test_a_torn_line_is_left_out_and_columns_are_those_of_all(tmp_path: Path) ->
 
 
 class Event:
-    """Of a device on which every call takes two milliseconds."""
+    """An event of a device on which every call takes two milliseconds."""
 
     now = 0.0
 

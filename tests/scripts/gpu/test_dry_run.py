@@ -1,4 +1,4 @@
-"""The check with tiny sizes on a CPU: all parts find something, and every line of theirs is run."""
+"""The check with tiny sizes on a CPU: all parts have findings, and every line of them runs."""
 
 import time
 from pathlib import Path
@@ -59,7 +59,7 @@ def fails_for_memory(*_: object, **__: object) -> Any:
 
 @pytest.fixture(scope="module")
 def dry() -> Dry:
-    """What each part finds, and the lines that were run neither by it nor by what only a GPU has."""
+    """The findings of each part, and the lines that neither the part nor a stand-in for a GPU runs."""
     watch = watch_of(MODULES)
     with watch.watching(), pytest.MonkeyPatch.context() as patch:
         found = {name: [*PARTS[name].measure()(CPU, tiny=True, until=never())] for name in ASKED}
@@ -68,14 +68,14 @@ def dry() -> Dry:
 
 
 def only_on_a_gpu(patch: pytest.MonkeyPatch) -> None:
-    """Branches that no CPU reaches, with what reaches them stood in for."""
+    """Runs branches that no CPU reaches, with stand-ins for the GPU."""
     pipe = models.pipeline(CPU.device, torch.float32, tiny=True)
     with patch.context() as inner:
         inner.setattr(torch.cuda, "device_count", lambda: 2)
         inner.setattr(suspects, "TextToImagePipeline", Always(pipe))
         inner.setattr(models, "TextToImagePipeline", Always(pipe))
         assert [found.verdict for found in suspects.second_gpu()] == ["right", "right"]
-        assert models.boxed(CPU.device, torch.float32, tiny=False) is pipe
+        assert models.default_pipeline(CPU.device, torch.float32, tiny=False) is pipe
     with patch.context() as inner:  # a backend that accepts and breaks, and a kernel that does
         inner.setattr(backends, "attend", lambda *x, backend, **o: Flaky.attend(*x, backend=backend, **o))
         some = backends.of_case(CPU, "", backends.TINY["tiny"], torch.float32)

@@ -1,4 +1,5 @@
-"""The ten minutes on a GPU, rehearsed without one: every phase, its remedies, what it leaves."""
+"""The training on a GPU, rehearsed without one: every phase, recovery from failures, the files that it
+leaves."""
 
 import json
 import math

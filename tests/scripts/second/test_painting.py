@@ -1,4 +1,4 @@
-"""Painted words: where their regions lie, which tokens they reach, and what attention makes of them."""
+"""Painted words: their regions, their tokens, and their effect on attention."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The judge reads what it should, tasks ask what they say, and a blind viewing is counted."""
+"""The judge reads pictures, tasks check their prompts, and a blind viewing is counted."""
 
 import csv
 import json

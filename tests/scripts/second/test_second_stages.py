@@ -1,4 +1,4 @@
-"""Every stage runs, stops and goes on; what one leaves the next one takes."""
+"""Every stage runs, stops and resumes; each reads the files of the one before it."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""Captions name what scenes hold, nothing held out leaks, and things stand where the scene says."""
+"""Captions describe their scenes, held-out combinations do not leak, and things stand where the scene
+says."""
 
 from dataclasses import replace
 from random import Random

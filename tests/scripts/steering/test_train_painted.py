@@ -1,4 +1,4 @@
-"""Training with paint: what pictures learn is what requests ask of attention."""
+"""Training with paint steers attention as requests do."""
 
 from pathlib import Path
 

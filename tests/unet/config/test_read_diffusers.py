@@ -1,4 +1,4 @@
-"""Reading diffusers' configs: what is understood, and what is refused in which words."""
+"""Reading diffusers' configs: supported values, and messages about unsupported ones."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""A captured call gives what the call gives, bit for bit, and holds nothing that has changed."""
+"""A captured call returns what the call returns, bit for bit, and nothing outdated."""
 
 import copy
 import pickle
@@ -19,7 +19,7 @@ from limelight.unet.fast.graph import as_one
 
 
 class Layer(nn.Module):
-    """Counts how often Python came by."""
+    """Counts how often its Python code runs."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The fast U-Net predicts what the plain one does, whatever algorithm its convolutions use."""
+"""The fast U-Net predicts the same as the plain one, with any algorithm for its convolutions."""
 
 import json
 from collections.abc import Callable, Mapping

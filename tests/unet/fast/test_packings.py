@@ -1,4 +1,4 @@
-"""Filters lie as oneDNN wants them for the size that they are used for."""
+"""Filters are stored in oneDNN's layout for the size that they are used at."""
 
 import torch
 

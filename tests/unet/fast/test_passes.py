@@ -1,4 +1,4 @@
-"""What a captured call leaves out or writes over, and that its results stay the same bits."""
+"""Operations that a captured call leaves out or does in place, and that its results stay the same bits."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,8 @@ WEIGHT = torch.randn(8, 8)
 
 @torch.inference_mode()
 def called(compute: Compute) -> list[str]:
-    """The operations that repeat a call, after they have given what it gives, and left their input alone."""
+    """The operations of a captured call, after a check that it returns the same and leaves its input
+    unchanged."""
     x = torch.randn(8, 8)
     mode = GraphMode({"x": x}, None)
     with mode:

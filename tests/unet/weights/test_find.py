@@ -1,4 +1,4 @@
-"""Finding the files of a model's weights, and nothing else that lies there."""
+"""Finding the files of a model's weights, and no other files next to them."""
 
 import json
 

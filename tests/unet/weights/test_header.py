@@ -1,4 +1,4 @@
-"""Damaged and hostile weight files are refused by name, quickly, and nothing in them is ever run."""
+"""Damaged and hostile weight files are refused by name, quickly, and no code in them runs."""
 
 import json
 import pickle

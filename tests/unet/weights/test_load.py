@@ -1,4 +1,4 @@
-"""Loading weights: complete and unchanged, or not at all."""
+"""Weights are loaded completely and unchanged, or not at all."""
 
 import hashlib
 import shutil

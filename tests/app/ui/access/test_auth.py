@@ -1,4 +1,4 @@
-"""Who has to log in, and what is closed until they have."""
+"""Logins, and the routes that are closed without one."""
 
 import http.client
 import json

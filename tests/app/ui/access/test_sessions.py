@@ -1,4 +1,4 @@
-"""Sessions that ask and do not listen."""
+"""Sessions that send requests and do not listen."""
 
 from limelight.app.ui.access.address import network_of
 from limelight.app.ui.access.log import OncePerMinute, place_of

@@ -1,4 +1,4 @@
-"""Whatever a handler is sent, it answers with a refusal in words."""
+"""Handlers answer any input, a bad one with a refusal."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -31,7 +31,7 @@ def test_no_other_letter_stands_for_a_word():
     assert all(noun_of(letter, NOUNS) is None for letter in "a1©\u200d\U0010ffff字")
 
 
-def test_every_noun_of_the_model_in_the_box_but_a_few_has_an_emoji(pipe):
+def test_every_noun_of_the_default_model_but_a_few_has_an_emoji(pipe):
     nouns = pipe.model.vocabulary.groups["nouns"]
     emoji = (
         chr(code)

@@ -8,9 +8,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.actions import handlers
-from limelight.app.ui.form.restore import settings_of_png
+from limelight.app.ui.form.restore import request_of_png, settings_of_record
 from limelight.app.ui.form.settings import Settings, requests_of
 from limelight.pipeline.errors import UsageError
+
+
+def settings_of_png(data, limits):
+    return settings_of_record(request_of_png(data, limits), limits)
 
 
 def _png(record, key="limelight", size=(8, 8)) -> bytes:

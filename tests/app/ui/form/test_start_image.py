@@ -1,4 +1,4 @@
-"""Images to start from: what is taken of what a browser sends."""
+"""Images to start from: which uploads are accepted."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Calls of the API with values of every kind: each is answered in words, and the log stays as it is."""
+"""API calls with values of every kind: each gets an answer, and the log stays clean."""
 
 import http.client
 import json

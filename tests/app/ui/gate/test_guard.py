@@ -1,4 +1,4 @@
-"""What the gate does to requests, over HTTP."""
+"""How the gate answers requests, over HTTP."""
 
 import http.client
 import json
@@ -61,7 +61,7 @@ def _until(condition, seconds: float = 30) -> None:
 
 @pytest.fixture(scope="module")
 def quick(pipe, serve):
-    """A page that loses its patience soon."""
+    """A page with short time limits."""
     limits = Limits(
         silent_seconds=1.0, head_seconds=1.0, body_seconds=1.0, max_silent=4, max_wrong_passwords=3
     )

@@ -11,7 +11,7 @@ FIRST, WHOLE = STATIC / "example.json", STATIC / "example-whole.json"
 MAX_BYTES = 16_000, 350_000
 
 
-def test_the_example_is_by_the_model_in_the_box(pipe):
+def test_the_example_is_by_the_default_model(pipe):
     remedy = "the model has changed: run `python -m scripts.page.example`"
     for file, most in zip((FIRST, WHOLE), MAX_BYTES, strict=True):
         picture = json.loads(file.read_text())

@@ -1,4 +1,4 @@
-"""The page in a browser. What it draws is looked at in `docs/images`; here is what it does."""
+"""The page in a browser: what it does. Its looks are checked in `docs/images`."""
 
 import base64
 import statistics

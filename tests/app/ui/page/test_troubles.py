@@ -9,7 +9,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(browser, served):
-    """A page that may complain: its browser reports every answer that is an error."""
+    """A page on which errors are allowed; its browser logs every failed response."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(served.url)

@@ -1,4 +1,4 @@
-"""Steps that would take too long are refused before they wait, and nobody's step holds the others."""
+"""Steps that would take too long are refused before they are queued, and no step delays the others."""
 
 import pytest
 

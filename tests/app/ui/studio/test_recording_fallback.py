@@ -12,7 +12,8 @@ REQUEST = GenerationRequest(
 
 
 def _fits(*wanted):
-    """A beginning that takes only requests which record what is wanted; returns what it took."""
+    """A `begin` that accepts only requests which record at most the allowed maps; returns the accepted
+    ones."""
 
     def begin(request):
         found = request.record, request.record_extras, bool(request.record_points)

@@ -1,4 +1,4 @@
-"""Rows that stand for many."""
+"""Rows that are expanded to several."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Names of files: what they are made of, and that no picture overwrites another."""
+"""Names of files: how they are made, and that no picture overwrites another."""
 
 import json
 from pathlib import Path

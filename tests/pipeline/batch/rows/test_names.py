@@ -1,4 +1,4 @@
-"""Columns under the names of other programs, tables of all countries, flags, open seeds."""
+"""Column names of other programs, tables of all countries, flags, unset seeds."""
 
 import json
 from pathlib import Path

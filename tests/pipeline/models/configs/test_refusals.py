@@ -1,4 +1,4 @@
-"""Configurations that cannot be are refused by name, before a library sees them; the others load."""
+"""Impossible configurations are refused by name before a library reads them; valid ones load."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""Weights of diffusers' models under the names of the original layout.
+"""Weights of diffusers' models under the names of the original layout. The names are written by hand, after
+the layout's own code, since the tested code derives them in another way.
 
 The names are written out by hand, after the layout's own code: what is tested derives them another way.
 """

@@ -1,4 +1,4 @@
-"""What a checkpoint predicts: stated where it is stated, judged and said where it is not."""
+"""The prediction type of a checkpoint: read if it is stated, otherwise inferred with a message."""
 
 import logging
 from dataclasses import replace

@@ -1,4 +1,5 @@
-"""Files that are no checkpoint of a known family: said what they are, before anything is built."""
+"""Files that are no checkpoint of a known family: the message says what they are, before anything is
+built."""
 
 import pickle
 import struct

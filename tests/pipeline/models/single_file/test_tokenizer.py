@@ -1,4 +1,4 @@
-"""CLIP's tokenizer out of the box: the numbers that OpenAI's gives."""
+"""CLIP's tokenizer that comes with Limelight: the same ids as OpenAI's."""
 
 import pytest
 

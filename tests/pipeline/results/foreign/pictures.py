@@ -27,7 +27,7 @@ def png_of(**texts: str) -> bytes:
 
 
 def saved(kind: str, comment: bytes, **tags: str) -> bytes:
-    """A JPEG, WebP or PNG with EXIF: the comment of the user, and ImageDescription, Make or Model."""
+    """A JPEG, WebP or PNG with EXIF: the user comment, and ImageDescription, Make or Model."""
     exif = Image.Exif()
     if comment:
         exif.get_ifd(0x8769)[0x9286] = comment
