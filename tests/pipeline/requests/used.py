@@ -100,6 +100,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/png.py",
     ),
     "seed": (
+        "app/commands/check.py",  # printed
         "pipeline/text_to_image.py",
         *_FOUND,
         "app/commands/replay.py",  # in the file's name
