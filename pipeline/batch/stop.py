@@ -26,9 +26,9 @@ class Stop:
         self._is_deferred = False
         self._others: list[Callable[[], None]] = []
 
-    def pass_on(self, tell: Callable[[], None]) -> None:
-        """Calls `tell` when somebody asks, or now if somebody has."""
-        self._others.append(tell)
+    def pass_on(self, notify: Callable[[], None]) -> None:
+        """Calls `notify` when a stop is requested, or now if it already was."""
+        self._others.append(notify)
         if self.is_asked:
             tell()
 

@@ -210,8 +210,8 @@ class Schedulers:
         schedule: Schedule = WHOLE,
         is_distilled: bool = False,
     ) -> None:
-        """Raises RequestError if the scheduler cannot take so many steps, with the limit if there is one, and
-        UsageError if it cannot be made; arguments as `start` takes them."""
+        """Raises RequestError if the scheduler cannot take `num_steps` steps, with the limit if there is
+        one, and UsageError if it cannot be made; arguments as `start` takes them."""
         key = name, num_steps, strength, schedule, is_distilled
         if key in self._checked:
             return

@@ -40,7 +40,7 @@ def begin(
         change: as `make_trajectory` takes it.
 
     Raises:
-        RequestError: the model cannot do what is asked for.
+        RequestError: the model cannot draw the request.
         PictureError: the VAE overflowed on the request's image, or memory is short.
     """
     read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}

@@ -17,8 +17,8 @@ from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.sampling.sampler import Role, Trajectory
 from limelight.pipeline.text.align import Alignment
 
-# Self-attention is kept on grids of at most a quarter of the latent's sides, or of so many positions a side:
-# finer ones hold what things look like, and not where they stand.
+# Self-attention is kept on grids of at most a quarter of the latent's sides, or of at most `FEW` positions a
+# side: finer ones hold what things look like, and not where they stand.
 COARSE, FEW = 4, 8
 
 

@@ -243,7 +243,7 @@ TABLE: Mapping[str, Field] = {
     "scale_words": Field(
         Scales(WordScale, MAX_SCALED),
         "Weights of words",
-        "Look at a word of the prompt so many times as much; 1 is as it is",
+        "Multiply the attention to a word of the prompt by a factor; 1 changes nothing",
         option="--scale-word",
     ),
     "edit_of": Field(
