@@ -128,7 +128,7 @@ def make_scheduler(name: str, config: Mapping[str, Any], *, num_steps: int | Non
 
 
 class Schedulers:
-    """A model's schedulers. One of each kind is made, when it is first asked for, and copied: a copy takes
+    """A model's schedulers. One of each kind is made when it is first needed, and copied: a copy takes
     0.1 to 0.3 ms, making one 0.2 to 80 (dpm2).
 
     Args:

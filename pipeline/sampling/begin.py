@@ -30,7 +30,7 @@ def begin(
     max_rows: int,
     change: Change | None = None,
 ) -> tuple[Job, Tensor | None]:
-    """The job of a request, with its first prediction asked for. Second comes the finished latent of a
+    """The job of a request, with its first call of the U-Net prepared. Second comes the finished latent of a
     request that needs no prediction, else None.
 
     Args:

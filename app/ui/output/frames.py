@@ -103,7 +103,7 @@ class Frames:
 
 
 def _note_of(ticket: Ticket) -> str:
-    """A note on how a picture differs from what was asked, and on why its start was picked."""
+    """A note on how a picture differs from its request, and on why its start was picked."""
     picked = ticket.result.info.get("pick") if ticket.result is not None else None
     why = f"Picked {'; '.join(picked['why'])}." if picked else ""
     return " ".join(filter(None, (ticket.note, why)))
