@@ -10,13 +10,15 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("app", "attention", "pipeline", "unet")
 LENGTH = 64_000  # characters
 LIMIT = 2.0  # seconds of the processor
 _CALLS = {"compile", "match", "search", "fullmatch", "sub", "split", "findall", "finditer"}
@@ -62,37 +64,39 @@ class Found(NamedTuple):
 
 def patterns() -> Iterator[Found]:
     """Every pattern that a call of `re` is given."""
-    for package in ("app", "attention", "pipeline", "unet"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            tree = ast.parse(path.read_text())
-            uses = _uses(tree)
-            names = {
-                id(node.value): target.id
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name)
-            }
-            for node in ast.walk(tree):
-                if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-                    continue
-                if node.func.attr in _CALLS and getattr(node.func.value, "id", "") == "re" and node.args:
-                    pattern = node.args[0]
-                    text = pattern.value if isinstance(pattern, ast.Constant) else None
-                    methods = uses.get(names.get(id(node), ""), set()) | {node.func.attr} - {"compile"}
-                    yield Found(
-                        path.relative_to(ROOT).as_posix(),
-                        node.lineno,
-                        text,
-                        _flags(node),
-                        bool(methods) and methods <= {"match", "fullmatch"},
-                    )
+    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    trees = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in files}
+    of_classes = _uses(trees.values(), ast.Attribute)  # a class may use what another module's class assigns
+    for where, tree in trees.items():
+        uses = _uses([tree], ast.Name)
+        names = dict(_names(tree))
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            if node.func.attr in _CALLS and getattr(node.func.value, "id", "") == "re" and node.args:
+                pattern = node.args[0]
+                text = pattern.value if isinstance(pattern, ast.Constant) else None
+                name = names.get(id(node), "")
+                methods = uses[name] | of_classes[name] | {node.func.attr} - {"compile"}
+                is_anchored = bool(methods) and methods <= {"match", "fullmatch"}
+                yield Found(where, node.lineno, text, _flags(node), is_anchored)
 
 
-def _uses(tree: ast.AST) -> dict[str, set[str]]:
-    """Which methods of each name are called in a module."""
-    found: dict[str, set[str]] = {}
+def _names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Each value that is assigned, and its name; of a module or a class."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in _CALLS:
-            found.setdefault(node.value.id, set()).add(node.attr)
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name):
+            yield id(node.value), target.id
+
+
+def _uses(trees: Iterable[ast.AST], kind: type[ast.Name] | type[ast.Attribute]) -> dict[str, set[str]]:
+    """Which methods are called of each name, or of each attribute whatever it belongs to."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Attribute) and node.attr in _CALLS and isinstance(node.value, kind):
+            owner: Any = node.value
+            found[owner.id if kind is ast.Name else owner.attr].add(node.attr)
     return found
 
 

@@ -15,8 +15,6 @@ MAX_WEIGHT = 10.0
 MAX_SCALE = 10.0
 HANDS = ("loose", "firm", "both")
 
-_PLACED = re.compile(r"(?P<what>.+?)@(?P<place>[^@;]+)(?P<options>(;\s*\w+\s*=[^;]*)*)", re.DOTALL)
-
 
 @dataclass(frozen=True, slots=True)
 class Painted(Placed, Edit):
@@ -38,7 +36,9 @@ class Painted(Placed, Edit):
         "WORD@LEFT,TOP,RIGHT,BOTTOM or WORD@MASK.png, then ;strength=20 ;until=0.5 ;outside=no "
         ";hand=loose, firm or both"
     )
-    pattern: ClassVar[re.Pattern[str]] = _PLACED
+    pattern: ClassVar[re.Pattern[str]] = re.compile(
+        r"(?P<what>.+?)@(?P<place>[^@;]+)(?P<options>(;\s*\w+\s*=[^;]*)*)", re.DOTALL
+    )
 
     word: str
     strength: float = 20.0
@@ -98,7 +98,7 @@ class Region(Placed, Edit):
         "PROMPT@LEFT,TOP,RIGHT,BOTTOM, PROMPT@MASK.png or PROMPT@word=WORD, then ;weight=1 "
         ";negative_prompt=TEXT, and with a word ;start=0.25"
     )
-    pattern: ClassVar[re.Pattern[str]] = _PLACED
+    pattern: ClassVar[re.Pattern[str]] = Painted.pattern
 
     prompt: str
     weight: float = 1.0
