@@ -13,8 +13,8 @@ class Stopped(BaseException):
 class Stop:
     """Whether a stop has been requested; used in the main thread of a process.
 
-    Inside `deferred` a signal sets `is_requested`; outside it raises Stopped. A second signal ends the process,
-    as without a handler.
+    Inside `deferred` a signal sets `is_requested`; outside it raises Stopped. A second signal ends the
+    process, as without a handler.
 
     Args:
         signals: the signals that are handled.
