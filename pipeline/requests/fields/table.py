@@ -246,30 +246,35 @@ TABLE: Mapping[str, Field] = {
         "Weights of words",
         "Multiply the attention to a word of the prompt by a factor; 1 changes nothing",
         option="--scale-word",
+        is_offered=True,
     ),
     "edit_of": Field(
         Text(),
         "Edit of",
         "Prompt of another picture, which is kept where the two prompts agree",
         option="--edit-of",
+        is_offered=True,
     ),
     "keep": Field(
         Factors(("cross", "self"), 0, 1),
         "Keep",
         "Fractions of the steps until which an edit takes its cross- and self-attention from the picture "
         "that it keeps",
+        is_offered=True,
     ),
     "blend_words": Field(
         Words(MAX_BLENDED),
         "Change only",
         "Words of an edit: outside of their places in the maps, the picture stays unchanged",
         option="--blend-word",
+        is_offered=True,
     ),
     "blend": Field(
         Factors(("threshold", "start"), 0, 1),
         "Blend",
         "A word's place is where its map is above this part of its maximum; and the fraction of the steps "
         "after which the rest of the picture stays unchanged",
+        is_offered=True,
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
     "record_extras": Field(
