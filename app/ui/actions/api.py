@@ -9,7 +9,7 @@ import gradio as gr
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.actions import handlers
 from limelight.app.ui.actions.unbroken import messages
-from limelight.app.ui.form.settings import AUTO, DEFAULTS, Settings
+from limelight.app.ui.form.settings import AUTO, DEFAULTS, Settings, shown
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.requests.fields import IMAGES, offered
@@ -81,7 +81,7 @@ def parameters() -> list[inspect.Parameter]:
         if field.needs not in IMAGES:  # an image cannot be sent
             default = DEFAULTS[name]
             written: Any = str if name == "seed" else field.value.written  # a browser's numbers end at 2^53
-            found[name] = (written | None if default is None else written), default
+            found[name] = (written | None if default is None else written), _written(default, written)
     found |= {
         "count": (int, 1),
         "model": (str | None, None),
@@ -95,6 +95,13 @@ def parameters() -> list[inspect.Parameter]:
         inspect.Parameter(name, kind, annotation=type, default=default)
         for name, (type, default) in found.items()
     ]
+
+
+def _written(default: Any, written: Any) -> Any:
+    """A default as a program would send it."""
+    if not isinstance(default, tuple):
+        return default
+    return shown(default) if written is str else list(default)
 
 
 def _setting(name: str) -> str:

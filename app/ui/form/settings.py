@@ -166,6 +166,7 @@ def _limits(limits: Limits) -> dict[str, int]:
     return {
         "prompt": limits.max_prompt_characters,
         "negative_prompt": limits.max_prompt_characters,
+        "edit_of": limits.max_prompt_characters,
         "num_steps": limits.max_steps,
         "pick": limits.max_pick,
         "width": limits.max_side,
@@ -191,6 +192,18 @@ def _given(name: str, value: Any) -> Any:
         if DEFAULTS[name] is not None:
             raise RequestError(str(error)) from None
         raise RequestError(f"{error}, or empty".replace(name, field.label.lower(), 1)) from None
+
+
+def shown(value: Any) -> Any:
+    """A value as a text field shows it, and as its field reads it: numbers with commas between them, words
+    and their weights with bars."""
+    if not isinstance(value, list | tuple):
+        return value
+    if all(isinstance(each, int | float) for each in value):
+        return ",".join(f"{each:g}" for each in value)
+    if all(isinstance(each, Mapping) and {"word", "scale"} <= set(each) for each in value):
+        return "|".join(f"{each['word']}={each['scale']:g}" for each in value)
+    return "|".join(value) if all(isinstance(each, str) for each in value) else value
 
 
 def _is_set(name: str, given: Mapping[str, Any]) -> bool:

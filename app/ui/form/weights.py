@@ -1,4 +1,4 @@
-"""Changes the weight of one word of a prompt."""
+"""Changes one word of a prompt, or its weight."""
 
 import re
 
@@ -28,3 +28,21 @@ def reweigh(prompt: str, span: tuple[int, int], weight: float) -> str:
         start, end = start - 1, own.end()
     new = word if weight == 1 else f"({word}:{weight:g})"
     return prompt[:start] + new + prompt[end:]
+
+
+def reword(prompt: str, span: tuple[int, int], word: str) -> str:
+    """The prompt with another word in place of one.
+
+    Args:
+        span: characters [start, end) of the word.
+        word: one word or several.
+
+    Raises:
+        NotOffered: the span is not in the prompt, or `word` is empty.
+    """
+    start, end = span
+    if not 0 <= start < end <= len(prompt):
+        raise NotOffered(f"the word is at {start} to {end}; the prompt has {len(prompt)} characters")
+    if not word.strip():
+        raise NotOffered(f"no word is given for {prompt[start:end]!r}; type one")
+    return prompt[:start] + word.strip() + prompt[end:]

@@ -103,10 +103,13 @@ class Frames:
 
 
 def _note_of(ticket: Ticket) -> str:
-    """A note on how a picture differs from what was asked, and on why its start was picked."""
-    picked = ticket.result.info.get("pick") if ticket.result is not None else None
+    """A note on how a picture differs from what was asked, why its start was picked, and what an edit
+    changed."""
+    info = ticket.result.info if ticket.result is not None else {}
+    picked, changes = info.get("pick"), info.get("edit")
     why = f"Picked {'; '.join(picked['why'])}." if picked else ""
-    return " ".join(filter(None, (ticket.note, why)))
+    edit = f"Edited: {'; '.join(changes)}.".replace(" -> ", " → ") if changes else ""
+    return " ".join(filter(None, (ticket.note, why, edit)))
 
 
 def refusal(error: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from limelight.app.ui.form.settings import AUTO, NAMES
+from limelight.app.ui.form.settings import AUTO, DEFAULTS, NAMES, shown
 from limelight.app.ui.page.painter import make_painter
 from limelight.app.ui.page.places import make_places
 from limelight.app.ui.studio.studio import Studio
@@ -26,7 +26,8 @@ EXTRAS = [
     ("Refined by self-attention", "refined"),
     ("Negative prompt", "negative"),
 ]
-LATER = ("strength", "hires_scale", "hires_strength")  # have controls further down
+EDIT = ("edit_of", "keep", "blend_words", "blend", "scale_words")
+LATER = ("strength", "hires_scale", "hires_strength", *EDIT)  # have controls further down
 assert {name for _, name in EXTRAS} <= set(RECORD_EXTRAS)
 
 
@@ -144,6 +145,12 @@ class Controls:
                     found[name] = gr.Textbox(
                         label=field.label, info=field.help, placeholder="none", max_lines=1
                     )
+        with gr.Accordion("Edit of a picture", open=False, elem_classes="accordion", elem_id="edit"):
+            for name in EDIT:
+                usual = shown(DEFAULTS[name]) or "none"
+                found[name] = gr.Textbox(
+                    label=_label(name), info=FIELDS[name].help, placeholder=usual, max_lines=2
+                )
         with gr.Accordion("Start from an image", open=False, elem_classes="accordion", elem_id="start"):
             found["start"] = make_painter()
             found["strength"] = gr.Textbox(

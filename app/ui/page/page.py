@@ -11,7 +11,7 @@ from limelight.app.ui.actions import handlers
 from limelight.app.ui.actions.api import add_endpoints
 from limelight.app.ui.actions.handlers import Change
 from limelight.app.ui.actions.unbroken import changed, messages
-from limelight.app.ui.form.settings import NAMES, Settings
+from limelight.app.ui.form.settings import NAMES, Settings, shown
 from limelight.app.ui.page.backends import backend_choices, refusals_html
 from limelight.app.ui.page.controls import Controls
 from limelight.app.ui.page.known import known_html
@@ -128,15 +128,7 @@ def _updates(act: Callable[[], Change]) -> list[Any]:
     """The message of an action, and then an update for each control."""
     change = changed(act)
     updates = [
-        gr.update(value=_shown(change.settings[name])) if name in change.settings else gr.skip()
+        gr.update(value=shown(change.settings[name])) if name in change.settings else gr.skip()
         for name in NAMES
     ]
     return [{"text": change.text, "kind": change.kind}, *updates]
-
-
-def _shown(value: Any) -> Any:
-    """A value as a text field shows it: several numbers with commas between them."""
-    is_list = (
-        isinstance(value, list | tuple) and value and all(isinstance(each, int | float) for each in value)
-    )
-    return ",".join(f"{each:g}" for each in value) if is_list else value

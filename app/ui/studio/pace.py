@@ -37,7 +37,7 @@ class Pace:
         width, height = self._native(model)
         sides = [request.final_size, (request.width, request.height)]
         wide, high = max(((w or width, h or height) for w, h in sides), key=math.prod)
-        rows = 1 + request.is_guided
+        rows = _rows(request)
         own, takes = (self.times.seconds(model, n) for n in (width * height, wide * high))
         if own is None or takes is None or wide * high <= width * height:
             return
@@ -64,7 +64,7 @@ class Pace:
             for step in steps
         )
         if steps and is_whole:
-            rows = sum(1 + step.request.is_guided for step in steps)
+            rows = sum(_rows(step.request) for step in steps)
             self.times.note(key.model, self._pixels(key), rows, seconds)
 
     def _pixels(self, key: Key) -> int:
@@ -74,3 +74,8 @@ class Pace:
     def _native(self, model: str) -> tuple[int, int]:
         height, width = self.pipelines[model].model.native_size
         return width, height
+
+
+def _rows(request: GenerationRequest) -> int:
+    """Rows of a step; an edit has those of the picture that it keeps too."""
+    return (1 + request.is_guided) * (1 if request.edit_of is None else 2)

@@ -245,30 +245,35 @@ TABLE: Mapping[str, Field] = {
         "Weights of words",
         "Look at a word of the prompt so many times as much; 1 is as it is",
         option="--scale-word",
+        is_offered=True,
     ),
     "edit_of": Field(
         Text(),
         "Edit of",
         "Prompt of another picture, which is kept where the two prompts agree",
         option="--edit-of",
+        is_offered=True,
     ),
     "keep": Field(
         Factors(("cross", "self"), 0, 1),
         "Keep",
         "Fractions of the steps until which an edit takes its cross- and self-attention from the picture "
         "that it keeps",
+        is_offered=True,
     ),
     "blend_words": Field(
         Words(MAX_BLENDED),
         "Change only",
         "Words of an edit outside whose places the picture stays what it was",
         option="--blend-word",
+        is_offered=True,
     ),
     "blend": Field(
         Factors(("threshold", "start"), 0, 1),
         "Blend",
         "The part of a map's maximum above which a word has a place, and the fraction of the steps after "
         "which the rest stays",
+        is_offered=True,
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
     "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),

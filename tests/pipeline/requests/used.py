@@ -41,6 +41,7 @@ _FOUND = (  # draw what a mask is read from, or a picture that is checked
     "pipeline/reading/word_mask.py",
 )
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
+_EDITS = ("app/commands/edit.py", "app/ui/actions/handlers.py", *_PAGE)  # of a picture that there is
 _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
@@ -99,6 +100,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/png.py",
     ),
     "seed": (
+        "app/commands/check.py",  # printed
         "pipeline/text_to_image.py",
         *_FOUND,
         "app/commands/replay.py",  # in the file's name
@@ -253,14 +255,17 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/begin.py",
         "pipeline/sampling/pick.py",
     ),
-    "scale_words": ("pipeline/sampling/word_factors.py", "app/commands/edit.py"),
-    "edit_of": ("pipeline/sampling/begin.py", "app/commands/edit.py", "pipeline/maps/request_maps.py"),
-    "keep": ("pipeline/sampling/editing.py", "app/commands/edit.py"),
+    "scale_words": ("pipeline/sampling/word_factors.py", *_EDITS),
+    "edit_of": (
+        *("pipeline/sampling/begin.py", "pipeline/maps/request_maps.py", "app/ui/studio/pace.py"),
+        *(_SETTINGS, *_EDITS),
+    ),
+    "keep": ("pipeline/sampling/editing.py", *_EDITS),
     "blend_words": (
         *("pipeline/sampling/begin.py", "pipeline/sampling/blend.py", "pipeline/sampling/job.py"),
-        "app/commands/edit.py",
+        *_EDITS,
     ),
-    "blend": ("pipeline/sampling/blend.py", "app/commands/edit.py"),
+    "blend": ("pipeline/sampling/blend.py", *_EDITS),
     "record": (
         "pipeline/sampling/begin.py",
         "pipeline/sampling/job.py",

@@ -74,6 +74,13 @@ export class History {
     await Promise.all(this.gone.map(({ id }) => done(store.delete(id))));
   }
 
+  /** Deletes a picture that was made of another, and shows that one. */
+  takeBack(picture, before) {
+    this.remove(this.entries.filter(({ id }) => id === picture.id));
+    this.viewer.show("picture");
+    this.viewer.recall(before);
+  }
+
   async undo() {
     const back = this.gone;
     this.gone = [];

@@ -1,7 +1,6 @@
 // The viewer: takes the server's messages, and draws everything in the browser.
 
 import { Actions } from "./actions.js";
-import { Chips } from "./chips.js";
 import { buildClosedParts, listenForDrops } from "./drop.js";
 import { Projector } from "./film/projector.js";
 import { History } from "./history.js";
@@ -12,6 +11,7 @@ import { unpack } from "./maps.js";
 import { Tabs } from "./panes/tabs.js";
 import { example, Tour, wholeExample } from "./tour.js";
 import { listenForTroubles } from "./troubles.js";
+import { Chips } from "./words/chips.js";
 
 export function mount(element, gradio) {
   if (element.dataset.mounted) return;
@@ -137,7 +137,8 @@ class Viewer {
       this.saved.add(picture.id);
       this.history.add(picture);
       if (this.before) {
-        this.tabs.between(this.before, picture);
+        const { before } = this;
+        this.tabs.between(before, picture, () => this.history.takeBack(picture, before));
         this.before = null;
       }
     }

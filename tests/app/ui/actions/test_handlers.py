@@ -12,6 +12,7 @@ from limelight.app.ui.actions import handlers
 from limelight.app.ui.form.settings import Settings
 from limelight.app.ui.studio.studio import BUG, Studio
 from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.errors import UsageError
 
 
 def messages_of(stream: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -83,3 +84,33 @@ def test_restoring_names_the_settings_without_a_control(
 ) -> None:
     change = handlers.recall({"settings": {"prompt": "a cat", **fields}}, studio)
     assert (change.text, change.kind) == (said, "")
+
+
+STORED: dict[str, Any] = {"prompt": "a cat", "seed": "1", "num_steps": 1, "width": 16, "height": 16}
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"span": [2, 5], "word": " "}, "no word is given for 'cat'; type one"),
+        ({"span": [2, 9], "word": "dog"}, "the word is at 2 to 9; the prompt has 5 characters"),
+        ({"span": "x", "word": "dog"}, "a word's span is two whole numbers"),
+        ({"span": [2, 5], "word": {}}, "a word's span is two whole numbers, and its weight a number"),
+    ],
+)
+def test_a_word_that_cannot_be_put_is_refused(studio: Studio, event: dict[str, Any], message: str) -> None:
+    visitor = Visitor(session="s", address="127.0.0.1")
+    (answer,) = messages_of(handlers.again(studio, visitor, {"settings": STORED, "keeps": True} | event))
+    assert message in answer["error"]
+
+
+def test_an_edit_keeps_the_first_picture_and_no_weights_of_words() -> None:
+    assert handlers.edit_of(STORED, ["dog"]) == {
+        "edit_of": "a cat",
+        "blend_words": ["dog"],
+        "scale_words": [],
+    }
+    edit = STORED | {"prompt": "a dog", "edit_of": "a cat", "scale_words": [{"word": "dog", "scale": 2}]}
+    assert handlers.edit_of(edit, [])["edit_of"] == "a cat"
+    with pytest.raises(UsageError, match="has weights of words, which an edit does not keep"):
+        handlers.edit_of(edit | {"edit_of": None}, [])

@@ -3,7 +3,7 @@
 import pytest
 
 from limelight.app.ui.access.limits import Limits
-from limelight.app.ui.form.settings import NAMES, Settings, requests_of
+from limelight.app.ui.form.settings import NAMES, Settings, requests_of, shown
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.requests.fields import offered
 from limelight.pipeline.requests.request import GenerationRequest
@@ -64,3 +64,27 @@ def test_a_request_that_cannot_be_drawn_is_refused(values: dict[str, object], me
     with pytest.raises(UsageError) as refusal:
         request_of(**values)
     assert str(refusal.value) == message
+
+
+def test_an_edit_is_shown_as_it_is_typed_and_read_as_it_is_stored() -> None:
+    asked = request_of(
+        prompt="a dog", edit_of="a cat", keep="0.7,0.3", blend_words="dog|cat", blend="", scale_words="dog=2"
+    )
+    assert (asked.keep, asked.blend_words, asked.blend) == ((0.7, 0.3), ("dog", "cat"), (0.3, 0.2))
+    stored = asked.to_dict()
+    names = ("keep", "blend_words", "blend", "scale_words")
+    texts = {name: shown(stored[name]) for name in names}
+    assert texts == {
+        "keep": "0.7,0.3",
+        "blend_words": "dog|cat",
+        "blend": "0.3,0.2",
+        "scale_words": "dog=2",
+    }
+    for again in (texts, {name: stored[name] for name in names}):
+        assert request_of(prompt="a dog", edit_of="a cat", **again) == asked
+    assert shown([]) == "" and shown("a") == "a" and shown(None) is None
+
+
+def test_the_prompt_of_an_edits_base_is_limited_too() -> None:
+    with pytest.raises(UsageError, match="the edit of has"):
+        request_of(edit_of="a " * 100_000)

@@ -1,7 +1,7 @@
 import pytest
 
 from limelight.app.ui.access.errors import NotOffered
-from limelight.app.ui.form.weights import reweigh
+from limelight.app.ui.form.weights import reweigh, reword
 from limelight.pipeline.text.syntax import parse
 
 
@@ -33,3 +33,13 @@ def test_it_says_what_the_prompt_then_means():
 def test_a_word_that_is_not_in_the_prompt_is_refused(span, weight):
     with pytest.raises(NotOffered):
         reweigh("a red apple", span, weight)
+
+
+def test_another_word_stands_in_place_of_one():
+    assert reword("a red (apple:1.3)", (7, 12), " green pear ") == "a red (green pear:1.3)"
+
+
+@pytest.mark.parametrize(("span", "word"), [((4, 3), "x"), ((0, 99), "x"), ((0, 3), "  ")])
+def test_no_word_is_put_where_there_is_none(span, word):
+    with pytest.raises(NotOffered):
+        reword("a red apple", span, word)

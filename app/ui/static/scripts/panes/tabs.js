@@ -52,10 +52,10 @@ export class Tabs {
     return this.pair;
   }
 
-  /** Compares two pictures. */
-  async between(left, right) {
+  /** Compares two pictures; `undo` as in `Compare.set`. */
+  async between(left, right, undo) {
     const compare = await this.compare();
-    compare.set(left, right);
+    compare.set(left, right, undo);
     this.show("compare");
   }
 

@@ -1,5 +1,7 @@
 // The words under the picture: buttons that light up, and that are dragged to change a word's weight.
 
+import { Rewrite } from "./rewrite.js";
+
 const $ = (root, selector) => root.querySelector(selector);
 const PIXELS = 120; // of dragging, for one unit of weight
 const PATIENCE = 700; // milliseconds after the last key before a weight counts
@@ -10,6 +12,7 @@ export class Chips {
     this.element = element;
     this.viewer = viewer;
     this.key = "";
+    this.rewrite = new Rewrite(element, viewer);
     for (const selector of [".sum", ".special"])
       $(element, selector).addEventListener("change", () => {
         this.key = "";
@@ -102,6 +105,15 @@ export class Chips {
     for (const button of this.element.querySelectorAll("#pane-picture .word"))
       button.setAttribute("aria-pressed", this.lens.selected.has(Number(button.dataset.chip)));
     this.viewer.places?.mark();
+    this.rewrite.show(this.one());
+  }
+
+  /** The only word that is lit, of a finished picture's prompt; null if there is none. */
+  one() {
+    const { lens, viewer } = this;
+    const chips = lens.view === "attention" ? viewer.maps()?.views.get("attention")?.chips : null;
+    const chip = lens.selected.size === 1 ? chips?.[[...lens.selected][0]] : null;
+    return viewer.picture?.state === "done" && chip?.part === "word" ? chip : null;
   }
 
   keys(event, button, chip) {
@@ -114,6 +126,8 @@ export class Chips {
       next.focus();
       event.preventDefault();
     }
+    const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (isPlain && this.one() === chip && this.rewrite.type(event.key)) event.preventDefault();
     const more = { "+": 0.1, "=": 0.1, "-": -0.1 }[event.key];
     if (more && button.dataset.weight !== undefined) this.nudge(button, chip, more);
   }
