@@ -83,8 +83,8 @@ for command in (generate, edit, batch, backends, vocabulary, convert, ui, inspec
     app.command()(command)
 
 
-def _say_version(is_asked: bool) -> None:
-    if is_asked:
+def _say_version(is_requested: bool) -> None:
+    if is_requested:
         report.say(f"limelight {version('limelight')}")
         raise typer.Exit
 

@@ -26,10 +26,10 @@ class BatchProgress:
 
     def __init__(self, total: int, *, is_shown: bool = True, period: float = PERIOD) -> None:
         self._bar = Bar(TextColumn("{task.fields[facts]}"), is_shown=is_shown, facts="")
-        self._tells_lines = is_shown and not self._bar.is_terminal
+        self._writes_lines = is_shown and not self._bar.is_terminal
         self._total, self._period = total, period
         self._before = 0
-        self._started = self._told = 0.0
+        self._started = self._last_line = 0.0
 
     def __enter__(self) -> "BatchProgress":
         self._bar.__enter__()
@@ -43,7 +43,7 @@ class BatchProgress:
     def begin(self, done: int) -> None:
         """Begins with `done` pictures that exist already."""
         self._before, self._started = done, time.monotonic()
-        self._told = self._started
+        self._last_line = self._started
         self._bar.show(done, self._total)
 
     def show(self, left: int, failed: int) -> None:
@@ -55,8 +55,8 @@ class BatchProgress:
         self._bar.show(
             settled, self._total, facts="  ".join([*facts, *(f"[red]{each}[/red]" for each in failures)])
         )
-        if self._tells_lines and now - self._told >= self._period:
-            self._told = now
+        if self._writes_lines and now - self._last_line >= self._period:
+            self._last_line = now
             report.complain(", ".join([f"{settled} of {self._total} pictures", *facts, *failures]))
 
 

@@ -99,7 +99,7 @@ def _part(group: RowGroup, kept: list[int], rows: list[int]) -> RowGroup:
         return k[kept], v[kept]
 
     def pages(site: str) -> Pages:
-        assert group.pages is not None  # else nobody asks
+        assert group.pages is not None  # otherwise nothing reads them
         every = group.pages(site)
         return replace(every, blocks=every.blocks[kept])
 

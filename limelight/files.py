@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import stat
 from typing import Any
 
@@ -21,6 +22,10 @@ _KINDS = (
 )
 
 
+_ADDRESS = re.compile(r"(https?|ftp|s3|file):/")  # as a path, an address has lost its second slash
+DOWNLOAD = "is an address, not a file; download it, and give the path of the file"
+
+
 class UnreadableFile(UsageError):
     """A file exists, but is not of the kind that is needed, or cannot be read."""
 
@@ -33,7 +38,7 @@ def open_regular(path: str | os.PathLike[str], *, buffering: int = -1) -> io.Buf
 
     Raises:
         FileNotFoundError: there is nothing of that name.
-        UnreadableFile: it is no regular file, or may not be read.
+        UnreadableFile: it is no regular file, may not be read, or is the address of something elsewhere.
     """
     try:
         _require_regular(path, os.stat(path).st_mode)  # before opening, since that may block or have effects
@@ -46,6 +51,8 @@ def open_regular(path: str | os.PathLike[str], *, buffering: int = -1) -> io.Buf
         opened: io.BufferedReader | io.FileIO = open(file, "rb", buffering=buffering)  # type: ignore[assignment]
         return opened
     except FileNotFoundError:
+        if is_address(path):
+            raise UnreadableFile(f"{_name(path)} {DOWNLOAD}") from None
         raise
     except OSError as error:
         raise UnreadableFile(f"{_name(path)} cannot be read: {error.strerror or error}") from None
@@ -53,6 +60,11 @@ def open_regular(path: str | os.PathLike[str], *, buffering: int = -1) -> io.Buf
         if isinstance(error, UnreadableFile):
             raise
         raise UnreadableFile(f"{_name(path)!r} is no path: {error}") from None  # it has a NUL
+
+
+def is_address(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is the address of something elsewhere, such as https://host/file."""
+    return _ADDRESS.match(_name(path)) is not None
 
 
 def read_bytes(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:

@@ -5,6 +5,8 @@ import os
 import pytest
 
 from limelight.files import UnreadableFile, open_regular, parse_json, read_bytes, read_json
+from limelight.pipeline.errors import ModelError
+from limelight.pipeline.models.locate import locate_model
 
 
 def test_valid_files_are_read(tmp_path):
@@ -65,3 +67,11 @@ def test_a_file_that_is_no_json_is_refused(content, message):
     with pytest.raises(UnreadableFile, match=message):
         parse_json(content, name="it")
     assert parse_json(b"[" * 32 + b"]" * 32, name="it")
+
+
+@pytest.mark.parametrize("name", ["https://host/a.png", "https:/host/a.png", "s3://bucket/m.csv"])
+def test_an_address_is_no_missing_file(name):
+    with pytest.raises(UnreadableFile, match="is an address, not a file; download it"):
+        open_regular(name)
+    with pytest.raises(ModelError, match="is an address, not a file; download it"):
+        locate_model(name)

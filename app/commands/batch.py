@@ -194,7 +194,7 @@ def _run(options: BatchOptions, stop: Stop) -> None:
             report.fail(
                 f"stopped: {error}; make room, or give the folder back, and run the same again", code=4
             )
-    if stop.is_asked:
+    if stop.is_requested:
         _stopped(f"{run.num_done} of {len(run.rows)} pictures are whole")
     if is_first:
         _tell_end(run, run.num_done - before, time.monotonic() - started)

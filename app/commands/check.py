@@ -24,7 +24,7 @@ def check(
     *,
     prompt: Annotated[
         str | None,
-        typer.Option(help="What it should show; the prompt in the picture's record if omitted."),
+        typer.Option(help="What the picture should show; the prompt in the picture's record if omitted."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON.")] = False,
     load: Annotated[LoadOptions, _LOAD],

@@ -23,13 +23,14 @@ def edit(
     prompt: str,
     *,
     keep: Annotated[
-        str, typer.Option(help="cross,self: until which fractions of the steps the picture is kept.")
+        str,
+        typer.Option(help="cross,self: fractions of the steps until which FILE's attention is kept."),
     ] = "0.8,0.4",
     blend: Annotated[
         str,
         typer.Option(
-            help="threshold,start, of --blend-word: the part of a map's maximum above which a word has a "
-            "place, and the fraction of the steps after which the rest stays."
+            help="threshold,start, for --blend-word: a word's place is where its map is above this part of "
+            "its maximum; the rest stays unchanged after this fraction of the steps."
         ),
     ] = "0.3,0.2",
     changes: Annotated[Mapping[str, Any], _CHANGES],
@@ -37,7 +38,7 @@ def edit(
         "outputs"
     ),
     model: Annotated[
-        str | None, typer.Option(help="Where the model is; needed unless FILE was drawn with `default`.")
+        str | None, typer.Option(help="The model; needed unless FILE was drawn with `default`.")
     ] = None,
     load: Annotated[LoadOptions, _LOAD],
 ) -> None:

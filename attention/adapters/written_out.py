@@ -132,8 +132,8 @@ def _kinds(backend: str | None, log: KernelLog | None) -> dict[type[nn.Module], 
     return {FalconAttention: Falcon, BlipAttention: BlipVision, BlipTextSelfAttention: BlipText}
 
 
-def _refuse_probabilities(is_asked: bool | None) -> None:
-    if is_asked:
+def _refuse_probabilities(is_requested: bool | None) -> None:
+    if is_requested:
         raise UnsupportedAttention(
             "output_attentions is set, and backends keep no probabilities; use the model as it was loaded"
         )

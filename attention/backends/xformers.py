@@ -31,7 +31,7 @@ CAPABILITY = Capability(
 def missing() -> str | None:
     if find_spec("xformers") is None:
         return "xformers is not installed; pip install xformers"
-    if not torch.cuda.is_available():  # asked before the import, which warns where there is no CUDA build
+    if not torch.cuda.is_available():  # checked before the import, which warns without a CUDA build
         return "xformers computes on CUDA, and torch sees no CUDA device"
     try:
         import xformers.ops  # noqa: F401

@@ -64,7 +64,7 @@ class Journal:
         try:
             with self._lock:
                 if os.fstat(self._file).st_nlink == 0:
-                    raise OutputLost(f"{self.path} is gone; somebody removed the folder")
+                    raise OutputLost(f"{self.path} is gone; its folder was removed")
                 while data:
                     data = data[os.write(self._file, data) :]
         except OSError as error:

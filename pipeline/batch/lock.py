@@ -132,7 +132,7 @@ def mutex(journal: Path, *, patience: float = PATIENCE) -> FileLock:
 def check_still_there(folder: Path, identity: tuple[int, int]) -> None:
     """Raises OutputLost unless `folder` is the one that it was."""
     if identity != folder_identity(folder):
-        raise OutputLost(f"{folder} is gone; somebody removed or replaced it")
+        raise OutputLost(f"{folder} is gone; it was removed or replaced")
 
 
 def folder_identity(folder: Path) -> tuple[int, int]:

@@ -60,7 +60,7 @@ class LocalWorkers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._stop.is_asked:
+        if not self._stop.is_requested:
             self.stop()  # some may not have begun yet
         for process in self._processes:
             process.join(PATIENCE)

@@ -70,7 +70,7 @@ class Cluster:
         start = partial(self._start, ray, size, 1 if num_gpus >= size else 0)
         for rank in range(size):
             start(rank)
-        while self._alive and not stop.is_asked:
+        while self._alive and not stop.is_requested:
             ended, _ = ray.wait(list(self._alive), timeout=PAUSE)
             self.ledger.read()
             report()

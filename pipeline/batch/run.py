@@ -127,7 +127,7 @@ class Run:
                 ).run()
             finally:
                 self.ledger.read()
-            if not stop.is_asked:
+            if not stop.is_requested:
                 self._sum_up(journal)
 
     def find_workers(self, *, is_device_named: bool) -> int:

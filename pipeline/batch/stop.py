@@ -13,23 +13,23 @@ class Stopped(BaseException):
 class Stop:
     """Whether a stop has been requested; used in the main thread of a process.
 
-    Inside `deferred` a signal sets `is_asked`; outside it raises Stopped. A second signal ends the process,
-    as without a handler.
+    Inside `deferred` a signal sets `is_requested`; outside it raises Stopped. A second signal ends the
+    process, as without a handler.
 
     Args:
         signals: the signals that are handled.
     """
 
     def __init__(self, *signals: signal.Signals) -> None:
-        self.is_asked = False
+        self.is_requested = False
         self._signals = signals or (signal.SIGINT, signal.SIGTERM)
         self._is_deferred = False
         self._others: list[Callable[[], None]] = []
 
-    def pass_on(self, tell: Callable[[], None]) -> None:
-        """Calls `tell` when somebody asks, or now if somebody has."""
-        self._others.append(tell)
-        if self.is_asked:
+    def pass_on(self, notify: Callable[[], None]) -> None:
+        """Calls `notify` when a stop is requested, or now if it already was."""
+        self._others.append(notify)
+        if self.is_requested:
             tell()
 
     @contextmanager
@@ -50,7 +50,7 @@ class Stop:
             self._is_deferred = False
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        self.is_asked = True
+        self.is_requested = True
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
         for tell in self._others:

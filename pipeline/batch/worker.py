@@ -103,7 +103,7 @@ class Worker:
         with self.stop.deferred():
             try:
                 self._draw(prefetch)
-                if not self.stop.is_asked:
+                if not self.stop.is_requested:
                     self.writer.drain()
             finally:
                 prefetch.stop()
@@ -116,7 +116,7 @@ class Worker:
         takes_turns = self.engine.model.unet.execution_device is not None
         decodes_here = takes_turns or self.checks or any(map(_needs_vae_to_begin, self.rows.values()))
         is_exhausted = False
-        while not self.stop.is_asked and self.writer.error is None:
+        while not self.stop.is_requested and self.writer.error is None:
             self._tell()
             if not self._waiting and session.free_rows > 0 and not (is_exhausted and session.is_busy):
                 claimed = self.claims.claim(max(1, self.engine.max_rows // 2))

@@ -23,6 +23,6 @@ def hysteresis(map: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
 
 
 def dilated(mask: Bool[Tensor, "h w"], rows: int, columns: int) -> Bool[Tensor, "h w"]:
-    """The mask with everything within so many rows and columns of it."""
+    """The mask grown by this many rows and columns in every direction."""
     size = 2 * rows + 1, 2 * columns + 1
     return F.max_pool2d(mask[None, None].float(), size, 1, (rows, columns))[0, 0] > 0

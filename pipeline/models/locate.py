@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from limelight.files import DOWNLOAD, is_address
 from limelight.pipeline.errors import ModelError, UnknownName
 from limelight.pipeline.hub import HUB_ID, from_hub
 from limelight.unet.weights.find import PICKLE_SUFFIXES
@@ -36,6 +37,8 @@ def locate_model(name: str | os.PathLike[str]) -> Path:
         return path
     if path.exists():
         raise ModelError(f"{path} is neither a file nor a folder; a model is one of them")
+    if is_address(name):
+        raise ModelError(f"{os.fspath(name)[:200]} {DOWNLOAD}; hub models are named owner/name")
     if _is_a_path(os.fspath(name)):
         raise ModelError(
             f"{os.fspath(name)} does not exist; give a folder in diffusers layout, a file, or {_OTHERS}"

@@ -1,4 +1,5 @@
-"""Whether a picture shows what its prompt says, word by word: the denoiser asked, with no other model.
+"""Checks word by word whether a picture shows what its prompt says, with the denoiser alone and no other
+model.
 
 A word fits where the model predicts the noise in a picture better with it than with another word in its
 place. Source: Li et al. 2023, "Your Diffusion Model is Secretly a Zero-Shot Classifier", arXiv:2303.16203;

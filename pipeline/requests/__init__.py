@@ -1,1 +1,1 @@
-"""What may be asked for."""
+"""The fields of a request, their limits, and how they are written as text."""

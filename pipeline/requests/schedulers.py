@@ -128,7 +128,7 @@ def make_scheduler(name: str, config: Mapping[str, Any], *, num_steps: int | Non
 
 
 class Schedulers:
-    """A model's schedulers. One of each kind is made, when it is first asked for, and copied: a copy takes
+    """A model's schedulers. One of each kind is made when it is first needed, and copied: a copy takes
     0.1 to 0.3 ms, making one 0.2 to 80 (dpm2).
 
     Args:
@@ -210,8 +210,8 @@ class Schedulers:
         schedule: Schedule = WHOLE,
         is_distilled: bool = False,
     ) -> None:
-        """Raises RequestError if the scheduler cannot take so many steps, with the limit if there is one, and
-        UsageError if it cannot be made; arguments as `start` takes them."""
+        """Raises RequestError if the scheduler cannot take `num_steps` steps, with the limit if there is
+        one, and UsageError if it cannot be made; arguments as `start` takes them."""
         key = name, num_steps, strength, schedule, is_distilled
         if key in self._checked:
             return

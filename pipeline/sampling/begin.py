@@ -30,7 +30,7 @@ def begin(
     max_rows: int,
     change: Change | None = None,
 ) -> tuple[Job, Tensor | None]:
-    """The job of a request, with its first prediction asked for. Second comes the finished latent of a
+    """The job of a request, with its first call of the U-Net prepared. Second comes the finished latent of a
     request that needs no prediction, else None.
 
     Args:
@@ -40,7 +40,7 @@ def begin(
         change: as `make_trajectory` takes it.
 
     Raises:
-        RequestError: the model cannot do what is asked for.
+        RequestError: the model cannot draw the request.
         PictureError: the VAE overflowed on the request's image, or memory is short.
     """
     read: Reading = {"clip_skip": request.clip_skip, "syntax": request.prompt_syntax}

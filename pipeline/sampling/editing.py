@@ -17,8 +17,8 @@ from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.sampling.sampler import Role, Trajectory
 from limelight.pipeline.text.align import Alignment
 
-# Self-attention is kept on grids of at most a quarter of the latent's sides, or of so many positions a side:
-# finer ones hold what things look like, and not where they stand.
+# Self-attention is kept on grids of at most a quarter of the latent's sides, or of at most `FEW` positions a
+# side: finer ones hold what things look like, and not where they stand.
 COARSE, FEW = 4, 8
 
 
@@ -74,8 +74,8 @@ class Editing:
 
 
 def paired(base: Trajectory, edit: Trajectory) -> Trajectory:
-    """Two trajectories of the same steps, asked in one call: the rows of the base come first. Returns both
-    latents, 2 c h w."""
+    """Joins two trajectories of the same steps, so that their predictions come from one call in which the
+    rows of the base are first. Returns both latents, 2 c h w."""
     roles: dict[Role, Role] = {"negative": "base negative", "prompt": "base"}
     asked = [next(base), next(edit)]
     latents: list[Tensor] = []

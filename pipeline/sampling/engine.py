@@ -68,7 +68,7 @@ class Session:
         request uses up one too.
 
         Raises:
-            RequestError: the model cannot do what is asked for.
+            RequestError: the model cannot draw the request.
             PictureError: the VAE overflowed on its image, or memory is short.
         """
         id, self._num_added = self._num_added, self._num_added + 1
@@ -214,7 +214,7 @@ class Engine:
         """The request with the model's values in its open fields.
 
         Raises:
-            RequestError: the model cannot do what is asked for.
+            RequestError: the model cannot draw the request.
         """
         if request.clip_skip > (limit := self.model.text.max_clip_skip):
             raise RequestError(f"clip_skip is {request.clip_skip}; must be from 1 to {limit} for this model")
@@ -231,7 +231,7 @@ class Engine:
 
         Raises:
             BackendRefused: the order cannot be obeyed, or a backend takes no painted words.
-            RequestError: the model cannot do what is asked for.
+            RequestError: the model cannot draw the request.
         """
         plans = self.plans_of(resolved := self.resolve(request))
         if resolved.is_steered:

@@ -116,7 +116,7 @@ class Job:
 
     @property
     def hand(self) -> FirmHand:
-        """The words that lead the latent, where a gradient is asked for."""
+        """The words that lead the latent, for a step with a gradient."""
         assert isinstance(self.steering, RequestSteering)
         return self.steering.hand(self.progress)
 

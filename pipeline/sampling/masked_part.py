@@ -66,7 +66,8 @@ def region(found: Box, size: tuple[int, int], padding: int, ratio: float) -> Box
 
 
 def _widened(first: int, last: int, wanted: float, limit: int) -> tuple[int, int]:
-    """A stretch of about the wanted length around another, moved and cut so that it ends at the limit."""
+    """Widens an interval around its centre to about the wanted length, and shifts and cuts it to end at the
+    limit."""
     more = int(wanted - (last - first))
     first, last = first - more // 2, last + more - more // 2
     if last > limit:

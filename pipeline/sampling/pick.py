@@ -126,7 +126,7 @@ def _job(
     prompt: Conditioning,
     steering: RequestSteering | None,
 ) -> Job:
-    """A request whose first prediction is asked, of its prompt's row alone."""
+    """The job for the first prediction of a request, with its prompt's row alone."""
     trajectory = make_trajectory(request, model, make_passes(request, model))
     asked = next(trajectory)
     recorded = replace(request, record="site", record_extras=(), record_points=(), record_queries=())

@@ -215,7 +215,7 @@ def sample(
 
 
 def changed(change: Change, index: int, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
-    """The latent after a step, or the one that is given for it.
+    """The latent after a step, or its replacement by the callback.
 
     Raises:
         RequestError: that has another shape, or is no tensor.

@@ -110,7 +110,7 @@ def lengths(options: argparse.Namespace) -> Section:
 
 
 def both_ways(sites: Sequence[tuple[int, int, int]], counts: Sequence[int], common: int) -> tuple[Way, Way]:
-    """Cross-attention of rows with so many chunks, in pages and repeated to `common` chunks."""
+    """Cross-attention of rows with these numbers of chunks, in pages and repeated to `common` chunks."""
     scales = {str(i): d**-0.5 for i, (_, d, _) in enumerate(sites)}
     queries = {str(i): torch.randn(len(counts), n, h, d).transpose(1, 2) for i, (h, d, n) in enumerate(sites)}
     piece = {

@@ -1,10 +1,10 @@
 """Times recording and measures what it keeps: `python -m scripts.benchmark recording`.
 
-A U-Net of SD1.5's size with random weights predicts guided steps, (negative, prompt), of which the prompt's
-row is recorded. The ways take turns. Share: processor time inside the recorder over that of the rest of the
-same call, which other work on the machine hardly touches (on a CPU: a GPU works on after the call returns).
-Ratio: the median call over that without a recorder, by the clock. Kept: memory after all steps, divided by
-them.
+A U-Net of SD1.5's size with random weights predicts guided steps with two rows, negative and prompt; the
+prompt's row is recorded. The ways take turns. Share: processor time inside the recorder over that of the
+rest of the same call, which other work on the machine hardly touches (on a CPU: a GPU works on after the
+call returns). Ratio: the median call over that without a recorder, by the clock. Kept: memory after all
+steps, divided by them.
 
 DAAM's rule: a running float32 sum of every head's probabilities at the sites of the way down and up, at the
 end enlarged to the latent's grid and averaged (Tang et al. 2023, arXiv:2210.04885); its sums do not grow
@@ -128,7 +128,7 @@ Way = Daam | Everything | Limelight
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=256, help="of the picture, in pixels")
-    parser.add_argument("--steps", type=int, default=3, help="of which the first is not counted")
+    parser.add_argument("--steps", type=int, default=3, help="steps of each run; the first is not counted")
     parser.add_argument("--dtype", default="float32")
 
 

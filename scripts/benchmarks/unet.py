@@ -41,7 +41,7 @@ HEAVY: dict[str, tuple[str, Make, tuple[str, ...]]] = {  # name, how it is made,
 }
 COPIES = 2.5  # of the weights, which a runtime holds while it prepares them
 ACTIVATIONS = 2  # GiB
-TIMES = {"default": 5}  # so many rounds for one, where a prediction takes a tenth of a second
+TIMES = {"default": 5}  # rounds are multiplied by this for models whose predictions take a tenth of a second
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,5 @@
-"""Edits of the words of a picture, in the words of the world: what is asked, and what should come of it."""
+"""Edits of the words of a picture, in the words of the world: requests and the pictures that they should
+give."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

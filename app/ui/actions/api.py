@@ -75,7 +75,7 @@ def add_endpoints(studio: Studio) -> None:
 
 
 def parameters() -> list[inspect.Parameter]:
-    """The parameters of `/generate`: the fields that a stranger may set, and the page's own settings."""
+    """The parameters of `/generate`: the fields that a visitor may set, and the page's own settings."""
     found: dict[str, tuple[Any, Any]] = {}  # type, default
     for name, field in offered().items():
         if field.needs not in IMAGES:  # an image cannot be sent

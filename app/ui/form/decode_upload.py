@@ -43,7 +43,7 @@ def checked_pixels(name: str, data: bytes, limits: Limits) -> io.BytesIO:
         raise NotOffered(
             f"the {name} has too many pixels; at most {limits.max_image_pixels:,} here: make it smaller"
         ) from None
-    except Exception as error:  # of a stranger's file anything may be wrong
+    except Exception as error:  # an uploaded file may fail in any way
         raise UsageError(f"the {name} is not an image that can be read; choose another") from error
     if wide * high > limits.max_image_pixels:
         raise NotOffered(

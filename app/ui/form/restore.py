@@ -1,4 +1,4 @@
-"""Reads the settings that made a PNG. Everything in it is checked like something that a stranger typed."""
+"""Reads the settings that made a PNG. Everything in it is checked like the input of a visitor."""
 
 import io
 from collections.abc import Mapping

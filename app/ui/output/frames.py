@@ -103,8 +103,8 @@ class Frames:
 
 
 def _note_of(ticket: Ticket) -> str:
-    """A note on how a picture differs from what was asked, why its start was picked, and what an edit
-    changed."""
+    """A note on how a picture differs from its request, why its start was picked, and the changes of
+    an edit."""
     info = ticket.result.info if ticket.result is not None else {}
     picked, changes = info.get("pick"), info.get("edit")
     why = f"Picked {'; '.join(picked['why'])}." if picked else ""

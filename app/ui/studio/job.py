@@ -1,4 +1,4 @@
-"""One picture that a visitor asked for, from the queue to its end."""
+"""One picture that a visitor requested, from the queue to its end."""
 
 import secrets
 import time

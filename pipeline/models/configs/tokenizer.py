@@ -98,7 +98,7 @@ def _vocabulary(folder: Path) -> tuple[dict[str, int], list[Merge], dict[str, in
         )
     if not all(type(id) is int for id in vocab.values()) or len(set(vocab.values())) < len(vocab):
         raise ModelError(f"{source}: the tokens of the vocabulary have no numbers of their own")
-    for text, id in (*added.items(), *_added_beside(folder)):
+    for text, id in (*added.items(), *_added_in(folder)):
         if vocab.get(text, id) != id:
             raise ModelError(
                 f"{folder}: the token {brief(text)} has the numbers {vocab[text]} and {brief(id)}"
@@ -131,7 +131,7 @@ def _added(entries: Any) -> Iterator[tuple[str, int]]:
         yield text, id
 
 
-def _added_beside(folder: Path) -> Iterator[tuple[str, int]]:
+def _added_in(folder: Path) -> Iterator[tuple[str, int]]:
     """The added tokens of older tokenizers, which have separate files."""
     entries: dict[Any, Any] = dict(_object(folder / "added_tokens.json"))
     decoder = _object(folder / "tokenizer_config.json").get("added_tokens_decoder") or {}

@@ -23,7 +23,7 @@ IMAGES: Mapping[str, ImageFile] = {
 
 
 def offered() -> dict[str, Field]:
-    """The fields that a stranger may set."""
+    """The fields that a visitor of the page may set."""
     return {name: field for name, field in FIELDS.items() if field.is_offered}
 
 

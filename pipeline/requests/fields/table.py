@@ -207,7 +207,7 @@ TABLE: Mapping[str, Field] = {
     "pag_scale": Field(
         Number(0, MAX_PERTURBED),
         "PAG",
-        "Perturbed-attention guidance: away from a picture whose parts do not see each other; 0 is off, "
+        "Perturbed-attention guidance: guides away from a prediction without self-attention; 0 is off, "
         "3 is usual",
         option="--pag",
         is_offered=True,
@@ -215,7 +215,8 @@ TABLE: Mapping[str, Field] = {
     "seg_scale": Field(
         Number(0, MAX_PERTURBED),
         "SEG",
-        "Smoothed-energy guidance: away from a picture whose parts all see the same; 0 is off, 3 is usual",
+        "Smoothed-energy guidance: guides away from a prediction with blurred self-attention; 0 is off, "
+        "3 is usual",
         option="--seg",
         is_offered=True,
     ),
@@ -243,7 +244,7 @@ TABLE: Mapping[str, Field] = {
     "scale_words": Field(
         Scales(WordScale, MAX_SCALED),
         "Weights of words",
-        "Look at a word of the prompt so many times as much; 1 is as it is",
+        "Multiply the attention to a word of the prompt by a factor; 1 changes nothing",
         option="--scale-word",
         is_offered=True,
     ),
@@ -264,24 +265,26 @@ TABLE: Mapping[str, Field] = {
     "blend_words": Field(
         Words(MAX_BLENDED),
         "Change only",
-        "Words of an edit outside whose places the picture stays what it was",
+        "Words of an edit: outside of their places in the maps, the picture stays unchanged",
         option="--blend-word",
         is_offered=True,
     ),
     "blend": Field(
         Factors(("threshold", "start"), 0, 1),
         "Blend",
-        "The part of a map's maximum above which a word has a place, and the fraction of the steps after "
-        "which the rest stays",
+        "A word's place is where its map is above this part of its maximum; and the fraction of the steps "
+        "after which the rest of the picture stays unchanged",
         is_offered=True,
     ),
     "record": Field(Detail(), "Maps of", "Which attention maps to keep"),
-    "record_extras": Field(Items(Name("extra", RECORD_EXTRAS)), "Also", "What to keep with the maps"),
+    "record_extras": Field(
+        Items(Name("extra", RECORD_EXTRAS)), "Also", "Additional recordings to keep with the maps"
+    ),
     "record_points": Field(Items(Point()), "Points", "Pixels whose self-attention to keep, with the maps"),
     "record_queries": Field(
         Items(Whole(0, 2 * MAX_STEPS), is_sorted=True),
         "Queries",
         "Predictions whose queries to keep, with the maps",
     ),
-    "expansion": Field(Expanded(), "Expansion", "How a language model came to make the prompt longer"),
+    "expansion": Field(Expanded(), "Expansion", "How a language model extended the prompt"),
 }

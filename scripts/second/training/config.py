@@ -92,9 +92,9 @@ class PaintConfig:
 class UNetConfig:
     """The denoiser, cross-attention on 16x16 and 8x8.
 
-    Timesteps are drawn from Beta(*timesteps). `reading`, `grounding` and `alignment` weigh what is asked
-    in addition to the loss; alignment falls to 0 at `aligned` of the steps. `ema`: the averages that are
-    kept. `held_out`: scenes by which they are compared.
+    Timesteps are drawn from Beta(*timesteps). `reading`, `grounding` and `alignment` are the
+    weights of the additional losses; that of alignment falls to 0 at `aligned` of the steps. `ema`: the
+    decays of the averages of weights. `held_out`: number of scenes by which the averages are compared.
     """
 
     channels: tuple[int, ...] = (96, 160, 224)

@@ -144,8 +144,8 @@ class Denoising(nn.Module):
         tokens = Tokens(batch["ids"], batch["names"], batch["heads"], batch["ends"])
         asked = {name: batch[name] for name in (*OF_THINGS, *OF_SCENES, "present")}
         # Where the caption was dropped, the readers' losses do not train the encoder.
-        heard = torch.where(dropped[:, None, None], context.detach(), context)
-        reading, _ = reading_loss(self.readers, heard, tokens, asked)
+        readable = torch.where(dropped[:, None, None], context.detach(), context)
+        reading, _ = reading_loss(self.readers, readable, tokens, asked)
         grounding = grounding_loss(maps, batch["names"], batch["masks"], (~dropped).float())
         truth = alignment.Oracle(*(batch[f"oracle_{name}"] for name in alignment.Oracle.__dataclass_fields__))
         clear = kept[:, 0, 0, 0].sqrt()  # no loss where noise hides the scene

@@ -49,19 +49,19 @@ def grounding_loss(
     maps: Float[Tensor, "b n m"],
     names: Int[Tensor, "b m"],
     truth: Float[Tensor, "b r k k"],
-    heard: Float[Tensor, " b"],
+    is_kept: Float[Tensor, " b"],
 ) -> Float[Tensor, ""]:
     """The Kullback-Leibler divergence of a word's map from the mask of what it names, both as distributions
     over positions; the mean over words.
 
     Args:
-        heard: 1 for captions that count, 0 for those that were dropped.
+        is_kept: 1 for captions that were kept, 0 for dropped ones.
     """
     assert truth.shape[1] == BACKDROP + 1
     found = maps.transpose(1, 2).float()  # b m n
     wanted = truth[torch.arange(len(names), device=names.device)[:, None], names.clamp(min=0)].flatten(2)
     total = wanted.sum(2, keepdim=True)
-    weight = (names != NOTHING) * heard[:, None] * (total[..., 0] > 0.5)
+    weight = (names != NOTHING) * is_kept[:, None] * (total[..., 0] > 0.5)
     wanted = wanted / total.clamp(min=1e-6)
     found = found / found.sum(2, keepdim=True).clamp(min=1e-6)
     divergence = (torch.xlogy(wanted, wanted) - wanted * (found + 1e-8).log()).sum(2)

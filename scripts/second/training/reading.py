@@ -164,7 +164,7 @@ def reading_loss(
 
 
 def _cross_entropy(logits: Tensor, wanted: Tensor, right: list[Tensor]) -> Tensor:
-    is_asked = wanted != NONE
-    right.append((logits.argmax(1) == wanted)[is_asked])
+    is_requested = wanted != NONE
+    right.append((logits.argmax(1) == wanted)[is_requested])
     total = F.cross_entropy(logits, wanted, ignore_index=NONE, reduction="sum")
-    return total / is_asked.sum().clamp(min=1)
+    return total / is_requested.sum().clamp(min=1)

@@ -108,7 +108,7 @@ def test_all_faults_of_a_manifest_are_listed_with_lines_before_a_model_is_loaded
         "limelight: m.csv has 5 faults; nothing was drawn",
         "line 3: there is no prompt",
         "line 4: seed is 'x'; must be a whole number",
-        "line 5: has 4 cells; the header has 3",
+        "line 5: has 4 cells; the header has 3; put a cell that holds the separator in double quotes",
         "line 6: width is 60; must be a multiple of 8 (64 is the nearest)",
         "line 7: seed is -2; must be from 0 to 18446744073709551615",
     ]

@@ -33,7 +33,7 @@ def work(folder: Path, world: World, stop: Stop) -> None:
         note.write_text(f"{os.getpid()} {torch.get_num_threads()}")
         if world.rank == 2:
             os._exit(3)
-        while not stop.is_asked:
+        while not stop.is_requested:
             time.sleep(0.01)
     note.with_suffix(".stopped").touch()
 
@@ -53,7 +53,7 @@ def test_helpers_stop_on_request_and_dead_ones_are_reported(tmp_path: Path) -> N
             printed = wait_for(tmp_path / "0001-1-of-3")
             wait_for(tmp_path / "0002-2-of-3")  # stopping a process that has not begun is no death
             os.kill(os.getpid(), signal.SIGINT)
-            assert stop.is_asked
+            assert stop.is_requested
     assert printed.split()[1] == "1"
     assert (tmp_path / "0001-1-of-3.stopped").exists()
     assert workers.died == [2]

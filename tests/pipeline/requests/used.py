@@ -105,6 +105,7 @@ USED: dict[str, tuple[str, ...]] = {
         *_FOUND,
         "app/commands/replay.py",  # in the file's name
         "app/commands/generate.py",  # printed
+        "app/commands/check.py",  # printed
         "app/ui/studio/measure.py",  # of a picture that is timed
         "pipeline/sampling/engine.py",  # of a sheet
         "pipeline/sampling/begin.py",
