@@ -105,7 +105,8 @@ def test_a_request_keeps_where_its_prompt_came_from() -> None:
     request = GenerationRequest(prompt=expansion.text, expansion=expansion)
     assert GenerationRequest.from_dict(request.to_dict()) == request
     with pytest.raises(
-        RequestError, match="prompt is 'pear' and its expansion makes 'apple on blue'; the two must be the same"
+        RequestError,
+        match="prompt is 'pear' and its expansion makes 'apple on blue'; the two must be the same",
     ):
         GenerationRequest(prompt="pear", expansion=expansion)
     with pytest.raises(
