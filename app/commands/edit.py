@@ -25,7 +25,7 @@ def edit(
     keep: Annotated[
         str,
         typer.Option(help="cross,self: fractions of the steps until which FILE's attention is kept."),
-    ] = "0.8,0.4",
+    ] = "0.6,0.4",
     blend: Annotated[
         str,
         typer.Option(

@@ -133,7 +133,7 @@ class GenerationRequest:
     pick: int = 1
     scale_words: tuple[WordScale, ...] = ()
     edit_of: str | None = None
-    keep: tuple[float, float] = (0.8, 0.4)
+    keep: tuple[float, float] = (0.6, 0.4)
     blend_words: tuple[str, ...] = ()
     blend: tuple[float, float] = (0.3, 0.2)
     record: Record = False

@@ -71,7 +71,7 @@ def main() -> int:
     parser.add_argument("--edits", type=int, default=200)
     parser.add_argument("--seed", type=int, default=60_000)
     parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--keep", default="0.8,0.4", help="cross,self: until which fractions of the steps")
+    parser.add_argument("--keep", default="0.6,0.4", help="cross,self: until which fractions of the steps")
     parser.add_argument("--pictures", type=Path, help="a PNG of all pictures: a row for each way, base first")
     arguments = parser.parse_args()
     pipe, judge = TextToImagePipeline.from_pretrained(arguments.model), trained_judge()

@@ -199,7 +199,7 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "pick": 1,
         "scale_words": [],
         "edit_of": None,
-        "keep": [0.8, 0.4],
+        "keep": [0.6, 0.4],
         "blend_words": [],
         "blend": [0.3, 0.2],
         "guidance_start": 0.0,
