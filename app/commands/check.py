@@ -9,10 +9,11 @@ import typer
 from limelight.app import report
 from limelight.app.commands.options import grouped, load_options
 from limelight.app.load import LoadOptions
-from limelight.pipeline.errors import UsageError
+from limelight.pipeline.errors import PictureError, UsageError
 
 if TYPE_CHECKING:  # the module loads torch
     from limelight.pipeline.results.result import Result
+    from limelight.pipeline.text_to_image import TextToImagePipeline
 
 FITS, FAILS = 0.9, 0.5  # scores from which a word fits, and under which it does not
 _LOAD = load_options("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload")
@@ -30,7 +31,6 @@ def check(
     load: Annotated[LoadOptions, _LOAD],
 ) -> None:
     """Check word by word whether PICTURE shows what its prompt says, as the model sees it."""
-    from limelight.pipeline.errors import PictureError
     from limelight.pipeline.results.png import drawn_image
 
     text = prompt if prompt is not None else recorded_prompt(picture)
@@ -93,16 +93,28 @@ def on_one_line(found: Mapping[str, Any]) -> str:
     return ", ".join(words) or "no word can be checked: name a thing or a colour"
 
 
+def with_check(pipe: "TextToImagePipeline", result: "Result") -> "Result":
+    """The picture with its check; without one, and with the reason printed, if the check fails."""
+    from limelight.pipeline.reading.check import checked
+
+    try:
+        return checked(pipe.engine, result)
+    except PictureError as error:
+        report.complain(f"seed {result.request.seed} could not be checked: {error}")
+        return result
+
+
 def best_of(results: Iterable["Result"], keep: int) -> Iterator["Result"]:
-    """Those of checked pictures whose words fit best, the best first; says how well each fits."""
+    """Yields the pictures whose words fit best, the best first, and prints how well each fits; a picture
+    without a check comes last."""
     ranked: list[Result] = []
     for result in results:
-        found = result.info["check"]
-        report.say(f"seed {result.request.seed}: {found['geometric_mean']:.2f}  {on_one_line(found)}")
+        if (found := result.info.get("check")) is not None:
+            report.say(f"seed {result.request.seed}: {found['geometric_mean']:.2f}  {on_one_line(found)}")
         ranked = sorted([*ranked, result], key=_fit, reverse=True)[:keep]
     yield from ranked
 
 
 def _fit(result: "Result") -> tuple[float, float]:
-    found = result.info["check"]
-    return found["geometric_mean"], found["mean"]
+    found = result.info.get("check")
+    return (found["geometric_mean"], found["mean"]) if found is not None else (-1.0, -1.0)

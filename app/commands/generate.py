@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from limelight.app import report
-from limelight.app.commands.check import best_of, on_one_line
+from limelight.app.commands.check import best_of, on_one_line, with_check
 from limelight.app.commands.options import grouped, load_options, request_options
 from limelight.app.commands.word_mask import WordMask
 from limelight.app.load import LoadOptions, refusals
@@ -167,7 +167,7 @@ def draw(
             report.say(f"{path}  ({_about(shown)})")
             if maps is not None:
                 report.say(f"{export_maps(result, maps)[0]}  (where each word acted)")
-            if check and keep_best is None:
+            if keep_best is None and "check" in result.info:
                 report.say(f"  {on_one_line(result.info['check'])}")
             for note in (*result.info.get("pick", {}).get("why", ()), *result.info.get("edit", ())):
                 report.say(f"  {note}")
@@ -234,7 +234,7 @@ def drawn(
         UsageError: an option cannot be used.
     """
     from limelight.app.progress import Bar, TimeLeft
-    from limelight.pipeline.reading.check import checked, require_drawing
+    from limelight.pipeline.reading.check import require_drawing
 
     made: dict[int, int] = {}  # predictions of each picture
     with Bar(TimeLeft()) as bar:
@@ -257,7 +257,7 @@ def drawn(
             if step.error is not None:
                 report.complain(f"seed {step.request.seed}: {step.error}")
             elif step.result is not None:
-                yield checked(pipe.engine, step.result) if check else step.result
+                yield with_check(pipe, step.result) if check else step.result
 
 
 @contextmanager

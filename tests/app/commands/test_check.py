@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from limelight.app.commands.check import best_of, recorded_prompt, show
+from limelight.app.commands.generate import drawn as drawn_by_command
 from limelight.app.load import LoadOptions
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
-from limelight.pipeline.errors import UsageError
+from limelight.pipeline.errors import NonFinitePrediction, UsageError
 from limelight.pipeline.results.result import Result
 
 
@@ -34,6 +35,21 @@ def test_the_pictures_whose_words_fit_best_are_kept(capsys: pytest.CaptureFixtur
         "seed 2: 0.10  cat \N{BALLOT X} 0.10",
         "seed 3: 0.60  cat ? 0.60",
     ]
+
+
+def test_a_picture_whose_check_fails_is_saved_and_ranked_last(
+    pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise NonFinitePrediction("NaN in the check")
+
+    monkeypatch.setattr("limelight.pipeline.reading.check.checked", broken)
+    monkeypatch.setattr(LoadOptions, "load", lambda self: pipe)
+    request = GenerationRequest(prompt="a red apple", seed=7, num_steps=2)
+    (result,) = drawn_by_command([request], LoadOptions(), check=True)
+    assert "check" not in result.info
+    assert "seed 7 could not be checked: NaN in the check" in capsys.readouterr().err
+    assert list(best_of([result, drawn(1, geometric_mean=0.1, cat=0.1)], 2))[-1] is result
 
 
 def test_more_cannot_be_kept_than_are_drawn() -> None:
