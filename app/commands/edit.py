@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from limelight.app.commands.generate import draw
-from limelight.app.commands.options import grouped, load_options, request_options
+from limelight.app.commands.options import DEFAULTS, grouped, load_options, request_options
 from limelight.app.load import LoadOptions
 from limelight.pipeline.adapters.files import recorded_files
 from limelight.pipeline.errors import UsageError
@@ -25,14 +25,14 @@ def edit(
     keep: Annotated[
         str,
         typer.Option(help="cross,self: fractions of the steps until which FILE's attention is kept."),
-    ] = "0.6,0.4",
+    ] = ",".join(map(str, DEFAULTS["keep"])),
     blend: Annotated[
         str,
         typer.Option(
             help="threshold,start, for --blend-word: a word's place is where its map is above this part of "
             "its maximum; the rest stays unchanged after this fraction of the steps."
         ),
-    ] = "0.3,0.2",
+    ] = ",".join(map(str, DEFAULTS["blend"])),
     changes: Annotated[Mapping[str, Any], _CHANGES],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .png file or a folder.")] = Path(
         "outputs"

@@ -20,7 +20,7 @@ from limelight.pipeline.requests.request import GenerationRequest
 
 _LORA = "A LoRA, FILE or FILE:WEIGHT; may be repeated."
 _EMBEDDING = "A textual inversion, FILE, whose word prompts may use; may be repeated."
-_DEFAULTS = {field.name: field.default for field in fields(GenerationRequest)}
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(GenerationRequest)}
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _SIDES = names_by_a1111("Size")  # width and height
 _SIZE = inspect.Parameter(
@@ -111,8 +111,8 @@ def _request_option(
     if names[0] in help:
         limits = {}
     written: Any = entries[0].value.written
-    is_omitted = [name in optional or (written is str and _DEFAULTS[name] == ()) for name in names]
-    defaults = [None if omitted else _DEFAULTS[name] for name, omitted in zip(names, is_omitted, strict=True)]
+    is_omitted = [name in optional or (written is str and DEFAULTS[name] == ()) for name in names]
+    defaults = [None if omitted else DEFAULTS[name] for name, omitted in zip(names, is_omitted, strict=True)]
     if len(names) > 1:
         written = tuple[tuple(entry.value.written for entry in entries)]  # type: ignore[misc]
     aliases = [entry.alias for entry in entries if entry.alias]

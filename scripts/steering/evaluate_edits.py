@@ -71,7 +71,9 @@ def main() -> int:
     parser.add_argument("--edits", type=int, default=200)
     parser.add_argument("--seed", type=int, default=60_000)
     parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--keep", default="0.6,0.4", help="cross,self: until which fractions of the steps")
+    parser.add_argument(
+        "--keep", help="cross,self: fractions of the steps; the default of a request if omitted"
+    )
     parser.add_argument("--pictures", type=Path, help="a PNG of all pictures: a row for each way, base first")
     arguments = parser.parse_args()
     pipe, judge = TextToImagePipeline.from_pretrained(arguments.model), trained_judge()
@@ -85,7 +87,7 @@ def main() -> int:
     drawn: dict[str, list[Result]] = {}
     for name, way in ways(fields).items():
         requests = [way(case, base) for case, base in zip(asked, bases, strict=True)]
-        if name.startswith("edit"):
+        if arguments.keep and name.startswith("edit"):
             requests = [replace(each, keep=arguments.keep) for each in requests]
         drawn[name] = pipe(requests)
     outside = [_outside(case, result) for case, result in zip(asked, drawn["edit"], strict=True)]
