@@ -1,0 +1,1 @@
+"""Reading pictures: what they show in words, where each word is, and answers to questions."""
