@@ -114,7 +114,7 @@ class BlipDescriber(Describer):
         return Answer(question, text, seen_words(question, spans, asked), words)
 
     def _seen(self, picture: Picture) -> Float[Tensor, "1 m c"]:
-        """What the vision tower makes of a picture: its class token, then its patches by rows."""
+        """The vision tower's output: the class token, then the patches by rows."""
         image = InputImage.read("picture", picture, "RGB").pixels
         pixels = self.preprocessing(image).to(self.model.device)
         side = self.model.config.vision_config.image_size
@@ -150,5 +150,5 @@ class BlipDescriber(Describer):
         return text, seen_words(text, spans_of(text, pieces), maps)
 
     def _maps(self, looks: Float[Tensor, "n m"]) -> Float[Tensor, "n h w"]:
-        """What was looked at, on the grid of patches."""
+        """Probabilities of positions as maps on the grid of patches."""
         return looks[:, 1:].cpu().unflatten(-1, self.grid)

@@ -87,7 +87,7 @@ def write(decoder: Decoder, *, first: int, end: int, max_tokens: int) -> Written
 def encode(
     model: Any, ids: Int[Tensor, "1 n"], read: Float[Tensor, "1 m c"]
 ) -> tuple[Float[Tensor, "1 n c"], Float[Tensor, "n m"]]:
-    """What a `BlipTextModel` makes of a question, and what each of its tokens looked at."""
+    """The output of a `BlipTextModel` for a question, and the probabilities of what each token looked at."""
     recorder = QueryRecorder()
     cache = reading_cache(model.config.num_hidden_layers, recorder)
     out = model(ids, encoder_hidden_states=read, **with_cache(model, cache))
