@@ -5,12 +5,14 @@ from pathlib import Path
 
 import torch
 
-from limelight.files import DOWNLOAD, UnreadableFile, is_address, read_json
+from limelight.files import DOWNLOAD, is_address
 from limelight.pipeline.describer.blip import BlipDescriber
 from limelight.pipeline.describer.blip_folder import SUPPORTED
 from limelight.pipeline.describer.description import Describer
 from limelight.pipeline.errors import ModelError, UnknownName
 from limelight.pipeline.hub import HUB_ID, TRANSFORMERS, from_hub
+
+DEFAULT_DESCRIBER = Path(__file__).parents[1] / "default_describer"
 
 
 def load_describer(
@@ -19,12 +21,11 @@ def load_describer(
     device: str | torch.device = "cpu",
     backend: str | None = None,
 ) -> Describer:
-    """The small describer that comes with Limelight, one trained in the same way, or a BLIP for captions or
-    questions.
+    """The small describer that comes with Limelight, or a BLIP for captions or questions.
 
     Args:
-        name: `default`, a folder, or a hub id `owner/name`; a hub model is taken from the local cache, or
-            downloaded (safetensors only).
+        name: `default`, a folder as transformers saves it, or a hub id `owner/name`; a hub model is taken
+            from the local cache, or downloaded (safetensors only).
         backend: of all attention; None chooses one for each call.
 
     Raises:
@@ -32,21 +33,12 @@ def load_describer(
         ModelError: the model cannot be loaded or downloaded.
         UnknownBackend: no backend has that name.
     """
-    from limelight.pipeline.describer.default import FOLDER, DefaultDescriber
+    if name == "default":
+        from limelight.pipeline.describer.default import DefaultDescriber  # type: ignore[import-not-found, unused-ignore]
 
-    folder = FOLDER if name == "default" else _locate(os.fspath(name))
-    if name == "default" or _is_small(folder):
-        return DefaultDescriber.from_pretrained(folder, device=device, backend=backend)
+        return DefaultDescriber.from_pretrained(DEFAULT_DESCRIBER)
+    folder = _locate(os.fspath(name))
     return BlipDescriber.from_pretrained(folder, name=os.fspath(name), device=device, backend=backend)
-
-
-def _is_small(folder: Path) -> bool:
-    """Whether a folder has the configuration of a describer of the default one's kind."""
-    try:
-        config = read_json(folder / "config.json")
-    except (OSError, UnreadableFile):
-        return False  # a BLIP's folder is read next, and says what is wrong
-    return isinstance(config, dict) and "reader" in config
 
 
 def _locate(name: str) -> Path:

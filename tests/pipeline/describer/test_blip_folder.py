@@ -107,9 +107,3 @@ def test_a_hub_model_is_had_with_its_weights(monkeypatch: pytest.MonkeyPatch, bl
     assert repo == "owner/blip"
     had = [each for each in HUB if any(fnmatch(each, pattern) for pattern in patterns)]
     assert had == ["model.safetensors", "vocab.txt"]
-
-
-def test_the_folder_of_a_small_describer_is_read_as_one(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"reader": {}, "words": {}}))
-    with pytest.raises(ModelError, match="holds no describer: "):
-        load_describer(tmp_path)
