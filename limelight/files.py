@@ -62,6 +62,15 @@ def open_regular(path: str | os.PathLike[str], *, buffering: int = -1) -> io.Buf
         raise UnreadableFile(f"{_name(path)!r} is no path: {error}") from None  # it has a NUL
 
 
+def require_regular_files(folder: str | os.PathLike[str]) -> None:
+    """Raises UnreadableFile if a folder has a FIFO, a socket or a device, for which a library that reads the
+    folder would wait."""
+    for entry in sorted(os.listdir(folder)):
+        path = os.path.join(folder, entry)
+        if not os.path.isdir(path):
+            open_regular(path).close()
+
+
 def is_address(path: str | os.PathLike[str]) -> bool:
     """Whether a path is the address of something elsewhere, such as https://host/file."""
     return _ADDRESS.match(_name(path)) is not None

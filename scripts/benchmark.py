@@ -27,6 +27,7 @@ WHAT = {
     "cold": "new processes: --help, and a picture, compared with diffusers",
     "memory": "the peak of loading a U-Net and of a prediction, compared with diffusers",
     "recording": "time and memory of recording attention",
+    "describe": "what caching keys and values saves as BLIP describes a picture",
     "cache": "when caching keys and values pays, and when pages do",
     "engine": "requests that arrive at random times",
     "live": "the cost of previews and maps while a picture is drawn",

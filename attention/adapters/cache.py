@@ -1,11 +1,12 @@
-"""Our decoding caches as a `Cache` of transformers."""
+"""Our decoding caches as those of transformers."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from limelight.attention.caches.decoding import DecodingCache
+from limelight.attention.caches.decoding import DecodingCache, KVCache
+from limelight.attention.recording.queries import QueryRecorder
 
 
 def transformers_cache(cache: DecodingCache, num_layers: int) -> Any:
@@ -52,3 +53,19 @@ def transformers_cache(cache: DecodingCache, num_layers: int) -> Any:
             cache.select(indices)
 
     return Adapter(layers=[Layer(index) for index in range(num_layers)])
+
+
+def reading_cache(num_layers: int, recorder: QueryRecorder | None = None) -> Any:
+    """A `transformers.EncoderDecoderCache` of one sequence. It keeps the keys and values of a decoder's own
+    tokens, and those of what the decoder reads, which are projected once.
+
+    Args:
+        recorder: of cross-attention, for models with layers of `adopt`.
+    """
+    from transformers.cache_utils import EncoderDecoderCache
+
+    cache = EncoderDecoderCache(
+        transformers_cache(KVCache(), num_layers), transformers_cache(KVCache(block_size=1), num_layers)
+    )
+    cache.recorder = recorder
+    return cache

@@ -115,6 +115,8 @@ def _kinds(backend: str | None, log: KernelLog | None) -> dict[type[nn.Module], 
                 k, v = (f(source).unflatten(-1, heads).transpose(1, 2) for f in (self.key, self.value))
                 if cache is not None:
                     k, v = cache.update(k, v, self.layer_idx)
+            if is_cross and (recorder := getattr(cache, "recorder", None)) is not None:
+                recorder.add(q, k, scale=self.attention_head_size**-0.5)
             mask = encoder_attention_mask if is_cross else attention_mask
             return attend(self, q, k, v, mask, False), None
 

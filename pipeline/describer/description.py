@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -72,6 +72,7 @@ class Answer:
     known: float = 1.0
 
 
+@runtime_checkable
 class Describer(Protocol):
     """A model that reads pictures."""
 

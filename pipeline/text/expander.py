@@ -11,9 +11,9 @@ from torch import Tensor
 from limelight.attention.adapters.cache import transformers_cache
 from limelight.attention.adapters.for_transformers import register_with_transformers
 from limelight.attention.caches.decoding import KVCache
-from limelight.files import UnreadableFile, open_regular
+from limelight.files import UnreadableFile, require_regular_files
 from limelight.pipeline.errors import ModelError, UnknownName
-from limelight.pipeline.hub import HUB_ID, from_hub
+from limelight.pipeline.hub import HUB_ID, TRANSFORMERS, from_hub
 from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.segments import word_spans
 from limelight.pipeline.text.syntax import parse
@@ -24,17 +24,6 @@ DEFAULT_EXPANDER = Path(__file__).parents[1] / "default_expander"
 MAX_NEW_TOKENS = 40
 TEMPERATURE = 0.9
 TOP_P = 0.9
-
-
-def _check_files(folder: Path) -> None:
-    """Raises ModelError if the folder of a language model has a FIFO, a socket or a device: transformers
-    would wait for it."""
-    for path in folder.iterdir():
-        try:
-            if not path.is_dir():
-                open_regular(path).close()
-        except UnreadableFile as error:
-            raise ModelError(str(error)) from None
 
 
 class Expander:
@@ -77,12 +66,14 @@ class Expander:
             raise ModelError(
                 f"{folder} has no .safetensors file; a language model as transformers saves it has"
             )
-        _check_files(folder)
         try:
+            require_regular_files(folder)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model = AutoModelForCausalLM.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
             )
+        except UnreadableFile as error:
+            raise ModelError(str(error)) from None
         except (OSError, ValueError) as error:
             raise ModelError(f"{folder} holds no causal language model: {error}") from None
         # A model with attention code of its own, such as Falcon, keeps it.
@@ -164,5 +155,5 @@ def _locate(name: str | os.PathLike[str]) -> Path:
     if path.is_dir():
         return path
     if HUB_ID.fullmatch(str(name)):
-        return from_hub(str(name))
+        return from_hub(str(name), TRANSFORMERS)
     raise UnknownName("language model", str(name), ["default", "a folder", "a hub id owner/name"])

@@ -55,6 +55,7 @@ COMMANDS = (
     Expected(command=r"limelight batch .*--dry-run", says=r"\d+ pictures, 0 done, \d+ to draw into out"),
     Expected(command="limelight batch", says=r"gallery: file://", makes=["out/index.html"]),
     Expected(command="limelight .*--expand", says=r"prompt: .*apple"),
+    Expected(command="limelight .*--count 4 -o lesson/", says=r"4 of 4 pictures", makes=["lesson/*.png"]),
     Expected(command="limelight .*--count 4", says=r"4 of 4 pictures", makes=["pictures/*.png"]),
     Expected(command="limelight .*--maps lesson/", says=_ACTED, makes=["lesson/*-maps.png"]),
     Expected(command="limelight .*--maps maps/", says=_ACTED, makes=["maps/*-maps.png"]),
@@ -83,7 +84,8 @@ PACKAGES = dict.fromkeys(
     ("docs/python.md", "docs/examples/heat_maps.py", "docs/examples/words.ipynb"), "matplotlib"
 )
 LEFT_OUT = {
-    "sdxl-base": "a model that a newcomer does not have; tests/pipeline/test_expert_parity.py"
+    "blip": "a model that a newcomer does not have; tests/pipeline/describer",
+    "sdxl-base": "a model that a newcomer does not have; tests/pipeline/test_expert_parity.py",
 }  # blocks with it
 NOT_RUN = {
     "docs/attention.md": _MODELS,

@@ -1,6 +1,7 @@
 """Composes scenes as pixels, many at once, on any device: every thing is gathered from an atlas of all tiles
 in all sizes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -51,13 +52,23 @@ class Pictures:
 
 class Atlas:
     """All tiles in all sizes as one table of pixels: native rgb, alpha, tinted base rgb, tint (all
-    premultiplied)."""
+    premultiplied).
 
-    def __init__(self, tiles: np.ndarray, device: str | torch.device = "cpu"):
+    Args:
+        tiles: uint8 (styles, nouns, h, w, 4).
+        whole: for each noun, whether a colour word colours all of it.
+    """
+
+    def __init__(
+        self,
+        tiles: np.ndarray,
+        device: str | torch.device = "cpu",
+        whole: Sequence[bool] = tuple(noun.whole for noun in NOUNS),
+    ):
         rows, starts, offset = [], np.zeros((*tiles.shape[:2], len(SIZES)), np.int64), 1
         for style in range(tiles.shape[0]):
             for noun in range(tiles.shape[1]):
-                layers = tint_layers(tiles[style, noun], NOUNS[noun].whole)
+                layers = tint_layers(tiles[style, noun], whole[noun])
                 for index, size in enumerate(SIZES):
                     starts[style, noun, index] = offset
                     rows.append(_shrink(layers, size).reshape(-1, 8))

@@ -1,0 +1,168 @@
+"""The describer in the box: it reads pictures of the default model's world."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+
+from limelight.files import UnreadableFile, read_json
+from limelight.pipeline.describer.description import Answer, Description, Picture, SeenWord
+from limelight.pipeline.describer.network import GRID, PIXELS, Reader, ReaderConfig, Seen
+from limelight.pipeline.describer.questions import Question, read
+from limelight.pipeline.describer.vocabulary import ASK, DESCRIBE, END, Words, joined
+from limelight.pipeline.describer.writing import Written, write
+from limelight.pipeline.errors import ModelError
+from limelight.pipeline.requests.input_image import InputImage
+from limelight.unet.weights.tensors import content_hash
+
+FOLDER = Path(__file__).parents[1] / "default_describer"
+KNOWN = 0.5  # probability under which a picture is not of the world
+UNKNOWN = "not of the world that this describer knows"
+SILENT = frozenset(
+    "a an the is there are of to on at in and next , ? how many what where no nothing yes".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A picture in the middle of a square, and the rows and columns of the grid that it covers."""
+
+    pixels: Float[Tensor, "1 3 h w"]
+    rows: slice
+    columns: slice
+
+
+class DefaultDescriber:
+    """Captions, answers and their maps, from the weights in a folder.
+
+    Args:
+        hash: of the content of the weights.
+    """
+
+    name = "default"
+
+    def __init__(self, reader: Reader, words: Words, *, hash: str) -> None:
+        self.reader, self.words, self.hash = reader.eval(), words, hash
+        self._describe, self._ask, self._end = words.ids([DESCRIBE, ASK, END])
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | os.PathLike[str] = FOLDER,
+        *,
+        device: str | torch.device = "cpu",
+        backend: str | None = None,
+    ) -> Self:
+        """Loads `config.json` and `model.safetensors`.
+
+        Raises:
+            ModelError: a file is missing or invalid.
+        """
+        folder = Path(folder)
+        try:
+            stored = read_json(folder / "config.json")
+            words = Words.from_dict(stored["words"])
+            sizes = {**stored["reader"], "widths": tuple(stored["reader"]["widths"])}
+            reader = Reader(ReaderConfig(**sizes), backend=backend)
+            weights = load_file(folder / "model.safetensors")
+            reader.load_state_dict(
+                {name: x.float() if x.is_floating_point() else x for name, x in weights.items()}
+            )
+        except (UnreadableFile, OSError) as error:
+            raise ModelError(str(error)) from None
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(f"{folder} holds no describer: {error}") from None
+        return cls(reader.to(device), words, hash=content_hash([folder / "model.safetensors"]))
+
+    @torch.inference_mode()
+    def describe(self, picture: Picture) -> Description:
+        """The caption; without words for a picture that is not of the world."""
+        fitted = self._fitted(picture)
+        seen, known = self._look(fitted)
+        if known < KNOWN:
+            return Description(UNKNOWN, (), known)
+        begun = torch.tensor([[self._describe]], device=self.reader.places.device)
+        text = write(self.reader, seen, begun, end=self._end)[0]
+        said, words = self._words_of(text, 1, fitted)
+        return Description(said, words, known)
+
+    @torch.inference_mode()
+    def ask(self, picture: Picture, question: str) -> Answer:
+        """The answer to a question of the describer's kinds (see `NotAQuestion`)."""
+        asked = read(question, self.words)
+        fitted = self._fitted(picture)
+        seen, known = self._look(fitted)
+        if known < KNOWN:
+            return Answer(question, UNKNOWN, (), (), known)
+        begun = self._begun(asked)
+        text = write(self.reader, seen, torch.tensor([begun], device=seen.known.device), end=self._end)[0]
+        said, words = self._words_of(text, len(begun), fitted)
+        typed = [
+            SeenWord(question[slice(*token.span)], token.span, self._map(text, at, fitted, token.word))
+            for at, token in enumerate(asked.tokens, 1)
+            if token.span is not None
+        ]
+        return Answer(question, said, tuple(typed), words, known)
+
+    @torch.inference_mode()
+    def chances(
+        self, picture: Picture, questions: Sequence[tuple[Question, str]]
+    ) -> tuple[list[float], float]:
+        """How probable an answer is to each question, from its first word, and how surely the picture is
+        known.
+
+        Args:
+            questions: in the describer's wording, each with the first word of the answer.
+        """
+        seen, known = self._look(self._fitted(picture))
+        found = []
+        for question, answer in questions:
+            begun = torch.tensor([self._begun(question)], device=seen.known.device)
+            first = write(self.reader, seen, begun, end=self._end, limit=0)[0].first
+            found.append(float(first[self.words.ids([answer])[0]]))
+        return found, known
+
+    def _begun(self, question: Question) -> list[int]:
+        return [self._ask, *self.words.ids([token.word for token in question.tokens]), *self.words.ids(["?"])]
+
+    def _fitted(self, picture: Picture) -> Fitted:
+        image = InputImage.read("picture", picture, "RGB").pixels
+        scale = PIXELS / max(image.size)
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        small = image.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
+        left, top = (PIXELS - size[0]) // 2, (PIXELS - size[1]) // 2
+        x = torch.tensor(bytearray(small.tobytes()), dtype=torch.float32).unflatten(0, (size[1], size[0], 3))
+        pad = (left, PIXELS - size[0] - left, top, PIXELS - size[1] - top)
+        # Around the picture its edge goes on, as plain as the ground.
+        square = torch.nn.functional.pad(x.permute(2, 0, 1)[None] / 127.5 - 1, pad, mode="replicate")
+        cell = PIXELS // GRID
+        rows = slice(top // cell, -(-(top + size[1]) // cell))
+        return Fitted(square, rows, slice(left // cell, -(-(left + size[0]) // cell)))
+
+    def _look(self, fitted: Fitted) -> tuple[Seen, float]:
+        seen = self.reader.look(fitted.pixels.to(self.reader.places.device))
+        return seen, float(seen.known.sigmoid())
+
+    def _words_of(self, text: Written, first: int, fitted: Fitted) -> tuple[str, tuple[SeenWord, ...]]:
+        """The text, and its words in their places; `first` is the place of its first map."""
+        tokens = [self.words.tokens[id] for id in text.ids]
+        said, words = joined(tokens), []
+        end = 0
+        for at, token in enumerate(tokens, first):
+            start = said.index(token, end)
+            end = start + len(token)
+            words.append(SeenWord(token, (start, end), self._map(text, at, fitted, token)))
+        return said, tuple(words)
+
+    def _map(self, text: Written, at: int, fitted: Fitted, word: str) -> Float[Tensor, "h w"] | None:
+        """The map of a word; none for words that name nothing."""
+        if word in SILENT:
+            return None
+        return text.maps[at].unflatten(0, (GRID, GRID))[fitted.rows, fitted.columns].cpu()

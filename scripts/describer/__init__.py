@@ -1,0 +1,1 @@
+"""The describer in the box: its data, training and scores."""

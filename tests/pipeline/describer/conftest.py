@@ -1,0 +1,86 @@
+"""Folders of tiny BLIPs with random weights, as transformers saves them."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+WORDS = "a an red blue apple car star on the of what is how many left where picture in there dog grey".split()
+PIECES = ["##s", "##ing", "##ly", ".", "?", "'", "-", "1", "2", "un", "play", "stand", "photo"]
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *PIECES]
+SIDE, PATCH = 32, 8
+
+
+def write_tokenizer(folder: Path) -> None:
+    """A lower-case WordPiece tokenizer, as BLIP's: without the token that begins a text."""
+    from transformers import BertTokenizer
+
+    BertTokenizer(vocab={word: i for i, word in enumerate(VOCABULARY)}).save_pretrained(folder)
+
+
+def tiny(kind: str, seed: int = 20, **vision: Any) -> Any:
+    """A `captions` or a `questions` model; of random weights, large enough that no attention is uniform."""
+    from transformers import BlipConfig, BlipForConditionalGeneration, BlipForQuestionAnswering
+
+    small = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    text = small | {
+        "vocab_size": len(VOCABULARY) + 1,
+        "max_position_embeddings": 48,
+        "encoder_hidden_size": 32,
+    }
+    tokens = {
+        "bos_token_id": len(VOCABULARY),
+        "eos_token_id": 3,
+        "sep_token_id": 3,
+        "pad_token_id": 0,
+    }
+    config = BlipConfig(
+        text_config=text | tokens,
+        vision_config=small | {"image_size": SIDE, "patch_size": PATCH} | vision,
+    )
+    model = {"captions": BlipForConditionalGeneration, "questions": BlipForQuestionAnswering}[kind](config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.normal_(std=3.0 if "position" in name else 0.4, generator=generator)
+            if "norm" in name.lower() and name.endswith("weight"):
+                weight.add_(1)
+    return model.eval()
+
+
+def write_processor(folder: Path, side: int) -> None:
+    """The options of BLIP's image processor, as the hub's folders have them."""
+    import json
+
+    options = {"image_processor_type": "BlipImageProcessor", "size": {"height": side, "width": side}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(options))
+
+
+@pytest.fixture(scope="session")
+def blip_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """blip_folder(kind, seed, side=..., **vision) -> a folder with a tiny BLIP; not to be changed."""
+
+    @cache
+    def make(kind: str, seed: int = 20, side: int = SIDE, **vision: Any) -> Path:
+        folder = tmp_path_factory.mktemp(kind)
+        tiny(kind, seed, **vision).save_pretrained(folder)
+        write_tokenizer(folder)
+        write_processor(folder, side)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pictures() -> list[Image.Image]:
+    """Pictures of noise, of several sizes."""
+    generator = torch.Generator().manual_seed(1)
+    sizes = [(32, 32), (50, 40), (24, 64)]
+    return [
+        Image.fromarray(torch.randint(0, 256, (h, w, 3), generator=generator, dtype=torch.uint8).numpy())
+        for w, h in sizes
+    ]
