@@ -97,8 +97,8 @@ def part(map: Float[Tensor, "h w"]) -> Mask:
 
     The least value is taken off, since a mean over many layers has a floor that says nothing of the word.
     `python -m scripts.evaluate_reading --only agreement` compares the rule with `hysteresis`: the IoU with
-    exact masks is 0.846 (0.831 by hysteresis), that of a word's maps while drawing and in the finished picture
-    0.945 (0.954), that of two words 0.005 (0.011).
+    exact masks is 0.846 (0.831 by hysteresis), that of a word's maps while drawing and in the finished
+    picture 0.945 (0.954), that of two words 0.005 (0.011).
     """
     above = map - map.min()
     return (above >= above.max() / 2) & (above > 0)
