@@ -8,7 +8,6 @@ from torch import Tensor
 
 from limelight.pipeline.describer.description import Description, SeenWord
 from limelight.pipeline.maps.heatmaps import HeatMaps
-from limelight.pipeline.maps.hysteresis import hysteresis
 from limelight.pipeline.reading.lemmas import lemma
 from limelight.pipeline.segments import spelled
 from limelight.pipeline.text.encoder import Word
@@ -94,14 +93,15 @@ def agreement(maps: HeatMaps, description: Description) -> Agreement:
 
 
 def part(map: Float[Tensor, "h w"]) -> Mask:
-    """The part of a picture that a word's map means: `hysteresis` of what is above the least value.
+    """The part of a picture that a word's map means: where the map has at least half of its range.
 
-    A mean over many layers has a floor, which says nothing of the word. Against exact masks of 60 things in
-    composed scenes, the IoU is 0.83 with and without a floor; half of the range gives as much. Of 48 nouns in
-    24 drawn pictures, the maps while drawing and the maps of the finished picture overlap more by hysteresis
-    (mean IoU 0.92, least 0.49) than by half of the range (0.90, 0.26).
+    The least value is taken off, since a mean over many layers has a floor that says nothing of the word.
+    `python -m scripts.evaluate_reading --only agreement` compares the rule with `hysteresis`: the IoU with
+    exact masks is 0.846 (0.831 by hysteresis), that of a word's maps while drawing and in the finished
+    picture 0.945 (0.954), that of two words 0.005 (0.011).
     """
-    return hysteresis(map - map.min())
+    above = map - map.min()
+    return (above >= above.max() / 2) & (above > 0)
 
 
 def _prompt_part(maps: HeatMaps, word: Word) -> Mask | None:
