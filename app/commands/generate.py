@@ -171,6 +171,8 @@ def draw(
                 report.say(f"  {on_one_line(result.info['check'])}")
             for note in (*result.info.get("pick", {}).get("why", ()), *result.info.get("edit", ())):
                 report.say(f"  {note}")
+            if result.base_psnr is not None:
+                report.say(f"  from its noise, the image comes back at {result.base_psnr:.1f} dB")
             if result.info["is_constant"]:
                 report.complain(f"seed {result.request.seed}: the picture has a single colour")
     verb = "pictures" if keep_best is None else "pictures kept"

@@ -114,12 +114,26 @@ def check_edit(request: "GenerationRequest") -> None:
     for words in request.blend_words:
         _check_blended(words, request.prompt, request.edit_of)
     names = [name for name in request.uncompiled if name not in ("freeu", "scale_words", "edit_of")]
-    names += [name for name in ("image", "latents") if getattr(request, name) is not None]
+    names += ["latents"] if request.latents is not None else []
     names += ["pick"] if request.pick > 1 else []
     if names:
         raise RequestError(
             f"edit_of and {', '.join(names)} are given; an edit takes its noise and attention from the "
             "picture that it keeps: leave one out"
+        )
+    _check_inverted(request)
+
+
+def _check_inverted(request: "GenerationRequest") -> None:
+    """Raises RequestError for fields that an edit of an image cannot have, which is turned into noise by all
+    of DDIM's steps."""
+    if request.image is None:
+        return
+    fields = ("mask", "strength", "hires_scale", "denoising_end", "timesteps", "sigmas", "eta")
+    if names := [name for name in fields if getattr(request, name) not in (None, (), 0.0)]:
+        raise RequestError(
+            f"edit_of, image and {', '.join(names)} are given; the whole image is turned into noise, by all "
+            f"steps: leave out {', '.join(names)}, or edit_of"
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Self
 
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests import checks
@@ -38,8 +38,8 @@ class GenerationRequest:
             web UI, which heeds `clip_skip` in both prompts of Stable Diffusion 1 and in none of SDXL.
         guidance_rescale: 0 to 1, how far a guided prediction takes the spread of the prompt's own
             (Lin et al., arXiv:2305.08891, section 3.4).
-        guidance_start, guidance_end: fractions of the steps between which guidance acts; outside them the
-            negative prompt is not computed (Kynkäänniemi et al., arXiv:2404.07724).
+        guidance_start, guidance_end: fractions of the steps between which guidance acts and the negative
+            prompt is computed (Kynkäänniemi et al., arXiv:2404.07724).
         scheduler: a name from `requests.schedulers.SCHEDULERS`, or AUTOMATIC1111's label of it.
         image: to begin from, or to edit with a model that edits images: a PIL image, of which the request
             keeps a copy, or the path of a file, which `opened` reads. The picture takes its shape: without
@@ -66,7 +66,7 @@ class GenerationRequest:
             the result's request has its seed. 1 tries none.
         scale_words: factors of the attention to words of the prompt.
         edit_of: another prompt, whose picture is drawn in the same calls and kept where both agree (Hertz et
-            al., arXiv:2208.01626).
+            al., arXiv:2208.01626). With `image`, what that shows: it is turned into noise first.
         keep: fractions of the steps until which an edit takes its cross- and self-attention from the picture
             of `edit_of`.
         blend_words: words of an edit's prompt or of `edit_of`. Outside their places in both pictures, the
@@ -78,8 +78,7 @@ class GenerationRequest:
         record_extras: what else to keep: `negative` (the negative prompt's), `steps` (sites and heads
             of each prediction), `values` (weighted by what each token contributes), `refined` (spread by
             self-attention, on grids of up to 32x32).
-        record_points: pixels (x, y) of the finished picture whose self-attention is kept, one row for each
-            site.
+        record_points: pixels (x, y) of the picture whose self-attention is kept, one row for each site.
         record_queries: predictions, from 0, whose queries are kept, to ask for words that are not in the
             prompt.
         expansion: how a language model made the prompt longer; for the record alone.
@@ -218,7 +217,7 @@ class GenerationRequest:
                 )
             self._set("num_steps", count)
 
-    def opened(self) -> "GenerationRequest":
+    def opened(self) -> Self:
         """The request with its images and masks read from their files, and with the size that follows from
         them.
 
@@ -253,12 +252,15 @@ class GenerationRequest:
         return [name for name in (*STEERING, "freeu", "edit_of") if getattr(self, name)]
 
     @property
+    def is_inverted(self) -> bool:
+        """Whether the picture that an edit keeps is the image."""
+        return self.edit_of is not None and self.image is not None
+
+    @property
     def is_guided(self) -> bool:
         return self.guidance_scale is None or self.guidance_scale > 1
 
-    def resolved(
-        self, *, width: int, height: int, guidance_scale: float, scheduler: str
-    ) -> "GenerationRequest":
+    def resolved(self, *, width: int, height: int, guidance_scale: float, scheduler: str) -> Self:
         """The request with its images read, and the model's values in the fields that were left open.
 
         Raises:
@@ -270,7 +272,7 @@ class GenerationRequest:
             width=request.width or width,
             height=request.height or height,
             guidance_scale=guidance_scale if self.guidance_scale is None else self.guidance_scale,
-            scheduler=self.scheduler or scheduler,
+            scheduler=self.scheduler or ("ddim" if self.is_inverted else scheduler),
         )
 
     def repeated(self, count: int) -> "list[GenerationRequest]":

@@ -45,6 +45,14 @@ class Result:
     latent: Tensor | None = field(default=None, repr=False)
 
     @property
+    def base_psnr(self) -> float | None:
+        """How near `base` comes to the image of an edit, in dB; None of others.
+
+        It was drawn from the noise that the image was turned into, so this is the error of that inversion.
+        """
+        return self.info.get("base_psnr")
+
+    @property
     def file_name(self) -> str:
         """A name that is equal for equal pictures and contains nothing of the prompt."""
         adapters = self.info.get("adapters", [])

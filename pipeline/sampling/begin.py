@@ -10,15 +10,13 @@ from limelight.attention import AttentionRuntime
 from limelight.pipeline.maps.request_maps import start_maps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.blend import Blend
-from limelight.pipeline.sampling.editing import Editing, paired
+from limelight.pipeline.sampling.edits.editing import Editing
+from limelight.pipeline.sampling.edits.start import start_edit
 from limelight.pipeline.sampling.job import Job, begun
 from limelight.pipeline.sampling.passes import make_passes, make_trajectory
 from limelight.pipeline.sampling.pick import pick
 from limelight.pipeline.sampling.sampler import Change
 from limelight.pipeline.sampling.steering import RequestSteering, start_steering
-from limelight.pipeline.sampling.word_factors import word_factors
-from limelight.pipeline.text.align import align
 from limelight.pipeline.text.encoder import Reading, words_of
 
 
@@ -58,18 +56,13 @@ def begin(
     base = None if request.edit_of is None else model.text.prompt(request.edit_of, **read)
     wants_maps = request.record or request.blend_words or any(each.word for each in request.regions)
     maps = start_maps(request, model, negative, prompt, len(passes[0]), base) if wants_maps else None
-    if base is None or request.edit_of is None:
+    num_inverted = 0
+    if base is None:
         trajectory = make_trajectory(request, model, passes, change)
     else:
-        alignment = align(request.edit_of, base, request.prompt, prompt)
-        steering = Editing(request, model, alignment, word_factors(request, prompt))
-        notes = {"edit": list(alignment.changes)}
-        taken = None
-        if request.blend_words and maps is not None:
-            blend = Blend(request, alignment, maps, len(passes[0]))
-            taken, change = blend.of_base, blend.after(change)
-        kept = make_trajectory(request, model, make_passes(request, model), taken)
-        trajectory = paired(kept, make_trajectory(request, model, passes, change))
+        begun_edit = start_edit(request, model, prompt, base, passes, maps, change)
+        trajectory, steering = begun_edit.trajectory, begun_edit.editing
+        notes, num_inverted = {"edit": list(begun_edit.changes)}, begun_edit.num_inverted
     asked, latent = begun(trajectory)
     job = Job(
         id=id,
@@ -81,8 +74,9 @@ def begin(
         attention=attention,
         maps=maps,
         steering=steering,
-        num_predictions=max(1, sum(map(len, passes))),
+        num_predictions=max(1, num_inverted + sum(map(len, passes))),
         num_recorded=len(passes[0]),
+        num_inverted=num_inverted,
         base=base,
         notes=notes,
     )

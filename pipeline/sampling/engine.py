@@ -20,6 +20,7 @@ from limelight.pipeline.results.drawer import PictureDrawer
 from limelight.pipeline.results.result import Result, Step, make_record
 from limelight.pipeline.sampling.begin import begin
 from limelight.pipeline.sampling.compiled import Graphs, check_compiled
+from limelight.pipeline.sampling.edits.inversion import base_psnr
 from limelight.pipeline.sampling.job import Job, RowLimit, pack
 from limelight.pipeline.sampling.masked_part import put_back
 from limelight.pipeline.sampling.passes import fitted
@@ -132,7 +133,7 @@ class Session:
             return self._finished(job, finished.value)
         except PictureError as error:
             return self._step(job, error=error)
-        if job.index == job.num_recorded and not was_led:  # the second pass has another size
+        if job.num_drawn == job.num_recorded and not was_led:  # the second pass has another size
             job.attention = self.engine.attention(*job.request.final_size)
         self._jobs.append(job)
         return None if was_led else self._step(job, job.index)
@@ -153,6 +154,8 @@ class Session:
         if job.request.padding_mask_crop is not None:
             image = put_back(job.request, image)
         info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries)
+        if base is not None and job.request.is_inverted:
+            notes["base_psnr"] = base_psnr(job.request, base)
         info |= {**job.notes, **notes} | ({"changed": "by a function of the caller's"} if self.change else {})
         if (maps := job.heatmaps) is not None:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))

@@ -14,7 +14,7 @@ from limelight.attention.steering import Steering
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.request_maps import RequestMaps
 from limelight.pipeline.requests.request import GenerationRequest
-from limelight.pipeline.sampling.editing import Editing
+from limelight.pipeline.sampling.edits.editing import Editing
 from limelight.pipeline.sampling.firm import FirmHand
 from limelight.pipeline.sampling.sampler import PredictionRequest, Trajectory
 from limelight.pipeline.sampling.steering import RequestSteering
@@ -34,6 +34,7 @@ class Job:
         num_predictions: of all passes.
         num_recorded: of the first pass; a second, larger one has no maps.
         index: predictions made so far.
+        num_inverted: predictions that come before the first pass, to find the noise of an image.
         base: the prompt of the picture that an edit keeps.
         notes: entries of the picture's record about how it began.
         deep: r c h w, the deep feature of the last prediction that was computed whole; None where there is
@@ -58,6 +59,7 @@ class Job:
     retries: list[str] = field(default_factory=list)
     deep: Tensor | None = None
     deep_index: int = 0
+    num_inverted: int = 0
 
     def send(self, prediction: Tensor) -> None:
         """Goes on to the next prediction.
@@ -71,8 +73,13 @@ class Job:
         if was_led:
             return
         self.index += 1
-        if self.index == self.num_recorded:  # a second pass begins
+        if self.num_drawn == self.num_recorded:  # a second pass begins
             self.deep = None
+
+    @property
+    def num_drawn(self) -> int:
+        """Predictions of the passes made so far; negative while an image is inverted."""
+        return self.index - self.num_inverted
 
     @property
     def num_rows(self) -> int:
@@ -88,7 +95,7 @@ class Job:
     @property
     def recordings(self) -> list[Recording | None]:
         """The recording of each row."""
-        if self.maps is None or self.index >= self.num_recorded:
+        if self.maps is None or not 0 <= self.num_drawn < self.num_recorded:
             return [None] * self.num_rows
         if not self.is_shown and self.progress >= self.steering_sees_until:
             return [None] * self.num_rows
@@ -123,9 +130,9 @@ class Job:
     @property
     def progress(self) -> float:
         """Which part of the pass's predictions is made."""
-        first, count = 0, self.num_recorded
-        if self.index >= self.num_recorded:
-            first, count = self.num_recorded, self.num_predictions - self.num_recorded
+        first, count = self.num_inverted, self.num_recorded
+        if self.num_drawn >= self.num_recorded:
+            first, count = first + count, self.num_predictions - first - count
         return (self.index - first) / count
 
     @property

@@ -14,6 +14,7 @@ from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.input_latents import InputLatents
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.schedule import Schedule
+from limelight.pipeline.sampling.edits.inversion import check_inversion
 from limelight.pipeline.sampling.firm import RATE, UPDATES, Leading
 from limelight.pipeline.sampling.masked_part import drawn_part
 from limelight.pipeline.sampling.sampler import Canvas, Change, Guidance, Pass, Role, Trajectory, sample
@@ -33,6 +34,8 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
     """
     scheduler = request.scheduler
     assert scheduler is not None, "the request is not resolved"
+    if request.is_inverted:
+        check_inversion(request, model)
     schedule = schedule_of(request)
     model.schedulers.check_steps(scheduler, request.num_steps, schedule=schedule)
     _check_fields(request, model)
@@ -52,7 +55,7 @@ def fitted(request: GenerationRequest, model: Model) -> GenerationRequest:
         )
     if model.kind == "inpaint" and request.mask is None:
         raise RequestError("mask is missing; this model draws into the masked part of an image: give both")
-    if request.image is not None and request.strength is None:
+    if request.image is not None and request.strength is None and not request.is_inverted:
         is_free = request.mask is None and request.num_steps > 1
         request = replace(request, strength=0.8 if is_free else 1.0)
     for strength in (request.strength, request.hires_strength):
@@ -138,7 +141,11 @@ def _make_pass(request: GenerationRequest, model: Model, strength: float | None,
 
 
 def make_trajectory(
-    request: GenerationRequest, model: Model, passes: Sequence[Pass], change: Change | None = None
+    request: GenerationRequest,
+    model: Model,
+    passes: Sequence[Pass],
+    change: Change | None = None,
+    canvas: Canvas | None = None,
 ) -> Trajectory:
     """Asks for every prediction of the request, and returns the finished latent.
 
@@ -146,6 +153,7 @@ def make_trajectory(
         request: resolved and fitted.
         passes: those of `make_passes`.
         change: sees the latent after each step, and may give another.
+        canvas: of the first pass; None makes that of the request.
 
     Raises:
         NonFinitePicture: the VAE overflowed.
@@ -166,7 +174,7 @@ def make_trajectory(
     first, *others = passes
     firm = [each.until for each in request.paint if each.is_firm]
     leading = Leading(UPDATES, RATE, max(firm)) if firm else None
-    trajectory = sampler(_first_canvas(request, model, generator), first, leading=leading)
+    trajectory = sampler(canvas or _first_canvas(request, model, generator), first, leading=leading)
     for second in others:
         trajectory = _continued(trajectory, second, request, model, generator, sampler)
     return trajectory

@@ -25,7 +25,7 @@ from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.latents.vae import pixels_of
 from limelight.pipeline.maps.lookup import tokens_of
 from limelight.pipeline.results.result import Result
-from limelight.pipeline.sampling.blend import place
+from limelight.pipeline.sampling.edits.blend import place
 from limelight.pipeline.text.encoder import words_of
 from scripts.steering.edit_cases import KINDS, Case, cases, seen
 from scripts.training.scoring.judge import Found, Judge, trained_judge

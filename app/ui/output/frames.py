@@ -109,7 +109,9 @@ def _note_of(ticket: Ticket) -> str:
     picked, changes = info.get("pick"), info.get("edit")
     why = f"Picked {'; '.join(picked['why'])}." if picked else ""
     edit = f"Edited: {'; '.join(changes)}.".replace(" -> ", " → ") if changes else ""
-    return " ".join(filter(None, (ticket.note, why, edit)))
+    psnr = info.get("base_psnr")
+    image = f"From its noise, the image comes back at {psnr:.1f} dB." if psnr is not None else ""
+    return " ".join(filter(None, (ticket.note, why, edit, image)))
 
 
 def refusal(error: str) -> dict[str, Any]:

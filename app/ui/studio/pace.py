@@ -37,7 +37,7 @@ class Pace:
         width, height = self._native(model)
         sides = [request.final_size, (request.width, request.height)]
         wide, high = max(((w or width, h or height) for w, h in sides), key=math.prod)
-        rows = _rows(request)
+        rows = rows_of(request)
         own, takes = (self.times.seconds(model, n) for n in (width * height, wide * high))
         if own is None or takes is None or wide * high <= width * height:
             return
@@ -60,11 +60,14 @@ class Pace:
     def note(self, key: Key, steps: Sequence[Step], seconds: float) -> None:
         """Notes the time of a call, if all of it was computed at the finished picture's size."""
         is_whole = all(
-            not step.is_last and step.request.hires_scale is None and step.request.lossy_cache_interval == 1
+            not step.is_last
+            and step.request.hires_scale is None
+            and step.request.lossy_cache_interval == 1
+            and not step.request.is_inverted  # its first steps have fewer rows
             for step in steps
         )
         if steps and is_whole:
-            rows = sum(_rows(step.request) for step in steps)
+            rows = sum(rows_of(step.request) for step in steps)
             self.times.note(key.model, self._pixels(key), rows, seconds)
 
     def _pixels(self, key: Key) -> int:
@@ -76,6 +79,9 @@ class Pace:
         return width, height
 
 
-def _rows(request: GenerationRequest) -> int:
+def rows_of(request: GenerationRequest) -> int:
     """Rows of a step; an edit has those of the picture that it keeps too."""
-    return (1 + request.is_guided) * (1 if request.edit_of is None else 2)
+    guided = 1 + request.is_guided
+    if request.edit_of is None:
+        return guided
+    return guided + (1 if request.is_inverted else guided)

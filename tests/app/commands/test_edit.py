@@ -7,7 +7,7 @@ from PIL import Image
 
 from limelight.app import cli
 from limelight.pipeline import TextToImagePipeline
-from limelight.pipeline.results.png import read_record
+from limelight.pipeline.results.png import enlarge_to_view, read_record
 
 BASE, EDITED = "a cat and a banana", "a dog and a banana"
 
@@ -80,9 +80,54 @@ def test_a_window_that_cannot_be_is_refused(
     assert words in capsys.readouterr().err
 
 
-def test_a_picture_without_a_record_is_refused(
+@pytest.mark.parametrize("size", ["64", "512"])
+def test_an_image_is_edited_with_words_for_what_it_shows(
+    size: str, base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, edited = base.with_name("photo.jpg"), base.with_name("dog.png")
+    with Image.open(base) as image:
+        image.resize((int(size), int(size))).save(photo)
+    options = ("--edit-of", BASE, "--steps", "3", "--size", "64x64", "--guidance", "2", "--keep", "0.7,0.3")
+    assert run(monkeypatch, "edit", str(photo), EDITED, *options, "-o", str(edited)) == 0
+    said = capsys.readouterr().out
+    record = read_record(edited)
+    assert "  cat -> dog\n" in said
+    assert f"  from its noise, the image comes back at {record['base_psnr']:.1f} dB\n" in said
+    asked = record["request"]
+    assert (asked["prompt"], asked["edit_of"], asked["keep"]) == (EDITED, BASE, [0.7, 0.3])
+    assert (asked["num_steps"], asked["guidance_scale"], asked["width"], asked["scheduler"]) == (
+        *(3, 2.0, 64),
+        "ddim",
+    )
+    assert asked["image"]["width"] == int(size)
+
+
+def test_a_picture_of_ours_can_be_edited_as_an_image_at_the_size_at_which_it_was_drawn(
+    pipe: TextToImagePipeline,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, edited = tmp_path / "base.png", tmp_path / "dog.png"
+    enlarge_to_view(pipe(BASE, seed=5, num_steps=2)).save(path)
+    options = ("--edit-of", BASE, "--steps", "2", "-o", str(edited))
+    assert run(monkeypatch, "edit", str(path), EDITED, *options) == 0
+    assert read_record(edited)["request"]["width"] == 64
+    assert run(monkeypatch, "edit", str(edited), "a car") == 2
+    assert "was made from an image, which it does not hold; to edit it as an image" in capsys.readouterr().err
+    assert run(monkeypatch, "edit", str(path), EDITED, "--steps", "2") == 2
+    assert "--steps given without --edit-of" in capsys.readouterr().err
+
+
+def test_a_picture_without_a_prompt_is_refused_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    assert run(monkeypatch, "edit", str(tmp_path / "a.png"), EDITED) == 2
-    assert "a.png" in capsys.readouterr().err
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path)
+    assert run(monkeypatch, "edit", str(path), EDITED) == 2
+    said = capsys.readouterr().err
+    assert "a.png holds no record" in said
+    assert f'to edit it as an image, say what it shows: limelight edit {path} "PROMPT" --edit-of' in said
+    assert run(monkeypatch, "edit", str(tmp_path / "none.png"), EDITED) == 2
+    said = capsys.readouterr().err
+    assert "none.png does not exist" in said and "--edit-of" not in said

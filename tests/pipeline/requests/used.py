@@ -8,7 +8,7 @@ _SHOWN = ("app/ui/output/frames.py", "pipeline/results/light_page.py")  # with t
 _MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
 _SIZE = (
     "pipeline/reading/check.py",
-    "pipeline/sampling/editing.py",  # of the latent
+    "pipeline/sampling/edits/editing.py",  # of the latent
     "pipeline/sampling/passes.py",  # latents have it
     _MASKED,
     "pipeline/results/segmentation.py",  # keys of COCO
@@ -42,16 +42,16 @@ _FOUND = (  # draw what a mask is read from, or a picture that is checked
 )
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
 _EDITS = ("app/commands/edit.py", "app/ui/actions/handlers.py", *_PAGE)  # of a picture that there is
+_EDIT_ROOM = "pipeline/sampling/edits"
+_OF_IMAGE = ("app/commands/edit.py", f"{_EDIT_ROOM}/inversion.py", f"{_EDIT_ROOM}/start.py")
 _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
-        *_FOUND,
+        *(*_OF_IMAGE, *_FOUND),
         "app/commands/check.py",
-        "app/commands/edit.py",  # the other one
-        "pipeline/sampling/editing.py",  # whose row it is
+        "pipeline/sampling/edits/editing.py",  # whose row it is
         "pipeline/sampling/word_factors.py",
-        *_FOUND,
         "app/commands/word_mask.py",
         "pipeline/results/result.py",
         "pipeline/sampling/sampler.py",
@@ -89,6 +89,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/text_to_image.py",
     ),
     "negative_prompt": (
+        *_OF_IMAGE,
         "pipeline/sampling/begin.py",
         "app/ui/studio/studio.py",  # what is said of a prompt
         *_PAGE,
@@ -105,7 +106,6 @@ USED: dict[str, tuple[str, ...]] = {
         *_FOUND,
         "app/commands/replay.py",  # in the file's name
         "app/commands/generate.py",  # printed
-        "app/commands/check.py",  # printed
         "app/ui/studio/measure.py",  # of a picture that is timed
         "pipeline/sampling/engine.py",  # of a sheet
         "pipeline/sampling/begin.py",
@@ -128,7 +128,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/result.py",  # in the file's name
     ),
     "num_steps": (
-        *_FOUND,
+        *(*_OF_IMAGE, *_FOUND),
         *_PAGE,
         *_PASSES,
         _SETTINGS,
@@ -137,14 +137,14 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/measure.py",
     ),
     "guidance_scale": (
-        *_SHOWN,
+        *(*_OF_IMAGE, *_SHOWN),
         *_FOUND,
         *_PAGE,
         *_PASSES,
         "pipeline/sampling/predict.py",
     ),
     "scheduler": (
-        *_SHOWN,
+        *(*_OF_IMAGE, *_SHOWN),
         "pipeline/sampling/passes.py",  # takes eta or not
         "pipeline/models/configs/index.py",  # the part of a model
         *_PAGE,
@@ -154,10 +154,10 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/models/save.py",
         "pipeline/results/png.py",  # by label
     ),
-    "width": _SIZE,
-    "height": _SIZE,
+    "width": (*_OF_IMAGE, *_SIZE),
+    "height": (*_OF_IMAGE, *_SIZE),
     "image": (
-        *_FOUND,
+        *(*_OF_IMAGE, *_FOUND),
         "app/commands/word_mask.py",
         "app/ui/output/pictures.py",
         "pipeline/text_to_image.py",
@@ -258,15 +258,17 @@ USED: dict[str, tuple[str, ...]] = {
     ),
     "scale_words": ("pipeline/sampling/word_factors.py", *_EDITS),
     "edit_of": (
+        *_OF_IMAGE,
         *("pipeline/sampling/begin.py", "pipeline/maps/request_maps.py", "app/ui/studio/pace.py"),
         *(_SETTINGS, *_EDITS),
     ),
-    "keep": ("pipeline/sampling/editing.py", *_EDITS),
+    "keep": ("pipeline/sampling/edits/editing.py", *_EDITS),
     "blend_words": (
-        *("pipeline/sampling/begin.py", "pipeline/sampling/blend.py", "pipeline/sampling/job.py"),
+        *_OF_IMAGE,
+        *("pipeline/sampling/begin.py", "pipeline/sampling/edits/blend.py", "pipeline/sampling/job.py"),
         *_EDITS,
     ),
-    "blend": ("pipeline/sampling/blend.py", *_EDITS),
+    "blend": ("pipeline/sampling/edits/blend.py", *_EDITS),
     "record": (
         "pipeline/sampling/begin.py",
         "pipeline/sampling/job.py",

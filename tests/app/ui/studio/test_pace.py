@@ -1,11 +1,12 @@
 """Steps that would take too long are refused before they are queued, and no step delays the others."""
 
 import pytest
+from PIL import Image
 
 from limelight.app.ui.access.errors import NotOffered
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.studio.desk import Desk, Key
-from limelight.app.ui.studio.pace import Pace
+from limelight.app.ui.studio.pace import Pace, rows_of
 from limelight.app.ui.studio.step_times import StepTimes
 from limelight.app.ui.studio.studio import Studio, checked
 from limelight.attention.timings import Timings
@@ -61,6 +62,15 @@ def test_a_call_is_no_larger_than_others_may_wait_for(pipe):
     assert pace.max_rows(key) == 3
     pace.times.note("default", 256 * 256, 1, 0.01)
     assert pace.max_rows(key) == pipe.engine.max_rows
+
+
+def test_rows_of_a_step_are_those_of_both_pictures_of_an_edit():
+    image = Image.new("RGB", (64, 64))
+    guided = {"prompt": "a", "guidance_scale": 3.0}
+    assert [
+        rows_of(GenerationRequest(**guided, **fields))
+        for fields in ({}, {"edit_of": "b"}, {"edit_of": "b", "image": image})
+    ] == [2, 4, 3]
 
 
 def test_the_studio_refuses_before_a_request_is_queued(studio):

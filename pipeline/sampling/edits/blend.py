@@ -15,6 +15,7 @@ from limelight.pipeline.maps.lookup import tokens_of
 from limelight.pipeline.maps.request_maps import RequestMaps
 from limelight.pipeline.maps.selection import NoSuchMap
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.sampling.edits.inversion import Path
 from limelight.pipeline.sampling.sampler import Change, changed
 from limelight.pipeline.text.align import Alignment
 from limelight.pipeline.text.encoder import Word
@@ -48,6 +49,19 @@ class Blend:
     def of_base(self, step: int, x: Float[Tensor, "1 c h w"]) -> None:
         """Takes the base's latent after a step."""
         self._base = x
+
+    def of_image(self, path: Path) -> Change:
+        """As `of_base`, where the latent that is kept is that of an image at the step's level of noise, and
+        not the base's, which comes near to it.
+
+        Args:
+            path: of the inverted image; its first latent is the one after the last step.
+        """
+
+        def change(step: int, x: Tensor) -> None:
+            self.of_base(step, path[-2 - step])
+
+        return change
 
     def of_edit(self, step: int, x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
         """The edit's latent after a step, which comes after the base's."""

@@ -10,7 +10,7 @@ import torch
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.results.png import read_record, request_of
-from limelight.pipeline.sampling.editing import Editing
+from limelight.pipeline.sampling.edits.editing import Editing
 from limelight.pipeline.text.align import Alignment, align
 from tests.pipeline.stock import largest_difference
 

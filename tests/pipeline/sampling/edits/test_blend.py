@@ -12,7 +12,7 @@ from limelight.pipeline.batch.rows.rows import read_rows
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.maps.selection import NoSuchMap
 from limelight.pipeline.results.png import read_record, request_of
-from limelight.pipeline.sampling.blend import Blend, blended
+from limelight.pipeline.sampling.edits.blend import Blend, blended
 from limelight.pipeline.text.align import align
 from limelight.pipeline.text.encoder import words_of
 from tests.pipeline.stock import largest_difference

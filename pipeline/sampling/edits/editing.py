@@ -58,13 +58,15 @@ class Editing:
         Args:
             progress: the fraction of the pass's predictions that are made.
         """
+        if "prompt" not in roles:  # an image is inverted
+            return [None] * len(roles)
         keeps_cross, keeps_self = progress < self._cross, progress < self._own
         if not keeps_cross and not keeps_self:
             own = None if self._factors is None else Steering(tokens=self._factors)
             return [own if role == "prompt" else None for role in roles]
         keeps_own = keeps_cross and bool(self._rest.any())
         lend = Lend(
-            row=-(len(roles) // 2),
+            row=list(roles).index("base") - list(roles).index("prompt"),
             values=self._values if keeps_cross else None,
             keeps_own=keeps_own,
             sites=self._sites if keeps_self else frozenset(),
@@ -86,7 +88,7 @@ def paired(base: Trajectory, edit: Trajectory) -> Trajectory:
             x=torch.cat((first.x, second.x)),
             roles=[*(roles[role] for role in first.roles), *second.roles],
         )
-        parts = rows.split(len(first.x))
+        parts = rows.split([len(first.x), len(second.x)])
         for i, (trajectory, part) in enumerate(zip((base, edit), parts, strict=True)):
             try:
                 asked[i] = trajectory.send(part)
