@@ -7,7 +7,7 @@ _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _SHOWN = ("app/ui/output/frames.py", "pipeline/results/light_page.py")  # with the picture
 _MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
 _SIZE = (
-    "pipeline/reading/check.py",
+    *("pipeline/reading/change_mask.py", "pipeline/reading/check.py"),
     "pipeline/sampling/edits/editing.py",  # of the latent
     "pipeline/sampling/passes.py",  # latents have it
     _MASKED,
