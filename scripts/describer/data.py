@@ -158,7 +158,7 @@ def moved(layout: Layout, rng: np.random.Generator) -> Layout:
 
 
 def apart(sides: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
-    """Places of two things that hardly overlap, the one clearly beside or above the other; None if chance
+    """Places of two things that hardly overlap, the one clearly at the side of or above the other; None if chance
     finds none."""
     for _ in range(8):
         x, y = (np.floor(rng.random(2) * (PIXELS - sides + 1)).astype(np.int64) for _ in range(2))
