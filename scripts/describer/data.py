@@ -158,8 +158,8 @@ def moved(layout: Layout, rng: np.random.Generator) -> Layout:
 
 
 def apart(sides: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
-    """Places of two things that hardly overlap, clearly side by side or above each other; None if chance finds
-    none."""
+    """Places of two things that hardly overlap, clearly side by side or above each other; None if chance
+    finds none."""
     for _ in range(8):
         x, y = (np.floor(rng.random(2) * (PIXELS - sides + 1)).astype(np.int64) for _ in range(2))
         dx, dy = (abs(float(np.diff(at + sides / 2)[0])) for at in (x, y))
