@@ -13,6 +13,7 @@ from limelight.app.commands.backends import backends
 from limelight.app.commands.batch import batch
 from limelight.app.commands.check import check
 from limelight.app.commands.convert import convert
+from limelight.app.commands.describe import ask, describe
 from limelight.app.commands.edit import edit
 from limelight.app.commands.generate import DRAW, generate, quoted
 from limelight.app.commands.inspect import inspect
@@ -79,7 +80,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (generate, edit, batch, backends, vocabulary, convert, ui, inspect, check, replay):
+for command in (
+    generate,
+    edit,
+    batch,
+    backends,
+    vocabulary,
+    convert,
+    ui,
+    inspect,
+    check,
+    describe,
+    ask,
+    replay,
+):
     app.command()(command)
 
 

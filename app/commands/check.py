@@ -1,6 +1,7 @@
 """`limelight check`."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from limelight.app.load import LoadOptions
 from limelight.pipeline.errors import PictureError, UsageError
 
 if TYPE_CHECKING:  # the module loads torch
+    from limelight.pipeline.describer.description import Picture
     from limelight.pipeline.results.result import Result
     from limelight.pipeline.text_to_image import TextToImagePipeline
 
@@ -30,7 +32,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON.")] = False,
     load: Annotated[LoadOptions, _LOAD],
 ) -> None:
-    """Check word by word whether PICTURE shows what its prompt says, as the model sees it."""
+    """Check word by word whether PICTURE shows what its prompt says, as the model and describer see it."""
     from limelight.pipeline.results.png import drawn_image
 
     text = prompt if prompt is not None else recorded_prompt(picture)
@@ -40,9 +42,10 @@ def check(
         found = pipe.check(shown, text)
     except PictureError as error:
         raise UsageError(str(error)) from error
+    facts = with_describer(found.to_dict(), shown, text)
     if as_json:
-        return report.say_json({"file": str(picture), "prompt": text, **found.to_dict()})
-    show(text, found.to_dict())
+        return report.say_json({"file": str(picture), "prompt": text, **facts})
+    show(text, facts)
 
 
 def recorded_prompt(picture: Path) -> str:
@@ -62,6 +65,18 @@ def recorded_prompt(picture: Path) -> str:
     return text
 
 
+def with_describer(found: Mapping[str, Any], picture: "Picture", prompt: str) -> dict[str, Any]:
+    """A check, with that of the describer in the box as `describer`, if the picture is of its world and it
+    knows words of the prompt."""
+    from limelight.pipeline.describer.default import DefaultDescriber
+    from limelight.pipeline.reading.described_check import check_by_describer
+
+    described = check_by_describer(DefaultDescriber.from_pretrained(), picture, prompt)
+    if described is None or not described.atoms:
+        return dict(found)
+    return {**found, "describer": described.to_dict()}
+
+
 def show(text: str, found: Mapping[str, Any]) -> None:
     """Shows each word with a tick, a question mark or a cross.
 
@@ -71,13 +86,21 @@ def show(text: str, found: Mapping[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    if not found["words"]:
+    by = {"the model": found} | ({"the describer": found["describer"]} if "describer" in found else {})
+    scores = {name: {tuple(each["span"]): each["score"] for each in one["words"]} for name, one in by.items()}
+    words = {tuple(each["span"]): each["word"] for one in by.values() for each in one["words"]}
+    if not words:
         return report.say(f"no word of {text!r} can be checked: name a thing or a colour")
-    table = Table("word", "in the picture", "score", title=Text(text))
-    for each in found["words"]:
-        table.add_row(Text(each["word"]), " ".join(sign_of(each["score"])), f"{each['score']:.2f}")
+    table = Table("word", *by, title=Text(text))
+    for span in sorted(words):
+        marks = [
+            "" if span not in of else f"{' '.join(sign_of(of[span]))} {of[span]:.2f}"
+            for of in scores.values()
+        ]
+        table.add_row(Text(words[span]), *marks)
     report.show(table)
-    report.say(f"mean {found['mean']:.2f}, geometric mean {found['geometric_mean']:.2f}")
+    for name, one in by.items():
+        report.say(f"{name}: mean {one['mean']:.2f}, geometric mean {one['geometric_mean']:.2f}")
 
 
 def sign_of(score: float) -> tuple[str, str]:
@@ -88,9 +111,10 @@ def sign_of(score: float) -> tuple[str, str]:
 
 
 def on_one_line(found: Mapping[str, Any]) -> str:
-    """The words of a check with their signs and scores."""
+    """The words of a check with their signs and scores; those of the describer after a semicolon."""
     words = [f"{each['word']} {sign_of(each['score'])[0]} {each['score']:.2f}" for each in found["words"]]
-    return ", ".join(words) or "no word can be checked: name a thing or a colour"
+    line = ", ".join(words) or "no word can be checked: name a thing or a colour"
+    return f"{line}; the describer: {on_one_line(found['describer'])}" if "describer" in found else line
 
 
 def with_check(pipe: "TextToImagePipeline", result: "Result") -> "Result":
@@ -98,7 +122,9 @@ def with_check(pipe: "TextToImagePipeline", result: "Result") -> "Result":
     from limelight.pipeline.reading.check import checked
 
     try:
-        return checked(pipe.engine, result)
+        with_own = checked(pipe.engine, result)
+        facts = with_describer(with_own.info["check"], result.image, result.request.prompt)
+        return replace(with_own, info={**with_own.info, "check": facts})
     except PictureError as error:
         report.complain(f"seed {result.request.seed} could not be checked: {error}")
         return result

@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from jaxtyping import Float
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -77,7 +78,7 @@ class DefaultDescriber:
             )
         except (UnreadableFile, OSError) as error:
             raise ModelError(str(error)) from None
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(f"{folder} holds no describer: {error}") from None
         return cls(reader.to(device), words, hash=content_hash([folder / "model.safetensors"]))
 

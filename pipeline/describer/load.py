@@ -3,22 +3,20 @@
 import os
 from pathlib import Path
 
-import torch
-
 from limelight.files import DOWNLOAD, is_address
 from limelight.pipeline.describer.blip import BlipDescriber
 from limelight.pipeline.describer.blip_folder import SUPPORTED
+from limelight.pipeline.describer.default import DefaultDescriber
 from limelight.pipeline.describer.description import Describer
 from limelight.pipeline.errors import ModelError, UnknownName
 from limelight.pipeline.hub import HUB_ID, TRANSFORMERS, from_hub
-
-DEFAULT_DESCRIBER = Path(__file__).parents[1] / "default_describer"
+from limelight.pipeline.models.device import choose_device
 
 
 def load_describer(
     name: str | os.PathLike[str] = "default",
     *,
-    device: str | torch.device = "cpu",
+    device: str | None = None,
     backend: str | None = None,
 ) -> Describer:
     """The small describer that comes with Limelight, or a BLIP for captions or questions.
@@ -26,6 +24,7 @@ def load_describer(
     Args:
         name: `default`, a folder as transformers saves it, or a hub id `owner/name`; a hub model is taken
             from the local cache, or downloaded (safetensors only).
+        device: None chooses the best one here.
         backend: of all attention; None chooses one for each call.
 
     Raises:
@@ -33,12 +32,11 @@ def load_describer(
         ModelError: the model cannot be loaded or downloaded.
         UnknownBackend: no backend has that name.
     """
+    chosen = choose_device(device)
     if name == "default":
-        from limelight.pipeline.describer.default import DefaultDescriber  # type: ignore[import-not-found, unused-ignore]
-
-        return DefaultDescriber.from_pretrained(DEFAULT_DESCRIBER)
+        return DefaultDescriber.from_pretrained(device=chosen, backend=backend)
     folder = _locate(os.fspath(name))
-    return BlipDescriber.from_pretrained(folder, name=os.fspath(name), device=device, backend=backend)
+    return BlipDescriber.from_pretrained(folder, name=os.fspath(name), device=chosen, backend=backend)
 
 
 def _locate(name: str) -> Path:

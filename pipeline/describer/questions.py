@@ -50,7 +50,7 @@ SIDES = {
     "next": ("next to", "beside", "near"),
 }
 _SIDE = "(?P<side>" + "|".join(phrase for phrases in SIDES.values() for phrase in phrases) + ")"
-_THING, _OTHER = (f"(?P<{group}>[a-z]+(?: [a-z]+)?)" for group in ("thing", "other"))
+_THING, _OTHER = (f"(?P<{group}>[a-z]+(?: [a-z]+)??)" for group in ("thing", "other"))
 _COLOUR = "(?P<colour>[a-z]+)"
 _HERE = "(?: there)?(?: (?:in|on) (?:picture|image|it))?"
 _YOU_SEE = "(?:do you see|can you see)"
@@ -219,7 +219,7 @@ KINDS: tuple[tuple[re.Pattern[str], Callable[[_Reading], Question]], ...] = tupl
         (rf"what is colour of {_THING}", _colour_of),
         (rf"where (?:is|are) {_THING}", _where_is),
         (rf"(?:is|are) {_THING} {_SIDE} {_OTHER}", _stands),
-        (rf"(?:is|are) {_THING.replace('(?: [a-z]+)?', '')} {_COLOUR}", _is_coloured),
+        (rf"(?:is|are) (?P<thing>[a-z]+) {_COLOUR}", _is_coloured),
         (rf"(?:what|which)(?: things?| objects?)? (?:is|are) {_COLOUR}", _which),
     )
 )

@@ -80,7 +80,7 @@ def how_many(view: View, rng: np.random.Generator) -> Asked:
 
 
 def beside(view: View, rng: np.random.Generator) -> Asked:
-    """What stands on one side of a thing."""
+    """Which thing stands on one side of another."""
     thing = _thing(view, rng)
     if thing is None:
         return what(view, rng)
@@ -175,7 +175,7 @@ def stands(view: View, rng: np.random.Generator) -> Asked:
 
 
 def which(view: View, rng: np.random.Generator) -> Asked:
-    """What has a colour."""
+    """Which things have a colour."""
     thing = view.things[rng.integers(len(view.things))] if view.things and rng.random() < 0.7 else None
     colour = thing.colour if thing is not None and thing.colour else str(rng.choice(COLOUR_WORDS))
     found = [each for each in view.things if each.colour == colour]

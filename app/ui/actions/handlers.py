@@ -8,11 +8,10 @@ from typing import Any
 
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.form import restore as restoring
+from limelight.app.ui.form.changes import changes_of
 from limelight.app.ui.form.decode_upload import decoded
-from limelight.app.ui.form.places import KINDS
 from limelight.app.ui.form.settings import Settings, model_of, requests_of, seed_of
 from limelight.app.ui.form.start_image import size_for
-from limelight.app.ui.form.weights import reweigh, reword
 from limelight.app.ui.output.frames import Frames, refusal
 from limelight.app.ui.output.unknown import unknown_words
 from limelight.app.ui.studio.fair_queue import QueueFull
@@ -195,9 +194,7 @@ async def again(
     """Draws a picture again with something changed, as `draw` does.
 
     Args:
-        event: {"settings", "model"} of the picture, and what changes: "seed", "places", "span" and
-            "weight" of a word, or "span" and another "word", with which "keeps" keeps the picture as far as
-            the prompts agree, and "only" all outside the word's place.
+        event: {"settings", "model"} of the picture, and what changes, as `changes_of` takes it.
         start: the image that is chosen on the page, for a picture that was made from one.
     """
     try:
@@ -205,7 +202,7 @@ async def again(
         if not isinstance(stored, Mapping):
             raise UsageError("there are no settings with it")
         settings = Settings(
-            **restoring.settings_of_record(dict(stored) | _changes(event, stored), studio.limits),
+            **restoring.settings_of_record(dict(stored) | changes_of(event, stored), studio.limits),
             model=_field(event, "model"),
             start=restoring.start_of_record(stored, start, studio.limits),
         )
@@ -214,49 +211,6 @@ async def again(
         return
     async for message in draw(studio, visitor, settings):
         yield message
-
-
-def _changes(event: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a picture that an event changes, with their new values."""
-    changes: dict[str, Any] = {}
-    if _field(event, "span") is not None:
-        prompt, word = str(stored.get("prompt")), _field(event, "word")
-        try:
-            first, after = (int(each) for each in event["span"])
-            weight = 1.0 if isinstance(word, str) else float(_field(event, "weight"))
-        except (ValueError, TypeError, OverflowError):
-            raise UsageError("a word's span is two whole numbers, and its weight a number") from None
-        if isinstance(word, str):
-            changes["prompt"] = reword(prompt, (first, after), word)
-            if _field(event, "keeps") is True:
-                changes |= edit_of(stored, [word.strip()] if _field(event, "only") is True else [])
-            else:
-                changes |= {"edit_of": None, "blend_words": []}
-        else:
-            changes["prompt"] = reweigh(prompt, (first, after), weight)
-    if _field(event, "seed") is not None:
-        changes["seed"] = seed_of(event["seed"])
-    if isinstance(places := _field(event, "places"), Mapping):
-        changes |= {name: places.get(name) for name in KINDS}
-    return changes
-
-
-def edit_of(stored: Mapping[str, Any], words: list[str]) -> dict[str, Any]:
-    """The settings that make a request an edit of a stored one, or of what that is an edit of.
-
-    Args:
-        words: outside whose places nothing changes; none for no such limit.
-
-    Raises:
-        UsageError: its picture cannot be kept.
-    """
-    base = stored.get("edit_of")
-    if base is None and stored.get("scale_words"):
-        raise UsageError(
-            "that picture has weights of words, which an edit does not keep; draw it without, or without "
-            "keeping the picture"
-        )
-    return {"edit_of": base or stored.get("prompt"), "blend_words": words, "scale_words": []}
 
 
 def _field(event: Any, name: str) -> Any:

@@ -16,6 +16,12 @@ from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.png import read_record
 
 _HIDDEN_OPTIONS = ("--guidance-interval", "--image-guidance", "--head")
+_EMPTY = {
+    "edit_of": "",
+    "freeu": "",
+    "guidance_scale": "",
+    "hires_scale": 0,
+}  # controls of fields that are None
 
 
 def request_of_png(data: bytes, limits: Limits) -> Mapping[str, Any]:
@@ -42,6 +48,7 @@ def settings_of_record(stored: Mapping[str, Any], limits: Limits) -> dict[str, A
         taken["seed"] = str(taken["seed"])
     checked = requests_of(Settings(**taken, places=stored_places(stored)), limits, (64, 64), record=False)[0]
     found = {name: taken[name] for name in taken if name != "scheduler"} | {"places": stored_places(stored)}
+    found |= {name: empty for name, empty in _EMPTY.items() if name in stored and stored[name] is None}
     return found | ({"scheduler": checked.scheduler} if checked.scheduler else {})
 
 

@@ -1,5 +1,6 @@
-"""Folders of tiny BLIPs with random weights, as transformers saves them."""
+"""Folders of tiny BLIPs as transformers saves them, and a small describer, with random weights."""
 
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,11 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
+
+from limelight.pipeline.describer.default import DefaultDescriber
+from limelight.pipeline.describer.network import Reader, ReaderConfig
+from limelight.pipeline.describer.vocabulary import NUMBERS, SOMETHING, SPECIAL, Words
 
 WORDS = "a an red blue apple car star on the of what is how many left where picture in there dog grey".split()
 PIECES = ["##s", "##ing", "##ly", ".", "?", "'", "-", "1", "2", "un", "play", "stand", "photo"]
@@ -84,3 +90,39 @@ def pictures() -> list[Image.Image]:
         Image.fromarray(torch.randint(0, 256, (h, w, 3), generator=generator, dtype=torch.uint8).numpy())
         for w, h in sizes
     ]
+
+
+SMALL = "a an the is are there of to on at in and next , ? what how many where colour"
+SMALL += " background things left right above below yes no nothing"
+
+
+@pytest.fixture(scope="session")
+def words() -> Words:
+    nouns = {"apple": "apples", "car": "cars", "fish": "fish", "fox": "foxes"}
+    colours, grounds = ("red", "blue", "orange"), ("white", "red", "gray")
+    tokens = [*SPECIAL, *SMALL.split(), SOMETHING, *NUMBERS, *nouns, *nouns.values(), *colours, *grounds]
+    return Words(tuple(dict.fromkeys(tokens)), nouns, colours, grounds)
+
+
+@pytest.fixture(scope="session")
+def reader(words: Words) -> Reader:
+    torch.manual_seed(0)
+    config = ReaderConfig(num_words=len(words.tokens), widths=(8, 8, 16, 16), dim=32, heads=4, kv_heads=2)
+    reader = Reader(config).eval()
+    with torch.no_grad():
+        reader.encoder.known[-1].bias.fill_(9.0)  # every picture is of the world
+    return reader
+
+
+@pytest.fixture(scope="session")
+def folder(reader: Reader, words: Words, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("describer")
+    save_file(reader.state_dict(), path / "model.safetensors")
+    stored = {"reader": reader.config.to_dict(), "words": words.to_dict()}
+    (path / "config.json").write_text(json.dumps(stored), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def describer(folder: Path) -> DefaultDescriber:
+    return DefaultDescriber.from_pretrained(folder)

@@ -1,5 +1,7 @@
 // Pictures of this browser, in IndexedDB: the server keeps none of them.
 
+import { editIn } from "./link.js";
+
 const DATABASE = "limelight";
 const STORE = "pictures";
 const MOST = 60;
@@ -56,10 +58,13 @@ export class History {
     this.render();
   }
 
-  /** A picture with some settings; null where there is none. */
-  find({ prompt, seed, num_steps: steps }) {
+  /** The picture of a link; null where there is none. */
+  find({ prompt, seed, num_steps: steps, ...edit }) {
     const isIt = ({ picture }) =>
-      picture.prompt === prompt && picture.seed === seed && picture.settings.num_steps === steps;
+      picture.prompt === prompt &&
+      picture.seed === seed &&
+      picture.settings.num_steps === steps &&
+      Object.entries(editIn(picture.settings)).every(([name, text]) => edit[name] === text);
     return this.entries.find(isIt)?.picture ?? null;
   }
 

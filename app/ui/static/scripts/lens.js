@@ -149,7 +149,8 @@ export class Lens {
   controls() {
     const { maps, picture } = this;
     for (const card of [".controls", ".legend", ".bars"]) $(this.element, card).hidden = !maps;
-    $(this.element, ".hint").hidden = !maps || picture.state !== "done";
+    for (const part of [".hint", ".weighing"])
+      $(this.element, part).hidden = !maps || picture.state !== "done";
     if (!maps) return;
     const view = maps.views.get(this.view) ?? [...maps.views.values()][0];
     const grids = view.layers.filter((layer) => layer.kind === "grid");

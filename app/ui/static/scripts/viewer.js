@@ -106,11 +106,13 @@ class Viewer {
     const message = JSON.parse(JSON.stringify(value)); // out of gradio's proxies
     if (message.error) {
       this.busy(false);
+      this.before = null;
       if (!this.message && this.left) {
         this.message = this.left;
         this.reported = this.picture.id;
         this.render();
       }
+      if (this.message) this.chips.refresh(); // a weight that was refused
       this.say(message.error, "error");
       return;
     }
@@ -258,9 +260,9 @@ class Viewer {
     this.trigger(event, data);
   }
 
-  /** Asks for the same picture with another weight of a word. */
-  weigh(chip, weight) {
-    this.again({ span: chip.span, weight });
+  /** Asks for the same picture with another weight of a word; that of its attention keeps the picture. */
+  weigh(chip, weight, by = "prompt") {
+    this.again({ span: chip.span, [by === "attention" ? "scale" : "weight"]: weight });
   }
 
   /** Asks for the picture that is shown with something changed, and compares them. */

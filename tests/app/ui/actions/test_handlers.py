@@ -12,7 +12,6 @@ from limelight.app.ui.actions import handlers
 from limelight.app.ui.form.settings import Settings
 from limelight.app.ui.studio.studio import BUG, Studio
 from limelight.pipeline import TextToImagePipeline
-from limelight.pipeline.errors import UsageError
 
 
 def messages_of(stream: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -102,15 +101,3 @@ def test_a_word_that_cannot_be_put_is_refused(studio: Studio, event: dict[str, A
     visitor = Visitor(session="s", address="127.0.0.1")
     (answer,) = messages_of(handlers.again(studio, visitor, {"settings": STORED, "keeps": True} | event))
     assert message in answer["error"]
-
-
-def test_an_edit_keeps_the_first_picture_and_no_weights_of_words() -> None:
-    assert handlers.edit_of(STORED, ["dog"]) == {
-        "edit_of": "a cat",
-        "blend_words": ["dog"],
-        "scale_words": [],
-    }
-    edit = STORED | {"prompt": "a dog", "edit_of": "a cat", "scale_words": [{"word": "dog", "scale": 2}]}
-    assert handlers.edit_of(edit, [])["edit_of"] == "a cat"
-    with pytest.raises(UsageError, match="has weights of words, which an edit does not keep"):
-        handlers.edit_of(edit | {"edit_of": None}, [])

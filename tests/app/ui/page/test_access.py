@@ -85,6 +85,9 @@ def test_the_attention_tab_opens_on_a_noun_and_its_labels_fit_a_phone(drawn):
         "[...document.querySelectorAll('.column-name')].filter((e) => e.scrollWidth > e.clientWidth).length"
     )
     assert drawn.evaluate(wide) == 0
+    scrolls = """() => [...document.querySelectorAll(".multiples, #pane-attention .scroll")]
+      .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.className)"""
+    assert drawn.evaluate(scrolls) == []
 
 
 def _tab_to(page, selector, back=False):

@@ -2,6 +2,8 @@
 
 import { shortSite } from "../light.js";
 
+const NAMES = { scale_words: "weights of attention" };
+
 /** The prompt of a picture, and its settings that differ from the other's. */
 export function caption(picture, other) {
   const box = document.createElement("div");
@@ -15,7 +17,9 @@ export function caption(picture, other) {
       !(name === "edit_of" && isEdit) &&
       JSON.stringify(picture.settings[name]) !== JSON.stringify(other.settings[name]),
   );
-  const about = names.map((name) => `${name.replaceAll("_", " ")} ${shown(picture.settings[name])}`);
+  const about = names.map(
+    (name) => `${NAMES[name] ?? name.replaceAll("_", " ")} ${shown(picture.settings[name])}`,
+  );
   differences.textContent = [...about, ...backends(picture, other)].join(" · ") || `seed ${picture.seed}`;
   box.append(prompt, differences);
   return box;
@@ -29,12 +33,18 @@ function shown(value) {
       ? value
           .map(
             (each) =>
-              each.prompt ?? each.word ?? (each.site ? `${shortSite(each.site)}:${each.head + 1}` : each),
+              each.prompt ??
+              weighed(each) ??
+              each.word ??
+              (each.site ? `${shortSite(each.site)}:${each.head + 1}` : each),
           )
           .join(", ")
       : "none";
   return typeof value === "object" ? "another" : value;
 }
+
+/** A word and its weight; nothing for what has no weight. */
+const weighed = ({ word, scale }) => (word && scale !== undefined ? `${word} ×${scale}` : undefined);
 
 function backends(picture, other) {
   const [mine, theirs] = [picture, other].map((each) => JSON.stringify(each.attention));

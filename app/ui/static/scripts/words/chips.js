@@ -1,11 +1,9 @@
 // The words under the picture: buttons that light up, and that are dragged to change a word's weight.
 
 import { Rewrite } from "./rewrite.js";
+import { Weights } from "./weights.js";
 
 const $ = (root, selector) => root.querySelector(selector);
-const PIXELS = 120; // of dragging, for one unit of weight
-const PATIENCE = 700; // milliseconds after the last key before a weight counts
-const [LEAST, MOST] = [0, 2.5];
 
 export class Chips {
   constructor(element, viewer) {
@@ -13,15 +11,19 @@ export class Chips {
     this.viewer = viewer;
     this.key = "";
     this.rewrite = new Rewrite(element, viewer);
+    this.weights = new Weights(element, viewer);
     for (const selector of [".sum", ".special"])
-      $(element, selector).addEventListener("change", () => {
-        this.key = "";
-        viewer.render();
-      });
+      $(element, selector).addEventListener("change", () => this.refresh());
   }
 
   get lens() {
     return this.viewer.lens;
+  }
+
+  /** Makes all buttons again, as the picture that is shown has them. */
+  refresh() {
+    this.key = "";
+    this.viewer.render();
   }
 
   render(picture, maps) {
@@ -32,6 +34,7 @@ export class Chips {
       picture.prompt,
       view?.chips ?? null,
       picture.unknown ?? null,
+      picture.settings?.scale_words ?? null,
       special,
       picture.state === "done",
       this.lens.view,
@@ -58,9 +61,7 @@ export class Chips {
     button.tabIndex = order === 0 ? 0 : -1;
     const name = document.createElement("span");
     name.textContent = chip.part === "word" ? chip.text : `‹${chip.text}›`;
-    const badge = document.createElement("small");
-    badge.textContent = chip.weight === 1 ? "" : `×${trim(chip.weight)}`;
-    button.append(name, badge);
+    button.append(name, ...this.weights.badges(chip));
     if (picture.unknown?.some((word) => word.toLowerCase() === chip.text.toLowerCase())) {
       const mark = document.createElement("small");
       mark.className = "unknown";
@@ -73,8 +74,12 @@ export class Chips {
     button.addEventListener("pointerleave", () => this.hover(null));
     button.addEventListener("click", (event) => this.click(i, event));
     button.addEventListener("keydown", (event) => this.keys(event, button, chip));
-    if (chip.part === "word" && picture.state === "done" && this.lens.view !== "negative")
-      this.drag(button, chip, badge);
+    if (chip.part === "word" && picture.state === "done" && this.lens.view !== "negative") {
+      button.dataset.weighed = true;
+      this.weights.drag(button, chip, (moved) => {
+        this.dragged = moved;
+      });
+    }
     return button;
   }
 
@@ -128,51 +133,7 @@ export class Chips {
     }
     const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
     if (isPlain && this.one() === chip && this.rewrite.type(event.key)) event.preventDefault();
-    const more = { "+": 0.1, "=": 0.1, "-": -0.1 }[event.key];
-    if (more && button.dataset.weight !== undefined) this.nudge(button, chip, more);
-  }
-
-  nudge(button, chip, by) {
-    const weight = clamp(Number(button.dataset.weight) + by);
-    this.weight(button, weight);
-    clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.viewer.weigh(chip, weight), PATIENCE);
-  }
-
-  weight(button, weight) {
-    button.dataset.weight = weight;
-    $(button, "small").textContent = `×${trim(weight)}`;
-  }
-
-  drag(button, chip) {
-    button.dataset.weight = chip.weight;
-    button.addEventListener("pointerdown", (down) => {
-      if (down.button !== 0) return;
-      let weight = chip.weight;
-      let moved = false;
-      const move = (event) => {
-        const by = event.clientX - down.clientX;
-        if (!moved && Math.abs(by) < 6) return;
-        if (!moved) button.setPointerCapture(down.pointerId);
-        moved = true;
-        button.classList.add("dragged");
-        weight = clamp(chip.weight + by / PIXELS);
-        this.weight(button, weight);
-      };
-      const up = () => {
-        button.removeEventListener("pointermove", move);
-        button.removeEventListener("pointerup", up);
-        button.removeEventListener("pointercancel", up);
-        button.classList.remove("dragged");
-        this.dragged = moved;
-        if (moved && weight !== chip.weight) this.viewer.weigh(chip, weight);
-      };
-      button.addEventListener("pointermove", move);
-      button.addEventListener("pointerup", up);
-      button.addEventListener("pointercancel", up);
-    });
+    if (isPlain && button.dataset.weighed && this.weights.key(button, chip, event.key))
+      event.preventDefault();
   }
 }
-
-const clamp = (weight) => Math.round(20 * Math.min(MOST, Math.max(LEAST, weight))) / 20;
-const trim = (weight) => String(Math.round(weight * 100) / 100);

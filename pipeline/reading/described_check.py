@@ -1,0 +1,135 @@
+"""Checks what a prompt says against a picture by questions to the describer, one for each atom of the prompt.
+
+Source: Kamath et al. 2025, "GenEval 2", arXiv:2512.16853, whose Soft-TIFA scores each atom by the probability
+of the right answer.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from limelight.pipeline.describer.default import KNOWN, DefaultDescriber
+from limelight.pipeline.describer.description import Picture
+from limelight.pipeline.describer.questions import SIDES, Question, Token
+from limelight.pipeline.describer.vocabulary import NUMBERS, Words, article
+from limelight.pipeline.reading.check import Atom, Check
+from limelight.pipeline.text.encoder import Word
+
+Span = tuple[int, int]
+_BESIDE = sorted(
+    ((phrase, side) for side, phrases in SIDES.items() for phrase in phrases), key=lambda p: -len(p[0])
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAtom:
+    """An atom of a prompt as a question.
+
+    Attributes:
+        group: things, colours, counts, relations or places.
+        span: of the words in the prompt that say it.
+        answer: first word of the answer if the picture shows it.
+    """
+
+    group: str
+    span: Span
+    question: Question
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """A noun of a prompt, with the words before it that belong to it."""
+
+    noun: str
+    span: Span
+    colour: tuple[str, Span] | None
+    number: tuple[str, Span] | None
+
+
+def check_by_describer(describer: DefaultDescriber, picture: Picture, prompt: str) -> Check | None:
+    """How probable the describer finds each atom of a prompt, as it sees the picture.
+
+    Words that the describer does not know are left out.
+
+    Returns: None for a picture that is not of the describer's world.
+
+    Raises:
+        RequestError: the picture cannot be read.
+    """
+    asked = list(atoms_of(prompt, describer.words))
+    chances, known = describer.chances(picture, [(each.question, each.answer) for each in asked])
+    if known < KNOWN:
+        return None
+    return Check(
+        tuple(
+            Atom(Word(prompt[slice(*each.span)], each.span, ()), each.group, chance)
+            for each, chance in zip(asked, chances, strict=True)
+        )
+    )
+
+
+def atoms_of(prompt: str, words: Words) -> Iterator[AskedAtom]:
+    """The atoms of a prompt that can be asked for, in the order of their words."""
+    found = [(match[0].lower(), match.span()) for match in re.finditer("[A-Za-z]+", prompt)]
+    phrases, rest = _phrases(found, words)
+    atoms = [atom for phrase in phrases for atom in _of_phrase(phrase, words)]
+    for first, second in pairwise(phrases):
+        atoms += _relation(first, second, prompt)
+    atoms += _place(rest, words)
+    yield from sorted(atoms, key=lambda atom: atom.span)
+
+
+def _phrases(
+    found: Sequence[tuple[str, Span]], words: Words
+) -> tuple[list[_Phrase], Sequence[tuple[str, Span]]]:
+    """The nouns with their colours and numbers, and the words after the last noun."""
+    singular = {many: one for one, many in words.nouns.items()} | {one: one for one in words.nouns}
+    phrases, start = [], 0
+    for at, (word, span) in enumerate(found):
+        if word in singular:
+            before = found[start:at]
+            colour = next(((w, s) for w, s in reversed(before) if w in words.colours), None)
+            number = next(((w, s) for w, s in before if w in NUMBERS[2:]), None)
+            phrases.append(_Phrase(singular[word], span, colour, number))
+            start = at + 1
+    return phrases, found[start:]
+
+
+def _of_phrase(phrase: _Phrase, words: Words) -> Iterator[AskedAtom]:
+    yield AskedAtom("things", phrase.span, _asked(f"is there {article(phrase.noun)} {phrase.noun}"), "yes")
+    if phrase.colour is not None:
+        colour, span = phrase.colour
+        asked = f"is there {article(colour)} {colour} {phrase.noun}"
+        yield AskedAtom("colours", span, _asked(asked), "yes")
+    if phrase.number is not None:
+        number, span = phrase.number
+        yield AskedAtom("counts", span, _asked(f"how many {words.nouns[phrase.noun]}"), number)
+
+
+def _relation(first: _Phrase, second: _Phrase, prompt: str) -> Iterator[AskedAtom]:
+    """The relation that the words between two nouns say."""
+    if first.noun == second.noun:
+        return
+    begin = first.span[1]
+    between = re.sub(r"\bthe\b", "   ", prompt[begin : second.span[0]].lower())
+    for phrase, side in _BESIDE:
+        match = re.search(rf"\b{phrase.replace(' ', ' +')}\b", between)
+        if match is not None:
+            after = {"left": " of", "right": " of", "next": " to"}.get(side, "")
+            asked = _asked(f"is the {first.noun} {side}{after} the {second.noun}")
+            yield AskedAtom("relations", (begin + match.start(), begin + match.end()), asked, "yes")
+            return
+
+
+def _place(rest: Sequence[tuple[str, Span]], words: Words) -> Iterator[AskedAtom]:
+    """The ground, in the words after the last noun."""
+    for word, span in rest:
+        if (ground := {"grey": "gray"}.get(word, word)) in words.grounds:
+            yield AskedAtom("places", span, _asked("what colour is the background"), ground)
+            return
+
+
+def _asked(words: str) -> Question:
+    return Question(tuple(Token(word) for word in words.split()))

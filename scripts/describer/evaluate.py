@@ -1,0 +1,194 @@
+"""Scores the describer in the box: `python -m scripts.describer.evaluate`.
+
+Captions, answers and maps on composed scenes whose combinations training did not show or did show, art that
+has no word, pictures of other worlds, and pictures that the default model draws, on which the describer is
+compared with the judge, a detector that was trained apart from it.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.describer.default import FOLDER, KNOWN, DefaultDescriber
+from scripts.describer.captions import caption
+from scripts.describer.data import MIXTURE, Gallery, scenes_of
+from scripts.describer.scores import (
+    answers_right,
+    captions_right,
+    named_rightly,
+    regions_right,
+    said_in,
+    written_captions,
+)
+from scripts.training.scoring.judge import trained_judge
+from scripts.training.scoring.scores import TASKS, plain
+from scripts.world.scene import Mixture
+from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUNS
+
+SEED = 41_000
+HELD_OUT = Mixture(single=0.4, pair=0.42, sized=0.15, background_named=1.0, held_out=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", type=Path, default=FOLDER)
+    parser.add_argument("--scenes", type=int, default=500)
+    parser.add_argument("--drawn", type=int, default=20, help="pictures of each task that are drawn")
+    parser.add_argument("--photos", type=Path, nargs="*", default=[], help="photographs, for the strangers")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS))
+    arguments = parser.parse_args()
+    describer = DefaultDescriber.from_pretrained(arguments.model)
+    gallery = Gallery(Path("build/world"), Path("build/world2"), SEED, held_out=True)
+    for part in arguments.only:
+        began = time.perf_counter()
+        PARTS[part](describer, gallery, arguments)
+        print(f"({time.perf_counter() - began:.0f} s)\n", flush=True)
+
+
+def score_captions(describer: DefaultDescriber, gallery: Gallery, arguments: argparse.Namespace) -> None:
+    print("| scenes | atom | right |\n|---|---|--:|")
+    for name, mixture in (("seen combinations", MIXTURE), ("held-out combinations", HELD_OUT)):
+        rng = np.random.default_rng(SEED)
+        shown = gallery.show(scenes_of(rng, arguments.scenes, mixture), rng, free=False)
+        for kind, rate in captions_right(describer.reader, describer.words, shown).items():
+            print(f"| {name} | {kind} | {rate:.3f} |")
+
+
+def score_answers(describer: DefaultDescriber, gallery: Gallery, arguments: argparse.Namespace) -> None:
+    print("| question | asked | right |\n|---|--:|--:|")
+    rng = np.random.default_rng(SEED + 1)
+    shown = gallery.show(scenes_of(rng, arguments.scenes), rng, free=False)
+    for kind, (rate, count) in answers_right(describer.reader, describer.words, shown, rng).items():
+        print(f"| {kind} | {count} | {rate:.3f} |")
+
+
+def score_maps(describer: DefaultDescriber, gallery: Gallery, arguments: argparse.Namespace) -> None:
+    print(
+        "| scenes | word | words | pointing | IoU at 0.3 | at 0.4 | at 0.5 |\n|---|---|--:|--:|--:|--:|--:|"
+    )
+    for name, mixture in (("seen combinations", MIXTURE), ("held-out combinations", HELD_OUT)):
+        rng = np.random.default_rng(SEED + 2)
+        shown = gallery.show(scenes_of(rng, arguments.scenes, mixture), rng, free=False)
+        for kind, found in regions_right(describer.reader, describer.words, shown).items():
+            words, *scores = found.values()
+            print(f"| {name} | {kind} | {words:.0f} | {' | '.join(f'{score:.3f}' for score in scores)} |")
+
+
+def score_unnamed(describer: DefaultDescriber, gallery: Gallery, arguments: argparse.Namespace) -> None:
+    """Art that has no word and that training did not show."""
+    rng = np.random.default_rng(SEED + 3)
+    shown = gallery.show(scenes_of(rng, 4 * arguments.scenes), rng)
+    print("| thing, where some art has no word | things | named rightly |\n|---|--:|--:|")
+    for name, has_word in (("has no word: something in its colour", False), ("has a word", True)):
+        rate, count = named_rightly(
+            describer.reader,
+            describer.words,
+            shown,
+            lambda thing, wanted=has_word: (thing.noun is not None) is wanted,
+        )
+        print(f"| {name} | {count} | {rate:.3f} |")
+
+
+def score_strangers(describer: DefaultDescriber, gallery: Gallery, arguments: argparse.Namespace) -> None:
+    rng = np.random.default_rng(SEED + 4)
+    world = gallery.show(scenes_of(rng, arguments.scenes), rng, free=False).images
+    print("| pictures | number | taken for the world | mean score |\n|---|--:|--:|--:|")
+    with torch.inference_mode():
+        for name, images in (("composed scenes", world), ("made of other things", gallery.strangers[:500])):
+            known = torch.cat([describer.reader.look(part).known.sigmoid() for part in images.split(64)])
+            print(f"| {name} | {len(known)} | {(known >= KNOWN).float().mean():.3f} | {known.mean():.3f} |")
+    photos = [describer.describe(path) for path in arguments.photos]
+    if photos:
+        scores = np.array([each.known for each in photos])
+        print(f"| photographs | {len(scores)} | {(scores >= KNOWN).mean():.3f} | {scores.mean():.3f} |")
+
+
+def score_drawn(describer: DefaultDescriber, gallery: Gallery, arguments: argparse.Namespace) -> None:
+    """The describer and the judge on pictures that the default model draws."""
+    pipe = TextToImagePipeline.from_pretrained(device="cpu")
+    judge = trained_judge()
+    scenes = [scene for task in TASKS[:6] for scene in task.scenes(arguments.drawn)]
+    images = [
+        pipe(plain(scene), seed=SEED + number).image.convert("RGB") for number, scene in enumerate(scenes)
+    ]
+    pixels = torch.stack([as_tensor(image) for image in images])
+    found, grounds = judge.look(pixels)
+    texts = written_captions(describer.reader, describer.words, pixels)
+    nouns, colours, places, of_prompt = [], [], [], []
+    for scene, seen, ground, text in zip(scenes, found, grounds, texts, strict=True):
+        said = [describer.words.tokens[id] for id in text.ids]
+        things, _, place, _ = said_in(said)
+        named = sorted(noun for thing in things for noun in [thing.noun or "something"] * thing.count)
+        nouns.append(named == sorted(NOUNS[each.noun].word for each in seen))
+        places.append(place == tuple(BACKGROUNDS)[ground])
+        colours += colours_agree(things, seen)
+        of_prompt.append({thing.noun for thing in scene.things} == {thing.noun for thing in things})
+    print(f"| {len(scenes)} drawn pictures | describer and judge agree |\n|---|--:|")
+    for name, agreed in (("all things and their number", nouns), ("colours", colours), ("place", places)):
+        print(f"| {name} | {np.mean(agreed):.3f} |")
+    print(f"| the describer names what the prompt names | {np.mean(of_prompt):.3f} |")
+
+
+def colours_agree(things: Sequence, seen: Sequence) -> list[bool]:
+    """For each thing that both name, and to which the describer gives one of the judge's colours, whether the
+    judge sees the same colour."""
+    judged = {NOUNS[each.noun].word: tuple(COLOURS)[each.colour] for each in seen}
+    return [
+        thing.colour == judged[thing.noun]
+        for thing in things
+        if thing.noun in judged and thing.colour in COLOURS
+    ]
+
+
+def as_tensor(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(image, np.float32)).permute(2, 0, 1) / 127.5 - 1
+
+
+def score_time(describer: DefaultDescriber, gallery: Gallery, arguments: argparse.Namespace) -> None:
+    """One picture on one core, with and without the cache of keys and values."""
+    from limelight.pipeline.describer.vocabulary import DESCRIBE, END
+    from limelight.pipeline.describer.writing import write
+
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(SEED + 5)
+    shown = gallery.show(scenes_of(rng, 20), rng, free=False)
+    begin, end = describer.words.ids([DESCRIBE, END])
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(3):
+        for image in shown.images:
+            texts = []
+            for cached in (True, False):
+                began = time.perf_counter()
+                with torch.inference_mode():
+                    seen = describer.reader.look(image[None])
+                texts.append(
+                    write(describer.reader, seen, torch.tensor([[begin]]), end=end, cached=cached)[0]
+                )
+                seconds[cached].append(time.perf_counter() - began)
+            assert texts[0].ids == texts[1].ids
+    words = np.mean([len(caption(view)) for view in shown.views])
+    with_cache, without = (np.median(seconds[cached]) for cached in (True, False))
+    print(f"a caption of {words:.0f} words, one thread: {with_cache * 1000:.0f} ms with the cache,")
+    print(f"{without * 1000:.0f} ms without, {without / with_cache:.2f} times as long; the same words")
+
+
+PARTS = {
+    "captions": score_captions,
+    "answers": score_answers,
+    "maps": score_maps,
+    "unnamed": score_unnamed,
+    "strangers": score_strangers,
+    "drawn": score_drawn,
+    "time": score_time,
+}
+
+if __name__ == "__main__":
+    main()

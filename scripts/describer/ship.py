@@ -1,0 +1,53 @@
+"""Writes the trained describer to `pipeline/default_describer`: `python -m scripts.describer.ship`."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from limelight.pipeline.describer.default import FOLDER
+from limelight.pipeline.describer.network import Reader, ReaderConfig
+from scripts.describer.data import words_of_the_world
+from scripts.training.tools import checkpoint
+
+CARD = """# The describer
+
+It reads pictures of the default model's world: a pyramid of convolutions and a causal decoder with
+grouped-query attention, trained by `python -m scripts.describer.train` on composed scenes. Apache-2.0, as the
+rest of the repository; the art that it learned from is listed in the default model's README.
+
+    {}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, default=Path("build/describer"))
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    arguments = parser.parse_args()
+    state = checkpoint.load(arguments.run / "describer.pt")
+    if state is None:
+        raise SystemExit(f"error: {arguments.run} has no describer.pt; make it with scripts.describer.train")
+    words = words_of_the_world()
+    config = ReaderConfig(num_words=len(words.tokens))
+    reader = Reader(config)
+    reader.load_state_dict(state["modules"]["describer"])
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    weights = {
+        name: (x.half() if x.is_floating_point() else x).contiguous()
+        for name, x in reader.state_dict().items()
+    }
+    save_file(weights, arguments.out / "model.safetensors")
+    stored = {"reader": config.to_dict(), "words": words.to_dict()}
+    (arguments.out / "config.json").write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    size = sum(x.numel() * x.element_size() for x in weights.values())
+    card = {"steps": state["step"], "bytes": size}
+    (arguments.out / "README.md").write_text(CARD.format(json.dumps(card)), encoding="utf-8")
+    print(f"{arguments.out}: {size / 1e6:.2f} MB after {state['step']} steps")
+
+
+if __name__ == "__main__":
+    with torch.inference_mode():
+        main()

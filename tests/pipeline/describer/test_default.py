@@ -1,0 +1,78 @@
+"""The describer of a folder: spans, maps, sizes of pictures, and what cannot be loaded."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from limelight.pipeline.describer.default import UNKNOWN, DefaultDescriber
+from limelight.pipeline.describer.network import GRID
+from limelight.pipeline.describer.questions import Question, Token
+from limelight.pipeline.errors import ModelError, RequestError
+
+
+def picture(width: int = 64, height: int = 64) -> Image.Image:
+    noise = torch.randint(0, 256, (height, width, 3), generator=torch.Generator().manual_seed(3))
+    return Image.fromarray(noise.byte().numpy())
+
+
+def test_words_have_their_characters_and_a_map(describer: DefaultDescriber) -> None:
+    found = describer.describe(picture())
+    assert found.words and found.known > 0.99
+    for word in found.words:
+        assert found.text[slice(*word.span)] == word.text
+        assert word.map is None or word.map.shape == (GRID, GRID)
+        region = word.region(100, 50)
+        assert region is None or (region.shape == (50, 100) and float(region.max()) == pytest.approx(1))
+
+
+def test_an_answer_has_the_words_of_its_question(describer: DefaultDescriber) -> None:
+    question = "Is there a red apple?"
+    answer = describer.ask(picture(), question)
+    assert [word.text for word in answer.asked] == ["red", "apple"]
+    assert all(question[slice(*word.span)] == word.text and word.map is not None for word in answer.asked)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 300), (640, 480), (64, 96)])
+def test_a_picture_of_any_size_keeps_its_shape(describer: DefaultDescriber, size: tuple[int, int]) -> None:
+    found = describer.describe(picture(*size))
+    maps = [word.map for word in found.words if word.map is not None]
+    ratio = min(size) / max(size)
+    for map in maps:
+        assert max(map.shape) == GRID and min(map.shape) == pytest.approx(GRID * ratio, abs=2)
+        assert (map.shape[1] >= map.shape[0]) == (size[0] >= size[1])
+
+
+def test_a_picture_of_another_world_gets_no_words(folder: Path) -> None:
+    describer = DefaultDescriber.from_pretrained(folder)
+    with torch.no_grad():
+        describer.reader.encoder.known[-1].bias.fill_(-9.0)
+    found = describer.describe(picture())
+    assert (found.text, found.words) == (UNKNOWN, ()) and found.known < 0.01
+    assert describer.ask(picture(), "how many cars are there?").text == UNKNOWN
+
+
+def test_the_chances_of_all_answers_sum_to_one(describer: DefaultDescriber) -> None:
+    question = Question(tuple(map(Token, ("is", "there", "a", "car"))))
+    chances, known = describer.chances(picture(), [(question, word) for word in describer.words.tokens])
+    assert sum(chances) == pytest.approx(1, abs=1e-4) and known > 0.99
+
+
+def test_what_is_no_picture_is_refused(describer: DefaultDescriber, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"no picture")
+    with pytest.raises(RequestError, match=r"a\.png"):
+        describer.describe(path)
+
+
+def test_what_is_no_describer_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json"):
+        DefaultDescriber.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"words": {}}')
+    with pytest.raises(ModelError, match="cannot be read"):
+        DefaultDescriber.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(b"12345678")
+    with pytest.raises(ModelError, match="holds no describer"):
+        DefaultDescriber.from_pretrained(tmp_path)

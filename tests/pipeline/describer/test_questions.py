@@ -1,0 +1,72 @@
+"""Questions as people type them."""
+
+import pytest
+
+from limelight.pipeline.describer.description import NotAQuestion
+from limelight.pipeline.describer.questions import EXAMPLES, read
+from limelight.pipeline.describer.vocabulary import Words
+
+
+@pytest.mark.parametrize(
+    ("typed", "wording"),
+    [
+        ("Is there a RED apple in the picture?", "is there a red apple"),
+        ("do you see an apple", "is there an apple"),
+        ("is the apple there?", "is there an apple"),
+        ("Does the image show apples?", "is there an apple"),
+        ("How many cars are there?", "how many cars"),
+        ("how many red cars do you see?", "how many red cars"),
+        ("how many things?", "how many things"),
+        ("are there two red apples?", "are there two red apples"),
+        ("what's to the left of the car", "what is left of the car"),
+        ("what is under the car?", "what is below the car"),
+        ("what is near the car?", "what is next to the car"),
+        ("Whats the color of the background?", "what colour is the background"),
+        ("what colour are the foxes?", "what colour is the fox"),
+        ("where is the car?", "where is the car"),
+        ("Is the apple on top of the car?", "is the apple above the car"),
+        ("is the apple next to the car?", "is the apple next to the car"),
+        ("is the car blue?", "is the car blue"),
+        ("which things are red?", "what is red"),
+        ("What do you see?", "what is there"),
+    ],
+)
+def test_the_wording_of_a_question(typed: str, wording: str, words: Words) -> None:
+    read_as = read(typed, words)
+    assert " ".join(token.word for token in read_as.tokens) == wording
+
+
+def test_words_know_where_they_were_typed(words: Words) -> None:
+    typed = "Is the  Apple on top of the cars?"
+    named = {token.word: typed[slice(*token.span)] for token in read(typed, words).tokens if token.span}
+    assert named == {"apple": "Apple", "above": "on top of", "car": "cars"}
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "hello", "ist da ein Apfel?", "apple", "?" * 50, "\N{SNOWMAN}"])
+def test_what_is_no_question_gets_examples(typed: str, words: Words) -> None:
+    with pytest.raises(NotAQuestion, match=EXAMPLES[0].replace("?", r"\?")):
+        read(typed, words)
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("is there a zebra?", "does not know 'zebra'"),
+        ("how many appels are there?", "'appels'; near: apples"),
+        ("is there a magenta apple?", "'magenta'; colours of things that it knows: red, blue, orange"),
+        ("is the apple purpel?", "'purpel'"),
+        ("is there an apple" + " big" * 200, "at most 300"),
+    ],
+)
+def test_a_word_that_is_not_known_is_named(typed: str, message: str, words: Words) -> None:
+    with pytest.raises(NotAQuestion, match=message):
+        read(typed, words)
+
+
+def test_every_example_can_be_read_by_the_one_in_the_box() -> None:
+    from limelight.pipeline.describer.default import DefaultDescriber
+
+    words = DefaultDescriber.from_pretrained().words
+    for example in EXAMPLES:
+        assert read(example, words).tokens
+        assert set(token.word for token in read(example, words).tokens) <= set(words.tokens)
