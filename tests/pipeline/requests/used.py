@@ -262,11 +262,11 @@ USED: dict[str, tuple[str, ...]] = {
         *("pipeline/sampling/begin.py", "pipeline/maps/request_maps.py", "app/ui/studio/pace.py"),
         *(_SETTINGS, *_EDITS),
     ),
-    "keep": ("pipeline/sampling/edits/editing.py", *_EDITS),
+    "keep": (f"{_EDIT_ROOM}/editing.py", *_EDITS),
     "blend_words": (
         *_OF_IMAGE,
-        *("pipeline/sampling/begin.py", "pipeline/sampling/edits/blend.py", "pipeline/sampling/job.py"),
-        *_EDITS,
+        *("pipeline/sampling/begin.py", f"{_EDIT_ROOM}/blend.py", f"{_EDIT_ROOM}/editing.py"),
+        *("pipeline/sampling/job.py", *_EDITS),
     ),
     "blend": ("pipeline/sampling/edits/blend.py", *_EDITS),
     "record": (
