@@ -82,6 +82,17 @@ class Lend:
     values: Float[Tensor, "m_lent m"] | None = None
     keeps_own: bool = False
     sites: frozenset[str] = frozenset()
+    _mapped: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict, init=False, repr=False)
+
+    def mapped(self, site: str, v: Float[Tensor, "1 hk m d"]) -> Float[Tensor, "1 hk m_lent d"]:
+        """`values` of the row's own values at a site. Those of a prompt are the same in every step, so the
+        product is kept."""
+        assert self.values is not None, "it lends no cross-attention"
+        own, mapped = self._mapped.get(site, (None, None))
+        if own is None or mapped is None or own.data_ptr() != v.data_ptr() or own.dtype != v.dtype:
+            own, mapped = v, self.values.to(v) @ v
+            self._mapped[site] = own, mapped  # `own` is kept, so that its memory cannot become another's
+        return mapped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,8 +155,7 @@ class Steering:
         """
         parts = []
         if lent is not None and self.lend is not None and self.lend.values is not None:
-            mapped = self.lend.values.to(v) @ v
-            parts.append(lent.attend(backend, mapped, scale=scale, grid=grid))
+            parts.append(lent.attend(backend, self.lend.mapped(site, v), scale=scale, grid=grid))
         if not parts or (self.lend is not None and self.lend.keeps_own):
             own = v if self.tokens is None else v * self.tokens.to(v)[:, None]
             parts.append(_attend(self.bias, self.sparse, backend, q, k, own, scale=scale, grid=grid))

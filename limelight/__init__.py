@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from limelight.pipeline import Result as Result
     from limelight.pipeline import Step as Step
     from limelight.pipeline import TextToImagePipeline as TextToImagePipeline
+    from limelight.pipeline.describer.load import load_describer as load_describer
     from limelight.pipeline.errors import AdapterError as AdapterError
     from limelight.pipeline.errors import ModelError as ModelError
     from limelight.pipeline.errors import OutputError as OutputError
@@ -55,6 +56,7 @@ _HOMES = {
     "UsageError": "limelight.errors",
     "WeightsError": "limelight.unet",
     "attend": "limelight.attention",
+    "load_describer": "limelight.pipeline.describer.load",
 }
 __all__ = [*_HOMES, "__version__"]
 

@@ -31,6 +31,7 @@ WHAT = {
     "cache": "when caching keys and values pays, and when pages do",
     "engine": "requests that arrive at random times",
     "live": "the cost of previews and maps while a picture is drawn",
+    "edits": "an edit of the words with its base, compared with two pictures",
     "lossy": "the gain and loss of caching deep features",
 }
 TOGETHER = ("unet", "attention", "picture", "batch", "cold", "memory")

@@ -38,17 +38,36 @@ def shrink_mask(mask: Float[Tensor, "1 1 h w"], height: int, width: int) -> Floa
     return F.interpolate(mask, size=(height, width))
 
 
-@torch.inference_mode()
 def encode(
     vae: Any, pixels: Float[Tensor, "1 3 h w"], generator: torch.Generator | None
 ) -> Float[Tensor, "1 c y x"]:
     """The latent of an image in float32, scaled as the U-Net takes it.
 
-    Large images, and images for which there is not enough memory, are encoded in tiles, as in `decode`.
-
     Args:
         generator: samples the latent from the encoder's distribution. None takes the unscaled mean, which
             image-editing models were trained on.
+
+    Raises:
+        as `encoded`.
+    """
+    mean, std = encoded(vae, pixels)
+    return mean if generator is None else sampled(vae, mean, std, generator)
+
+
+def sampled(
+    vae: Any, mean: Float[Tensor, "1 c y x"], std: Float[Tensor, "1 c y x"], generator: torch.Generator
+) -> Float[Tensor, "1 c y x"]:
+    """A latent of the encoder's distribution, scaled as the U-Net takes it."""
+    return normalise(vae, mean + std * torch.randn(mean.shape, generator=generator).to(mean.device))
+
+
+@torch.inference_mode()
+def encoded(
+    vae: Any, pixels: Float[Tensor, "1 3 h w"]
+) -> tuple[Float[Tensor, "1 c y x"], Float[Tensor, "1 c y x"]]:
+    """Mean and standard deviation of the encoder's distribution for an image, in float32, not scaled.
+
+    Large images, and images for which there is not enough memory, are encoded in tiles, as in `decode`.
 
     Raises:
         NonFinitePicture: the VAE overflowed.
@@ -69,11 +88,7 @@ def encode(
             f"the VAE returned NaN or infinity for the image in {str(vae.dtype).removeprefix('torch.')}; "
             "nothing was saved (load the model in float32)"
         )
-    mean, std = distribution.mean.float(), distribution.std.float()
-    if generator is None:
-        return mean
-    drawn = mean + std * torch.randn(mean.shape, generator=generator).to(mean.device)
-    return normalise(vae, drawn)
+    return distribution.mean.float(), distribution.std.float()
 
 
 def normalise(vae: Any, z: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:

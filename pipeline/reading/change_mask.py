@@ -14,12 +14,16 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.pipeline.errors import NonFinitePrediction
+from limelight.pipeline.latents.vae import encoded, pixels_of, sampled
 from limelight.pipeline.maps.hysteresis import dilated
+from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.sampling.begin import begin
 from limelight.pipeline.sampling.engine import Engine
+from limelight.pipeline.sampling.passes import make_passes
 from limelight.pipeline.sampling.predict import predict
+from limelight.pipeline.sampling.sampler import PredictionRequest
 
 STRENGTH = 0.5  # of the noise
 STEPS = 50
@@ -40,10 +44,8 @@ def change_mask(engine: Engine, image: Source, prompt: str, other: str, *, grow:
     """
     asked = GenerationRequest(
         prompt=prompt, image=image, strength=STRENGTH, num_steps=STEPS, guidance_scale=1.0
-    ).opened()
-    apart = torch.stack([difference(engine, replace(asked, seed=seed), other) for seed in range(SEEDS)]).mean(
-        0
     )
+    apart = torch.stack(differences(engine, engine.resolve(asked), other)).mean(0)
     smooth = F.avg_pool2d(apart[None], 3, 1, 1, count_include_pad=False)
     factor = engine.model.latent_factor
     height, width = (factor * side for side in apart.shape)
@@ -53,14 +55,40 @@ def change_mask(engine: Engine, image: Source, prompt: str, other: str, *, grow:
     return Image.fromarray(mask.numpy().astype(np.uint8) * 255)
 
 
-def difference(engine: Engine, asked: GenerationRequest, other: str) -> Float[Tensor, "h w"]:
-    """How far the predictions for two prompts lie apart at each position of the latent, for one noise."""
-    resolved = [engine.resolve(each) for each in (asked, replace(asked, prompt=other))]
-    attention = engine.attention(resolved[0].width, resolved[0].height)
-    jobs = [begin(id, each, engine.model, attention, engine.max_rows)[0] for id, each in enumerate(resolved)]
-    rows: list[Tensor] = []
-    for found in predict(engine.model, jobs):
-        if isinstance(found, NonFinitePrediction):
-            raise found
-        rows.append(found[0].float().cpu())
-    return (rows[0] - rows[1]).abs().mean(0)
+@torch.inference_mode()
+def differences(engine: Engine, asked: GenerationRequest, other: str) -> list[Float[Tensor, "h w"]]:
+    """How far the predictions for two prompts lie apart at each position of the latent, for each noise.
+
+    The image is encoded once.
+
+    Args:
+        asked: resolved, with one of the prompts.
+    """
+    model, attention = engine.model, engine.attention(asked.width, asked.height)
+    assert isinstance(asked.image, InputImage) and asked.width and asked.height
+    mean, std = encoded(model.vae, pixels_of(asked.image.pixels, asked.width, asked.height))
+    plain = replace(asked, image=None, strength=None)
+    jobs = [
+        begin(0, replace(plain, prompt=prompt), model, attention, engine.max_rows)[0]
+        for prompt in (asked.prompt, other)
+    ]
+    found: list[Tensor] = []
+    for seed in range(SEEDS):
+        generator = torch.Generator("cpu").manual_seed(seed)
+        clean = sampled(model.vae, mean, std, generator)
+        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+        (steps,) = make_passes(replace(asked, seed=seed), model)
+        x = steps.scheduler.add_noise(clean, noise, steps.timesteps[:1])
+        x = steps.scheduler.scale_model_input(x, steps.timesteps[0])
+        prediction = PredictionRequest(x, ["prompt"], steps.timesteps[0], clean)
+        rows = predict(model, [replace(job, asked=prediction) for job in jobs])
+        found.append(_apart(*rows))
+    return found
+
+
+def _apart(*rows: Tensor | NonFinitePrediction) -> Float[Tensor, "h w"]:
+    for row in rows:
+        if isinstance(row, NonFinitePrediction):
+            raise row
+    one, other = (row[0].float().cpu() for row in rows if isinstance(row, Tensor))
+    return (one - other).abs().mean(0)

@@ -68,7 +68,7 @@ class GenerationRequest:
         edit_of: another prompt, whose picture is drawn in the same calls and kept where both agree (Hertz et
             al., arXiv:2208.01626). With `image`, what that shows: it is turned into noise first.
         keep: fractions of the steps until which an edit takes its cross- and self-attention from the picture
-            of `edit_of`.
+            of `edit_of`; where words are only added and none is blended, the first is squared.
         blend_words: words of an edit's prompt or of `edit_of`. Outside their places in both pictures, the
             edit's latent has the bits of the other after each step (section 4.1 there).
         blend: the fraction of a map's maximum above which a word has a place, and the fraction of the steps

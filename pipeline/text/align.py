@@ -20,10 +20,12 @@ class Alignment:
         tokens: of the base, one row each, to those of the edit: a replaced word's to all of its new word's
             alike; start, end and padding to those in the same position.
         changes: in words: "cat -> dog", "+ red", "- big".
+        only_adds: whether words are added, and none is replaced or removed.
     """
 
     tokens: Float[Tensor, "m_base m_edit"]
     changes: Sequence[str]
+    only_adds: bool = False
 
     @property
     def share(self) -> Float[Tensor, " m_edit"]:
@@ -39,7 +41,8 @@ def align(base: str, its: Conditioning, edit: str, their: Conditioning) -> Align
     for i, (one, other) in enumerate(zip(first, second, strict=False)):
         if one == other and one != "word":
             tokens[i, i] = 1
-    changes = []
+    changes: list[str] = []
+    kinds: set[str] = set()
     before, after = ([spelled(word.text) for word in words] for words in (old, new))
     for kind, i, i_end, j, j_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if kind == "equal":
@@ -51,8 +54,9 @@ def align(base: str, its: Conditioning, edit: str, their: Conditioning) -> Align
         elif kind == "replace":
             _map(tokens, old[i:i_end], new[j:j_end])
         if kind != "equal":
+            kinds.add(kind)
             changes.append(_change(old[i:i_end], new[j:j_end]))
-    return Alignment(tokens, changes)
+    return Alignment(tokens, changes, kinds == {"insert"})
 
 
 def _map(tokens: Tensor, old: Sequence[Word], new: Sequence[Word]) -> None:

@@ -30,8 +30,8 @@ ANYWHERE = 0.4  # the share of single things that stand anywhere
 APART = 0.25  # the share of pairs that stand anywhere
 EMPTY = 0.015
 BLURRED = 0.04
-STRANGERS = 0.1
-POOL = 2000  # pictures of another world that are kept
+STRANGERS = 0.14
+POOL = 3000  # pictures of another world that are kept
 TEXTS = 3  # of each picture: its caption, and questions
 IGNORED = -100
 HELD_OUT_ART = 5  # each fifth picture without a word is kept for scores
@@ -158,7 +158,7 @@ def moved(layout: Layout, rng: np.random.Generator) -> Layout:
 
 
 def apart(sides: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
-    """Places of two things that hardly overlap, the one clearly at the side of or above the other; None if chance
+    """Places of two things that hardly overlap, clearly side by side or above each other; None if chance
     finds none."""
     for _ in range(8):
         x, y = (np.floor(rng.random(2) * (PIXELS - sides + 1)).astype(np.int64) for _ in range(2))

@@ -14,14 +14,14 @@ def stranger(rng: np.random.Generator, tiles: np.ndarray) -> Pixels:
     Args:
         tiles: uint8 (n, side, side, 4), art that may appear in it.
     """
-    kinds = (clouds, clouds, collage, stripes, crowd, hidden)
+    kinds = (clouds, clouds, collage, stripes, crowd, hidden, hidden, page, page, sheet, zoomed)
     return kinds[rng.integers(len(kinds))](rng, tiles)
 
 
 def clouds(rng: np.random.Generator, tiles: np.ndarray) -> Pixels:
     """Noise whose amplitude falls with frequency, as in photographs (Field 1987); some with sharp edges."""
     frequency = np.hypot(np.fft.fftfreq(PIXELS)[:, None], np.fft.fftfreq(PIXELS)[None, :])
-    amplitude = 1 / np.maximum(frequency, 1 / PIXELS) ** rng.uniform(0.7, 1.8)
+    amplitude = 1 / np.maximum(frequency, 1 / PIXELS) ** rng.uniform(0.7, 3.0)
     channels = rng.standard_normal((3, PIXELS, PIXELS))
     mixed = np.einsum("ij,jhw->ihw", np.eye(3) * rng.uniform(0.1, 1) + 0.7, channels)
     waves = np.fft.ifft2(np.fft.fft2(mixed) * amplitude).real
@@ -78,6 +78,53 @@ def crowd(rng: np.random.Generator, tiles: np.ndarray) -> Pixels:
     return _small(image)
 
 
+def page(rng: np.random.Generator, tiles: np.ndarray) -> Pixels:
+    """A page: lines, boxes and small pictures on a plain ground."""
+    side = 4 * PIXELS
+    ground = (255, 255, 255) if rng.random() < 0.6 else _colour(rng)
+    image = Image.new("RGB", (side, side), ground)
+    draw = ImageDraw.Draw(image)
+    ink = (30, 30, 36) if sum(ground) > 380 else (230, 230, 236)
+    for _ in range(rng.integers(2, 7)):
+        x, y = (int(at) for at in rng.integers(0, side - 40, 2))
+        for line in range(int(rng.integers(1, 9))):
+            draw.text((x, y + 13 * line), "lorem ipsum dolor sit amet "[: rng.integers(4, 27)], ink)
+    for _ in range(rng.integers(1, 6)):
+        x, y, width, height = (int(at) for at in rng.integers((0, 0, 8, 6), (side - 20, side - 20, 150, 90)))
+        outline = _colour(rng) if rng.random() < 0.5 else None
+        draw.rectangle((x, y, x + width, y + height), None if outline else _colour(rng), outline)
+    for _ in range(rng.integers(0, 4)):
+        _paste(image, rng, tiles, 14, 90, turned=False)
+    return _small(image)
+
+
+def sheet(rng: np.random.Generator, tiles: np.ndarray) -> Pixels:
+    """Small pictures of things in rows, each on a ground of its own."""
+    across = int(rng.integers(2, 6))
+    cell, gap = 4 * PIXELS // across, int(rng.integers(0, 14))
+    image = Image.new(
+        "RGB", (4 * PIXELS, 4 * PIXELS), (255, 255, 255) if rng.random() < 0.7 else _colour(rng)
+    )
+    for row in range(across):
+        for column in range(across):
+            one = Image.new("RGB", (cell, cell), _colour(rng))
+            _paste(one, rng, tiles, cell // 2, cell, turned=False, inside=True)
+            size = max(8, cell - gap)
+            if rng.random() < 0.9:
+                image.paste(one.resize((size, size)), (column * cell + gap, row * cell + gap))
+    return _small(image)
+
+
+def zoomed(rng: np.random.Generator, tiles: np.ndarray) -> Pixels:
+    """A thing so large that the picture shows a part of it."""
+    image = Image.new("RGB", (2 * PIXELS, 2 * PIXELS), _colour(rng))
+    size = int(rng.integers(220, 420))
+    tile = Image.fromarray(tiles[rng.integers(len(tiles))]).resize((size, size))
+    left, top = (-int(at) for at in rng.integers(size // 6, size - 2 * PIXELS - size // 8, 2))
+    image.paste(tile, (left, top), tile)
+    return _small(image)
+
+
 def hidden(rng: np.random.Generator, tiles: np.ndarray) -> Pixels:
     """Things in front of something that is no plain ground."""
     behind = (clouds, collage, stripes)[rng.integers(3)](rng, tiles)
@@ -87,11 +134,22 @@ def hidden(rng: np.random.Generator, tiles: np.ndarray) -> Pixels:
     return _small(image)
 
 
-def _paste(image: Image.Image, rng: np.random.Generator, tiles: np.ndarray, low: int, high: int) -> None:
+def _paste(
+    image: Image.Image,
+    rng: np.random.Generator,
+    tiles: np.ndarray,
+    low: int,
+    high: int,
+    *,
+    turned: bool = True,
+    inside: bool = False,
+) -> None:
     size = int(rng.integers(low, high))
     tile = Image.fromarray(tiles[rng.integers(len(tiles))]).resize((size, size))
-    tile = tile.rotate(float(rng.uniform(-180, 180)))
-    place = tuple(int(at) for at in rng.integers(-size // 3, 2 * PIXELS - size // 2, 2))
+    if turned:
+        tile = tile.rotate(float(rng.uniform(-180, 180)))
+    low_at, high_at = (0, image.width - size + 1) if inside else (-size // 3, image.width - size // 2)
+    place = tuple(int(at) for at in rng.integers(low_at, high_at, 2))
     image.paste(tile, place, tile)
 
 

@@ -1,12 +1,15 @@
 """Edits of the words of a picture, in the words of the world: requests and the pictures that they should
 give."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from PIL import Image
 
+from scripts.training.data import World
 from scripts.training.scoring.judge import Found
+from scripts.world.captions import parse
 from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUN_INDEX, NOUNS
 
 KINDS = ("noun", "colour", "ground", "added thing", "weight 0")
@@ -156,3 +159,13 @@ _MAKERS: dict[str, Callable[[np.random.Generator, int], Case]] = {
     "added thing": _added,
     "weight 0": _weight,
 }
+
+
+def composed(asked: Sequence[Case], world: World) -> list[Image.Image]:
+    """A composed picture of each edit's first prompt, always the same for its seed."""
+    images = []
+    for case in asked:
+        batch = world.compose([parse(case.base)], np.random.default_rng(case.seed))
+        values = (batch.pictures.images[0].permute(1, 2, 0) * 255).round().byte().numpy()
+        images.append(Image.fromarray(values))
+    return images

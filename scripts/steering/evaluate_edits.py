@@ -5,10 +5,12 @@ noun whose weight is 0. Of what should stay, a thing counts if the judge saw it 
 taken outside the places of the edited words, by the maps of both pictures of the edit without blend, and not
 of edits of the ground. The two other ways draw the new prompt with the same seed, and with the first picture
 as `image`, at each strength.
+
+With `--real` the first pictures are images of which nothing else is known: `drawn` ones are those that the
+model draws, decoded; `composed` ones are scenes of which it drew none. PSNR outside is then from the image.
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,25 +24,29 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
-from limelight.pipeline.latents.vae import pixels_of
+from limelight.pipeline.latents.vae import decode, encode, normalise, pixels_of
 from limelight.pipeline.maps.lookup import tokens_of
 from limelight.pipeline.results.result import Result
 from limelight.pipeline.sampling.edits.blend import place
 from limelight.pipeline.text.encoder import words_of
-from scripts.steering.edit_cases import KINDS, Case, cases, seen
+from scripts.steering.edit_cases import Case, cases, composed, seen
+from scripts.steering.edit_scores import COLUMNS, Edited, Kept, Outcome, by_kind, decibels, scores
+from scripts.training.data import World
 from scripts.training.scoring.judge import Found, Judge, trained_judge
-from scripts.training.scoring.scores import interval
 from scripts.training.tools.grid import save_grid
 from scripts.world.composer import PIXELS
+from scripts.world.scene import Mixture
 
 STRENGTHS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 THRESHOLD = 0.3  # of a map's maximum, above which a word has a place
+CHUNK = 10  # edits that are drawn before the rates so far are printed
 Look = tuple[list[Found], int]
 Way = Callable[[Case, Image.Image], GenerationRequest]
 
 
-def ways(fields: dict[str, Any]) -> dict[str, Way]:
+def ways(fields: dict[str, Any], keep: str | None, *, is_real: bool) -> dict[str, Way]:
     """Name -> the request that edits a picture in that way."""
+    own = {} if keep is None else {"keep": keep}
 
     def edit(case: Case, base: Image.Image) -> GenerationRequest:
         return GenerationRequest(
@@ -49,7 +55,9 @@ def ways(fields: dict[str, Any]) -> dict[str, Way]:
             seed=case.seed,
             scale_words=case.scales,
             record="grid",
+            image=base if is_real else None,
             **fields,
+            **own,
         )
 
     def blended(case: Case, base: Image.Image) -> GenerationRequest:
@@ -71,45 +79,120 @@ def main() -> int:
     parser.add_argument("--edits", type=int, default=200)
     parser.add_argument("--seed", type=int, default=60_000)
     parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--guidance", type=float, help="the model's own if omitted")
+    parser.add_argument("--real", choices=("drawn", "composed"), help="edit images")
+    parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
     parser.add_argument(
         "--keep", help="cross,self: fractions of the steps; the default of a request if omitted"
     )
+    parser.add_argument(
+        "--ways",
+        nargs="*",
+        help="beginnings of the names of ways to measure; all if omitted, and always the first",
+    )
+    parser.add_argument("--scores", type=Path, help="keeps what came of each edit; a run goes on from there")
     parser.add_argument("--pictures", type=Path, help="a PNG of all pictures: a row for each way, base first")
     arguments = parser.parse_args()
     pipe, judge = TextToImagePipeline.from_pretrained(arguments.model), trained_judge()
     asked = cases(arguments.edits, arguments.seed)
-    fields = {"num_steps": arguments.steps}
-    bases = [
-        result.image
-        for result in pipe([GenerationRequest(prompt=case.base, seed=case.seed, **fields) for case in asked])
-    ]
-    before = looks(judge, bases)
-    drawn: dict[str, list[Result]] = {}
-    for name, way in ways(fields).items():
-        requests = [way(case, base) for case, base in zip(asked, bases, strict=True)]
-        if arguments.keep and name.startswith("edit"):
-            requests = [replace(each, keep=arguments.keep) for each in requests]
-        drawn[name] = pipe(requests)
-    outside = [_outside(case, result) for case, result in zip(asked, drawn["edit"], strict=True)]
-    rows = {
-        name: scores(judge, asked, before, bases, [each.image for each in results], outside)
-        for name, results in drawn.items()
-    }
-    best = max((name for name in rows if name.startswith("img2img")), key=lambda name: rows[name].balance)
-    print("| way | edit done | 95 % | others stay | ground stays | PSNR outside | median |")
-    print("|---|---|---|---|---|---|---|")
-    for name, row in rows.items():
-        print(f"| {name}{' (best)' if name == best else ''} | {' | '.join(row.cells())} |")
-    shown = ("edit", "edit with blend", "same seed, new prompt", best)
-    print(f"\n| edit done, by kind | {' | '.join(shown)} |\n|---|{'---|' * len(shown)}")
-    for kind in KINDS:
-        which = [i for i, case in enumerate(asked) if case.kind == kind]
-        print(f"| {kind} | {' | '.join(f'{rows[name].done[which].mean():.2f}' for name in shown)} |")
-    if arguments.pictures:
-        pictures = [bases, *([each.image for each in drawn[name]] for name in shown)]
-        flat = torch.cat([pixels_of(image, PIXELS, PIXELS) for row in pictures for image in row])
-        save_grid(flat / 2 + 0.5, arguments.pictures, len(asked))
+    fields = {"num_steps": arguments.steps, "guidance_scale": arguments.guidance}
+    chosen = ways(fields, arguments.keep, is_real=arguments.real is not None)
+    first, *others = chosen
+    if arguments.ways is not None:
+        chosen = {
+            name: chosen[name]
+            for name in [first, *(n for n in others if n.startswith(tuple(arguments.ways)))]
+        }
+    names = ("model", "seed", "steps", "guidance", "real", "keep", "ways")
+    kept = Kept(arguments.scores, {name: getattr(arguments, name) for name in names})
+    world = World(arguments.world, Mixture(), 0) if arguments.real == "composed" else None
+    rows: list[tuple[Image.Image, ...]] = []
+    while len(kept.edits) < len(asked):
+        some = asked[len(kept.edits) :][:CHUNK]
+        if world is not None:
+            bases = composed(some, world)
+        else:
+            plain = [GenerationRequest(prompt=case.base, seed=case.seed, **fields) for case in some]
+            bases = [result.image for result in pipe(plain)]
+        drawn = {
+            name: pipe([way(*pair) for pair in zip(some, bases, strict=True)]) for name, way in chosen.items()
+        }
+        kept.add(outcomes(pipe, judge, some, bases, drawn))
+        rows += zip(bases, *([each.image for each in results] for results in drawn.values()), strict=True)
+        rates = ", ".join(f"{kind} {rate:.2f}" for kind, rate in by_kind(kept.edits, first).items())
+        print(
+            f"{len(kept.edits)} of {len(asked)} edits; done by {first}: {rates}", file=sys.stderr, flush=True
+        )
+    print("\n".join(table(kept.edits[: len(asked)])))
+    if arguments.pictures and rows:
+        flat = torch.cat([pixels_of(row[i], PIXELS, PIXELS) for i in range(len(rows[0])) for row in rows])
+        save_grid(flat / 2 + 0.5, arguments.pictures, len(rows))
     return 0
+
+
+def table(edits: Sequence[Edited]) -> list[str]:
+    """Lines of Markdown: each way, the kinds, and of images how near they come back."""
+    rows = scores(edits)
+    others = [name for name in rows if name.startswith("img2img")]
+    best = max(others, key=lambda name: rows[name].balance, default="")
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    for name, row in rows.items():
+        lines.append(f"| {name}{' (best)' if name == best else ''} | {' | '.join(row.cells())} |")
+    shown = [name for name in rows if name not in others or name == best]
+    lines += ["", f"| edit done, by kind | {' | '.join(shown)} |", "|---" * (len(shown) + 1) + "|"]
+    rates = {name: by_kind(edits, name) for name in shown}
+    lines += [
+        f"| {kind} | {' | '.join(f'{rates[n][kind]:.2f}' for n in shown)} |" for kind in rates[shown[0]]
+    ]
+    pairs = [(each.base_psnr, each.vae_psnr) for each in edits if each.base_psnr and each.vae_psnr]
+    if pairs:
+        base, vae = np.array(pairs).T
+        lines += [
+            "",
+            f"Redrawn from its noise, an image comes back at {np.median(base):.1f} dB (median; "
+            f"{base.min():.1f} to {base.max():.1f}), through the VAE alone at {np.median(vae):.1f} dB.",
+        ]
+    return lines
+
+
+def outcomes(
+    pipe: TextToImagePipeline,
+    judge: Judge,
+    asked: Sequence[Case],
+    bases: Sequence[Image.Image],
+    drawn: dict[str, list[Result]],
+) -> list[Edited]:
+    """What came of some edits.
+
+    Args:
+        drawn: the pictures of each way; the first is the edit, whose maps say where the words are.
+    """
+    first = next(iter(drawn.values()))
+    outside = [_outside(case, result) for case, result in zip(asked, first, strict=True)]
+    before = looks(judge, bases)
+    after = {name: looks(judge, [each.image for each in results]) for name, results in drawn.items()}
+    found = []
+    for i, (case, base) in enumerate(zip(asked, bases, strict=True)):
+        came = {
+            name: outcome(case, before[i], after[name][i], base, drawn[name][i].image, outside[i])
+            for name in drawn
+        }
+        psnr = first[i].base_psnr
+        found.append(
+            Edited(case.seed, case.kind, came, psnr, None if psnr is None else _through_vae(pipe, base))
+        )
+    return found
+
+
+def outcome(
+    case: Case, before: Look, after: Look, base: Image.Image, image: Image.Image, outside: Bool[Tensor, "h w"]
+) -> Outcome:
+    others = tuple(bool(seen(noun, after[0])) for noun in case.others if seen(noun, before[0]))
+    done = case.is_done(*after)
+    if case.ground is not None:
+        return Outcome(done, others, None, None)
+    gap = (pixels_of(base, *base.size) - pixels_of(image, *base.size))[0, :, outside] / 2
+    return Outcome(done, others, after[1] == before[1], float(gap.square().mean()))
 
 
 def looks(judge: Judge, images: Sequence[Image.Image]) -> list[Look]:
@@ -118,54 +201,11 @@ def looks(judge: Judge, images: Sequence[Image.Image]) -> list[Look]:
     return [(things[0], grounds[0]) for things, grounds in found]
 
 
-class Scores:
-    """What came of the edits in one way.
-
-    Args:
-        done: of each edit, whether the judge sees it.
-        others: of each thing that should stay and was there, whether it is.
-        ground: of each edit that is not of the ground, whether the ground is the same.
-        psnr: of the same, in dB; infinite where nothing changed.
-    """
-
-    def __init__(
-        self, done: Sequence[bool], others: Sequence[bool], ground: Sequence[bool], psnr: Sequence[float]
-    ) -> None:
-        self.done = np.array(done, float)
-        self.others, self.ground, self.psnr = others, ground, psnr
-
-    @property
-    def balance(self) -> float:
-        """The mean of what an edit is for: done, and nothing else changed."""
-        return (float(self.done.mean()) + float(np.mean(self.others)) + float(np.mean(self.ground))) / 3
-
-    def cells(self) -> list[str]:
-        low, high = interval(self.done, np.random.default_rng(0))
-        error = np.mean([10 ** (-each / 10) for each in self.psnr])  # the mean of the squared errors
-        stay = [f"{np.mean(each):.2f} of {len(each)}" for each in (self.others, self.ground)]
-        psnr = -10 * math.log10(max(error, 1e-12))
-        done = f"{self.done.mean():.2f}"
-        return [done, f"{low:.2f} to {high:.2f}", *stay, f"{psnr:.1f} dB", f"{np.median(self.psnr):.1f} dB"]
-
-
-def scores(
-    judge: Judge,
-    asked: Sequence[Case],
-    before: Sequence[Look],
-    bases: Sequence[Image.Image],
-    images: Sequence[Image.Image],
-    outside: Sequence[Bool[Tensor, "h w"]],
-) -> Scores:
-    done, others, ground, psnr = [], [], [], []
-    rows = zip(asked, before, bases, looks(judge, images), images, outside, strict=True)
-    for case, (was, old), base, (found, now), image, mask in rows:
-        done.append(case.is_done(found, now))
-        others += [bool(seen(noun, found)) for noun in case.others if seen(noun, was)]
-        if case.ground is None:
-            ground.append(now == old)
-            gap = (pixels_of(base, *base.size) - pixels_of(image, *base.size))[0, :, mask] / 2
-            psnr.append(-10 * math.log10(max(float(gap.square().mean()), 1e-12)))
-    return Scores(done, others, ground, psnr)
+def _through_vae(pipe: TextToImagePipeline, image: Image.Image) -> float:
+    vae = pipe.model.vae
+    there = normalise(vae, encode(vae, pixels_of(image, *image.size), None))
+    gap = pixels_of(decode(vae, there), *image.size) - pixels_of(image, *image.size)
+    return decibels(float((gap / 2).square().mean()))
 
 
 def _outside(case: Case, result: Result) -> Bool[Tensor, "h w"]:

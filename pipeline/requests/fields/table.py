@@ -259,7 +259,7 @@ TABLE: Mapping[str, Field] = {
         Factors(("cross", "self"), 0, 1),
         "Keep",
         "Fractions of the steps until which an edit takes its cross- and self-attention from the picture "
-        "that it keeps",
+        "that it keeps; the first is squared where words are only added, without blend",
         is_offered=True,
     ),
     "blend_words": Field(

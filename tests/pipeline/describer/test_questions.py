@@ -20,7 +20,7 @@ from limelight.pipeline.describer.vocabulary import Words
         ("are there two red apples?", "are there two red apples"),
         ("what's to the left of the car", "what is left of the car"),
         ("what is under the car?", "what is below the car"),
-        ("what is beside the car?", "what is next to the car"),
+        ("what is near the car?", "what is next to the car"),
         ("Whats the color of the background?", "what colour is the background"),
         ("what colour are the foxes?", "what colour is the fox"),
         ("where is the car?", "where is the car"),

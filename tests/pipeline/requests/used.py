@@ -7,7 +7,7 @@ _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _SHOWN = ("app/ui/output/frames.py", "pipeline/results/light_page.py")  # with the picture
 _MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
 _SIZE = (
-    "pipeline/reading/check.py",
+    *("pipeline/reading/change_mask.py", "pipeline/reading/check.py"),
     "pipeline/sampling/edits/editing.py",  # of the latent
     "pipeline/sampling/passes.py",  # latents have it
     _MASKED,
@@ -262,11 +262,11 @@ USED: dict[str, tuple[str, ...]] = {
         *("pipeline/sampling/begin.py", "pipeline/maps/request_maps.py", "app/ui/studio/pace.py"),
         *(_SETTINGS, *_EDITS),
     ),
-    "keep": ("pipeline/sampling/edits/editing.py", *_EDITS),
+    "keep": (f"{_EDIT_ROOM}/editing.py", *_EDITS),
     "blend_words": (
         *_OF_IMAGE,
-        *("pipeline/sampling/begin.py", "pipeline/sampling/edits/blend.py", "pipeline/sampling/job.py"),
-        *_EDITS,
+        *("pipeline/sampling/begin.py", f"{_EDIT_ROOM}/blend.py", f"{_EDIT_ROOM}/editing.py"),
+        *("pipeline/sampling/job.py", *_EDITS),
     ),
     "blend": ("pipeline/sampling/edits/blend.py", *_EDITS),
     "record": (

@@ -3,12 +3,13 @@
 import base64
 import io
 import json
+from urllib.parse import parse_qsl
 
 import pytest
 from PIL import Image
 
 from limelight.pipeline.results.png import read_record
-from tests.app.ui.gestures import draw, put, set_steps
+from tests.app.ui.gestures import draw, put, set_steps, wait_for_value
 
 pytestmark = pytest.mark.browser
 BASE, EDITED = "a cat and a banana on a blue background", "a dog and a banana on a blue background"
@@ -91,13 +92,37 @@ def test_nothing_typed_draws_nothing_and_says_so(edited):
     assert edited.locator(".status").inner_text() == "Type another word for “banana” first."
 
 
-def test_nothing_else_changes_or_nothing_is_kept(edited):
+def test_nothing_else_changes_also_from_a_link(edited, open_page):
     edited.get_by_label("Another word for banana").fill("lemon")
     edited.get_by_label("Change nothing else").check()
     edited.get_by_role("button", name="Draw the edit").click()
     edited.wait_for_function("limelight.history.entries.length === 3")
     asked = _record(edited)["request"]
     assert (asked["edit_of"], asked["blend_words"]) == (BASE, ["lemon"])
+    edited.click("#tab-picture")
+    edited.click(".copy-link")
+    edited.wait_for_function("location.hash.length > 1")
+    fragment = edited.evaluate("location.hash")
+    linked = dict(parse_qsl(fragment[1:]))
+    assert linked | {"word": ""} == {
+        "prompt": asked["prompt"],
+        "seed": "5",
+        "steps": "4",
+        "word": "",
+        "edit_of": BASE,
+        "keep": "0.6,0.4",
+        "blend_words": "lemon",
+        "blend": "0.3,0.2",
+    }
+    other = open_page(fragment=fragment)
+    other.wait_for_function("document.querySelector('.status').textContent.includes('Press Draw')")
+    wait_for_value(other, "#prompt textarea", asked["prompt"])
+    other.click("#draw")
+    other.wait_for_function("limelight.picture?.state === 'done' && limelight.picture.id !== 'example'")
+    assert _record(other)["request"] == asked
+
+
+def test_a_word_that_is_typed_without_keeping_the_picture(edited):
     edited.click("#tab-picture")
     edited.evaluate("limelight.lens.selected.clear()")
     edited.click("#pane-picture .word >> text=cat")

@@ -81,6 +81,7 @@ def test_2_what_the_seed_decides(page):
     assert red > 220 and red > blue > green
 
 
+@pytest.mark.slow
 def test_3_how_many_steps(page):
     set_steps(page, 8)
     for steps in (8, 25):

@@ -29,6 +29,7 @@ EDITS: dict[str, dict[str, Any]] = {
     "replaced": {"prompt": "an apple and a cat", "blend_words": ("cat",), "blend": (0.97, 0.2)},
     "reweighted": {"prompt": PROMPT, "scale_words": {"apple": 3.0, "dog": -1.0}},
     "added": {"prompt": "an apple and a big dog", "blend_words": ("big", "dog"), "blend": (0.985, 0.4)},
+    "added, no blend": {"prompt": "an apple and a big dog"},
     "all": {
         "prompt": "an apple BREAK and a red dog",
         "scale_words": {"red": 2.5},
@@ -110,10 +111,13 @@ def drawn(pipe: TextToImagePipeline, folder: Path, asked: GenerationRequest) -> 
         }
     scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
     scheduler.set_timesteps(STEPS)
+    cross, own = asked.keep
+    if len(asked.prompt.split()) > len(PROMPT.split()) and not asked.blend_words:
+        cross = cross**2
     x = torch.randn(1, 4, *SIZE, generator=torch.Generator().manual_seed(asked.seed)).repeat(2, 1, 1, 1)
     unread = torch.zeros(4, 77, base.context.shape[-1])
     for i, timestep in enumerate(scheduler.timesteps):
-        written.keeps_cross, written.keeps_self = (i / STEPS < until for until in asked.keep)
+        written.keeps_cross, written.keeps_self = (i / STEPS < until for until in (cross, own))
         out = unet(x[[0, 0, 1, 1]], timestep, encoder_hidden_states=unread, **added).sample
         prediction = out[[0, 2]] + GUIDANCE * (out[[BASE, EDIT]] - out[[0, 2]])
         x = scheduler.step(prediction, timestep, x).prev_sample

@@ -1,5 +1,6 @@
 """Edits of the words: what they keep, in any company, from their record, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,22 @@ def test_windows_and_grids_are_fractions(sd: TextToImagePipeline) -> None:
             assert (edited.lend.values is not None, bool(edited.lend.sites)) == (cross, own)
             grids = {s.grid(12, 16) for s in sd.model.unet.sites if s.name in edited.lend.sites}
             assert grids == ({(6, 8)} if own else set())  # not the finest, of 12x16
+
+
+@pytest.mark.parametrize(
+    ("prompt", "cross"), [("a big dog and a cat", 0.36), ("a big cat", 0.6), ("a", 0.6), ("a dog", 0.6)]
+)
+def test_where_words_are_only_added_cross_attention_is_kept_for_a_shorter_time(
+    sd: TextToImagePipeline, prompt: str, cross: float
+) -> None:
+    resolved = sd.engine.resolve(request(prompt=prompt, edit_of="a dog", keep=(0.6, 0)))
+    editing = Editing(resolved, sd.model, aligned(sd, "a dog", prompt))
+    roles = ["base", "prompt"]
+    kept = [editing.rows(roles, at) for at in (cross - 0.01, cross)]  # type: ignore[arg-type]
+    assert kept[0][1] is not None and kept[1] == [None, None]
+    blended = replace(resolved, blend_words=("dog",))
+    editing = Editing(blended, sd.model, aligned(sd, "a dog", prompt))
+    assert editing.rows(roles, 0.59)[1] is not None  # type: ignore[arg-type]
 
 
 def test_words_are_aligned_by_blocks_and_the_rest_by_position(sd: TextToImagePipeline) -> None:
