@@ -151,7 +151,7 @@ def test_ticks_of_the_model_and_the_describer_stand_under_the_words(seen):
     expect(seen.locator(".ticks-note")).to_contain_text("Square: the describer, mean 0.56.")
     assert seen.evaluate("limelight.see.ticks.found.get(limelight.picture.id).model.words.length") == 3
     seen.uncheck(".check-words")
-    assert seen.locator(".ticks").count() == 0
+    expect(seen.locator(".ticks")).to_have_count(0)
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
