@@ -27,6 +27,7 @@ STYLES = (
     "painter",
     "stage",
     "words",
+    "see",
     "inspector",
     "film",
     "places",

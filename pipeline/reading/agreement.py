@@ -1,5 +1,6 @@
 """Whether a picture's prompt and a description of it say the same, and mean the same part of the picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,15 +71,10 @@ def agreement(maps: HeatMaps, description: Description) -> Agreement:
     """
     words = [word for word in maps.words() if _stands_for_something(word.text)]
     seen = [word for word in description.words if _stands_for_something(word.text)]
-    alike = [
-        (i, j)
-        for i, word in enumerate(words)
-        for j, other in enumerate(seen)
-        if lemma(word.text) == lemma(other.text)
-    ]
-    of_prompt = {i: _prompt_part(maps, words[i]) for i in {i for i, _ in alike}}
-    of_caption = {j: _caption_part(seen[j], maps.size) for j in {j for _, j in alike}}
-    found = {(i, j): _iou(of_prompt[i], of_caption[j]) for i, j in alike}
+    pairs = alike([word.text for word in words], [word.text for word in seen])
+    of_prompt = {i: _prompt_part(maps, words[i]) for i in {i for i, _ in pairs}}
+    of_caption = {j: _caption_part(seen[j], maps.size) for j in {j for _, j in pairs}}
+    found = {(i, j): _iou(of_prompt[i], of_caption[j]) for i, j in pairs}
     paired: dict[int, int] = {}
     for (i, j), _ in sorted(
         found.items(), key=lambda each: -1.0 if each[1] is None else each[1], reverse=True
@@ -90,6 +86,16 @@ def agreement(maps: HeatMaps, description: Description) -> Agreement:
         tuple(word for i, word in enumerate(words) if i not in paired),
         tuple(word for j, word in enumerate(seen) if j not in paired.values()),
     )
+
+
+def alike(words: Sequence[str], seen: Sequence[str]) -> list[tuple[int, int]]:
+    """The numbers of words of a prompt and of a description that stand for something and have one meaning."""
+    return [
+        (i, j)
+        for i, word in enumerate(words)
+        for j, other in enumerate(seen)
+        if _stands_for_something(word) and lemma(word) == lemma(other)
+    ]
 
 
 def part(map: Float[Tensor, "h w"]) -> Mask:

@@ -7,10 +7,10 @@ the noise is shared by all that is compared, as in its section 3.3.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -32,6 +32,7 @@ from limelight.pipeline.text.small_words import SMALL_WORDS
 TIMESTEPS = (300, 600)
 NOISES = 4  # at each timestep
 OTHERS = 2  # words that are tried in the place of one
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,14 @@ def check(engine: Engine, request: GenerationRequest) -> Check:
         RequestError: there is no image, or the model draws into images or edits them.
         PictureError: the VAE or the model overflowed.
     """
+    return _end_of(checking(engine, request))
+
+
+def checking(engine: Engine, request: GenerationRequest) -> Generator[float, None, Check]:
+    """The same in parts, for a server that draws in between.
+
+    Yields: the share that is done, 0 to 1, after each call of the U-Net.
+    """
     model = engine.model
     require_drawing(model)
     if not isinstance(request.image, InputImage):
@@ -121,7 +130,7 @@ def check(engine: Engine, request: GenerationRequest) -> Check:
         if (group := group_of(word, model)) is not None
     ]
     prompts = [request.prompt, *(text for _, _, others in tried for text in others)]
-    losses = losses_of(engine, request, prompts)
+    losses = yield from _losses(engine, request, prompts)
     atoms, at = [], 1
     for word, group, others in tried:
         better = losses[at : at + len(others)].amin(0) - losses[0]
@@ -129,6 +138,15 @@ def check(engine: Engine, request: GenerationRequest) -> Check:
         error = better.std() / len(better) ** 0.5
         atoms.append(Atom(word, group, float(torch.special.ndtr(better.mean() / error.clamp(min=1e-12)))))
     return Check(tuple(atoms))
+
+
+def _end_of(parts: Generator[float, None, T]) -> T:
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            return end.value
 
 
 def require_drawing(model: Model) -> None:
@@ -161,12 +179,19 @@ def others_of(word: Word, group: str, request: GenerationRequest, model: Model) 
     return [request.prompt[:start] + other + request.prompt[end:] for other in others]
 
 
-@torch.inference_mode()
 def losses_of(engine: Engine, request: GenerationRequest, prompts: Sequence[str]) -> Float[Tensor, "p k"]:
     """The mean squared error of the prediction for each prompt and each of k noised images.
 
     Source: Ho et al. 2020, arXiv:2006.11239, eq. 14; of v, Salimans & Ho 2022, arXiv:2202.00512, app. D.
     """
+    return _end_of(_losses(engine, request, prompts))
+
+
+@torch.inference_mode()
+def _losses(
+    engine: Engine, request: GenerationRequest, prompts: Sequence[str]
+) -> Generator[float, None, Tensor]:
+    """`losses_of` in parts; yields the share that is done."""
     model = engine.model
     asked = GenerationRequest(
         prompt=request.prompt,
@@ -201,6 +226,7 @@ def losses_of(engine: Engine, request: GenerationRequest, prompts: Sequence[str]
                 raise found
             target = noised[len(losses) % len(noised)][1]
             losses.append(float((found.float() - target.to(found.device)).square().mean()))
+        yield len(losses) / len(jobs)
     return torch.tensor(losses).unflatten(0, (len(prompts), len(noised)))
 
 

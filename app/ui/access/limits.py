@@ -21,6 +21,10 @@ class Limits:
         max_drawing: requests that are drawn at the same time.
         max_drawing_per_visitor: requests of one visitor that are drawn at the same time.
         max_drawing_per_address: requests of one address that are drawn at the same time.
+        max_describing: pictures that are described, or asked about, at the same time.
+        max_describing_per_address: those of one address.
+        max_checking: pictures whose words are checked at the same time, at most one of each visitor.
+        max_checked_words: words of a prompt that is checked; each takes a few predictions.
         max_step_seconds: estimated time of one step of a picture; others have to wait for it.
         max_silent: sessions of one address that sent a request and do not read the answer.
         silent_seconds: time after which such a session is dropped.
@@ -52,6 +56,10 @@ class Limits:
     max_drawing: int = 8
     max_drawing_per_visitor: int = 2
     max_drawing_per_address: int = 6
+    max_describing: int = 32
+    max_describing_per_address: int = 8
+    max_checking: int = 16
+    max_checked_words: int = 40
     max_step_seconds: float = 5.0
     max_silent: int = 16
     silent_seconds: float = 15.0

@@ -1,4 +1,5 @@
-"""The API of the page: `/generate`, which streams its answers, and `/maps`; see docs/page.md."""
+"""The API of the page: `/generate` and `/check`, which stream, `/maps`, `/describe` and `/ask`; see
+docs/page.md."""
 
 import inspect
 from collections.abc import AsyncIterator
@@ -7,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from limelight.app.ui.access.visitor import Visitor
-from limelight.app.ui.actions import handlers
-from limelight.app.ui.actions.unbroken import messages
+from limelight.app.ui.actions import handlers, seeing
+from limelight.app.ui.actions.unbroken import answer, messages
 from limelight.app.ui.form.settings import AUTO, DEFAULTS, Settings, shown
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline.errors import UsageError
@@ -18,7 +19,7 @@ STEP_FIELDS = ("id", "state", "position", "index", "count", "seed", "error", "im
 
 
 def add_endpoints(studio: Studio) -> None:
-    """Adds both endpoints to the Blocks that are being built."""
+    """Adds the endpoints to the Blocks that are being built."""
 
     async def generate(request: gr.Request, *values: Any) -> AsyncIterator[dict[str, Any]]:
         """Draws a prompt and streams its progress.
@@ -70,8 +71,40 @@ def add_endpoints(studio: Studio) -> None:
             "maps": [tokens[list(word.tokens)].sum(0).tolist() for word in words],
         }
 
+    async def describe(request: gr.Request, image: str) -> dict[str, Any]:
+        """What a picture of the default model's world shows, in words.
+
+        `image` is a data URL of a PNG, JPEG or WebP, as /generate gives it. The answer is {"error", "text",
+        "known", "words"}; `known` is 0 to 1, and below 0.5 the picture is of another world, and there are no
+        words. A word is {"text", "span", "map"}; its map, height x width, says where the describer looked.
+        """
+        found = await answer(seeing.describe(studio, Visitor.of(request), image))
+        return {name: value for name, value in found.items() if name != "alike"}
+
+    async def ask(request: gr.Request, image: str, question: str) -> dict[str, Any]:
+        """The answer to a question about a picture, such as "how many stars are there?".
+
+        The answer is as that of /describe, with the "question" and its words, "asked". A question that cannot
+        be read gets "error" and "examples".
+        """
+        return await answer(seeing.ask(studio, Visitor.of(request), image, question))
+
+    async def check(
+        request: gr.Request, image: str, prompt: str, model: str | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Whether a picture shows each word of a prompt, as the model that draws and the describer see it.
+
+        Streams {"error", "share", "model", "describer"}; the share that is done is 1 at the end. A check is
+        {"words", "mean", "geometric_mean"}; a word is {"word", "span", "score"}, its score 0 to 1.
+        """
+        asked = {"image": image, "prompt": prompt, "model": model}
+        async for message in messages(seeing.check(studio, Visitor.of(request), asked)):
+            yield message
+
     gr.api(generate, api_name="generate", concurrency_limit=None)
     gr.api(maps, api_name="maps", concurrency_limit=4)
+    for endpoint in (describe, ask, check):
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
 
 
 def parameters() -> list[inspect.Parameter]:

@@ -4,7 +4,7 @@ gradio would log the error's message, which may quote the visitor, and show a bo
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from limelight.app.ui.access.log import place_of
@@ -23,6 +23,15 @@ async def messages(run: AsyncIterator[dict[str, Any]]) -> AsyncIterator[dict[str
     except Exception as error:
         log.error("an action broke: %s", place_of(error))
         yield refusal(BUG)
+
+
+async def answer(act: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    """The answer of an action, or an "error" in place of an unexpected one."""
+    try:
+        return await act
+    except Exception as error:
+        log.error("an action broke: %s", place_of(error))
+        return {"error": BUG}
 
 
 def changed(act: Callable[[], Change]) -> Change:

@@ -1,20 +1,21 @@
 """The page of `limelight ui`: its layout, and the handlers of its events."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from limelight.app.ui.access.visitor import Visitor
-from limelight.app.ui.actions import handlers
+from limelight.app.ui.actions import handlers, seeing
 from limelight.app.ui.actions.api import add_endpoints
 from limelight.app.ui.actions.handlers import Change
-from limelight.app.ui.actions.unbroken import changed, messages
+from limelight.app.ui.actions.unbroken import answer, changed, messages
 from limelight.app.ui.form.settings import NAMES, Settings, shown
 from limelight.app.ui.page.backends import backend_choices, refusals_html
 from limelight.app.ui.page.controls import Controls
 from limelight.app.ui.page.known import known_html
+from limelight.app.ui.page.seen import make_seen
 from limelight.app.ui.page.status import make_notice
 from limelight.app.ui.page.viewer import STATIC, make_viewer
 from limelight.app.ui.studio.studio import Studio
@@ -50,6 +51,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Column(elem_id="stage-column"):
                 page.viewer.render()
         _wire(blocks, page, studio)
+        _wire_seeing(page, studio)
         add_endpoints(studio)
     return blocks
 
@@ -122,6 +124,41 @@ def _wire(blocks: gr.Blocks, page: Page, studio: Studio) -> None:
     page.controls.start.fit(fit, page.controls.model, [page.notice, *inputs], **quick)
     page.controls.model.input(choose, page.controls.model, [page.notice, *inputs], **quick)
     blocks.unload(leave)
+
+
+def _wire_seeing(page: Page, studio: Studio) -> None:
+    """Handles events about a picture: every answer has the "kind" and the "key" of its question."""
+
+    async def describe(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+        asked = _asked(event)
+        act = seeing.describe(studio, Visitor.of(request), asked.get("image"), asked.get("words"))
+        return {"kind": "describe", "key": asked.get("key")} | await answer(act)
+
+    async def ask(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+        asked = _asked(event)
+        act = seeing.ask(studio, Visitor.of(request), asked.get("image"), asked.get("question"))
+        return {"kind": "ask", "key": asked.get("key")} | await answer(act)
+
+    async def check(event: gr.EventData, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
+        asked = _asked(event)
+        async for message in messages(seeing.check(studio, Visitor.of(request), asked)):
+            yield {"kind": "check", "key": asked.get("key")} | message
+
+    # Several may be under way; answers that come at once must not replace each other.
+    options: dict[str, Any] = {
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_limit": None,
+        "trigger_mode": "multiple",
+    }
+    described, checked = make_seen(), make_seen()
+    page.viewer.describe(describe, None, described, api_name="page_describe", **options)
+    page.viewer.ask(ask, None, described, api_name="page_ask", **options)
+    page.viewer.check(check, None, checked, api_name="page_check", **options)
+
+
+def _asked(event: gr.EventData) -> Mapping[str, Any]:
+    return event._data if isinstance(event._data, Mapping) else {}
 
 
 def _updates(act: Callable[[], Change]) -> list[Any]:

@@ -6,7 +6,8 @@ import gradio as gr
 
 STATIC = Path(__file__).parents[1] / "static"
 _LOAD = """
-// A module of the folder `static/scripts`. It triggers "again", "restore", "recall" and "stop".
+// A module of the folder `static/scripts`. It triggers "again", "restore", "recall", "stop",
+// "describe", "ask" and "check".
 import(new URL("limelight/scripts/viewer.js", document.baseURI))
     .then((viewer) => viewer.mount(element, {trigger, props, watch}));
 """

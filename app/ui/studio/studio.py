@@ -11,6 +11,8 @@ from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.access.log import place_of
 from limelight.app.ui.access.sessions import Sessions
 from limelight.app.ui.access.visitor import Visitor
+from limelight.app.ui.studio.checks import Checks
+from limelight.app.ui.studio.describing import Describing
 from limelight.app.ui.studio.desk import Desk, Key
 from limelight.app.ui.studio.expansions import Expansions
 from limelight.app.ui.studio.fair_queue import FairQueue
@@ -44,6 +46,8 @@ class Studio:
         self.timing = Timing()
         self.expansions = Expansions()
         self.sessions = Sessions(patience=limits.silent_seconds, max_silent=limits.max_silent)
+        self.describing = Describing(limits)
+        self.checks = Checks(limits.max_checking, self.sessions.is_here)
         self.pace = Pace(pipelines, limits)
         self._engines: dict[tuple[str, str, int | None], Engine] = {}
         self._queue: FairQueue[Ticket] = FairQueue(limits.max_waiting, limits.max_waiting_per_visitor)
@@ -83,6 +87,7 @@ class Studio:
         with self._changed:
             if tickets:
                 self._queue.check_room(tickets[0].visitor, len(tickets))
+                self.checks.forget(tickets[0].visitor)
             for ticket in tickets:
                 displaced = self._queue.add(ticket)
                 if displaced is not None:
@@ -92,7 +97,7 @@ class Studio:
             self._changed.notify()
 
     def nudge(self) -> None:
-        """Wakes the worker after a client has begun to read a session's answers."""
+        """Wakes the worker after a client has begun to read a session's answers, or a check has come."""
         with self._changed:
             self._changed.notify()
 
@@ -107,8 +112,10 @@ class Studio:
         return len(self._drawing)
 
     def stop(self, visitor: Visitor) -> int:
-        """Stops all of a visitor's pictures at the end of the present step; returns how many."""
+        """Stops all of a visitor's pictures at the end of the present step; returns how many. A check ends
+        too."""
         with self._changed:
+            self.checks.forget(visitor)
             waiting = [ticket for ticket in self._queue.of(visitor) if self._queue.remove(ticket)]
             drawing = [ticket for ticket in self._drawing if ticket.visitor == visitor and not ticket.is_over]
             for ticket in waiting + drawing:
@@ -137,6 +144,7 @@ class Studio:
             self._changed.notify()
         self._worker.join()
         self._decoder.shutdown()
+        self.describing.close()
 
     def _work(self) -> None:
         while self._is_open:
@@ -146,14 +154,18 @@ class Studio:
             busy = [key for key, desk in self._desks.items() if desk.session.is_busy]
             if busy:
                 self._advance(min(busy, key=lambda key: self._desks[key].spent))
+            self.checks.advance(is_drawing=bool(busy))
             self._desks = {key: desk for key, desk in self._desks.items() if desk.tickets}
             self._rest()
 
     def _rest(self) -> None:
         """Waits while there is nothing to do."""
         with self._changed:
-            while self._is_open and not self._desks and not self._queue.has_next(self._may_begin()):
+            while self._is_open and not self._has_work():
                 self._changed.wait()
+
+    def _has_work(self) -> bool:
+        return bool(self._desks) or self.checks.has_next() or self._queue.has_next(self._may_begin())
 
     def _may_begin(self) -> Callable[[Visitor], bool]:
         """Whether a visitor's next picture may begin together with those that are drawn now."""

@@ -17,6 +17,8 @@ export class Lens {
     this.painter = new Painter(this.canvas, $(element, ".light"));
     this.selected = new Set(); // of chips
     this.hovered = null;
+    this.glow = null; // the light of a word of a description that is pointed at
+    this.pinned = null; // that of one that was clicked
     this.place = null; // a clicked place, whose self-attention is shown
     this.view = "attention";
     this.image = null; // on the canvas: a preview, or the finished picture
@@ -31,7 +33,7 @@ export class Lens {
     const chips = [...this.selected].map((i) => view?.chips[i]?.text).filter(Boolean);
     this.wanted = chips.length ? chips : (this.wanted ?? []);
     this.selected.clear();
-    this.hovered = null;
+    this.hovered = this.glow = this.pinned = null;
     this.place = null;
     this.pointed = null;
   }
@@ -106,6 +108,8 @@ export class Lens {
   /** What is lit now: its numbers, their highest, and the range that its colours span. */
   light(chips = this.lit) {
     const { maps } = this;
+    const glow = this.glow ?? (this.hovered === null ? this.pinned : null);
+    if (glow) return glow;
     if (!maps) return null;
     if (this.place && maps.points && this.hovered === null) {
       const there = placeField(maps.points, ...this.place);
@@ -137,7 +141,7 @@ export class Lens {
     $(card, ".legend-top").textContent = light ? percent(light.high) : "";
     $(card, ".legend-low").textContent = light ? percent(light.low).replace("0.0 %", "0") : "";
     const isBest = this.look.source === "best" && !this.place && this.view === "attention";
-    const how = light && isBest ? (this.maps?.best ?? "") : "";
+    const how = light?.how ?? (light && isBest ? (this.maps?.best ?? "") : "");
     $(card, ".legend-how").textContent = how && `${how[0].toUpperCase()}${how.slice(1)}`;
     const most = light && `most in the ${whereabouts(light.field)}, where it has ${percent(light.top)}`;
     const lit = light ? ` Lit: ${light.what}, ${most} of the attention.` : "";
@@ -214,6 +218,7 @@ export class Lens {
   /** Lights up what a place attends to; the same place again, or none, switches that light off. */
   lookFrom(point) {
     if (!this.maps?.points) return;
+    this.pinned = null;
     const there = point && placeField(this.maps.points, ...point).place;
     const again = there && this.place && there[0] === this.place[0] && there[1] === this.place[1];
     this.place = again ? null : there;

@@ -4,6 +4,7 @@ import { Actions } from "./actions.js";
 import { buildClosedParts, listenForDrops } from "./drop.js";
 import { Projector } from "./film/projector.js";
 import { History } from "./history.js";
+import { loadLater } from "./later.js";
 import { Lens } from "./lens.js";
 import { linked } from "./link.js";
 import { Looks } from "./looks.js";
@@ -40,7 +41,7 @@ class Viewer {
     this.actions = new Actions(element, this);
     this.projector = new Projector(element);
     this.looks = new Looks(element, this);
-    this.placing(element);
+    loadLater(element, this);
     this.keys();
     listenForDrops(this);
     listenForTroubles(this);
@@ -175,9 +176,12 @@ class Viewer {
     this.strip();
     this.chips.render(picture, this.maps());
     this.actions.show(picture);
-    $(this.element, ".places").hidden = false;
-    $(this.element, ".places").inert = picture.state !== "done";
+    for (const part of this.element.querySelectorAll(".places, .seeing")) {
+      part.hidden = false;
+      part.inert = picture.state !== "done";
+    }
     this.places?.show(picture);
+    this.see?.show(picture);
     await this.lens.show(picture, this.maps());
     if (this.tabs.isShown("attention")) this.tabs.refresh();
   }
@@ -230,20 +234,6 @@ class Viewer {
         return button;
       }),
     );
-  }
-
-  /** Loads the script for places when it is first used, or when there is a place. */
-  placing(element) {
-    const load = async () => {
-      const { Places } = await import("./places/places.js");
-      this.places ??= new Places(element, this);
-      return this.places;
-    };
-    document.addEventListener("places-value", async ({ detail }) => {
-      if (detail || this.places) (await load()).take(detail);
-    });
-    for (const button of element.querySelectorAll(".place-word, .place-region"))
-      button.addEventListener("click", async (event) => (this.places ?? (await load())).begin(button, event));
   }
 
   keys() {

@@ -74,10 +74,14 @@ def test_maps_of_an_unknown_picture_get_an_answer(client):
     assert "draw it again" in client.predict(id="nothing", api_name="/maps")["error"]
 
 
-def test_both_are_documented_and_nothing_else_is_offered(client):
+def test_all_are_documented_and_nothing_else_is_offered(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert sorted(endpoints) == ["/generate", "/maps"]
+    assert sorted(endpoints) == ["/ask", "/check", "/describe", "/generate", "/maps"]
     assert "Draws a prompt" in endpoints["/generate"]["description"]
+    for name, word in (("ask", "question"), ("check", "prompt"), ("describe", "image")):
+        taken = endpoints[f"/{name}"]
+        assert len(taken["description"]) > 100
+        assert word in [each["parameter_name"] for each in taken["parameters"]]
 
 
 def test_the_documentation_lists_the_parameters_in_order():

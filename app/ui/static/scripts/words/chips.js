@@ -99,7 +99,7 @@ export class Chips {
     if (!add) selected.clear();
     if (was) selected.delete(i);
     else selected.add(i);
-    this.lens.hovered = null;
+    this.lens.hovered = this.lens.pinned = null;
     this.lens.place = null;
     this.mark();
     this.lens.paint();
