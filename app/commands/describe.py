@@ -36,6 +36,7 @@ def describe(
     from limelight.pipeline.describer.load import load_describer
 
     _check_folder(maps)
+    _without_bars(describer)
     reader = load_describer(describer, device=device)
     num_bad = 0
     for picture in pictures:
@@ -70,6 +71,7 @@ def ask(
     from limelight.pipeline.describer.load import load_describer
 
     _check_folder(maps)
+    _without_bars(describer)
     answer = load_describer(describer, device=device).ask(picture, question)
     words = (*answer.asked, *answer.words)
     if as_json:
@@ -104,6 +106,14 @@ def _middle(word: "SeenWord") -> list[float]:
     x = sum((at + 0.5) / width * float(share) for at, share in enumerate(shares.sum(0)))
     y = sum((at + 0.5) / height * float(share) for at, share in enumerate(shares.sum(1)))
     return [round(x, 3), round(y, 3)]
+
+
+def _without_bars(describer: str) -> None:
+    if describer == "default":
+        return
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # loading is fast
 
 
 def _check_folder(maps: Path | None) -> None:

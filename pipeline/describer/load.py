@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from limelight.files import DOWNLOAD, is_address
+from limelight.files import DOWNLOAD, UnreadableFile, is_address, read_json
 from limelight.pipeline.describer.blip import BlipDescriber
 from limelight.pipeline.describer.blip_folder import SUPPORTED
 from limelight.pipeline.describer.default import DefaultDescriber
@@ -19,11 +19,11 @@ def load_describer(
     device: str | None = None,
     backend: str | None = None,
 ) -> Describer:
-    """The small describer that comes with Limelight, or a BLIP for captions or questions.
+    """The small describer that comes with Limelight, one of its kind, or a BLIP for captions or questions.
 
     Args:
-        name: `default`, a folder as transformers saves it, or a hub id `owner/name`; a hub model is taken
-            from the local cache, or downloaded (safetensors only).
+        name: `default`, a folder that `scripts.describer.ship` wrote or as transformers saves it, or a hub
+            id `owner/name`; a hub model is taken from the local cache, or downloaded (safetensors only).
         device: None chooses the best one here.
         backend: of all attention; None chooses one for each call.
 
@@ -36,6 +36,8 @@ def load_describer(
     if name == "default":
         return DefaultDescriber.from_pretrained(device=chosen, backend=backend)
     folder = _locate(os.fspath(name))
+    if _is_small(folder):
+        return DefaultDescriber.from_pretrained(folder, device=chosen, backend=backend)
     return BlipDescriber.from_pretrained(folder, name=os.fspath(name), device=chosen, backend=backend)
 
 
@@ -50,3 +52,11 @@ def _locate(name: str) -> Path:
     if HUB_ID.fullmatch(name):
         return from_hub(name, TRANSFORMERS)
     raise UnknownName("describer", name[:200], ["default", "a folder of a BLIP", "a hub id owner/name"])
+
+
+def _is_small(folder: Path) -> bool:
+    """Whether a folder holds a describer of the small kind."""
+    try:
+        return "reader" in read_json(folder / "config.json")
+    except (UnreadableFile, OSError, TypeError):
+        return False

@@ -94,7 +94,7 @@ def add_endpoints(studio: Studio) -> None:
     ) -> AsyncIterator[dict[str, Any]]:
         """Whether a picture shows each word of a prompt, as the model that draws and the describer see it.
 
-        Streams {"error", "share", "model", "describer"}; the share that is done is 1 at the end. A check is
+        Streams {"error", "is_over", "share", "model", "describer"}; share is what is done, 0 to 1. A check is
         {"words", "mean", "geometric_mean"}; a word is {"word", "span", "score"}, its score 0 to 1.
         """
         asked = {"image": image, "prompt": prompt, "model": model}

@@ -60,9 +60,9 @@ async def ask(studio: Studio, visitor: Visitor, image: Any, question: Any) -> Me
 
 
 async def check(studio: Studio, visitor: Visitor, asked: Any) -> AsyncIterator[Message]:
-    """Yields how far the check of a picture is, and at the end what it found: {"error", "share", "model",
-    "describer"}. A check is {"words", "mean", "geometric_mean"}; None before it is there, or where the model
-    or the describer knows none of the words.
+    """Yields how far the check of a picture is, and at the end what it found: {"error", "is_over", "share",
+    "model", "describer"}. A check is {"words", "mean", "geometric_mean"}; None before it is there, or where
+    the model or the describer knows none of the words.
 
     Args:
         asked: {"image", "prompt", "model"}, and "settings" of the picture.
@@ -82,7 +82,7 @@ async def check(studio: Studio, visitor: Visitor, asked: Any) -> AsyncIterator[M
         job = CheckJob(visitor, checking(engine, request), notify)
         studio.checks.add(job)
     except (ValueError, QueueFull) as error:  # every refusal is a ValueError
-        yield {"error": str(error), "share": 0.0, "model": None, "describer": None}
+        yield {"error": str(error), "is_over": True, "share": 0.0, "model": None, "describer": None}
         return
     studio.nudge()
     try:
@@ -91,6 +91,7 @@ async def check(studio: Studio, visitor: Visitor, asked: Any) -> AsyncIterator[M
             is_over = job.is_over
             yield {
                 "error": job.error,
+                "is_over": is_over,
                 "share": 1.0 if is_over else round(job.share, 3),
                 "model": check_of(job.found),
                 "describer": described,

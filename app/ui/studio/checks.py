@@ -1,6 +1,7 @@
 """Checks of finished pictures by the model that drew them, in between the steps of other pictures."""
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from limelight.pipeline.reading.check import Check
 
 log = logging.getLogger(__name__)
 BROKEN = "an error in the server, which its log describes; the words could not be checked"
-STEPS_BETWEEN = 3  # steps of drawing between two calls of a check: a check slows others by a quarter
+REST = 4.0  # times as long as a call of a check took, others are drawn before the next: a quarter slower
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +54,7 @@ class Checks:
         self._is_here = is_here
         self._jobs: deque[CheckJob] = deque()
         self._lock = Lock()
-        self._steps = 0  # of drawing since the last call of a check
+        self._took = self._ended = 0.0  # seconds of the last call, and when it ended
 
     def add(self, job: CheckJob) -> None:
         """Adds a check; it replaces the one that its visitor has.
@@ -90,11 +91,11 @@ class Checks:
 
     def advance(self, *, is_drawing: bool) -> None:
         """Makes the next call of the check whose turn it is; while pictures are drawn, only now and then."""
-        self._steps = self._steps + 1 if is_drawing else STEPS_BETWEEN
-        job = self._next() if self._steps >= STEPS_BETWEEN else None
+        began = time.monotonic()
+        is_early = is_drawing and began < self._ended + REST * self._took
+        job = None if is_early else self._next()
         if job is None:
             return
-        self._steps = 0
         try:
             job.share = next(job.parts)
         except StopIteration as end:
@@ -104,6 +105,8 @@ class Checks:
         except Exception as error:
             log.error("a check broke: %s", place_of(error))
             job.error = BROKEN
+        self._ended = time.monotonic()
+        self._took = self._ended - began
         with self._lock:
             if job in self._jobs:
                 self._jobs.remove(job)

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from limelight.pipeline.describer.default import UNKNOWN, DefaultDescriber
+from limelight.pipeline.describer.load import load_describer
 from limelight.pipeline.describer.network import GRID
 from limelight.pipeline.describer.questions import Question, Token
 from limelight.pipeline.errors import ModelError, RequestError
@@ -57,6 +58,11 @@ def test_the_chances_of_all_answers_sum_to_one(describer: DefaultDescriber) -> N
     question = Question(tuple(map(Token, ("is", "there", "a", "car"))))
     chances, known = describer.chances(picture(), [(question, word) for word in describer.words.tokens])
     assert sum(chances) == pytest.approx(1, abs=1e-4) and known > 0.99
+
+
+def test_a_folder_of_its_kind_is_loaded_by_name(folder: Path) -> None:
+    found = load_describer(str(folder), device="cpu")
+    assert isinstance(found, DefaultDescriber) and found.describe(picture()).words
 
 
 def test_what_is_no_picture_is_refused(describer: DefaultDescriber, tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ class Viewer {
     if (message.error) {
       this.busy(false);
       this.before = null;
+      this.see?.failed();
       if (!this.message && this.left) {
         this.message = this.left;
         this.reported = this.picture.id;

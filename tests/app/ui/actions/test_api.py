@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from gradio_client import Client
 from PIL import Image
 
 from limelight.app.ui.actions.api import parameters
+from limelight.pipeline.describer.description import Answer, Description, SeenWord
 from limelight.pipeline.results.png import read_record
 
 
@@ -72,6 +74,30 @@ def test_maps_of_another_client_are_not_found(client, page_url):
 
 def test_maps_of_an_unknown_picture_get_an_answer(client):
     assert "draw it again" in client.predict(id="nothing", api_name="/maps")["error"]
+
+
+def test_a_picture_is_described_asked_about_and_checked(client, served, monkeypatch):
+    class Describer:
+        def describe(self, picture):
+            word = SeenWord("apple", (2, 7), torch.eye(2) / 2)
+            return Description(f"a apple of {picture.width} pixels", (word,), known=0.9)
+
+        def ask(self, picture, question):
+            return Answer(question, "yes", (), (), known=0.9)
+
+    monkeypatch.setattr(served.studio.describing, "_describer", Describer())
+    monkeypatch.setattr("limelight.app.ui.actions.seeing.check_by_describer", lambda *_, **__: None)
+    (*_, last) = client.submit(prompt="a red apple", seed="7", num_steps=6, api_name="/generate")
+    image = last["pictures"][0]["image"]
+    found = client.predict(image=image, api_name="/describe")
+    word = {"text": "apple", "span": [2, 7], "map": [[0.5, 0], [0, 0.5]]}
+    assert found == {"error": "", "text": "a apple of 64 pixels", "known": 0.9, "words": [word]}
+    answer = client.predict(image=image, question="is there an apple?", api_name="/ask")
+    assert (answer["text"], answer["asked"], answer["error"]) == ("yes", [], "")
+    *_, check = client.submit(image=image, prompt="a red apple", api_name="/check")
+    assert check["is_over"] and check["describer"] is None
+    assert [each["word"] for each in check["model"]["words"]] == ["red", "apple"]
+    assert "no PNG, JPEG or WebP" in client.predict(image="x", api_name="/describe")["error"]
 
 
 def test_all_are_documented_and_nothing_else_is_offered(client):

@@ -36,7 +36,9 @@ def _call(chance: random.Random, functions: list[dict], usual: dict[int, list]) 
     }
     if chance.random() < 0.5:
         fields = ("data", "settings", "span", "weight", "kind", "width", "height")
-        call["event_data"] = {name: chance.choice(ODD) for name in chance.sample(fields, 4)}
+        asked = ("image", "prompt", "model", "settings", "words", "question", "key")
+        names = chance.sample(fields, 4) + chance.sample(asked, 4)
+        call["event_data"] = {name: chance.choice(ODD) for name in names}
     if chance.random() < 0.2:
         call[chance.choice(["fn_index", "data", "session_hash", "trigger_id", "event_data"])] = chance.choice(
             ODD

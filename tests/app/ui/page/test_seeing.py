@@ -149,6 +149,9 @@ def test_ticks_of_the_model_and_the_describer_stand_under_the_words(seen):
     last = seen.locator(".word", has_text="background")
     assert "the describer: no, 0.10" in last.text_content()  # for people who do not see the sign
     expect(seen.locator(".ticks-note")).to_contain_text("Square: the describer, mean 0.56.")
+    seen.locator(".word", has_text="apple").hover()
+    expect(seen.locator(".ticks-note")).to_contain_text("the describer: unsure, 0.60.")
+    seen.mouse.move(2, 2)
     assert seen.evaluate("limelight.see.ticks.found.get(limelight.picture.id).model.words.length") == 3
     seen.uncheck(".check-words")
     expect(seen.locator(".ticks")).to_have_count(0)

@@ -49,7 +49,7 @@ export class See {
 
   describe() {
     const { viewer } = this;
-    if (this.waiting || viewer.picture?.state !== "done") return;
+    if (viewer.picture?.state !== "done") return;
     const words = this.words().map(({ text }) => text);
     this.send("describe", { words });
   }
@@ -83,6 +83,13 @@ export class See {
     if (id !== this.shown) return;
     this.waiting = false;
     this.render(message.kind);
+  }
+
+  /** Gives up what was asked: the server could not be reached, or refused. */
+  failed() {
+    this.waiting = false;
+    this.busy();
+    this.ticks.failed();
   }
 
   busy() {
