@@ -68,6 +68,9 @@ def take_pictures(url: str, folder: Path) -> None:
                 page.locator(".easel").screenshot(path=folder / "page-places.png")
                 _paint(page)
                 page.locator("#start").screenshot(path=folder / "page-painter.png")
+            if name == "dark":
+                _see(page)
+                page.locator(".easel").screenshot(path=folder / "page-see.png")
             context.close()
         browser.close()
 
@@ -114,6 +117,19 @@ def _film(page: Any, folder: Path) -> None:
         page.click("[data-format=webp]")
     download.value.save_as(folder / "page-film.webp")
     print(folder / "page-film.webp")
+
+
+def _see(page: Any) -> None:
+    """Draws two things, checks the words of the prompt, and lights a word of the description."""
+    _draw(page, "a red apple to the left of a blue car", "3")
+    page.check(".check-words")
+    page.click(".see")
+    page.wait_for_selector(".ticks i[data-who=model]")
+    page.fill(".asking input", "what is left of the car?")
+    page.press(".asking input", "Enter")
+    page.wait_for_selector(".answer .sentence")
+    page.locator(".caption .seen-word", has_text="apple").click()
+    page.wait_for_timeout(300)
 
 
 def _place(page: Any) -> None:
