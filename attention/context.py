@@ -94,9 +94,13 @@ def _one(group: RowGroup, i: int, site: str) -> KeysValues:
 
 
 def _part(group: RowGroup, kept: list[int], rows: list[int]) -> RowGroup:
+    first, last = kept[0], kept[-1]
+    # A slice copies nothing.
+    some = slice(first, last + 1) if len(kept) == last + 1 - first else kept
+
     def at(site: str) -> KeysValues:
         k, v = group.at(site)
-        return k[kept], v[kept]
+        return k[some], v[some]
 
     def pages(site: str) -> Pages:
         assert group.pages is not None  # otherwise nothing reads them
