@@ -1,6 +1,7 @@
 """Trains the describer in the box: `python -m scripts.describer.train`.
 
-Hidden matrices are trained by Muon, the rest by AdamW. It needs the art of both editions: `python -m scripts.build_dataset`, and the same with `--edition 2`.
+Hidden matrices are trained by Muon, the rest by AdamW. It needs the art of both editions:
+`python -m scripts.build_dataset`, and the same with `--edition 2`.
 """
 
 import argparse
