@@ -100,6 +100,19 @@ def test_a_picture_is_described_asked_about_and_checked(client, served, monkeypa
     assert "no PNG, JPEG or WebP" in client.predict(image="x", api_name="/describe")["error"]
 
 
+def test_the_describer_in_the_box_reads_a_drawn_picture(client):
+    prompt = "a red apple to the left of a blue car"
+    (*_, last) = client.submit(prompt=prompt, seed="3", num_steps=25, api_name="/generate")
+    image = last["pictures"][0]["image"]
+    found = client.predict(image=image, api_name="/describe")
+    assert set(prompt.split()) <= set(found["text"].split()) and found["known"] > 0.9
+    maps = {word["text"]: np.array(word["map"]) for word in found["words"] if word["map"]}
+    left, right = (maps[word].sum(0).argmax() for word in ("apple", "car"))
+    assert left < right
+    answer = client.predict(image=image, question="what is left of the car?", api_name="/ask")
+    assert "apple" in answer["text"]
+
+
 def test_all_are_documented_and_nothing_else_is_offered(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert sorted(endpoints) == ["/ask", "/check", "/describe", "/generate", "/maps"]
