@@ -19,6 +19,7 @@ from limelight.pipeline.describer.default import FOLDER, KNOWN, DefaultDescriber
 from scripts.describer.captions import caption
 from scripts.describer.data import MIXTURE, Gallery, scenes_of
 from scripts.describer.scores import (
+    Said,
     answers_right,
     captions_right,
     named_rightly,
@@ -26,9 +27,9 @@ from scripts.describer.scores import (
     said_in,
     written_captions,
 )
-from scripts.training.scoring.judge import trained_judge
+from scripts.training.scoring.judge import Found, trained_judge
 from scripts.training.scoring.scores import TASKS, plain
-from scripts.world.scene import Mixture
+from scripts.world.scene import Mixture, Scene
 from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUNS
 
 SEED = 41_000
@@ -122,29 +123,38 @@ def score_drawn(describer: DefaultDescriber, gallery: Gallery, arguments: argpar
     pixels = torch.stack([as_tensor(image) for image in images])
     found, grounds = judge.look(pixels)
     texts = written_captions(describer.reader, describer.words, pixels)
-    nouns, colours, places, of_prompt = [], [], [], []
+    agreed: dict[str, list[bool]] = {}
     for scene, seen, ground, text in zip(scenes, found, grounds, texts, strict=True):
-        said = [describer.words.tokens[id] for id in text.ids]
-        things, _, place, _ = said_in(said)
-        named = sorted(noun for thing in things for noun in [thing.noun or "something"] * thing.count)
-        nouns.append(named == sorted(NOUNS[each.noun].word for each in seen))
-        places.append(place == tuple(BACKGROUNDS)[ground])
-        colours += colours_agree(things, seen)
-        of_prompt.append({thing.noun for thing in scene.things} == {thing.noun for thing in things})
-    print(f"| {len(scenes)} drawn pictures | describer and judge agree |\n|---|--:|")
-    for name, agreed in (("all things and their number", nouns), ("colours", colours), ("place", places)):
-        print(f"| {name} | {np.mean(agreed):.3f} |")
-    print(f"| the describer names what the prompt names | {np.mean(of_prompt):.3f} |")
+        things, _, place, _ = said_in([describer.words.tokens[id] for id in text.ids])
+        wanted = sorted(noun.noun for noun in scene.things for _ in range(noun.count))
+        said = sorted(thing.noun or "something" for thing in things for _ in range(thing.count))
+        judged = sorted(NOUNS[each.noun].word for each in seen)
+        marks = {
+            "things: describer and judge agree": said == judged,
+            "things: the describer names what the prompt names": said == wanted,
+            "things: the judge names what the prompt names": judged == wanted,
+            "place: describer and judge agree": place == tuple(BACKGROUNDS)[ground],
+        }
+        if judged == wanted:
+            marks["things: they agree where the judge names what the prompt names"] = said == judged
+        for name, mark in marks.items():
+            agreed.setdefault(name, []).append(mark)
+        for mark in colours_agree(scene, things, seen):
+            agreed.setdefault("colours of things that both name: they agree", []).append(mark)
+    print("| on drawn pictures | number | share |\n|---|--:|--:|")
+    for name, marks_of in agreed.items():
+        print(f"| {name} | {len(marks_of)} | {np.mean(marks_of):.3f} |")
 
 
-def colours_agree(things: Sequence, seen: Sequence) -> list[bool]:
-    """For each thing that both name, and to which the describer gives one of the judge's colours, whether the
-    judge sees the same colour."""
+def colours_agree(scene: Scene, things: Sequence[Said], seen: Sequence[Found]) -> list[bool]:
+    """For each thing that both name and whose colour the prompt names, whether they see the same colour. The
+    judge does not know the colours of art as it is."""
     judged = {NOUNS[each.noun].word: tuple(COLOURS)[each.colour] for each in seen}
+    coloured = {thing.noun for thing in scene.things if thing.colour}
     return [
         thing.colour == judged[thing.noun]
         for thing in things
-        if thing.noun in judged and thing.colour in COLOURS
+        if thing.noun in judged and thing.noun in coloured
     ]
 
 

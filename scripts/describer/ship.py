@@ -15,8 +15,9 @@ from scripts.training.tools import checkpoint
 CARD = """# The describer
 
 It reads pictures of the default model's world: a pyramid of convolutions and a causal decoder with
-grouped-query attention, trained by `python -m scripts.describer.train` on composed scenes. Apache-2.0, as the
-rest of the repository; the art that it learned from is listed in the default model's README.
+grouped-query attention, trained by `python -m scripts.describer.train` on composed scenes, an hour and a half
+on one busy core. Apache-2.0, as the rest of the repository; the art that it learned from is listed in the
+default model's README.
 
     {}
 """

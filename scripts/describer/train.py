@@ -1,6 +1,7 @@
 """Trains the describer in the box: `python -m scripts.describer.train`.
 
-It needs the art of both editions: `python -m scripts.build_dataset`, and the same with `--edition 2`.
+Hidden matrices are trained by Muon, the rest by AdamW. It needs the art of both editions:
+`python -m scripts.build_dataset`, and the same with `--edition 2`.
 """
 
 import argparse
@@ -17,16 +18,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=7000)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--muon", action="store_true", help="hidden matrices by Muon")
     parser.add_argument("--out", type=Path, default=Path("build/describer"))
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = StageConfig(
-        steps=arguments.steps, batch=arguments.batch, learning_rate=arguments.rate, muon=arguments.muon
+        steps=arguments.steps, batch=arguments.batch, learning_rate=arguments.rate, muon=True
     )
     stage, _ = describer_stage(Path("build/world"), Path("build/world2"), config)
     run(stage, arguments.out, save_every=250, report_every=500)

@@ -1,12 +1,15 @@
 """How the gate answers requests, over HTTP."""
 
+import base64
 import http.client
+import io
 import json
 import socket
 import time
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.actions.api import parameters
@@ -138,6 +141,25 @@ def test_a_session_that_does_not_listen_gets_no_picture_and_is_forgotten(quick):
     _until(lambda: len(studio.sessions) == 0)
     status, _, _ = _ask(url, "GET", "/gradio_api/queue/data?session_hash=silent")
     assert status == 404
+
+
+def test_nothing_is_checked_for_a_session_that_does_not_listen(quick, monkeypatch):
+    url, studio = quick
+    monkeypatch.setattr(studio.describing, "_describer", object())
+    monkeypatch.setattr("limelight.app.ui.actions.seeing.check_by_describer", lambda *_, **__: None)
+    calls = []
+    monkeypatch.setattr("limelight.pipeline.reading.check.predict", lambda *_: calls.append(1) or [])
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, format="PNG")
+    image = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    asked = {"data": [image, "a red apple", None], "fn_index": _function(url, "check")}
+    assert _join(url, "unread", **asked)[0] == 200
+    _until(lambda: studio.checks._jobs)
+    time.sleep(0.2)
+    assert not calls and not studio.checks.has_next()
+    _until(lambda: not studio.checks._jobs)  # the session was silent for too long
+    assert _join(url, "read", **asked)[0] == 200
+    assert b"process_completed" in _listen(url, "read") and calls
 
 
 def test_a_flood_of_silent_sessions_keeps_nobody_waiting(quick):
