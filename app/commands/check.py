@@ -1,7 +1,6 @@
 """`limelight check`."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,12 +118,12 @@ def on_one_line(found: Mapping[str, Any]) -> str:
 
 def with_check(pipe: "TextToImagePipeline", result: "Result") -> "Result":
     """The picture with its check; without one, and with the reason printed, if the check fails."""
+    from limelight.pipeline.describer.default import DefaultDescriber
     from limelight.pipeline.reading.check import checked
+    from limelight.pipeline.reading.described_check import with_described
 
     try:
-        with_own = checked(pipe.engine, result)
-        facts = with_describer(with_own.info["check"], result.image, result.request.prompt)
-        return replace(with_own, info={**with_own.info, "check": facts})
+        return with_described(checked(pipe.engine, result), DefaultDescriber.from_pretrained())
     except PictureError as error:
         report.complain(f"seed {result.request.seed} could not be checked: {error}")
         return result

@@ -208,6 +208,7 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "bytes": lambda value: type(value) is int,
     "is_constant": lambda value: isinstance(value, bool),
     "check": lambda value: isinstance(value, int | float),
+    "described": lambda value: isinstance(value, int | float),
     "weakest": lambda value: isinstance(value, str),
     "seconds": lambda value: isinstance(value, int | float),
 }

@@ -17,8 +17,10 @@ from limelight.pipeline.batch.rows.file_names import FileNames
 from limelight.pipeline.batch.rows.rows import Row
 from limelight.pipeline.batch.stop import Stop
 from limelight.pipeline.batch.writer import Finished, Writer
+from limelight.pipeline.describer.default import DefaultDescriber
 from limelight.pipeline.errors import OutOfMemory
 from limelight.pipeline.reading.check import checked
+from limelight.pipeline.reading.described_check import with_described
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import SyntaxName
 from limelight.pipeline.results.result import Result, Step
@@ -88,6 +90,7 @@ class Worker:
     names: FileNames
     report: Callable[[int], None]
     checks: bool = False
+    _describer: DefaultDescriber | None = None
     _reported: float = 0.0
     _waiting: deque[str] = field(default_factory=deque)
     _alone: set[str] = field(default_factory=set)  # to be drawn one at a time
@@ -208,7 +211,9 @@ class Worker:
     def _checked(self, result: Result) -> Result:
         """The picture with its check; without one, and with a warning, if the check fails."""
         try:
-            return checked(self.engine, result)
+            if self._describer is None:
+                self._describer = DefaultDescriber.from_pretrained()
+            return with_described(checked(self.engine, result), self._describer)
         except Exception as error:  # the picture is whole all the same
             logger.warning("%s could not be checked: %s", result.file_name, error)
             return result

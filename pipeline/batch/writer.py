@@ -144,6 +144,8 @@ class Writer:
             done["weakest"] = min(found["words"], key=lambda each: each["score"], default={"word": ""})[
                 "word"
             ]
+            if "describer" in found:
+                done["described"] = found["describer"]["geometric_mean"]
         if result.maps is not None:
             done["maps"] = True
         seconds = round(time.monotonic() - finished.begun, 3)

@@ -6,7 +6,7 @@ of the right answer.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from limelight.pipeline.describer.default import KNOWN, DefaultDescriber
@@ -14,6 +14,7 @@ from limelight.pipeline.describer.description import Picture
 from limelight.pipeline.describer.questions import SIDES, Question, Token
 from limelight.pipeline.describer.vocabulary import NUMBERS, Words, article
 from limelight.pipeline.reading.check import Atom, Check
+from limelight.pipeline.results.result import Result
 from limelight.pipeline.text.encoder import Word
 
 Span = tuple[int, int]
@@ -68,6 +69,16 @@ def check_by_describer(describer: DefaultDescriber, picture: Picture, prompt: st
             for each, chance in zip(asked, chances, strict=True)
         )
     )
+
+
+def with_described(result: Result, describer: DefaultDescriber) -> Result:
+    """A checked picture whose check has that of the describer too, as `describer`, if the picture is of its
+    world and it knows words of the prompt."""
+    found = check_by_describer(describer, result.image, result.request.prompt)
+    if found is None or not found.atoms:
+        return result
+    facts = {**result.info["check"], "describer": found.to_dict()}
+    return replace(result, info={**result.info, "check": facts})
 
 
 def atoms_of(prompt: str, words: Words) -> Iterator[AskedAtom]:

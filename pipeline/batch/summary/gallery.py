@@ -19,7 +19,7 @@ MAX_PROMPT = 300  # characters that are shown
 # Columns of the index that are neither the caller's nor useful as filters.
 _NO_FILTER = {
     *("key", "id", "line", "status", "file", "error", "is_constant", "seconds", "maps"),
-    *("check", "weakest"),
+    *("check", "weakest", "described"),
     *("prompt", "seed", *RECORDED),
 }
 
@@ -137,6 +137,8 @@ def _tile(entry: Entry, filters: Sequence[str]) -> str:
         notes.append(f'<a href="{html.escape(entry["maps"])}">where each word acted</a>')
     if entry.get("check") is not None:
         notes.append(f"words fit {entry['check']:.2f}, least {html.escape(entry['weakest'] or 'none')}")
+    if entry.get("described") is not None:
+        notes.append(f"as the describer sees it {entry['described']:.2f}")
     if entry["is_constant"]:
         notes.append("<em>a single colour</em>")
     lines = "".join(f"<small>{note}</small>" for note in notes)

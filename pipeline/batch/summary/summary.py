@@ -66,8 +66,9 @@ def _cut(text: str, font: Any) -> str:
 
 
 SHEET = 60  # pictures
+CHECKS = ("check", "weakest", "described")
 # Columns of the index that are not the caller's. A column of the caller with such a name becomes `own_...`.
-_RESERVED = {"key", "line", "status", "file", "error", "is_constant", "seconds", "maps", "check", "weakest"}
+_RESERVED = {"key", "line", "status", "file", "error", "is_constant", "seconds", "maps", *CHECKS}
 
 
 def write_summary(output: Path, rows: Mapping[str, Row], ledger: Ledger) -> list[Path]:
@@ -118,7 +119,7 @@ def _entry(key: str, row: Row, ledger: Ledger) -> Entry:
         "error": ledger.failed.get(key),
         "is_constant": bool(line.get("is_constant")),
         "seconds": line.get("seconds"),
-        **{name: line[name] for name in ("check", "weakest") if name in line},
+        **{name: line[name] for name in CHECKS if name in line},
         "maps": f"maps/{Path(line['file']).stem}-maps.png" if line.get("maps") else None,
         **{name: row.values.get(name) for name in FIELDS if name in row.values},
         **own,

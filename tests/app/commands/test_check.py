@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from limelight.app.commands.check import best_of, recorded_prompt, show
+from limelight.app.commands.check import best_of, on_one_line, recorded_prompt, show
 from limelight.app.commands.generate import drawn as drawn_by_command
 from limelight.app.load import LoadOptions
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
@@ -17,7 +17,10 @@ from limelight.pipeline.results.result import Result
 
 def found(mean: float, geometric_mean: float, **scores: float) -> dict[str, Any]:
     """A check as a record has it."""
-    words = [{"word": word, "span": [0, 1], "score": score} for word, score in scores.items()]
+    words = [
+        {"word": word, "span": [at, at + 1], "score": score}
+        for at, (word, score) in enumerate(scores.items())
+    ]
     return {"words": words, "mean": mean, "geometric_mean": geometric_mean}
 
 
@@ -50,6 +53,16 @@ def test_a_picture_whose_check_fails_is_saved_and_ranked_last(
     assert "check" not in result.info
     assert "seed 7 could not be checked: NaN in the check" in capsys.readouterr().err
     assert list(best_of([result, drawn(1, geometric_mean=0.1, cat=0.1)], 2))[-1] is result
+
+
+def test_the_describer_has_a_column_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    both = found(0.6, 0.4, cat=0.99, red=0.7) | {"describer": found(0.9, 0.8, cat=0.2)}
+    show("a cat", both)
+    printed = capsys.readouterr().out
+    rows = [" ".join(line.replace("│", " ").split()) for line in printed.splitlines() if "│" in line]
+    assert rows == ["cat ✓ yes 0.99 ✗ no 0.20", "red ? unsure 0.70"]
+    assert "the model: mean 0.60, geometric mean 0.40\nthe describer: mean 0.90" in printed
+    assert on_one_line(both).endswith("red ? 0.70; the describer: cat ✗ 0.20")
 
 
 def test_more_cannot_be_kept_than_are_drawn() -> None:

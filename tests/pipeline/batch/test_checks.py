@@ -13,7 +13,10 @@ from limelight.pipeline.batch.rows.rows import read_rows
 from limelight.pipeline.batch.run import Run, open_output
 from limelight.pipeline.batch.stop import Stop
 from limelight.pipeline.batch.world import World
+from limelight.pipeline.reading import described_check
+from limelight.pipeline.reading.check import Atom, Check
 from limelight.pipeline.results.png import read_record
+from limelight.pipeline.text.encoder import Word
 from tests.pipeline.batch.conftest import write_rows
 
 
@@ -41,8 +44,22 @@ def test_the_index_says_how_well_the_words_fit(tmp_path: Path, pipe: TextToImage
     assert first["weakest"] == min(found["words"], key=lambda each: each["score"])["word"]
     assert [each["word"] for each in found["words"]] == ["cat", "box"]
     assert (second["check"], second["weakest"]) == (1.0, "")
+    assert "described" not in first  # noise is not of the describer's world
     page = (output / "index.html").read_text()
     assert f"words fit {first['check']:.2f}, least {first['weakest']}" in page and "least none" in page
+
+
+def test_what_the_describer_sees_is_a_column_of_its_own(
+    tmp_path: Path, pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atoms = (Atom(Word("cat", (2, 5), ()), "things", 0.9), Atom(Word("box", (11, 14), ()), "things", 0.4))
+    monkeypatch.setattr(described_check, "check_by_describer", lambda *_: Check(atoms))
+    output = draw(pipe, tmp_path, ["a cat in a box,1,2"])
+    (row,) = parquet.read_table(output / "index.parquet").to_pylist()
+    assert row["described"] == pytest.approx(0.6, abs=1e-3) and row["check"] != row["described"]
+    found = read_record(output / row["file"])["check"]["describer"]
+    assert [each["score"] for each in found["words"]] == [0.9, 0.4]
+    assert "as the describer sees it 0.60" in (output / "index.html").read_text()
 
 
 def test_a_check_that_fails_loses_no_picture(
