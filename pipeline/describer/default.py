@@ -15,6 +15,7 @@ from torch import Tensor
 
 from limelight.files import UnreadableFile, read_json
 from limelight.pipeline.describer.description import Answer, Description, Picture, SeenWord
+from limelight.pipeline.describer.doubt import sure_words
 from limelight.pipeline.describer.network import GRID, PIXELS, Reader, ReaderConfig, Seen
 from limelight.pipeline.describer.questions import Question, read
 from limelight.pipeline.describer.vocabulary import ASK, DESCRIBE, END, Words, joined
@@ -153,13 +154,13 @@ class DefaultDescriber:
 
     def _words_of(self, text: Written, first: int, fitted: Fitted) -> tuple[str, tuple[SeenWord, ...]]:
         """The text, and its words in their places; `first` is the place of its first map."""
-        tokens = [self.words.tokens[id] for id in text.ids]
-        said, words = joined(tokens), []
+        sure = sure_words([self.words.tokens[id] for id in text.ids], text.chances, self.words)
+        said, words = joined([word for word, _ in sure]), []
         end = 0
-        for at, token in enumerate(tokens, first):
-            start = said.index(token, end)
-            end = start + len(token)
-            words.append(SeenWord(token, (start, end), self._map(text, at, fitted, token)))
+        for word, at in sure:
+            start = said.index(word, end)
+            end = start + len(word)
+            words.append(SeenWord(word, (start, end), self._map(text, first + at, fitted, word)))
         return said, tuple(words)
 
     def _map(self, text: Written, at: int, fitted: Fitted, word: str) -> Float[Tensor, "h w"] | None:

@@ -10,6 +10,8 @@ PAD, DESCRIBE, ASK, END = "<pad>", "<describe>", "<ask>", "<end>"
 SPECIAL = (PAD, DESCRIBE, ASK, END)
 SOMETHING = "something"  # a thing that has no word here
 NUMBERS = ("zero", "one", "two", "three", "four")
+SIZES = ("small", "big")
+THINGS = "things"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,12 @@ class Written:
     Attributes:
         ids: of its words, without the one that ends it.
         maps: of the words of the beginning and of the text, in order.
+        chances: the probability of each of its words.
         first: probabilities of its first word.
     """
 
     ids: list[int]
+    chances: list[float]
     maps: Float[Tensor, "n positions"]
     first: Float[Tensor, " words"]
 
@@ -45,23 +47,26 @@ def write(
     cache: DecodingCache | None = KVCache() if cached else None
     ids, maps = begun, list[Tensor]()
     read, first = begun, None
+    chances: list[Tensor] = []
     ended = torch.zeros(len(begun), dtype=torch.bool, device=begun.device)
     length = begun.shape[1]
     limit = min(limit, reader.config.length - length)
     while True:
         logits, looked = reader(read, seen, cache=cache)
         maps = [*maps, looked] if cached else [looked]
-        if first is None:
-            first = logits[:, -1].float().softmax(-1)
-        word = logits[:, -1].argmax(-1)
+        next_words = logits[:, -1].float().softmax(-1)
+        first = next_words if first is None else first
+        chance, word = next_words.max(-1)
         ended |= word == end
         if bool(ended.all()) or ids.shape[1] - length >= limit:
             break
         ids = torch.cat([ids, word[:, None]], 1)
+        chances.append(chance)
         read = word[:, None] if cached else ids
     all_maps = torch.cat(maps, 1)
     found = []
     for row, words in enumerate(ids[:, length:].tolist()):
         words = words[: words.index(end)] if end in words else words
-        found.append(Written(words, all_maps[row, : length + len(words)], first[row]))
+        sure = [float(chance[row]) for chance in chances[: len(words)]]
+        found.append(Written(words, sure, all_maps[row, : length + len(words)], first[row]))
     return found

@@ -88,7 +88,7 @@ def score_unnamed(describer: DefaultDescriber, gallery: Gallery, arguments: argp
     rng = np.random.default_rng(SEED + 3)
     shown = gallery.show(scenes_of(rng, 4 * arguments.scenes), rng)
     print("| thing, where some art has no word | things | named rightly |\n|---|--:|--:|")
-    for name, has_word in (("has no word: something in its colour", False), ("has a word", True)):
+    for name, has_word in (("has no word: something", False), ("has a word", True)):
         rate, count = named_rightly(
             describer.reader,
             describer.words,

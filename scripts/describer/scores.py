@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limelight.pipeline.describer.doubt import sure_words
 from limelight.pipeline.describer.network import GRID, Reader
 from limelight.pipeline.describer.vocabulary import ASK, DESCRIBE, END, NUMBERS, Words
 from limelight.pipeline.describer.writing import Written, write
@@ -160,11 +161,13 @@ def _words(words: Words, text: Written) -> list[str]:
 def named_rightly(
     reader: Reader, words: Words, shown: Shown, suits: Callable[[SeenThing], bool]
 ) -> tuple[float, int]:
-    """Of the things that suit, the share whose first words are right, and how many there are."""
+    """Of the things that suit, the share whose noun is right, and how many; a thing without a word is
+    right if it is called something."""
     right = []
     for view, text in zip(shown.views, written_captions(reader, words, shown.images), strict=True):
-        things = said_in(_words(words, text))[0]
+        sure = sure_words(_words(words, text), text.chances, words)
+        things = said_in([word for word, _ in sure])[0]
         for thing, said in zip(view.things, [*things, None, None], strict=False):
             if suits(thing):
-                right.append(said is not None and said.noun == thing.noun and said.colour == thing.colour)
+                right.append(said is not None and said.noun == thing.noun)
     return float(np.mean(right)) if right else 0.0, len(right)

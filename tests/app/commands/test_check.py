@@ -77,7 +77,7 @@ def test_each_word_gets_a_sign(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     rows = [" ".join(line.replace("│", " ").split()) for line in lines if "│" in line]
     assert rows == ["cat \N{CHECK MARK} yes 0.99", "red ? unsure 0.70", "[dog] \N{BALLOT X} no 0.10"]
-    assert lines[-1] == "mean 0.60, geometric mean 0.41"
+    assert lines[-1] == "the model: mean 0.60, geometric mean 0.41"
 
 
 def test_a_prompt_without_words_to_check_gets_a_message(capsys: pytest.CaptureFixture[str]) -> None:

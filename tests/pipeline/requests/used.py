@@ -1,12 +1,16 @@
 """Where each field of a request is used: the files that may name it, outside its table."""
 
-from tests.pipeline.requests import expert_fields
+from tests.pipeline.requests import expert_fields, steering_fields
 
 _PAGE = ("app/ui/page/controls.py",)  # where it stands on the page
 _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _SHOWN = ("app/ui/output/frames.py", "pipeline/results/light_page.py")  # with the picture
 _MASKED = "pipeline/sampling/masked_part.py"  # draws a part of an image at a size of its own
+_SEEING = "app/ui/actions/seeing.py"  # a picture of the page is checked again
+_CHANGES = "app/ui/form/changes.py"  # of a picture that there is
+_RESTORE = "app/ui/form/restore.py"  # a picture that is no edit empties the field
 _SIZE = (
+    *(_SEEING, "pipeline/describer/pixels.py"),  # of a picture that is read
     *("pipeline/reading/change_mask.py", "pipeline/reading/check.py"),
     "pipeline/sampling/edits/editing.py",  # of the latent
     "pipeline/sampling/passes.py",  # latents have it
@@ -29,26 +33,20 @@ _SIZE = (
     "pipeline/sampling/engine.py",
 )
 _MAPS = ("app/ui/output/pictures.py", "pipeline/batch/rows/rows.py", "pipeline/maps/request_maps.py")
-_STEERING = (
-    "pipeline/sampling/coverage.py",
-    "pipeline/sampling/engine.py",
-    "pipeline/sampling/steering.py",
-    "app/ui/form/places.py",  # as a browser sends them
-)
 _FOUND = (  # draw what a mask is read from, or a picture that is checked
     "pipeline/reading/change_mask.py",
     "pipeline/reading/check.py",
     "pipeline/reading/word_mask.py",
 )
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short
-_EDITS = ("app/commands/edit.py", "app/ui/actions/handlers.py", *_PAGE)  # of a picture that there is
 _EDIT_ROOM = "pipeline/sampling/edits"
 _OF_IMAGE = ("app/commands/edit.py", f"{_EDIT_ROOM}/inversion.py", f"{_EDIT_ROOM}/start.py")
 _SETTINGS = "app/ui/form/settings.py"
 
 USED: dict[str, tuple[str, ...]] = {
     "prompt": (
-        *(*_OF_IMAGE, *_FOUND),
+        *(*_OF_IMAGE, *_FOUND, _SEEING, _CHANGES),
+        *("pipeline/reading/agreement.py", "pipeline/reading/described_check.py"),
         "app/commands/check.py",
         "pipeline/sampling/edits/editing.py",  # whose row it is
         "pipeline/sampling/word_factors.py",
@@ -101,6 +99,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/results/png.py",
     ),
     "seed": (
+        *(_SEEING, _CHANGES),
         "app/commands/check.py",  # printed
         "pipeline/text_to_image.py",
         *_FOUND,
@@ -137,7 +136,7 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/measure.py",
     ),
     "guidance_scale": (
-        *(*_OF_IMAGE, *_SHOWN),
+        *(*_OF_IMAGE, *_SHOWN, _RESTORE),
         *_FOUND,
         *_PAGE,
         *_PASSES,
@@ -157,7 +156,7 @@ USED: dict[str, tuple[str, ...]] = {
     "width": (*_OF_IMAGE, *_SIZE),
     "height": (*_OF_IMAGE, *_SIZE),
     "image": (
-        *(*_OF_IMAGE, *_FOUND),
+        *(*_OF_IMAGE, *_FOUND, _SEEING, "app/ui/page/page.py"),
         "app/commands/word_mask.py",
         "app/ui/output/pictures.py",
         "pipeline/text_to_image.py",
@@ -192,7 +191,7 @@ USED: dict[str, tuple[str, ...]] = {
     ),
     "image_guidance_scale": _PASSES,
     "hires_scale": (
-        *_FOUND,
+        *(*_FOUND, _RESTORE),
         *_PAGE,
         *_PASSES,
         "pipeline/batch/worker.py",
@@ -200,7 +199,7 @@ USED: dict[str, tuple[str, ...]] = {
     ),
     "hires_strength": (*_FOUND, *_PAGE, *_PASSES, "pipeline/results/png.py"),
     "clip_skip": (
-        *_FOUND,
+        *(*_FOUND, _SEEING),
         "pipeline/sampling/begin.py",
         *_PAGE,
         "pipeline/sampling/steering.py",  # of regions' prompts
@@ -209,7 +208,7 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/engine.py",
     ),
     "prompt_syntax": (
-        *_FOUND,
+        *(*_FOUND, _SEEING),
         "pipeline/sampling/begin.py",
         *_PAGE,
         "app/ui/studio/studio.py",  # what is said of a prompt
@@ -229,25 +228,6 @@ USED: dict[str, tuple[str, ...]] = {
         *_PASSES,
         "pipeline/sampling/predict.py",
     ),
-    "paint": (*_STEERING, "pipeline/sampling/firm.py", "pipeline/sampling/passes.py"),
-    "regions": (
-        *("pipeline/maps/request_maps.py", "pipeline/sampling/begin.py", "pipeline/sampling/job.py"),
-        *_STEERING,
-    ),
-    "heads": (
-        "pipeline/maps/request_maps.py",  # of maps
-        "pipeline/models/best_maps.py",  # of maps
-        "pipeline/results/maps_export.py",  # of maps
-        *_STEERING,
-        "app/ui/output/payload.py",  # of maps
-        "app/ui/studio/timing.py",
-        "pipeline/maps/heatmaps.py",
-        "pipeline/maps/layers.py",
-    ),
-    "pag_scale": _PASSES,
-    "seg_scale": _PASSES,
-    "freeu": ("pipeline/sampling/predict.py",),
-    "pladis": ("pipeline/sampling/steering.py",),
     "pick": (
         *_PAGE,
         _SETTINGS,
@@ -256,19 +236,6 @@ USED: dict[str, tuple[str, ...]] = {
         "pipeline/sampling/begin.py",
         "pipeline/sampling/pick.py",
     ),
-    "scale_words": ("pipeline/sampling/word_factors.py", *_EDITS),
-    "edit_of": (
-        *_OF_IMAGE,
-        *("pipeline/sampling/begin.py", "pipeline/maps/request_maps.py", "app/ui/studio/pace.py"),
-        *(_SETTINGS, *_EDITS),
-    ),
-    "keep": (f"{_EDIT_ROOM}/editing.py", *_EDITS),
-    "blend_words": (
-        *_OF_IMAGE,
-        *("pipeline/sampling/begin.py", f"{_EDIT_ROOM}/blend.py", f"{_EDIT_ROOM}/editing.py"),
-        *("pipeline/sampling/job.py", *_EDITS),
-    ),
-    "blend": ("pipeline/sampling/edits/blend.py", *_EDITS),
     "record": (
         "pipeline/sampling/begin.py",
         "pipeline/sampling/job.py",
@@ -296,5 +263,6 @@ USED: dict[str, tuple[str, ...]] = {
     "record_points": (*_FOUND, *_FOUND, *_MAPS, _FALLBACK, _SETTINGS, "pipeline/sampling/pick.py"),
     "record_queries": (*_FOUND, *_FOUND, *_MAPS, "pipeline/sampling/pick.py"),
     "expansion": ("app/commands/edit.py", "app/commands/generate.py", "app/ui/studio/expansions.py"),
+    **steering_fields.USED,
     **expert_fields.USED,
 }
