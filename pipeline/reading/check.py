@@ -7,7 +7,7 @@ the noise is shared by all that is compared, as in its section 3.3.
 """
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeVar
@@ -163,6 +163,8 @@ def group_of(word: Word, model: Model) -> str | None:
         return None
     if model.vocabulary is None:
         return ""
+    if text in model.vocabulary.plurals.values():
+        return "nouns"
     groups = (name for name, words in model.vocabulary.groups.items() if name != "others" and text in words)
     return next(groups, None)
 
@@ -173,7 +175,11 @@ def others_of(word: Word, group: str, request: GenerationRequest, model: Model) 
     others: Sequence[str] = ("",)
     if group and model.vocabulary is not None:
         typed = request.prompt.casefold().split()
-        known = [each for each in model.vocabulary.groups[group] if each not in typed]
+        words: Iterable[str] = model.vocabulary.groups[group]
+        plurals = model.vocabulary.plurals
+        if group == "nouns" and word.text.casefold() not in plurals:
+            words = plurals.values()  # stars are compared with cats, not with a cat
+        known = [each for each in words if each not in typed]
         others = Random(word.text).sample(known, min(OTHERS, len(known)))
     start, end = word.span
     return [request.prompt[:start] + other + request.prompt[end:] for other in others]

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -17,10 +17,15 @@ NEAR = 0.75  # difflib's ratio from which a known word is offered for one that i
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Words by class, such as `nouns` and `colours`; `words` holds all of them."""
+    """Words by class, such as `nouns` and `colours`; `words` holds all of them.
+
+    Attributes:
+        plurals: singular -> plural, of the nouns.
+    """
 
     groups: Mapping[str, tuple[str, ...]]
     words: frozenset[str]
+    plurals: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> "Vocabulary | None":
@@ -39,9 +44,11 @@ class Vocabulary:
             raise ModelError(str(error)) from None
         except (AttributeError, TypeError) as error:
             raise ModelError(f"{path} is no vocabulary: {error}") from None
-        plurals = stored["nouns"].values() if isinstance(stored.get("nouns"), dict) else ()
-        spoken = [phrase for words in groups.values() for phrase in words] + [str(word) for word in plurals]
-        return cls(groups, frozenset(spelled(word) for phrase in spoken for word in words_in(phrase)))
+        nouns = stored.get("nouns")
+        plurals = {str(one): str(many) for one, many in nouns.items()} if isinstance(nouns, dict) else {}
+        spoken = [phrase for words in groups.values() for phrase in words] + list(plurals.values())
+        known = frozenset(spelled(word) for phrase in spoken for word in words_in(phrase))
+        return cls(groups, known, plurals)
 
     def unknown(self, words: Iterable[str]) -> tuple[str, ...]:
         """The words that the model does not know, in order, without repetition."""

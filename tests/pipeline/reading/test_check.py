@@ -6,7 +6,7 @@ from PIL import Image
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import RequestError
-from limelight.pipeline.reading.check import Atom, Check, check, losses_of
+from limelight.pipeline.reading.check import Atom, Check, check, group_of, losses_of, others_of
 from limelight.pipeline.text.encoder import Word
 
 PROMPT = "a red apple to the left of a yellow star"
@@ -30,6 +30,17 @@ def test_words_that_are_drawn_fit_and_others_do_not(pipe: TextToImagePipeline, p
     assert wrong["green"].score < 0.1
     assert wrong["key"].score < scores["star"]
     assert (wrong["green"].group, wrong["key"].group) == ("colours", "nouns")
+
+
+def test_plurals_are_compared_with_plurals(pipe: TextToImagePipeline) -> None:
+    request = GenerationRequest(prompt="three stars and a fish")
+    stars, fish = Word("stars", (6, 11), ()), Word("fish", (18, 22), ())
+    assert [group_of(word, pipe.model) for word in (stars, fish)] == ["nouns", "nouns"]
+    plurals = pipe.model.vocabulary.plurals
+    for other in others_of(stars, "nouns", request, pipe.model):
+        assert other.split()[1] in plurals.values() and other.split()[1] != "stars"
+    for other in others_of(fish, "nouns", request, pipe.model):
+        assert other.split()[-1] in plurals  # "a" stands before it
 
 
 def test_a_loss_is_the_error_of_the_prediction(pipe: TextToImagePipeline, picture: Image.Image) -> None:
