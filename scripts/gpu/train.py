@@ -18,7 +18,7 @@ from torch import nn
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
 from scripts.gpu.tools.shards import split
-from scripts.gpu.training.clock import Clock
+from scripts.gpu.training.clock import FROM_SCRATCH, Clock
 from scripts.gpu.training.learning import Learner, learn_pictures, pictures, quality
 from scripts.gpu.training.sketches import Sketchers, layout_of
 from scripts.gpu.training.stock import Stock, images_of
@@ -123,7 +123,12 @@ class Run:
         for module, name in ((self.vae, "vae"), (self.text.encoder, "encoder")):
             if self.carried.get(name):
                 module.load_state_dict(self.carried[name])
-        self.clock.log("started", workers=self.sketchers.alive, device=self.device, carried=[*self.carried])
+        if not self.carried.get("vae"):
+            self.clock.ends = FROM_SCRATCH
+        carried = [*self.carried]
+        self.clock.log(
+            "started", workers=self.sketchers.alive, device=self.device, carried=carried, ends=self.clock.ends
+        )
 
     def polish(self) -> None:
         """Trains the autoencoder further. A result worse than `LEAST` is discarded for the weights of
@@ -132,8 +137,9 @@ class Run:
         images = torch.cat([next(stream)[0] for _ in range(2)])
         before = quality(self.vae, images)
         parameters = [*self.vae.parameters()]
+        peak = 5e-4 if self.carried.get("vae") else 1e-3
         steps = learn_pictures(
-            vae_loss, "polish", self.vae, parameters, self.config, stream, self.clock, 5e-4
+            vae_loss, "polish", self.vae, parameters, self.config, stream, self.clock, peak
         )
         after = quality(self.vae, images)
         if self.carried.get("vae") and after < min(LEAST, before):

@@ -6,13 +6,15 @@ from pathlib import Path
 
 # Ends of the phases, as shares of the run's time.
 ENDS = {"start": 0.03, "polish": 0.15, "stock": 0.17, "learn": 0.86, "decoder": 0.915, "finish": 1.0}
+# The same where the autoencoder begins from random weights.
+FROM_SCRATCH = ENDS | {"polish": 0.3, "stock": 0.32}
 
 
 class Clock:
     """Counts seconds since the run began, and logs events to `log.jsonl` and standard output."""
 
     def __init__(self, seconds: float, folder: Path):
-        self.seconds, self.began = seconds, time.monotonic()
+        self.seconds, self.began, self.ends = seconds, time.monotonic(), ENDS
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "log.jsonl"
 
@@ -21,7 +23,7 @@ class Clock:
         return time.monotonic() - self.began
 
     def is_over(self, phase: str) -> bool:
-        return self.elapsed >= ENDS[phase] * self.seconds
+        return self.elapsed >= self.ends[phase] * self.seconds
 
     def progress(self, phase: str, began: float) -> float:
         """The share of a phase's time that is over, 0..1.
@@ -29,7 +31,7 @@ class Clock:
         Args:
             began: seconds at which the phase really began.
         """
-        end = ENDS[phase] * self.seconds
+        end = self.ends[phase] * self.seconds
         return min(1.0, max(0.0, (self.elapsed - began) / max(end - began, 1e-3)))
 
     def log(self, event: str, **facts: object) -> None:

@@ -20,7 +20,7 @@ from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
 from scripts.gpu import train
 from scripts.gpu.tools.shards import join
-from scripts.gpu.training.clock import Clock, rate
+from scripts.gpu.training.clock import ENDS, FROM_SCRATCH, Clock, rate
 from scripts.gpu.training.guard import SEEN, Guard
 from scripts.gpu.training.sketches import Sketchers, layout_of
 from scripts.gpu.training.stock import Stock
@@ -49,6 +49,13 @@ def test_every_phase_runs_and_is_logged(finished) -> None:
     wanted = ["started", "polished", "filled", "learn", "average", "learned", "decoder done", "finished"]
     assert [event for event in wanted if event not in events] == []
     assert (finished / "pictures.png").exists()
+
+
+def test_an_autoencoder_that_begins_from_random_weights_has_longer(finished) -> None:
+    """Nothing is carried here, so its phase is more than twice as long."""
+    started = json.loads((finished / "log.jsonl").read_text().splitlines()[0])
+    assert started["carried"] == [] and started["ends"] == FROM_SCRATCH
+    assert FROM_SCRATCH["polish"] - FROM_SCRATCH["start"] > 2 * (ENDS["polish"] - ENDS["start"])
 
 
 def test_the_returned_files_are_complete_small_and_load(finished, tmp_path) -> None:
