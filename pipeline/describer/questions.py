@@ -138,7 +138,8 @@ class _Reading:
 
     def _unknown(self, word: str, known: list[str], kind: str) -> str:
         near = get_close_matches(word, known, n=3, cutoff=0.6)
-        hint = f"near: {', '.join(near)}" if near else f"{kind} that it knows: {', '.join(known[:60])}"
+        named = self.words.nouns if kind == "things" else known
+        hint = f"near: {', '.join(near)}" if near else f"{kind} that it knows: {', '.join(named)}"
         return f"the describer does not know {word!r}; {hint}"
 
 
