@@ -6,7 +6,7 @@ import pytest
 
 from tests.app.ui.gestures import draw, put, wait_for_value
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RED, PLAIN, GREEN, ZEBRA = (
     f"{thing} on a blue background" for thing in ("a red apple", "an apple", "a green apple", "a red zebra")
 )

@@ -4,7 +4,7 @@ import pytest
 
 from tests.app.ui.gestures import draw, put
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HORSE, CAT = (f"a {what} on a white background" for what in ("horse", "cat"))
 UNKNOWN = "{word}, not known to the model"
 
@@ -47,7 +47,6 @@ def test_1_a_world_of_56_things(page):
     assert HORSE in captions and CAT in captions
 
 
-@pytest.mark.slow
 def test_2_what_comes_along_with_a_word(page):
     page.click("#tab-picture")
     put(page.locator("#count input"), 4)
@@ -60,7 +59,6 @@ def test_2_what_comes_along_with_a_word(page):
     assert _is_marked(page, "sad") and not _is_marked(page, "sun")  # f
 
 
-@pytest.mark.slow
 def test_4_what_a_word_means(page):
     _type(page, "a house with a door on a white background", 7)
     assert _is_marked(page, "door") and not _is_marked(page, "with")  # j

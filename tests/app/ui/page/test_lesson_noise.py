@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.app.ui.gestures import draw, put, set_steps
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 APPLE, CAT, DOG = (
     "a red apple on a blue background",
     "a cat on a green background",
@@ -64,7 +64,6 @@ def test_1_from_noise_to_a_picture(page):
     assert page.locator(".step-value").inner_text() == "finished"
 
 
-@pytest.mark.slow
 def test_2_what_the_seed_decides(page):
     first = _shown(page)
     put(page.locator("#count input"), 4)
@@ -81,7 +80,6 @@ def test_2_what_the_seed_decides(page):
     assert red > 220 and red > blue > green
 
 
-@pytest.mark.slow
 def test_3_how_many_steps(page):
     set_steps(page, 8)
     for steps in (8, 25):
