@@ -83,7 +83,9 @@ def ask(
 
 
 def _with_doubt(text: str, known: float) -> str:
-    return text if known >= 0.5 else f"{text} (score {known:.2f} of 1)"
+    from limelight.pipeline.describer.description import KNOWN
+
+    return text if known >= KNOWN else f"{text} (score {known:.2f} of 1)"
 
 
 def _facts(known: float, words: Iterable["SeenWord"]) -> Mapping[str, Any]:

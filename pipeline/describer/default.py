@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from limelight.files import UnreadableFile, read_json
-from limelight.pipeline.describer.description import Answer, Description, Picture, SeenWord
+from limelight.files import UnreadableFile, read_json, require_regular_files
+from limelight.pipeline.describer.description import KNOWN, Answer, Description, Picture, SeenWord
 from limelight.pipeline.describer.doubt import sure_words
 from limelight.pipeline.describer.network import GRID, PIXELS, Reader, ReaderConfig, Seen
 from limelight.pipeline.describer.questions import Question, read
@@ -25,7 +25,6 @@ from limelight.pipeline.requests.input_image import InputImage
 from limelight.unet.weights.tensors import content_hash
 
 FOLDER = Path(__file__).parents[1] / "default_describer"
-KNOWN = 0.5  # probability under which a picture is not of the world
 UNKNOWN = "not of the world that this describer knows"
 SILENT = frozenset(
     "a an the is there are of to on at in and next , ? how many what where no nothing yes".split()
@@ -69,6 +68,7 @@ class DefaultDescriber:
         """
         folder = Path(folder)
         try:
+            require_regular_files(folder)
             stored = read_json(folder / "config.json")
             words = Words.from_dict(stored["words"])
             sizes = {**stored["reader"], "widths": tuple(stored["reader"]["widths"])}

@@ -12,6 +12,7 @@ from torch import Tensor
 from limelight.pipeline.errors import RequestError
 
 Picture = str | os.PathLike[str] | Image.Image
+KNOWN = 0.5  # probability under which a picture is not of the describer's world
 
 
 class NotAQuestion(RequestError):

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from limelight.pipeline.describer.default import KNOWN, DefaultDescriber
-from limelight.pipeline.describer.description import Picture
+from limelight.pipeline.describer.default import DefaultDescriber
+from limelight.pipeline.describer.description import KNOWN, Picture
 from limelight.pipeline.describer.questions import SIDES, Question, Token
 from limelight.pipeline.describer.vocabulary import NUMBERS, Words, article
 from limelight.pipeline.reading.check import Atom, Check

@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from limelight.pipeline import TextToImagePipeline
-from limelight.pipeline.describer.default import FOLDER, KNOWN, DefaultDescriber
+from limelight.pipeline.describer.default import FOLDER, DefaultDescriber
+from limelight.pipeline.describer.description import KNOWN
 from scripts.describer.captions import caption
 from scripts.describer.data import MIXTURE, Gallery, scenes_of
 from scripts.describer.scores import (

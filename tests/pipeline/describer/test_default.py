@@ -1,5 +1,6 @@
 """The describer of a folder: spans, maps, sizes of pictures, and what cannot be loaded."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,10 @@ def test_what_is_no_picture_is_refused(describer: DefaultDescriber, tmp_path: Pa
 def test_what_is_no_describer_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"config\.json"):
         DefaultDescriber.from_pretrained(tmp_path)
+    os.mkfifo(tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="FIFO"):
+        DefaultDescriber.from_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
     (tmp_path / "config.json").write_text('{"words": {}}')
     with pytest.raises(ModelError, match="cannot be read"):
         DefaultDescriber.from_pretrained(tmp_path)
