@@ -118,6 +118,7 @@ def test_patterns_that_are_made_while_running_are_known() -> None:
     assert made == {
         "app/ui/gate/routes.py",  # of constants
         "pipeline/adapters/lora_names.py",  # of constants
+        "pipeline/describer/questions.py",  # of constants; tests/pipeline/describer/test_questions.py
         "pipeline/text/clip_encoder.py",  # of escaped words, one after another
     }
 

@@ -87,7 +87,8 @@ def atoms_of(prompt: str, words: Words) -> Iterator[AskedAtom]:
     phrases, rest = _phrases(found, words)
     atoms = [atom for phrase in phrases for atom in _of_phrase(phrase, words)]
     for first, second in pairwise(phrases):
-        atoms += _relation(first, second, prompt)
+        between = [each for each in found if first.span[1] <= each[1][0] < second.span[0]]
+        atoms += _relation(first, second, between)
     atoms += _place(rest, words)
     yield from sorted(atoms, key=lambda atom: atom.span)
 
@@ -119,19 +120,20 @@ def _of_phrase(phrase: _Phrase, words: Words) -> Iterator[AskedAtom]:
         yield AskedAtom("counts", span, _asked(f"how many {words.nouns[phrase.noun]}"), number)
 
 
-def _relation(first: _Phrase, second: _Phrase, prompt: str) -> Iterator[AskedAtom]:
+def _relation(first: _Phrase, second: _Phrase, between: Sequence[tuple[str, Span]]) -> Iterator[AskedAtom]:
     """The relation that the words between two nouns say."""
     if first.noun == second.noun:
         return
-    begin = first.span[1]
-    between = re.sub(r"\bthe\b", "   ", prompt[begin : second.span[0]].lower())
+    said = [(word, span) for word, span in between if word != "the"]
     for phrase, side in _BESIDE:
-        match = re.search(rf"\b{phrase.replace(' ', ' +')}\b", between)
-        if match is not None:
-            after = {"left": " of", "right": " of", "next": " to"}.get(side, "")
-            asked = _asked(f"is the {first.noun} {side}{after} the {second.noun}")
-            yield AskedAtom("relations", (begin + match.start(), begin + match.end()), asked, "yes")
-            return
+        length = len(phrase.split())
+        for at in range(len(said) - length + 1):
+            part = said[at : at + length]
+            if " ".join(word for word, _ in part) == phrase:
+                after = {"left": " of", "right": " of", "next": " to"}.get(side, "")
+                asked = _asked(f"is the {first.noun} {side}{after} the {second.noun}")
+                yield AskedAtom("relations", (part[0][1][0], part[-1][1][1]), asked, "yes")
+                return
 
 
 def _place(rest: Sequence[tuple[str, Span]], words: Words) -> Iterator[AskedAtom]:

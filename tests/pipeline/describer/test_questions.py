@@ -1,5 +1,7 @@
 """Questions as people type them."""
 
+import time
+
 import pytest
 
 from limelight.pipeline.describer.description import NotAQuestion
@@ -61,6 +63,16 @@ def test_what_is_no_question_gets_examples(typed: str, words: Words) -> None:
 def test_a_word_that_is_not_known_is_named(typed: str, message: str, words: Words) -> None:
     with pytest.raises(NotAQuestion, match=message):
         read(typed, words)
+
+
+@pytest.mark.parametrize("start", ["", "is ", "is there ", "how many ", "what is ", "are there two "])
+@pytest.mark.parametrize("repeated", ["apple ", "is ", "on ", "in picture ", "left of ", "a", " "])
+def test_a_long_question_is_refused_at_once(start: str, repeated: str, words: Words) -> None:
+    typed = (start + repeated * 300)[:300]
+    began = time.process_time()
+    with pytest.raises(NotAQuestion):
+        read(typed, words)
+    assert time.process_time() - began < 0.2
 
 
 def test_every_example_can_be_read_by_the_one_in_the_box() -> None:
