@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -60,7 +59,7 @@ class DefaultDescriber:
         *,
         device: str | torch.device = "cpu",
         backend: str | None = None,
-    ) -> Self:
+    ) -> "DefaultDescriber":
         """Loads `config.json` and `model.safetensors`.
 
         Raises:

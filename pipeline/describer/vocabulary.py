@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from limelight.pipeline.errors import ModelError
 
@@ -31,7 +31,7 @@ class Words:
     grounds: tuple[str, ...]
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Words":
         """Reads what `to_dict` wrote.
 
         Raises:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any
 
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests import checks
@@ -217,9 +217,8 @@ class GenerationRequest:
                 )
             self._set("num_steps", count)
 
-    def opened(self) -> Self:
-        """The request with its images and masks read from their files, and with the size that follows from
-        them.
+    def opened(self) -> "GenerationRequest":
+        """The request with its images and masks read, and with the size that follows from them.
 
         Raises:
             RequestError: a file is no image that can be used, or does not go with the other fields.
@@ -260,7 +259,9 @@ class GenerationRequest:
     def is_guided(self) -> bool:
         return self.guidance_scale is None or self.guidance_scale > 1
 
-    def resolved(self, *, width: int, height: int, guidance_scale: float, scheduler: str) -> Self:
+    def resolved(
+        self, *, width: int, height: int, guidance_scale: float, scheduler: str
+    ) -> "GenerationRequest":
         """The request with its images read, and the model's values in the fields that were left open.
 
         Raises:
@@ -282,8 +283,7 @@ class GenerationRequest:
         return [replace(self, seed=self.seed + i * self.pick) for i in range(count)]
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON values. Images, which are read for it, and latents stand as size and content
-        hash."""
+        """The fields as JSON values; images, which are read for it, and latents as size and content hash."""
         request = self.opened()
         return {name: as_json(getattr(request, name)) for name in FIELDS}
 
