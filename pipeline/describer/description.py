@@ -12,7 +12,7 @@ from torch import Tensor
 from limelight.pipeline.errors import RequestError
 
 Picture = str | os.PathLike[str] | Image.Image
-KNOWN = 0.5  # probability under which a picture is not of the describer's world
+KNOWN = 0.9  # probability under which a picture is not of the describer's world; scenes have more
 
 
 class NotAQuestion(RequestError):

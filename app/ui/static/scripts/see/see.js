@@ -4,7 +4,7 @@ import { agreements } from "./agreement.js";
 import { sentence } from "./sentence.js";
 import { Ticks } from "./ticks.js";
 
-const KNOWN = 0.5; // of 1; below it, the picture is not of the describer's world
+const KNOWN = 0.9; // of 1; below it, the picture is not of the describer's world
 const KEPT = 60; // pictures of which it is remembered what was said
 
 const PARTS = `
