@@ -12,7 +12,7 @@ from limelight.app.load import LoadOptions
 from limelight.pipeline.errors import PictureError, UsageError
 
 if TYPE_CHECKING:  # the module loads torch
-    from limelight.pipeline.describer.description import Picture
+    from limelight.pipeline.describer.default import DefaultDescriber
     from limelight.pipeline.results.result import Result
     from limelight.pipeline.text_to_image import TextToImagePipeline
 
@@ -32,6 +32,8 @@ def check(
     load: Annotated[LoadOptions, _LOAD],
 ) -> None:
     """Check word by word whether PICTURE shows what its prompt says, as the model and describer see it."""
+    from limelight.pipeline.describer.default import DefaultDescriber
+    from limelight.pipeline.reading.described_check import described
     from limelight.pipeline.results.png import drawn_image
 
     text = prompt if prompt is not None else recorded_prompt(picture)
@@ -41,7 +43,7 @@ def check(
         found = pipe.check(shown, text)
     except PictureError as error:
         raise UsageError(str(error)) from error
-    facts = with_describer(found.to_dict(), shown, text)
+    facts = described(found.to_dict(), DefaultDescriber.from_pretrained(), shown, text)
     if as_json:
         return report.say_json({"file": str(picture), "prompt": text, **facts})
     show(text, facts)
@@ -62,18 +64,6 @@ def recorded_prompt(picture: Path) -> str:
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"the record in {picture} has no prompt; say by --prompt what it should show")
     return text
-
-
-def with_describer(found: Mapping[str, Any], picture: "Picture", prompt: str) -> dict[str, Any]:
-    """A check, with that of the describer in the box as `describer`, if the picture is of its world and it
-    knows words of the prompt."""
-    from limelight.pipeline.describer.default import DefaultDescriber
-    from limelight.pipeline.reading.described_check import check_by_describer
-
-    described = check_by_describer(DefaultDescriber.from_pretrained(), picture, prompt)
-    if described is None or not described.atoms:
-        return dict(found)
-    return {**found, "describer": described.to_dict()}
 
 
 def show(text: str, found: Mapping[str, Any]) -> None:
@@ -116,14 +106,13 @@ def on_one_line(found: Mapping[str, Any]) -> str:
     return f"{line}; the describer: {on_one_line(found['describer'])}" if "describer" in found else line
 
 
-def with_check(pipe: "TextToImagePipeline", result: "Result") -> "Result":
+def with_check(pipe: "TextToImagePipeline", describer: "DefaultDescriber", result: "Result") -> "Result":
     """The picture with its check; without one, and with the reason printed, if the check fails."""
-    from limelight.pipeline.describer.default import DefaultDescriber
     from limelight.pipeline.reading.check import checked
     from limelight.pipeline.reading.described_check import with_described
 
     try:
-        return with_described(checked(pipe.engine, result), DefaultDescriber.from_pretrained())
+        return with_described(checked(pipe.engine, result), describer)
     except PictureError as error:
         report.complain(f"seed {result.request.seed} could not be checked: {error}")
         return result

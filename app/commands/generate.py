@@ -236,8 +236,10 @@ def drawn(
         UsageError: an option cannot be used.
     """
     from limelight.app.progress import Bar, TimeLeft
+    from limelight.pipeline.describer.default import DefaultDescriber
     from limelight.pipeline.reading.check import require_drawing
 
+    describer = DefaultDescriber.from_pretrained() if check else None
     made: dict[int, int] = {}  # predictions of each picture
     with Bar(TimeLeft()) as bar:
         pipe = load.load()
@@ -259,7 +261,7 @@ def drawn(
             if step.error is not None:
                 report.complain(f"seed {step.request.seed}: {step.error}")
             elif step.result is not None:
-                yield with_check(pipe, step.result) if check else step.result
+                yield step.result if describer is None else with_check(pipe, describer, step.result)
 
 
 @contextmanager

@@ -32,14 +32,9 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question in the describer's wording.
-
-    Attributes:
-        nouns: the things it names, in the singular.
-    """
+    """A question in the describer's wording."""
 
     tokens: tuple[Token, ...]
-    nouns: tuple[str, ...] = ()
 
 
 SIDES = {
@@ -107,7 +102,7 @@ class _Reading:
         said = self.text[start:end].split()
         return [Token(word, self.spans[first + at]) for at, word in enumerate(said)]
 
-    def thing(self, group: str) -> tuple[list[Token], str]:
+    def thing(self, group: str) -> list[Token]:
         """A phrase of a colour and a noun, in the singular.
 
         Raises:
@@ -120,7 +115,7 @@ class _Reading:
         for token in before:
             if token.word not in self.words.colours:
                 raise NotAQuestion(self._unknown(token.word, list(self.words.colours), "colours of things"))
-        return [*before, Token(noun, last.span)], noun
+        return [*before, Token(noun, last.span)]
 
     def colour(self, group: str) -> Token:
         (token,) = self.said(group)
@@ -144,31 +139,29 @@ class _Reading:
 
 
 def _is_there(reading: _Reading) -> Question:
-    thing, noun = reading.thing("thing")
-    return Question((Token("is"), Token("there"), Token(article(thing[0].word)), *thing), (noun,))
+    thing = reading.thing("thing")
+    return Question((Token("is"), Token("there"), Token(article(thing[0].word)), *thing))
 
 
 def _are_there(reading: _Reading) -> Question:
     (number,) = reading.said("number")
-    (*before, last), noun = reading.thing("thing")
-    many = Token(reading.words.nouns[noun], last.span)
-    return Question((Token("are"), Token("there"), number, *before, many), (noun,))
+    *before, last = reading.thing("thing")
+    many = Token(reading.words.nouns[last.word], last.span)
+    return Question((Token("are"), Token("there"), number, *before, many))
 
 
 def _how_many(reading: _Reading) -> Question:
     said = reading.said("thing")
     if said[-1].word in ("things", "objects") and len(said) == 1:
         return Question((Token("how"), Token("many"), Token("things", said[-1].span)))
-    thing, noun = reading.thing("thing")
-    *before, last = thing
-    return Question(
-        (Token("how"), Token("many"), *before, Token(reading.words.nouns[noun], last.span)), (noun,)
-    )
+    *before, last = reading.thing("thing")
+    many = Token(reading.words.nouns[last.word], last.span)
+    return Question((Token("how"), Token("many"), *before, many))
 
 
 def _beside(reading: _Reading) -> Question:
-    thing, noun = reading.thing("thing")
-    return Question((Token("what"), Token("is"), *reading.side("side"), Token("the"), thing[-1]), (noun,))
+    thing = reading.thing("thing")
+    return Question((Token("what"), Token("is"), *reading.side("side"), Token("the"), thing[-1]))
 
 
 def _colour_of(reading: _Reading) -> Question:
@@ -176,13 +169,13 @@ def _colour_of(reading: _Reading) -> Question:
     asked = [Token(word) for word in ("what", "colour", "is", "the")]
     if last.word in ("background", "ground"):
         return Question((*asked, Token("background", last.span)))
-    thing, noun = reading.thing("thing")
-    return Question((*asked, thing[-1]), (noun,))
+    thing = reading.thing("thing")
+    return Question((*asked, thing[-1]))
 
 
 def _where_is(reading: _Reading) -> Question:
-    thing, noun = reading.thing("thing")
-    return Question((Token("where"), Token("is"), Token("the"), thing[-1]), (noun,))
+    thing = reading.thing("thing")
+    return Question((Token("where"), Token("is"), Token("the"), thing[-1]))
 
 
 def _what(reading: _Reading) -> Question:
@@ -190,15 +183,15 @@ def _what(reading: _Reading) -> Question:
 
 
 def _is_coloured(reading: _Reading) -> Question:
-    thing, noun = reading.thing("thing")
-    return Question((Token("is"), Token("the"), thing[-1], reading.colour("colour")), (noun,))
+    thing = reading.thing("thing")
+    return Question((Token("is"), Token("the"), thing[-1], reading.colour("colour")))
 
 
 def _stands(reading: _Reading) -> Question:
-    thing, noun = reading.thing("thing")
-    other, second = reading.thing("other")
+    thing = reading.thing("thing")
+    other = reading.thing("other")
     side = reading.side("side")
-    return Question((Token("is"), Token("the"), thing[-1], *side, Token("the"), other[-1]), (noun, second))
+    return Question((Token("is"), Token("the"), thing[-1], *side, Token("the"), other[-1]))
 
 
 def _which(reading: _Reading) -> Question:

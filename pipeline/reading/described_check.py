@@ -5,9 +5,10 @@ of the right answer.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 from limelight.pipeline.describer.default import DefaultDescriber
 from limelight.pipeline.describer.description import KNOWN, Picture
@@ -72,13 +73,18 @@ def check_by_describer(describer: DefaultDescriber, picture: Picture, prompt: st
 
 
 def with_described(result: Result, describer: DefaultDescriber) -> Result:
-    """A checked picture whose check has that of the describer too, as `describer`, if the picture is of its
-    world and it knows words of the prompt."""
-    found = check_by_describer(describer, result.image, result.request.prompt)
-    if found is None or not found.atoms:
-        return result
-    facts = {**result.info["check"], "describer": found.to_dict()}
+    """A checked picture whose check has that of the describer too."""
+    facts = described(result.info["check"], describer, result.image, result.request.prompt)
     return replace(result, info={**result.info, "check": facts})
+
+
+def described(
+    facts: Mapping[str, Any], describer: DefaultDescriber, picture: Picture, prompt: str
+) -> dict[str, Any]:
+    """A check as a dict, with that of the describer as `describer`, if the picture is of its world and it
+    knows words of the prompt."""
+    found = check_by_describer(describer, picture, prompt)
+    return {**facts, **({"describer": found.to_dict()} if found is not None and found.atoms else {})}
 
 
 def atoms_of(prompt: str, words: Words) -> Iterator[AskedAtom]:

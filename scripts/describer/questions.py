@@ -79,7 +79,7 @@ def how_many(view: View, rng: np.random.Generator) -> Asked:
     return question, [(NUMBERS[len(where or ())], where)]
 
 
-def beside(view: View, rng: np.random.Generator) -> Asked:
+def at_its_side(view: View, rng: np.random.Generator) -> Asked:
     """Which thing stands on one side of another."""
     thing = _thing(view, rng)
     if thing is None:
@@ -216,7 +216,7 @@ KINDS: tuple[tuple[float, Callable[[View, np.random.Generator], Asked]], ...] = 
     (0.25, is_there),
     (0.13, how_many),
     (0.05, are_there),
-    (0.12, beside),
+    (0.12, at_its_side),
     (0.1, colour_of),
     (0.06, ground_of),
     (0.08, where_is),

@@ -55,9 +55,9 @@ def test_seeds_change_the_place_and_words_the_thing(drawn) -> None:
 
 
 def test_more_steps_change_less_and_less(drawn) -> None:
-    told = re.search(r"1 step by (\d+), 2 steps by (\d+), 4 steps by (\d+),\s+8 steps by (\d+)", TEXT)
-    assert told
-    for steps, said in zip(STEPS, map(int, told.groups()), strict=True):  # h
+    match = re.search(r"1 step by (\d+), 2 steps by (\d+), 4 steps by (\d+),\s+8 steps by (\d+)", TEXT)
+    assert match
+    for steps, said in zip(STEPS, map(int, match.groups()), strict=True):  # h
         off = np.abs(drawn[APPLE, 7, steps] - drawn[APPLE, 7, 25]).mean()
         assert off == pytest.approx(said, abs=1.5)
 

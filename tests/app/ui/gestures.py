@@ -75,3 +75,11 @@ def png(**text):
 def set_size(page, side):
     for label in ("Width", "Height"):
         put(page.get_by_label(label), side)
+
+
+def draw_seed(page, prompt, seed):
+    """Types a prompt and its seed, draws, and waits until the page shows the finished picture."""
+    put(page.get_by_label("Seed", exact=True), seed)
+    draw(page, prompt)
+    page.wait_for_function("prompt => limelight.picture.prompt === prompt", arg=prompt)
+    page.wait_for_function("limelight.message.is_over && limelight.lens.finished")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.app.ui.gestures import draw, put
+from tests.app.ui.gestures import draw_seed, put
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 HORSE, CAT = (f"a {what} on a white background" for what in ("horse", "cat"))
@@ -13,13 +13,6 @@ UNKNOWN = "{word}, not known to the model"
 def page(module_page):
     """The page that a class has open for 45 minutes."""
     return module_page
-
-
-def _type(page, prompt, seed):
-    put(page.get_by_label("Seed", exact=True), seed)
-    draw(page, prompt)
-    page.wait_for_function("prompt => limelight.picture.prompt === prompt", arg=prompt)
-    page.wait_for_function("limelight.message.is_over && limelight.lens.finished")
 
 
 def _is_marked(page, word):
@@ -36,9 +29,9 @@ def test_1_a_world_of_56_things(page):
     ).items()
     black = lists.locator("dd", has=page.get_by_role("button", name="black", exact=True))
     assert black.count() == 1 and black.get_by_role("button", name="teal", exact=True).count() == 1  # e
-    _type(page, HORSE, 7)
+    draw_seed(page, HORSE, 7)
     assert _is_marked(page, "horse")
-    _type(page, CAT, 7)
+    draw_seed(page, CAT, 7)
     assert not _is_marked(page, "cat")
     page.click("#tab-compare")
     for prompt in (HORSE, CAT):
@@ -50,17 +43,17 @@ def test_1_a_world_of_56_things(page):
 def test_2_what_comes_along_with_a_word(page):
     page.click("#tab-picture")
     put(page.locator("#count input"), 4)
-    _type(page, "an umbrella on a white background", 1)
+    draw_seed(page, "an umbrella on a white background", 1)
     assert page.locator(".strip button").count() == 4
     put(page.locator("#count input"), 1)
-    _type(page, "a black cat on a white background", 7)
+    draw_seed(page, "a black cat on a white background", 7)
     assert not _is_marked(page, "black")  # e
-    _type(page, "a sad sun on a white background", 7)
+    draw_seed(page, "a sad sun on a white background", 7)
     assert _is_marked(page, "sad") and not _is_marked(page, "sun")  # f
 
 
 def test_4_what_a_word_means(page):
-    _type(page, "a house with a door on a white background", 7)
+    draw_seed(page, "a house with a door on a white background", 7)
     assert _is_marked(page, "door") and not _is_marked(page, "with")  # j
-    _type(page, "five apples on a white background", 7)
+    draw_seed(page, "five apples on a white background", 7)
     assert _is_marked(page, "five")  # k

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.ui.gestures import draw, put, set_steps
+from tests.app.ui.gestures import draw_seed, put, set_steps
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 APPLE, CAT, DOG = (
@@ -24,13 +24,6 @@ def page(module_page):
     return module_page
 
 
-def _type(page, prompt, seed):
-    put(page.get_by_label("Seed", exact=True), seed)
-    draw(page, prompt)
-    page.wait_for_function("prompt => limelight.picture.prompt === prompt", arg=prompt)
-    page.wait_for_function("limelight.message.is_over && limelight.lens.finished")
-
-
 def _pixels(url):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"), float)
 
@@ -45,7 +38,7 @@ def _film(page):
 
 
 def test_1_from_noise_to_a_picture(page):
-    _type(page, APPLE, 7)
+    draw_seed(page, APPLE, 7)
     slider = page.get_by_role("slider", name="Step of the film")
     slider.focus()
     page.keyboard.press("Home")
@@ -67,15 +60,15 @@ def test_1_from_noise_to_a_picture(page):
 def test_2_what_the_seed_decides(page):
     first = _shown(page)
     put(page.locator("#count input"), 4)
-    _type(page, APPLE, 7)
+    draw_seed(page, APPLE, 7)
     names = [each.get_attribute("aria-label") for each in page.locator(".strip button").all()]
     assert names == [f"Picture {i + 1}, seed {seed}, done" for i, seed in enumerate((7, 8, 9, 10))]
     page.locator(".strip button").nth(3).click()
     assert page.evaluate("limelight.picture.seed") == "10"
     put(page.locator("#count input"), 1)
-    _type(page, APPLE, 7)
+    draw_seed(page, APPLE, 7)
     assert (_shown(page) == first).all()  # e
-    _type(page, "", 7)
+    draw_seed(page, "", 7)
     red, green, blue = _shown(page)[GROUND].mean((0, 1))  # f: pink
     assert red > 220 and red > blue > green
 
@@ -84,7 +77,7 @@ def test_3_how_many_steps(page):
     set_steps(page, 8)
     for steps in (8, 25):
         put(page.locator("#steps input[type=number]"), steps)
-        _type(page, APPLE, 7)
+        draw_seed(page, APPLE, 7)
         page.wait_for_function("n => limelight.picture.settings.num_steps === n", arg=steps)
     page.click("#tab-compare")
     for i in (0, 1):
@@ -97,7 +90,7 @@ def test_3_how_many_steps(page):
 
 def test_4_two_prompts_one_noise(page):
     page.click("#tab-picture")
-    _type(page, CAT, 3)
+    draw_seed(page, CAT, 3)
     cat, cats = _shown(page), _film(page)
     page.click("#pane-picture .word >> text=cat")
     page.get_by_label("Another word for cat").fill("dog")

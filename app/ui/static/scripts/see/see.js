@@ -4,7 +4,6 @@ import { agreements } from "./agreement.js";
 import { sentence } from "./sentence.js";
 import { Ticks } from "./ticks.js";
 
-const KNOWN = 0.9; // of 1; below it, the picture is not of the describer's world
 const KEPT = 60; // pictures of which it is remembered what was said
 
 const PARTS = `
@@ -120,7 +119,7 @@ export class See {
 
   caption(described) {
     const box = $(this.box, ".caption");
-    const isSeen = described && !described.error && described.known >= KNOWN;
+    const isSeen = described && !described.error && described.words.length > 0;
     $(this.box, "form").hidden = !isSeen;
     const agreed = isSeen ? agreements(this.viewer.maps(), this.words(), described) : new Map();
     if (isSeen)
