@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
@@ -80,6 +81,9 @@ class Writer:
         with self._handing_on:
             self._is_given_up = True
         self._savers.shutdown(cancel_futures=True)
+        with suppress(Empty):
+            while self._queue.get_nowait():
+                self._queue.task_done()
 
     def fail(self, key: str, error: Exception) -> None:
         """Records that a row has failed."""

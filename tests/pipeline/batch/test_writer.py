@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,28 @@ def test_stopping_finishes_the_files_being_saved_and_saves_no_others(
     assert [path.stem for path in tmp_path.glob("*.png")] == ["0"]
     assert writer.is_idle
     assert writer.error is None
+
+
+def test_stopping_drops_what_is_queued_behind_the_picture_being_decoded(
+    tmp_path: Path, journal: Journal
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    first = finished("0")
+
+    def decode() -> Result:
+        begun.set()
+        assert may_end.wait(PATIENCE)
+        return first.finish()
+
+    writer = Writer(tmp_path, journal)
+    writer.put(replace(first, finish=decode))
+    assert begun.wait(PATIENCE)
+    for number in (1, 2):
+        writer.put(finished(str(number)))
+    threading.Timer(0.2, may_end.set).start()
+    writer.stop()
+    assert writer.is_idle
+    assert not {"1.png", "2.png"} & {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_full_disk_stops_it(tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
