@@ -139,7 +139,14 @@ class Run:
         parameters = [*self.vae.parameters()]
         peak = 5e-4 if self.carried.get("vae") else 1e-3
         steps = learn_pictures(
-            vae_loss, "polish", self.vae, parameters, self.config, stream, self.clock, peak
+            lambda *given: vae_loss(*given).total,
+            "polish",
+            self.vae,
+            parameters,
+            self.config,
+            stream,
+            self.clock,
+            peak,
         )
         after = quality(self.vae, images)
         if self.carried.get("vae") and after < min(LEAST, before):

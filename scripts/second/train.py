@@ -1,5 +1,5 @@
 """Trains the second edition, stage by stage: `python -m scripts.second.train
-{vae,decoder,text,unet,judge,enlarger,export}`."""
+{vae,decoder,text,coarse,unet,judge,enlarger,export}`."""
 
 import argparse
 import sys
@@ -14,14 +14,14 @@ from scripts.second.training.data import World
 from scripts.second.training.export import export, parts_of_run
 from scripts.second.training.reading import text_stage
 from scripts.second.training.text import TextSide
-from scripts.second.training.unet import unet_stage
+from scripts.second.training.unet import coarse_stage, unet_stage
 from scripts.second.training.vae import decoder_stage, vae_stage
 from scripts.second.training.vae_ready import trained_vae
 from scripts.second.world.sampling import Mixture
 from scripts.second.world.tiles import render_tiles
 from scripts.training import loop
 
-STAGES = ("vae", "decoder", "text", "unet", "judge", "enlarger")
+STAGES = ("vae", "decoder", "text", "coarse", "unet", "judge", "enlarger")
 LARGE_TILE = 256
 
 
@@ -90,7 +90,8 @@ def _stage(options: argparse.Namespace, config: TrainConfig) -> loop.Stage:
         return enlarger_stage(config, Pairs(tiles, mixture, vae, config.seed, config.vae.latent_noise), run)
     if options.stage == "judge":
         return judge_stage(config, _world(options, judge_mixture(config.mixture), config))
-    return unet_stage(config, _world(options, config.mixture, config), text, run)
+    stage = coarse_stage if options.stage == "coarse" else unet_stage
+    return stage(config, _world(options, config.mixture, config), text, run)
 
 
 if __name__ == "__main__":

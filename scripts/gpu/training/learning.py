@@ -63,7 +63,7 @@ def pictures(
 
 
 def learn_pictures(
-    kind: Callable[..., Tensor | tuple[Tensor, ...]],
+    kind: Callable[..., Tensor],
     phase: str,
     vae: AutoencoderKL,
     parameters: list[nn.Parameter],
@@ -83,8 +83,7 @@ def learn_pictures(
     rng = np.random.default_rng(1)
     while step == 0 or not clock.is_over(phase):
         images, things = next(stream)
-        found = kind(vae, config.vae, images, things, rng, generator)
-        loss = found[0] if isinstance(found, tuple) else found
+        loss = kind(vae, config.vae, images, things, rng, generator)
         now = rate(peak, clock.progress(phase, began)) * guard.factor
         step_with([optimizer], parameters, loss, now)
         step += 1

@@ -1,6 +1,7 @@
 """The configuration of the second edition's training, in two sizes: for two CPU cores and for one GPU."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from scripts.second.world.nouns import NOUNS
 from scripts.second.world.sampling import Mixture
@@ -22,7 +23,8 @@ GPU_STAGE = StageConfig(steps=9000, batch=512, learning_rate=1.5e-3, decay=0.45,
 VAE_STAGE = StageConfig(steps=7000, batch=4, learning_rate=1e-3, warmup=100, decay=0.4, muon=True)
 DECODER_STAGE = StageConfig(steps=2000, batch=4, learning_rate=5e-4, warmup=100, decay=0.7)
 TEXT_STAGE = StageConfig(steps=1200, batch=128, learning_rate=1e-3)
-UNET_STAGE = StageConfig(steps=20_000, batch=64, learning_rate=1.5e-3, decay=0.4, muon=True)
+COARSE_STAGE = StageConfig(steps=20_000, batch=64, learning_rate=8e-4, decay=0.0, muon=True)
+UNET_STAGE = StageConfig(steps=10_000, batch=64, learning_rate=8e-4, decay=0.4, muon=True)
 JUDGE_STAGE = StageConfig(steps=6000, batch=64, learning_rate=2e-3)
 ENLARGER_STAGE = StageConfig(steps=6000, batch=8, learning_rate=1e-3, warmup=100, decay=0.6)
 
@@ -34,7 +36,8 @@ class VaeConfig:
     Of the steps, `crops` see windows of half the side around things, four for every whole picture, which cost
     the same. In `halved` of them the decoder gets latents of half the side for pictures of half the side
     (scale equivariance: Kouzelis et al. 2025, arXiv:2502.09509), in `nested` the first half of the channels
-    alone. `latent_noise`: decoding sees latents that are off by up to this share of their spread.
+    alone. `taught_weight`: how much it counts that the first channels of whole pictures are the latents of
+    the first edition. `latent_noise`: decoding sees latents that are off by up to this share of their spread.
     `on_things`: how many times more an error counts where things are. `measured`: scenes by which latents are
     normalised.
     """
@@ -43,6 +46,7 @@ class VaeConfig:
     latent_channels: int = 8
     groups: int = 8
     kl_weight: float = 1e-4
+    taught_weight: float = 0.05
     l1_weight: float = 0.1
     edge_weight: float = 0.05
     latent_noise: float = 0.15
@@ -95,9 +99,10 @@ class UNetConfig:
     Timesteps are drawn from Beta(*timesteps). `reading`, `grounding` and `alignment` are the
     weights of the additional losses; that of alignment falls to 0 at `aligned` of the steps. `ema`: the
     decays of the averages of weights. `held_out`: number of scenes by which the averages are compared.
+    Networks of the default `channels` can begin with the first edition's weights.
     """
 
-    channels: tuple[int, ...] = (96, 160, 224)
+    channels: tuple[int, ...] = (64, 128, 192)
     heads: int = 4
     groups: int = 16
     beta_start: float = 1e-4
@@ -113,14 +118,17 @@ class UNetConfig:
     held_out: int = 96
     paint: PaintConfig = PaintConfig()
     pool: PoolConfig = PoolConfig()
+    coarse: StageConfig = COARSE_STAGE
     stage: StageConfig = UNET_STAGE
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """The configuration of all stages."""
+    """The configuration of all stages. `inherits`: the folder of a model with whose weights denoiser and text
+    encoder begin, and whose latents the autoencoder imitates; None to begin with random ones."""
 
     seed: int = 0
+    inherits: Path | None = None
     mixture: Mixture = field(default_factory=Mixture)
     vae: VaeConfig = field(default_factory=VaeConfig)
     text: TextConfig = field(default_factory=TextConfig)
@@ -130,6 +138,8 @@ class TrainConfig:
 
     def with_steps(self, stage: str, steps: int) -> "TrainConfig":
         """The same configuration with another number of steps for one stage."""
+        if stage == "coarse":
+            return replace(self, unet=replace(self.unet, coarse=replace(self.unet.coarse, steps=steps)))
         if stage == "decoder":
             return replace(self, vae=replace(self.vae, decoder=replace(self.vae.decoder, steps=steps)))
         part = getattr(self, stage)
@@ -138,7 +148,8 @@ class TrainConfig:
         return replace(self, **{stage: replace(part, stage=replace(part.stage, steps=steps))})
 
 
-TWO_CORES = TrainConfig()
+FIRST_EDITION = Path("pipeline/default_model")
+TWO_CORES = TrainConfig(inherits=FIRST_EDITION)
 ONE_GPU = TrainConfig(
     mixture=replace(GPU_MIXTURE, nouns=len(NOUNS)),
     unet=UNetConfig(channels=(128, 192, 256), stage=GPU_STAGE),

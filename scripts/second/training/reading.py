@@ -1,4 +1,5 @@
-"""Stage `text`: pretrains the text encoder on captions, without pictures.
+"""Stage `text`: pretrains the text encoder on captions, without pictures. Of an inherited encoder only the
+embeddings of new tokens are trained, so that old words still mean to the denoiser what they meant.
 
 From a noun's last token linear readers must tell its thing's noun, colour, material, size,
 pose and number, and how it stands to the first thing; from the end token the place, ground, time, weather,
@@ -14,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from scripts.second.training.config import TrainConfig
+from scripts.second.training.inherit import inherit_text
 from scripts.second.training.text import TextSide, Tokens
 from scripts.second.world.captions import describe
 from scripts.second.world.nouns import NOUN_INDEX, NOUNS
@@ -67,6 +69,12 @@ class Readers(nn.Module):
 def text_stage(config: TrainConfig, text: TextSide) -> Stage:
     torch.manual_seed(config.seed)
     readers = Readers(config.text.width).to(text.device)
+    embeddings = text.encoder.get_parameter("embeddings.token_embedding.weight")
+    known = inherit_text(text, config.inherits) if config.inherits else []
+    inherited = embeddings.detach()[known].clone()
+    text.encoder.requires_grad_(not config.inherits)
+    embeddings.requires_grad_(True)
+    trained = [p for module in (text.encoder, readers) for p in module.parameters() if p.requires_grad]
 
     def answers(step: int) -> tuple[Tensor, float]:
         rng = Random(f"{config.seed} text {step}")
@@ -85,15 +93,18 @@ def text_stage(config: TrainConfig, text: TextSide) -> Stage:
         value, right = answers(HELD_OUT_STEP)
         return {"held_out_loss": value.item(), "held_out_right": right}
 
-    modules = {"encoder": text.encoder, "readers": readers}
-    parameters = [parameter for module in modules.values() for parameter in module.parameters()]
+    @torch.no_grad()
+    def after() -> None:
+        embeddings[known] = inherited
+
     return Stage(
         name="text",
         config=config.text.stage,
-        groups=[(parameters, 1.0)],
-        modules=modules,
+        groups=[(trained, 1.0)],
+        modules={"encoder": text.encoder, "readers": readers},
         loss=loss,
         report=report,
+        after=after,
     )
 
 

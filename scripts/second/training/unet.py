@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler
 from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -16,10 +17,13 @@ from scripts.second.training.attention import TrainingAttention
 from scripts.second.training.config import TrainConfig
 from scripts.second.training.data import World
 from scripts.second.training.denoising import Denoising, scheduler, unet_config
+from scripts.second.training.inherit import inherit
 from scripts.second.training.pool import LatentPool
+from scripts.second.training.teacher import load_teacher
 from scripts.second.training.text import TextSide
 from scripts.second.training.vae import HELD_OUT_STEP
 from scripts.second.training.vae_ready import trained_vae
+from scripts.training.config import StageConfig
 from scripts.training.loop import Stage
 from scripts.training.tools import checkpoint
 from scripts.training.tools.grid import save_grid
@@ -30,16 +34,56 @@ SHOWN = Path(__file__).with_name("shown.txt")
 
 
 def unet_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -> Stage:
+    """Trains on latents of `trained_vae`. If stage `coarse` has run, begins with its weights."""
     torch.manual_seed(config.seed)
     vae = trained_vae(config, world, run)
+    denoising = _denoising(config, text, run)
+    if coarse := checkpoint.load(run / "coarse.pt"):
+        inherit(denoising, coarse["modules"]["denoising"])
+    return _stage("unet", config, config.unet.stage, world, text, run, denoising, vae)
+
+
+def coarse_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -> Stage:
+    """Trains the inherited denoiser on latents of the inherited autoencoder, from pictures at half the side.
+
+    Raises:
+        FileNotFoundError: stage `text` has not run.
+        ValueError: the configuration inherits from no model.
+    """
+    if config.inherits is None:
+        raise ValueError("stage `coarse` needs a configuration with `inherits`")
+    torch.manual_seed(config.seed)
+    vae = load_teacher(config.inherits, world.device)
+    channels = int(vae.config.latent_channels)
+    config = replace(config, vae=replace(config.vae, latent_channels=channels))
+    denoising = _denoising(config, text, run)
+    denoising.model["unet"].load_state_dict(
+        load_file(config.inherits / "unet/diffusion_pytorch_model.safetensors")
+    )
+    return _stage("coarse", config, config.unet.coarse, world, text, run, denoising, vae)
+
+
+def _denoising(config: TrainConfig, text: TextSide, run: Path) -> Denoising:
     read = read_weights(run)
     text.encoder.load_state_dict(read["encoder"])
-    unet = UNet(translate(unet_config(config))).to(world.device, memory_format=torch.channels_last)
-    denoising = Denoising(config, unet, text.encoder, text.ids([""])).to(world.device)
+    unet = UNet(translate(unet_config(config))).to(text.device, memory_format=torch.channels_last)
+    denoising = Denoising(config, unet, text.encoder, text.ids([""])).to(text.device)
     denoising.readers.load_state_dict(read["readers"])
+    return denoising
+
+
+def _stage(
+    name: str,
+    config: TrainConfig,
+    stage: StageConfig,
+    world: World,
+    text: TextSide,
+    run: Path,
+    denoising: Denoising,
+    vae: AutoencoderKL,
+) -> Stage:
     averages = {f"average-{decay:g}": averaged(denoising.model, decay) for decay in config.unet.ema}
     pool, held_out = LatentPool(config.unet.pool, world, vae, text), _HeldOut(config, world, vae, text)
-    stage = config.unet.stage
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng([world.seed, 3, step])
@@ -52,11 +96,11 @@ def unet_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -> 
     @torch.no_grad()
     def report(step: int) -> dict[str, float]:
         found = {
-            f"held_out_{name}": held_out.loss(denoising, average.module) for name, average in averages.items()
+            f"held_out_{key}": held_out.loss(denoising, average.module) for key, average in averages.items()
         }
-        best = averages[min(averages, key=lambda name: found[f"held_out_{name}"])].module
+        best = averages[min(averages, key=lambda key: found[f"held_out_{key}"])].module
         images = sample(best, vae, text, scheduler(config), SHOWN.read_text().splitlines())
-        save_grid(images, run / "samples" / f"unet-{step:06d}.png", 8, scale=1)
+        save_grid(images, run / "samples" / f"{name}-{step:06d}.png", 8, scale=1)
         return found
 
     def after() -> None:
@@ -64,11 +108,11 @@ def unet_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -> 
             average.update_parameters(denoising.model)
 
     return Stage(
-        name="unet",
+        name=name,
         config=stage,
         groups=[
-            (list(unet.parameters()), 1.0),
-            (list(text.encoder.parameters()), config.unet.text_rate),
+            (list(denoising.model["unet"].parameters()), 1.0),
+            (list(denoising.model["encoder"].parameters()), config.unet.text_rate),
             ([*denoising.readers.parameters(), *denoising.alignment.parameters()], 1.0),
         ],
         modules={"denoising": denoising, **averages},

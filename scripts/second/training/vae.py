@@ -1,5 +1,6 @@
 """Stage `vae`: trains an autoencoder from pictures of 128x128 to latents of 16x16."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from scripts.second.training.config import TrainConfig, VaeConfig
 from scripts.second.training.data import Batch, World
+from scripts.second.training.teacher import distance, load_teacher
 from scripts.second.world.layout import PIXELS
 from scripts.training.loop import Stage
 from scripts.training.tools.grid import save_grid
@@ -40,15 +42,24 @@ def build_vae(config: VaeConfig) -> AutoencoderKL:
 
 
 def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, AutoencoderKL]:
+    """Trains both halves. The first channels of whole pictures imitate the latents of `config.inherits`."""
     torch.manual_seed(config.seed)
     vae = build_vae(config.vae).to(world.device, memory_format=torch.channels_last)
+    teacher = load_teacher(config.inherits, world.device) if config.inherits else None
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng([config.seed, 5, step])
         images, things = windows(world, config.vae, step, rng)
         generator = torch.Generator(world.device).manual_seed(step)
-        total, square, kl = vae_loss(vae, config.vae, images, things, rng, generator)
-        return total, {"square": square.item(), "kl": kl.item()}
+        taught = teacher.latents(images) if teacher and images.shape[-1] == PIXELS else None
+        parts = vae_loss(vae, config.vae, images, things, rng, generator, taught)
+        return parts.total, {"square": parts.square.item(), "kl": parts.kl.item()}
+
+    def report_all(step: int) -> dict[str, float]:
+        found = report(vae, world, folder / "samples" / f"vae-{step:06d}.png")
+        return found | (
+            {"missed": teacher.missed(vae, world.batch(HELD_OUT_STEP, 64).images)} if teacher else {}
+        )
 
     stage = Stage(
         name="vae",
@@ -56,7 +67,7 @@ def vae_stage(config: TrainConfig, world: World, folder: Path) -> tuple[Stage, A
         groups=[([parameter for parameter in vae.parameters() if parameter.requires_grad], 1.0)],
         modules={"vae": vae},
         loss=loss,
-        report=lambda step: report(vae, world, folder / "samples" / f"vae-{step:06d}.png"),
+        report=report_all,
     )
     return stage, vae
 
@@ -89,6 +100,16 @@ def decoder_stage(config: TrainConfig, world: World, vae: AutoencoderKL, folder:
     )
 
 
+@dataclass(frozen=True)
+class VaeLosses:
+    """`total` is minimised; `square` is the mean squared error of pixels, `kl` the divergence of the latents
+    from a normal distribution."""
+
+    total: Float[Tensor, ""]
+    square: Float[Tensor, ""]
+    kl: Float[Tensor, ""]
+
+
 def vae_loss(
     vae: AutoencoderKL,
     config: VaeConfig,
@@ -96,11 +117,16 @@ def vae_loss(
     things: Float[Tensor, "b 1 h w"],
     rng: np.random.Generator,
     generator: torch.Generator,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The whole loss, the mean squared error, and the divergence of the latents from a normal
-    distribution."""
+    taught: Float[Tensor, "b c h8 w8"] | None = None,
+) -> VaeLosses:
+    """The losses of encoder and decoder.
+
+    Args:
+        taught: the latents that the first channels imitate.
+    """
     with mixed(images.device.type):
         posterior = vae.encode(images).latent_dist
+        missed = 0.0 if taught is None else distance(posterior.mean, taught)
         latents = posterior.mean + posterior.std * _normal(posterior.mean, generator)
         if rng.random() < config.halved:
             latents, images, things = (F.avg_pool2d(values, 2) for values in (latents, images, things))
@@ -111,7 +137,8 @@ def vae_loss(
         decoded = vae.decode(latents + wrong * spread * _normal(latents, generator)).sample.float()
     square, crisp = errors(config, decoded - images, things)
     kl = posterior.kl().mean() / posterior.mean[0].numel()
-    return square + crisp + config.kl_weight * kl, square, kl
+    total = square + crisp + config.kl_weight * kl + config.taught_weight * missed
+    return VaeLosses(total, square, kl)
 
 
 def decoder_loss(

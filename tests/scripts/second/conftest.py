@@ -55,4 +55,4 @@ def tiny() -> TrainConfig:
     unet = replace(
         TWO_CORES.unet, channels=(16, 16, 16), heads=2, groups=8, pool=pool, stage=stage(2), held_out=4
     )
-    return replace(TWO_CORES, vae=vae, text=text, unet=unet)
+    return replace(TWO_CORES, inherits=None, vae=vae, text=text, unet=unet)
