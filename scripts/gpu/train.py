@@ -22,12 +22,12 @@ from scripts.gpu.training.clock import FROM_SCRATCH, Clock
 from scripts.gpu.training.learning import Learner, learn_pictures, pictures, quality
 from scripts.gpu.training.sketches import Sketchers, layout_of
 from scripts.gpu.training.stock import Stock, images_of
+from scripts.second.autoencoder.training import build_vae, decoder_loss, vae_loss
 from scripts.second.training.config import ONE_GPU, TrainConfig
 from scripts.second.training.denoising import Denoising, scheduler, unet_config
 from scripts.second.training.packed import NAME, load_packed, save_weights
 from scripts.second.training.text import TextSide
 from scripts.second.training.unet import SHOWN, sample
-from scripts.second.training.vae import build_vae, decoder_loss, vae_loss
 from scripts.second.world.atlas import Atlas
 from scripts.second.world.nouns import CORE
 from scripts.second.world.painter import Painter

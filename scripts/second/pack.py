@@ -6,11 +6,11 @@ import shutil
 import sys
 from pathlib import Path
 
+from scripts.second.autoencoder.training import build_vae
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.packed import NAME, save_weights
 from scripts.second.training.reading import Readers
 from scripts.second.training.text import TextSide
-from scripts.second.training.vae import build_vae
 from scripts.training.tools import checkpoint
 
 MOST = 27 * 2**20  # bytes

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from scripts.second.autoencoder.ready import trained_vae
+from scripts.second.autoencoder.training import decoder_stage, vae_stage
 from scripts.second.enlarger.stage import Pairs, enlarger_mixture, enlarger_stage
 from scripts.second.scoring.judge_stage import judge_mixture, judge_stage
 from scripts.second.training.config import ONE_GPU, TWO_CORES, TrainConfig
@@ -15,8 +17,6 @@ from scripts.second.training.export import export, parts_of_run
 from scripts.second.training.reading import text_stage
 from scripts.second.training.text import TextSide
 from scripts.second.training.unet import coarse_stage, unet_stage
-from scripts.second.training.vae import decoder_stage, vae_stage
-from scripts.second.training.vae_ready import trained_vae
 from scripts.second.world.sampling import Mixture
 from scripts.second.world.tiles import render_tiles
 from scripts.training import loop

@@ -11,10 +11,10 @@ from scripts.gpu.training.clock import Clock, rate
 from scripts.gpu.training.guard import Guard
 from scripts.gpu.training.sketches import Sketchers, layout_of
 from scripts.gpu.training.stock import Stock, images_of
+from scripts.second.autoencoder.training import psnr
 from scripts.second.training.config import TrainConfig
 from scripts.second.training.denoising import Denoising
 from scripts.second.training.unet import averaged, draw_timesteps
-from scripts.second.training.vae import psnr
 from scripts.second.world.painter import Painter
 from scripts.training.loop import Stage, optimizers_of
 from scripts.training.tools.precision import mixed

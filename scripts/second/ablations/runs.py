@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from scripts.second.ablations.variants import NOT_READ, UNET, VAE
+from scripts.second.autoencoder.ready import trained_vae
+from scripts.second.autoencoder.training import HELD_OUT_STEP, report, vae_stage
 from scripts.second.training.config import PoolConfig, TrainConfig
 from scripts.second.training.data import World
 from scripts.second.training.denoising import scheduler
@@ -17,8 +19,6 @@ from scripts.second.training.pool import LatentPool
 from scripts.second.training.reading import Readers
 from scripts.second.training.text import TextSide
 from scripts.second.training.unet import read_weights, unet_stage
-from scripts.second.training.vae import HELD_OUT_STEP, report, vae_stage
-from scripts.second.training.vae_ready import trained_vae
 from scripts.training import loop
 from scripts.training.tools import checkpoint
 

@@ -12,9 +12,9 @@ from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
 
+from scripts.second.autoencoder.training import HELD_OUT_STEP, psnr
 from scripts.second.enlarger.net import SCALE, Enlarger
 from scripts.second.training.config import TrainConfig
-from scripts.second.training.vae import HELD_OUT_STEP, psnr
 from scripts.second.world.arrange import arrange
 from scripts.second.world.atlas import Atlas
 from scripts.second.world.layout import PIXELS

@@ -11,13 +11,13 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from scripts.second.autoencoder.ready import trained_vae
+from scripts.second.autoencoder.training import build_vae
 from scripts.second.training.config import TrainConfig
 from scripts.second.training.data import World
 from scripts.second.training.denoising import scheduler, unet_config
 from scripts.second.training.packed import load_packed
 from scripts.second.training.text import TextSide
-from scripts.second.training.vae import build_vae
-from scripts.second.training.vae_ready import trained_vae
 from scripts.second.world.captions import every_word
 from scripts.second.world.nouns import NOUNS
 from scripts.second.world.phrases import (

@@ -13,16 +13,16 @@ from torch.optim.swa_utils import AveragedModel
 
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
+from scripts.second.autoencoder.ready import trained_vae
+from scripts.second.autoencoder.teacher import load_teacher
+from scripts.second.autoencoder.training import HELD_OUT_STEP
 from scripts.second.training.attention import TrainingAttention
 from scripts.second.training.config import TrainConfig
 from scripts.second.training.data import World
 from scripts.second.training.denoising import Denoising, scheduler, unet_config
 from scripts.second.training.inherit import inherit
 from scripts.second.training.pool import LatentPool
-from scripts.second.training.teacher import load_teacher
 from scripts.second.training.text import TextSide
-from scripts.second.training.vae import HELD_OUT_STEP
-from scripts.second.training.vae_ready import trained_vae
 from scripts.training.config import StageConfig
 from scripts.training.loop import Stage
 from scripts.training.tools import checkpoint

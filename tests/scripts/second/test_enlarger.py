@@ -8,9 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from scripts.second.autoencoder.training import build_vae
 from scripts.second.enlarger.net import SCALE, Enlarger
 from scripts.second.enlarger.stage import Pairs, enlarger_stage
-from scripts.second.training.vae import build_vae
 from scripts.second.world.arrange import arrange
 from scripts.second.world.painter import Painter
 from scripts.second.world.sampling import sample_scene

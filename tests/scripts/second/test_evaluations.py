@@ -5,6 +5,7 @@ import torch
 from limelight.pipeline import TextToImagePipeline
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
+from scripts.second.autoencoder.training import build_vae
 from scripts.second.evaluate import resized
 from scripts.second.evaluate_painted import draw, marks, paint_of, region, requests
 from scripts.second.scoring.judge import Found, Seen
@@ -12,7 +13,6 @@ from scripts.second.scoring.truth import KINDS, kind_of, mask_of, record
 from scripts.second.training.denoising import unet_config
 from scripts.second.training.export import Parts, export
 from scripts.second.training.text import TextSide
-from scripts.second.training.vae import build_vae
 from scripts.second.world.captions import BACKDROP, Caption
 from scripts.second.world.nouns import CORE, NOUN_INDEX, NOUNS
 from scripts.second.world.scene import Scene, Thing

@@ -10,10 +10,10 @@ from diffusers import StableDiffusionPipeline
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
+from scripts.second.autoencoder.training import build_vae
 from scripts.second.training.denoising import unet_config
 from scripts.second.training.export import Parts, export, shortened, words_of
 from scripts.second.training.text import TextSide
-from scripts.second.training.vae import build_vae
 from scripts.second.world.nouns import CORE, NOUNS
 
 

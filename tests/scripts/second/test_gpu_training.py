@@ -24,12 +24,12 @@ from scripts.gpu.training.clock import ENDS, FROM_SCRATCH, Clock, rate
 from scripts.gpu.training.guard import SEEN, Guard
 from scripts.gpu.training.sketches import Sketchers, layout_of
 from scripts.gpu.training.stock import Stock
+from scripts.second.autoencoder.training import build_vae
 from scripts.second.training.config import ONE_GPU
 from scripts.second.training.denoising import Denoising, predict, unet_config
 from scripts.second.training.export import export, parts_of_run
 from scripts.second.training.pool import encode
 from scripts.second.training.text import TextSide
-from scripts.second.training.vae import build_vae
 from scripts.second.world.nouns import CORE
 
 ROOT = Path(__file__).parents[3]

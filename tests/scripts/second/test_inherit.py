@@ -10,15 +10,15 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from limelight.pipeline.models.locate import DEFAULT_MODEL
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
+from scripts.second.autoencoder.teacher import load_teacher
+from scripts.second.autoencoder.training import vae_stage
 from scripts.second.training.attention import TrainingAttention
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.denoising import unet_config
 from scripts.second.training.inherit import inherit, inherit_text
 from scripts.second.training.reading import text_stage
-from scripts.second.training.teacher import load_teacher
 from scripts.second.training.text import TextSide
 from scripts.second.training.unet import coarse_stage, unet_stage
-from scripts.second.training.vae import vae_stage
 from scripts.training import loop
 from scripts.training.config import StageConfig
 from scripts.training.tools import checkpoint

@@ -8,10 +8,10 @@ import torch
 from scripts.second.ablate import table
 from scripts.second.ablations.runs import ablate, results
 from scripts.second.ablations.variants import NOT_READ, UNET, VAE
+from scripts.second.autoencoder.training import vae_stage
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.reading import text_stage
 from scripts.second.training.text import TextSide
-from scripts.second.training.vae import vae_stage
 from scripts.training import loop
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from scripts.second import pack
+from scripts.second.autoencoder.training import build_vae, vae_stage
 from scripts.second.training.packed import load_packed
 from scripts.second.training.reading import text_stage
 from scripts.second.training.text import TextSide
 from scripts.second.training.unet import unet_stage
-from scripts.second.training.vae import build_vae, vae_stage
 from scripts.training import loop
 from scripts.training.tools import checkpoint
 

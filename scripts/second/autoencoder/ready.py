@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL
 
+from scripts.second.autoencoder.training import HELD_OUT_STEP, build_vae
 from scripts.second.training.config import TrainConfig
 from scripts.second.training.data import World
-from scripts.second.training.vae import HELD_OUT_STEP, build_vae
 from scripts.training.tools import checkpoint
 from scripts.training.vae_ready import normalise
 

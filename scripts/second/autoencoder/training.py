@@ -10,9 +10,9 @@ from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
 
+from scripts.second.autoencoder.teacher import distance, load_teacher
 from scripts.second.training.config import TrainConfig, VaeConfig
 from scripts.second.training.data import Batch, World
-from scripts.second.training.teacher import distance, load_teacher
 from scripts.second.world.layout import PIXELS
 from scripts.training.loop import Stage
 from scripts.training.tools.grid import save_grid

@@ -1,0 +1,1 @@
+"""The autoencoder of the second edition: training, the teacher of its first channels, normalised latents."""
