@@ -1,4 +1,4 @@
-"""The describer in the box: it reads pictures of the default model's world."""
+"""A describer of the small kind, as the one in the box that reads pictures of the default model's world."""
 
 import os
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from limelight.files import UnreadableFile, read_json, require_regular_files
+from limelight.pipeline.describer.asked import Question
 from limelight.pipeline.describer.description import KNOWN, Answer, Description, Picture, SeenWord
 from limelight.pipeline.describer.doubt import sure_words
-from limelight.pipeline.describer.network import GRID, PIXELS, Reader, ReaderConfig, Seen
-from limelight.pipeline.describer.questions import Question, read
+from limelight.pipeline.describer.network import GRID, Reader, ReaderConfig, Seen
+from limelight.pipeline.describer.questions import read
 from limelight.pipeline.describer.vocabulary import ASK, DESCRIBE, END, Words, joined
 from limelight.pipeline.describer.writing import Written, write
 from limelight.pipeline.errors import ModelError
@@ -37,6 +38,18 @@ class Fitted:
     pixels: Float[Tensor, "1 3 h w"]
     rows: slice
     columns: slice
+
+
+def unseen(tokens: Sequence[str], words: Words) -> set[int]:
+    """The places in a text of words about time, weather and style, which are nowhere in the picture."""
+    found: set[int] = set()
+    for phrases in (words.times, words.weathers, words.styles):
+        for phrase in phrases.values():
+            said = phrase.split()
+            for at in range(len(tokens) - len(said) + 1):
+                if said and list(tokens[at : at + len(said)]) == said:
+                    found |= {*range(at, at + len(said))}
+    return found
 
 
 class DefaultDescriber:
@@ -135,15 +148,16 @@ class DefaultDescriber:
 
     def _fitted(self, picture: Picture) -> Fitted:
         image = InputImage.read("picture", picture, "RGB").pixels
-        scale = PIXELS / max(image.size)
+        side = self.reader.config.side
+        scale = side / max(image.size)
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         small = image.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
-        left, top = (PIXELS - size[0]) // 2, (PIXELS - size[1]) // 2
+        left, top = (side - size[0]) // 2, (side - size[1]) // 2
         x = torch.tensor(bytearray(small.tobytes()), dtype=torch.float32).unflatten(0, (size[1], size[0], 3))
-        pad = (left, PIXELS - size[0] - left, top, PIXELS - size[1] - top)
+        pad = (left, side - size[0] - left, top, side - size[1] - top)
         # Around the picture its edge goes on, as plain as the ground.
         square = torch.nn.functional.pad(x.permute(2, 0, 1)[None] / 127.5 - 1, pad, mode="replicate")
-        cell = PIXELS // GRID
+        cell = side // GRID
         rows = slice(top // cell, -(-(top + size[1]) // cell))
         return Fitted(square, rows, slice(left // cell, -(-(left + size[0]) // cell)))
 
@@ -153,13 +167,16 @@ class DefaultDescriber:
 
     def _words_of(self, text: Written, first: int, fitted: Fitted) -> tuple[str, tuple[SeenWord, ...]]:
         """The text, and its words in their places; `first` is the place of its first map."""
-        sure = sure_words([self.words.tokens[id] for id in text.ids], text.chances, self.words)
+        tokens = [self.words.tokens[id] for id in text.ids]
+        sure = sure_words(tokens, text.chances, self.words)
         said, words = joined([word for word, _ in sure]), []
+        nowhere = unseen(tokens, self.words)
         end = 0
         for word, at in sure:
             start = said.index(word, end)
             end = start + len(word)
-            words.append(SeenWord(word, (start, end), self._map(text, first + at, fitted, word)))
+            map = None if at in nowhere else self._map(text, first + at, fitted, word)
+            words.append(SeenWord(word, (start, end), map))
         return said, tuple(words)
 
     def _map(self, text: Written, at: int, fitted: Fitted, word: str) -> Float[Tensor, "h w"] | None:

@@ -15,21 +15,31 @@ from limelight.attention.multihead import MultiHeadAttention
 from limelight.attention.recording.effective import probabilities
 from limelight.attention.registry import attend
 
-PIXELS = 64  # side of the pictures that it reads
+PIXELS = 64  # least side of the pictures that it reads
 GRID = 16  # side of the positions that words look at
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderConfig:
-    """Sizes. `widths`: channels at 1/2, 1/4, 1/8 and 1/16 of the picture's side."""
+    """Sizes. `side`: of the pictures that it reads, 64 or 128 pixels. `widths`: channels at 32, 16, 8 and 4
+    positions a side; larger pictures are halved first.
+
+    Raises:
+        ValueError: the side is another one.
+    """
 
     num_words: int
+    side: int = PIXELS
     widths: tuple[int, int, int, int] = (32, 64, 128, 144)
     dim: int = 128
     layers: int = 3
     heads: int = 4
     kv_heads: int = 2
     length: int = 48
+
+    def __post_init__(self) -> None:
+        if self.side not in (PIXELS, 2 * PIXELS):
+            raise ValueError(f"the side of the pictures is {self.side}; must be {PIXELS} or {2 * PIXELS}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -70,7 +80,7 @@ class Reader(nn.Module):
         nn.init.normal_(self.words.weight, std=config.dim**-0.5)
 
     def look(self, images: Float[Tensor, "b 3 h w"]) -> Seen:
-        """Reads pictures of `PIXELS` x `PIXELS` in the range -1 to 1."""
+        """Reads pictures of `config.side` x `config.side` in the range -1 to 1."""
         positions, known = self.encoder(images)
         return Seen([layer.keys_values(positions) for layer in self.layers], known)
 
@@ -101,7 +111,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.backend = backend
         first, fine, half, coarse = config.widths
-        self.stem = nn.Sequential(convolution(3, first, 2), convolution(first, fine, 2), Residual(fine))
+        before = 3 if config.side == PIXELS else first // 2
+        self.front = nn.Sequential() if config.side == PIXELS else convolution(3, before, 2)
+        self.stem = nn.Sequential(convolution(before, first, 2), convolution(first, fine, 2), Residual(fine))
         self.middle = nn.Sequential(convolution(fine, half, 2), Residual(half))
         self.coarse = nn.Sequential(convolution(half, coarse, 2), Residual(coarse))
         self.merge = convolution(half + coarse, config.dim)
@@ -115,7 +127,7 @@ class Encoder(nn.Module):
     def forward(
         self, images: Float[Tensor, "b 3 h w"]
     ) -> tuple[Float[Tensor, "b positions c"], Float[Tensor, " b"]]:
-        fine = self.stem(images)
+        fine = self.stem(self.front(images))
         half = self.middle(fine)
         coarse = self.coarse(half)
         known = self.known(torch.cat([fine.mean((2, 3)), coarse.mean((2, 3))], 1))[:, 0]

@@ -10,18 +10,16 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+from limelight.pipeline.describer.asked import AFTER, BEFORE, Question, Token, sides_of
 from limelight.pipeline.describer.default import DefaultDescriber
 from limelight.pipeline.describer.description import KNOWN, Picture
-from limelight.pipeline.describer.questions import SIDES, Question, Token
-from limelight.pipeline.describer.vocabulary import NUMBERS, Words, article
+from limelight.pipeline.describer.doubt import is_noun
+from limelight.pipeline.describer.vocabulary import Words, article
 from limelight.pipeline.reading.check import Atom, Check
 from limelight.pipeline.results.result import Result
 from limelight.pipeline.text.encoder import Word
 
 Span = tuple[int, int]
-_BESIDE = sorted(
-    ((phrase, side) for side, phrases in SIDES.items() for phrase in phrases), key=lambda p: -len(p[0])
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class AskedAtom:
     """An atom of a prompt as a question.
 
     Attributes:
-        group: things, colours, counts, relations or places.
+        group: things, colours (and materials), counts, relations or places (and times).
         span: of the words in the prompt that say it.
         answer: first word of the answer if the picture shows it.
     """
@@ -94,7 +92,7 @@ def atoms_of(prompt: str, words: Words) -> Iterator[AskedAtom]:
     atoms = [atom for phrase in phrases for atom in _of_phrase(phrase, words)]
     for first, second in pairwise(phrases):
         between = [each for each in found if first.span[1] <= each[1][0] < second.span[0]]
-        atoms += _relation(first, second, between)
+        atoms += _relation(first, second, between, words)
     atoms += _place(rest, words)
     yield from sorted(atoms, key=lambda atom: atom.span)
 
@@ -104,12 +102,12 @@ def _phrases(
 ) -> tuple[list[_Phrase], Sequence[tuple[str, Span]]]:
     """The nouns with their colours and numbers, and the words after the last noun."""
     singular = {many: one for one, many in words.nouns.items()} | {one: one for one in words.nouns}
-    phrases, start = [], 0
+    phrases, start, typed = [], 0, [word for word, _ in found]
     for at, (word, span) in enumerate(found):
-        if word in singular:
+        if is_noun(typed, at, words):
             before = found[start:at]
-            colour = next(((w, s) for w, s in reversed(before) if w in words.colours), None)
-            number = next(((w, s) for w, s in before if w in NUMBERS[2:]), None)
+            colour = next(((w, s) for w, s in reversed(before) if w in words.looks), None)
+            number = next(((w, s) for w, s in before if w in words.numbers[2:]), None)
             phrases.append(_Phrase(singular[word], span, colour, number))
             start = at + 1
     return phrases, found[start:]
@@ -126,24 +124,32 @@ def _of_phrase(phrase: _Phrase, words: Words) -> Iterator[AskedAtom]:
         yield AskedAtom("counts", span, _asked(f"how many {words.nouns[phrase.noun]}"), number)
 
 
-def _relation(first: _Phrase, second: _Phrase, between: Sequence[tuple[str, Span]]) -> Iterator[AskedAtom]:
+def _relation(
+    first: _Phrase, second: _Phrase, between: Sequence[tuple[str, Span]], words: Words
+) -> Iterator[AskedAtom]:
     """The relation that the words between two nouns say."""
     if first.noun == second.noun:
         return
     said = [(word, span) for word, span in between if word != "the"]
-    for phrase, side in _BESIDE:
+    beside = [(phrase, side) for side, phrases in sides_of(words).items() for phrase in phrases]
+    for phrase, side in sorted(beside, key=lambda each: -len(each[0])):
         length = len(phrase.split())
         for at in range(len(said) - length + 1):
             part = said[at : at + length]
             if " ".join(word for word, _ in part) == phrase:
-                after = {"left": " of", "right": " of", "next": " to"}.get(side, "")
-                asked = _asked(f"is the {first.noun} {side}{after} the {second.noun}")
+                stands = " ".join((*BEFORE.get(side, ()), side, *AFTER.get(side, ())))
+                asked = _asked(f"is the {first.noun} {stands} the {second.noun}")
                 yield AskedAtom("relations", (part[0][1][0], part[-1][1][1]), asked, "yes")
                 return
 
 
 def _place(rest: Sequence[tuple[str, Span]], words: Words) -> Iterator[AskedAtom]:
-    """The ground, in the words after the last noun."""
+    """Ground, place and time, in the words after the last noun."""
+    for word, span in rest:
+        if word in words.places:
+            yield AskedAtom("places", span, _asked(f"is it {words.places[word]}"), "yes")
+        elif word in words.times:
+            yield AskedAtom("places", span, _asked(f"is it {word}"), "yes")
     for word, span in rest:
         if (ground := {"grey": "gray"}.get(word, word)) in words.grounds:
             yield AskedAtom("places", span, _asked("what colour is the background"), ground)

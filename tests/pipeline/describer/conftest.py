@@ -126,3 +126,23 @@ def folder(reader: Reader, words: Words, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def describer(folder: Path) -> DefaultDescriber:
     return DefaultDescriber.from_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def more_words() -> Words:
+    """A world with places, times, materials and so on; one noun is a colour too, and one a place."""
+    nouns = {"apple": "apples", "car": "cars", "fox": "foxes", "orange": "oranges", "moon": "moons"}
+    colours, grounds = ("red", "blue", "orange"), ("white", "red", "gray")
+    groups = {
+        "materials": {"golden": "gold", "glass": "glass"},
+        "places": {"beach": "on a beach", "snow": "in the snow", "moon": "on the moon"},
+        "times": {"day": "", "sunset": "at sunset", "night": "at night"},
+        "weathers": {"rain": "in the rain", "snow": "in falling snow"},
+        "styles": {"flat": "flat style"},
+        "poses": ("flying", "upside down"),
+        "relations": ("front", "behind", "wearing"),
+    }
+    small = SMALL + " this it made time day weather raining snowing front behind wearing upside down flying"
+    small += " gold falling snow rain style flat beach sunset night golden glass"
+    tokens = [*SPECIAL, *small.split(), SOMETHING, *NUMBERS, *nouns, *nouns.values(), *colours, *grounds]
+    return Words(tuple(dict.fromkeys(tokens)), nouns, colours, grounds, **groups)

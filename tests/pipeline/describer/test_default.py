@@ -1,16 +1,19 @@
 """The describer of a folder: spans, maps, sizes of pictures, and what cannot be loaded."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
-from limelight.pipeline.describer.default import UNKNOWN, DefaultDescriber
+from limelight.pipeline.describer.asked import Question, Token
+from limelight.pipeline.describer.default import UNKNOWN, DefaultDescriber, unseen
 from limelight.pipeline.describer.load import load_describer
-from limelight.pipeline.describer.network import GRID
-from limelight.pipeline.describer.questions import Question, Token
+from limelight.pipeline.describer.network import GRID, Reader, ReaderConfig
+from limelight.pipeline.describer.vocabulary import Words
 from limelight.pipeline.errors import ModelError, RequestError
 
 
@@ -87,3 +90,29 @@ def test_what_is_no_describer_is_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"12345678")
     with pytest.raises(ModelError, match="holds no describer"):
         DefaultDescriber.from_pretrained(tmp_path)
+
+
+def test_a_describer_of_larger_pictures_is_loaded(more_words: Words, tmp_path: Path) -> None:
+    config = ReaderConfig(num_words=len(more_words.tokens), side=128, widths=(8, 8, 16, 16), dim=32)
+    reader = Reader(config)
+    save_file(reader.state_dict(), tmp_path / "model.safetensors")
+    stored = {"reader": config.to_dict(), "words": more_words.to_dict()}
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    describer = DefaultDescriber.from_pretrained(tmp_path)
+    assert describer.words == more_words
+    with torch.no_grad():
+        describer.reader.encoder.known[-1].bias.fill_(9.0)
+    maps = [word.map for word in describer.describe(picture(640, 480)).words if word.map is not None]
+    assert all(map.shape == (12, GRID) for map in maps)
+
+
+def test_words_about_time_weather_and_style_are_nowhere(more_words: Words) -> None:
+    tokens = "a fox in the snow at night in falling snow , flat style".split()
+    assert [tokens[at] for at in sorted(unseen(tokens, more_words))] == [
+        *("at", "night", "in", "falling", "snow", "flat", "style")
+    ]
+
+
+def test_words_without_more_groups_are_stored_as_before(words: Words) -> None:
+    assert set(words.to_dict()) == {"tokens", "nouns", "colours", "grounds"}
+    assert Words.from_dict(words.to_dict()) == words

@@ -26,3 +26,24 @@ def test_a_doubtful_noun_is_something(text: str, doubtful: str, expected: str, w
     assert " ".join(word for word, _ in found) == expected
     for word, at in found:  # each keeps its own map; "something" has that of the noun
         assert word == tokens[at] or tokens[at] == doubtful
+
+
+@pytest.mark.parametrize(
+    ("text", "doubtful", "expected"),
+    [
+        ("a golden fox on a beach at night", "fox", "something golden on a beach at night"),
+        ("an upside down apple in the snow", "apple", "something in the snow"),
+        ("an orange fox on an orange background", "orange", "an orange fox on an orange background"),
+        ("an orange on a beach", "orange", "something on a beach"),
+        ("a fox on the moon", "moon", "a fox on the moon"),
+        ("a moon above a car", "moon", "something above a car"),
+        ("orange", "orange", "orange"),
+        ("something orange", "orange", "something orange"),
+    ],
+)
+def test_a_noun_may_look_like_a_colour_or_a_place(
+    text: str, doubtful: str, expected: str, more_words: Words
+) -> None:
+    tokens = text.split()
+    found = sure_words(tokens, [0.5 if token == doubtful else 0.95 for token in tokens], more_words)
+    assert " ".join(word for word, _ in found) == expected

@@ -1,10 +1,11 @@
 """The network of the describer: shared queries, the cache, the maps."""
 
+import pytest
 import torch
 
 from limelight.attention.caches.decoding import KVCache
 from limelight.attention.multihead import MultiHeadAttention
-from limelight.pipeline.describer.network import GRID, PIXELS, Reader
+from limelight.pipeline.describer.network import GRID, PIXELS, Reader, ReaderConfig
 from limelight.pipeline.describer.writing import write
 
 
@@ -71,3 +72,12 @@ def test_a_cache_continues_where_it_ended(reader: Reader) -> None:
     first, _ = reader(ids[:, :2], seen, cache=cache)
     rest, _ = reader(ids[:, 2:], seen, cache=cache)
     torch.testing.assert_close(torch.cat([first, rest], 1), whole, atol=1e-5, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_larger_pictures_have_the_same_grid() -> None:
+    reader = Reader(ReaderConfig(num_words=9, side=2 * PIXELS, widths=(8, 8, 16, 16), dim=32)).eval()
+    seen = reader.look(torch.zeros(1, 3, 2 * PIXELS, 2 * PIXELS))
+    assert seen.keys_values[0][0].shape[-2] == GRID * GRID
+    with pytest.raises(ValueError, match="side of the pictures is 96; must be 64 or 128"):
+        ReaderConfig(num_words=9, side=96)

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from limelight.pipeline.describer.description import NotAQuestion
-from limelight.pipeline.describer.questions import EXAMPLES, read
+from limelight.pipeline.describer.questions import EXAMPLES, examples, read
 from limelight.pipeline.describer.vocabulary import Words
 
 
@@ -36,6 +36,52 @@ from limelight.pipeline.describer.vocabulary import Words
 def test_the_wording_of_a_question(typed: str, wording: str, words: Words) -> None:
     read_as = read(typed, words)
     assert " ".join(token.word for token in read_as.tokens) == wording
+
+
+@pytest.mark.parametrize(
+    ("typed", "wording"),
+    [
+        ("Where is this?", "where is this"),
+        ("where are we?", "where is this"),
+        ("What place is it?", "where is this"),
+        ("is it on a beach?", "is it on a beach"),
+        ("Is this the beach?", "is it on a beach"),
+        ("is it in the snow?", "is it in the snow"),
+        ("is it the moon?", "is it on the moon"),
+        ("is there a moon?", "is there a moon"),
+        ("where is the moon?", "where is the moon"),
+        ("is it night?", "is it night"),
+        ("What time is it?", "what time is it"),
+        ("what is the weather like?", "what is the weather"),
+        ("is it snowing?", "is it snowing"),
+        ("What is the apple made of?", "what is the apple made of"),
+        ("is there a golden apple?", "is there a golden apple"),
+        ("which things are golden?", "what is golden"),
+        ("what is behind the car?", "what is behind the car"),
+        ("is the fox in front of the car?", "is the fox in front of the car"),
+        ("what is the fox wearing?", "what is the fox wearing"),
+        ("are there five orange foxes?", "are there five orange foxes"),
+        ("is there an orange orange?", "is there an orange orange"),
+        ("is the orange orange?", "is the orange orange"),
+    ],
+)
+def test_the_wording_of_a_question_about_a_world_with_places(
+    typed: str, wording: str, more_words: Words
+) -> None:
+    read_as = read(typed, more_words)
+    assert " ".join(token.word for token in read_as.tokens) == wording
+    more_words.ids([token.word for token in read_as.tokens])
+    assert all(token.word in typed.lower() for token in read_as.tokens if token.span)
+
+
+@pytest.mark.parametrize("typed", ["where is this?", "is it night?", "what is the apple made of?"])
+def test_a_world_without_a_group_does_not_read_questions_about_it(
+    typed: str, words: Words, more_words: Words
+) -> None:
+    with pytest.raises(NotAQuestion):
+        read(typed, words)
+    assert read(typed, more_words).tokens
+    assert set(examples(words)) < set(examples(more_words))
 
 
 def test_words_know_where_they_were_typed(words: Words) -> None:
