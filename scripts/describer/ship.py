@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from limelight.pipeline.describer.default import FOLDER
 from limelight.pipeline.describer.network import Reader, ReaderConfig
+from limelight.pipeline.describer.vocabulary import Words
 from scripts.describer.data import words_of_the_world
 from scripts.training.tools import checkpoint
 
@@ -28,25 +29,33 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("build/describer"))
     parser.add_argument("--out", type=Path, default=FOLDER)
     arguments = parser.parse_args()
-    state = checkpoint.load(arguments.run / "describer.pt")
-    if state is None:
-        raise SystemExit(f"error: {arguments.run} has no describer.pt; make it with scripts.describer.train")
     words = words_of_the_world()
-    config = ReaderConfig(num_words=len(words.tokens))
+    ship(arguments.run, arguments.out, words, ReaderConfig(num_words=len(words.tokens)), CARD)
+
+
+def ship(run: Path, out: Path, words: Words, config: ReaderConfig, card: str) -> None:
+    """Writes the describer that was trained in `run` as a folder that `load_describer` takes.
+
+    Args:
+        card: text of its README, with {} for the numbers of steps and bytes.
+    """
+    state = checkpoint.load(run / "describer.pt")
+    if state is None:
+        raise SystemExit(f"error: {run} has no describer.pt; train it first")
     reader = Reader(config)
     reader.load_state_dict(state["modules"]["describer"])
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     weights = {
         name: (x.half() if x.is_floating_point() else x).contiguous()
         for name, x in reader.state_dict().items()
     }
-    save_file(weights, arguments.out / "model.safetensors")
+    save_file(weights, out / "model.safetensors")
     stored = {"reader": config.to_dict(), "words": words.to_dict()}
-    (arguments.out / "config.json").write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    (out / "config.json").write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     size = sum(x.numel() * x.element_size() for x in weights.values())
-    card = {"steps": state["step"], "bytes": size}
-    (arguments.out / "README.md").write_text(CARD.format(json.dumps(card)), encoding="utf-8")
-    print(f"{arguments.out}: {size / 1e6:.2f} MB after {state['step']} steps")
+    numbers = {"steps": state["step"], "bytes": size}
+    (out / "README.md").write_text(card.format(json.dumps(numbers)), encoding="utf-8")
+    print(f"{out}: {size / 1e6:.2f} MB after {state['step']} steps")
 
 
 if __name__ == "__main__":

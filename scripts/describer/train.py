@@ -9,7 +9,10 @@ from pathlib import Path
 
 import torch
 
-from scripts.describer.training import describer_stage
+from limelight.pipeline.describer.network import ReaderConfig
+from limelight.pipeline.models.locate import locate_model
+from scripts.describer.data import Gallery
+from scripts.describer.training import Decoder, describer_stage
 from scripts.training.config import StageConfig
 from scripts.training.loop import run
 
@@ -28,7 +31,9 @@ def main() -> None:
     config = StageConfig(
         steps=arguments.steps, batch=arguments.batch, learning_rate=arguments.rate, muon=True
     )
-    stage, _ = describer_stage(Path("build/world"), Path("build/world2"), config)
+    gallery = Gallery(Path("build/world"), Path("build/world2"), 0)
+    reader = ReaderConfig(num_words=len(gallery.words.tokens))
+    stage = describer_stage(gallery, reader, config, Decoder(locate_model("default") / "vae"))
     run(stage, arguments.out, save_every=250, report_every=500)
 
 

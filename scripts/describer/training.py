@@ -1,5 +1,6 @@
 """The training of the describer as a stage of the common loop."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,42 +10,40 @@ from jaxtyping import Float
 from torch import Tensor
 
 from limelight.pipeline.describer.network import Reader, ReaderConfig
-from limelight.pipeline.describer.vocabulary import Words
-from limelight.pipeline.models.locate import locate_model
-from scripts.describer.data import (
-    IGNORED,
-    STRANGERS,
-    Gallery,
-    Texts,
-    scenes_of,
-    texts_of,
-    words_of_the_world,
-    worn,
-)
+from scripts.describer.data import worn
+from scripts.describer.scores import captions_right
+from scripts.describer.texts import IGNORED, Gallery, Texts, as_images, texts_of
 from scripts.training.config import StageConfig
 from scripts.training.loop import Stage
 from scripts.training.tools.precision import mixed
 
 MAP_WEIGHT = 0.2
 KNOWN_WEIGHT = 0.5
-DECODED = 32  # one picture of so many went through the default model's autoencoder
+STRANGERS = 0.14  # the share of pictures of other worlds
+DECODED = 32  # one picture of so many went through an autoencoder
 LATENT_NOISE = 0.1
 REPORTED = 256  # scenes of a report
 
 
-def new_reader(words: Words) -> Reader:
+Decode = Callable[[Tensor, float], Tensor]
+
+
+def new_reader(config: ReaderConfig) -> Reader:
     """Random weights; written-out attention, whose gradients are the fastest for so few positions."""
-    reader = Reader(ReaderConfig(num_words=len(words.tokens)), backend="math")
-    return reader.to(memory_format=torch.channels_last)
+    return Reader(config, backend="math").to(memory_format=torch.channels_last)
 
 
 class Decoder:
-    """Encodes pictures with the default model's autoencoder and decodes them again."""
+    """Encodes pictures with an autoencoder and decodes them again.
 
-    def __init__(self) -> None:
+    Args:
+        folder: as diffusers saves an `AutoencoderKL`.
+    """
+
+    def __init__(self, folder: Path) -> None:
         from diffusers import AutoencoderKL
 
-        self.vae = AutoencoderKL.from_pretrained(locate_model("default") / "vae").eval().requires_grad_(False)
+        self.vae = AutoencoderKL.from_pretrained(folder).eval().requires_grad_(False)
 
     @torch.no_grad()
     def __call__(self, images: Float[Tensor, "b 3 h w"], noise: float) -> Float[Tensor, "b 3 h w"]:
@@ -70,17 +69,18 @@ def loss_of(
 
 
 def batch_of(
-    gallery: Gallery, words: Words, decode: Decoder, size: int, rng: np.random.Generator
+    gallery: Gallery, decode: Decode | None, size: int, rng: np.random.Generator
 ) -> tuple[Tensor, Texts, Tensor]:
     """Pictures, texts, and 1 for each picture of the world. Those of other worlds have no words to learn."""
-    shown = gallery.show(scenes_of(rng, size), rng)
-    texts = texts_of(shown, words, rng)
+    shown = gallery.sample(size, rng, free=True)
+    texts = texts_of(shown, gallery.words, gallery.kinds, rng)
     images = worn(shown.images, rng)
-    count = size // DECODED
-    images[:count] = decode(shown.images[:count], float(rng.uniform(0, LATENT_NOISE)))
+    if decode is not None:
+        count = max(1, size // DECODED)
+        images[:count] = decode(shown.images[:count], float(rng.uniform(0, LATENT_NOISE)))
     strange = torch.from_numpy(rng.random(size) < STRANGERS)
-    picked = rng.integers(len(gallery.strangers), size=size)
-    images = torch.where(strange[:, None, None, None], gallery.strangers[picked], images)
+    picked = rng.integers(len(gallery.strangers), size=int(strange.sum()))
+    images[strange] = as_images(gallery.strangers[picked])
     per_text = strange.repeat_interleave(len(texts.ids) // size)
     texts.target[per_text] = IGNORED
     kept = ~per_text[texts.looking // texts.ids.shape[1]]
@@ -88,32 +88,29 @@ def batch_of(
     return images, texts, (~strange).float()
 
 
-def describer_stage(world: Path, second: Path, config: StageConfig, seed: int = 0) -> tuple[Stage, Words]:
-    """The stage `describer`, and its words."""
-    from scripts.describer.scores import captions_right
-
+def describer_stage(
+    gallery: Gallery, reader: ReaderConfig, config: StageConfig, decode: Decode | None, seed: int = 0
+) -> Stage:
+    """The stage `describer`."""
     torch.manual_seed(seed)
-    words = words_of_the_world()
-    gallery, decode, reader = Gallery(world, second, seed), Decoder(), new_reader(words)
+    network = new_reader(reader)
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         rng = np.random.default_rng([seed, 5, step])
-        return loss_of(reader, *batch_of(gallery, words, decode, config.batch, rng))
+        return loss_of(network, *batch_of(gallery, decode, config.batch, rng))
 
     def report(step: int) -> dict[str, float]:
-        rng = np.random.default_rng([seed, 6])
-        shown = gallery.show(scenes_of(rng, REPORTED), rng, free=False)
-        reader.eval()
-        rates = captions_right(reader, words, shown)
-        reader.train()
+        shown = gallery.sample(REPORTED, np.random.default_rng([seed, 6]))
+        network.eval()
+        rates = captions_right(network, gallery.words, shown)
+        network.train()
         return rates
 
-    stage = Stage(
+    return Stage(
         name="describer",
         config=config,
-        groups=[(list(reader.parameters()), 1.0)],
-        modules={"describer": reader},
+        groups=[(list(network.parameters()), 1.0)],
+        modules={"describer": network},
         loss=loss,
         report=report,
     )
-    return stage, words

@@ -9,16 +9,17 @@ from limelight.pipeline.describer.vocabulary import joined
 from scripts.describer import questions
 from scripts.describer.captions import Spoken, caption
 from scripts.describer.data import words_of_the_world
-from scripts.describer.scores import atoms, said_in
+from scripts.describer.said import atoms, said_in
 from scripts.describer.view import SeenThing, View, views
 from scripts.world.composer import arrange
 from scripts.world.scene import Mixture, Scene, Thing, sample_scene
 
-APPLE = SeenThing("apple", "red", "small", (0,), 16.0, 30.0)
-CAR = SeenThing("car", "blue", None, (1,), 48.0, 34.0)
-STARS = SeenThing("star", "yellow", None, (0, 1, 2), 32.0, 16.0)
-UNNAMED = SeenThing(None, "green", None, (1,), 48.0, 34.0)
-PAIR = View((APPLE, CAR), vertical=False, ground="white", flat=False)
+APPLE = SeenThing("apple", "red", "small", (0,), 0.25, 0.47)
+CAR = SeenThing("car", "blue", None, (1,), 0.75, 0.53)
+STARS = SeenThing("star", "yellow", None, (0, 1, 2), 0.5, 0.25)
+UNNAMED = SeenThing(None, "green", None, (1,), 0.75, 0.53)
+WORDS = words_of_the_world()
+PAIR = View((APPLE, CAR), "left", "white")
 
 
 def text(spoken: Spoken) -> str:
@@ -30,45 +31,46 @@ def text(spoken: Spoken) -> str:
     [
         (PAIR, "a small red apple to the left of a blue car on a white background"),
         (
-            View((APPLE, CAR), vertical=True, ground="orange", flat=True),
+            View((APPLE, CAR), "above", "orange", style="flat"),
             "a small red apple above a blue car on an orange background, flat style",
         ),
         (
-            View((STARS,), vertical=False, ground="teal", flat=False),
+            View((STARS,), None, "teal"),
             "three yellow stars on a teal background",
         ),
         (
-            View((APPLE, UNNAMED), vertical=False, ground="white", flat=False),
+            View((APPLE, UNNAMED), "left", "white"),
             "a small red apple to the left of something green on a white background",
         ),
-        (View((), vertical=False, ground="black", flat=False), "nothing on a black background"),
+        (View((), None, "black"), "nothing on a black background"),
     ],
 )
 def test_the_caption_of_a_view(view: View, expected: str) -> None:
-    spoken = caption(view)
+    spoken = caption(view, WORDS)
     assert text(spoken) == expected
     regions = dict(spoken)
     if view.things == PAIR.things:
         assert (regions["apple"], regions["car"], regions[view.ground]) == ((0,), (1,), "ground")
-        assert regions["left" if not view.vertical else "above"] == (0, 1)
+        assert regions[view.relation or ""] == (0, 1)
 
 
-@pytest.mark.parametrize("view", [PAIR, View((STARS,), vertical=False, ground="teal", flat=False)])
+@pytest.mark.parametrize("view", [PAIR, View((STARS,), None, "teal")])
 @pytest.mark.parametrize("kind", [kind for _, kind in questions.KINDS], ids=lambda kind: kind.__name__)
 def test_questions_are_typed_as_they_are_trained(kind, view: View) -> None:  # type: ignore[no-untyped-def]
-    words = words_of_the_world()
     rng = np.random.default_rng(0)
     for _ in range(30):
-        question, answer = kind(view, rng)
+        question, answer = kind(view, rng, WORDS)
         typed = text(question) + "?"
-        assert " ".join(token.word for token in read(typed, words).tokens) == text(question)
+        assert " ".join(token.word for token in read(typed, WORDS).tokens) == text(question)
         assert len(question) + len(answer) + 4 < ReaderConfig(num_words=1).length
-        words.ids([word for word, _ in [*question, *answer]])
+        WORDS.ids([word for word, _ in [*question, *answer]])
 
 
 def test_answers_are_true() -> None:
     rng = np.random.default_rng(1)
-    said = {text(q): text(a) for q, a in (questions.ask(PAIR, rng) for _ in range(3000))}
+    said = {
+        text(q): text(a) for q, a in (questions.ask(PAIR, rng, WORDS, questions.KINDS) for _ in range(3000))
+    }
     assert said["is there a red apple"] == "yes" and said["is there a blue car"] == "yes"
     assert said["what is left of the car"] == "a small red apple"
     assert (
@@ -101,7 +103,7 @@ def test_views_follow_the_layout() -> None:
         if scene.relation in ("right", "below"):
             assert [thing.noun for thing in view.things] == [thing.noun for thing in scene.things][::-1]
         if scene.relation in ("left", "right", "above", "below"):
-            assert view.vertical == (scene.relation in ("above", "below"))
+            assert view.relation == ("above" if scene.relation in ("above", "below") else "left")
 
 
 def test_art_that_has_a_colour_of_its_own_is_called_by_it() -> None:
@@ -115,8 +117,8 @@ def test_art_that_has_a_colour_of_its_own_is_called_by_it() -> None:
 
 
 def test_scores_see_each_wrong_atom() -> None:
-    true = text(caption(PAIR)).split()
-    assert all(right for _, right in atoms(PAIR, true))
+    true = text(caption(PAIR, WORDS)).split()
+    assert all(right for _, right in atoms(PAIR, true, WORDS))
     for old, new, kind in (
         ("apple", "pear", "thing"),
         ("blue", "green", "colour"),
@@ -124,8 +126,8 @@ def test_scores_see_each_wrong_atom() -> None:
         ("white", "teal", "place"),
     ):
         wrong = [new if word == old else word for word in true]
-        assert [name for name, right in atoms(PAIR, wrong) if not right] == [kind]
+        assert [name for name, right in atoms(PAIR, wrong, WORDS) if not right] == [kind]
     above = "a small red apple above a blue car on a white background".split()
-    assert [name for name, right in atoms(PAIR, above) if not right] == ["relation"]
-    things, relation, ground, flat = said_in("nothing on a black background".split())
-    assert (things, relation, ground, flat) == ([], None, "black", False)
+    assert [name for name, right in atoms(PAIR, above, WORDS) if not right] == ["relation"]
+    said = said_in("nothing on a black background".split(), WORDS)
+    assert (said.things, said.relation, said.ground, said.style) == ((), None, "black", None)

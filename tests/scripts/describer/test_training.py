@@ -10,12 +10,15 @@ from limelight.pipeline.describer.network import GRID, PIXELS, Reader, ReaderCon
 from limelight.pipeline.describer.vocabulary import ASK, DESCRIBE, END
 from scripts.describer import data
 from scripts.describer.captions import caption
-from scripts.describer.data import IGNORED, TEXTS, Gallery, scenes_of, texts_of, words_of_the_world
+from scripts.describer.data import Gallery, words_of_the_world
 from scripts.describer.strangers import stranger
+from scripts.describer.texts import IGNORED, TEXTS, texts_of
 from scripts.describer.training import loss_of
+from scripts.describer.view import OWN_COLOURS
 from scripts.second.world import tiles as second_tiles
 from scripts.second.world.nouns import NOUNS as MORE_NOUNS
-from scripts.world.scene import is_held_out
+from scripts.world.scene import Scene, Thing, is_held_out
+from scripts.world.vocabulary import NOUN_INDEX, NOUNS
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +34,9 @@ def gallery(world_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Gal
 
 def test_a_word_looks_at_what_it_names(gallery: Gallery) -> None:
     rng = np.random.default_rng(0)
-    shown = gallery.show(scenes_of(rng, 16), rng, free=False)
+    shown = gallery.sample(16, rng)
     words = words_of_the_world()
-    texts = texts_of(shown, words, rng)
+    texts = texts_of(shown, words, gallery.kinds, rng)
     length = texts.ids.shape[1]
     torch.testing.assert_close(texts.regions.sum(1), torch.ones(len(texts.regions)), atol=1e-4, rtol=0)
     for flat, region in zip(texts.looking.tolist(), texts.regions, strict=True):
@@ -41,15 +44,15 @@ def test_a_word_looks_at_what_it_names(gallery: Gallery) -> None:
         view, word = shown.views[row // TEXTS], words.tokens[int(texts.ids[row, at])]
         for thing in view.things:
             if word == thing.noun:
-                x, y = int(thing.x) * GRID // PIXELS, int(thing.y) * GRID // PIXELS
+                x, y = int(thing.x * GRID), int(thing.y * GRID)
                 assert region.unflatten(0, (GRID, GRID))[y, x] > 0
 
 
 def test_only_what_is_written_is_learned(gallery: Gallery) -> None:
     rng = np.random.default_rng(1)
-    shown = gallery.show(scenes_of(rng, 8), rng)
+    shown = gallery.sample(8, rng, free=True)
     words = words_of_the_world()
-    texts = texts_of(shown, words, rng)
+    texts = texts_of(shown, words, gallery.kinds, rng)
     describe, ask, end, mark = words.ids([DESCRIBE, ASK, END, "?"])
     for row, (ids, target) in enumerate(zip(texts.ids.tolist(), texts.target.tolist(), strict=True)):
         learned = [word for word in target if word != IGNORED]
@@ -57,23 +60,28 @@ def test_only_what_is_written_is_learned(gallery: Gallery) -> None:
         if row % TEXTS == 0:
             assert ids[0] == describe
             said = [words.tokens[word] for word in learned[:-1]]
-            assert said == [word for word, _ in caption(shown.views[row // TEXTS])]
+            assert said == [word for word, _ in caption(shown.views[row // TEXTS], words)]
         else:
             assert ids[0] == ask
             first = target.index(learned[0])
             assert ids[first] == mark and target[:first] == [IGNORED] * first
 
 
-def test_training_shows_no_held_out_combination(gallery: Gallery) -> None:
-    rng = np.random.default_rng(2)
-    assert not any(is_held_out(scene) for scene in gallery.show(scenes_of(rng, 200), rng).scenes)
+@pytest.mark.parametrize("held_out", [False, True])
+def test_training_shows_no_held_out_combination(gallery: Gallery, held_out: bool) -> None:
+    for view in gallery.sample(100, np.random.default_rng(2), held_out=held_out).views:
+        things = []
+        for thing in view.things:
+            own = (NOUNS[NOUN_INDEX[thing.noun]].native, OWN_COLOURS.get(thing.noun))
+            things.append(Thing(thing.noun, None if thing.colour in own else thing.colour))
+        assert is_held_out(Scene(tuple(things))) is held_out
 
 
 def test_every_kind_of_stranger_is_a_picture() -> None:
     rng = np.random.default_rng(3)
     tiles = np.full((3, 32, 32, 4), 120, np.uint8)
     for _ in range(60):
-        picture = stranger(rng, tiles)
+        picture = stranger(rng, tiles, PIXELS)
         assert picture.shape == (PIXELS, PIXELS, 3) and picture.dtype == np.float32
         assert 0 <= picture.min() and picture.max() <= 1
 
@@ -81,8 +89,8 @@ def test_every_kind_of_stranger_is_a_picture() -> None:
 def test_a_few_steps_lower_the_loss(gallery: Gallery) -> None:
     rng = np.random.default_rng(4)
     words = words_of_the_world()
-    shown = gallery.show(scenes_of(rng, 8), rng, free=False)
-    texts = texts_of(shown, words, rng)
+    shown = gallery.sample(8, rng)
+    texts = texts_of(shown, words, gallery.kinds, rng)
     torch.manual_seed(0)
     config = ReaderConfig(num_words=len(words.tokens), widths=(8, 8, 16, 16), dim=32)
     reader = Reader(config, backend="math")
