@@ -101,7 +101,8 @@ def _pairs(stored: Any) -> dict[str, str]:
 
 
 def article(word: str) -> str:
-    return "an" if word[:1] in tuple("aeiou") else "a"
+    is_spoken_as_you = word.startswith(("uni", "ufo"))
+    return "an" if word[:1] in tuple("aeiou") and not is_spoken_as_you else "a"
 
 
 def joined(words: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from limelight.pipeline.describer.network import Reader, ReaderConfig
 from scripts.describer.data import worn
 from scripts.describer.scores import captions_right
-from scripts.describer.texts import IGNORED, Gallery, Texts, as_images, texts_of
+from scripts.describer.texts import IGNORED, Gallery, Shown, Texts, as_images, texts_of
 from scripts.training.config import StageConfig
 from scripts.training.loop import Stage
 from scripts.training.tools.precision import mixed
@@ -69,10 +69,10 @@ def loss_of(
 
 
 def batch_of(
-    gallery: Gallery, decode: Decode | None, size: int, rng: np.random.Generator
+    gallery: Gallery, shown: Shown, decode: Decode | None, rng: np.random.Generator
 ) -> tuple[Tensor, Texts, Tensor]:
     """Pictures, texts, and 1 for each picture of the world. Those of other worlds have no words to learn."""
-    shown = gallery.sample(size, rng, free=True)
+    size = len(shown.views)
     texts = texts_of(shown, gallery.words, gallery.kinds, rng)
     images = worn(shown.images, rng)
     if decode is not None:
@@ -89,15 +89,31 @@ def batch_of(
 
 
 def describer_stage(
-    gallery: Gallery, reader: ReaderConfig, config: StageConfig, decode: Decode | None, seed: int = 0
+    gallery: Gallery,
+    reader: ReaderConfig,
+    config: StageConfig,
+    decode: Decode | None,
+    *,
+    uses: int = 1,
+    seed: int = 0,
 ) -> Stage:
-    """The stage `describer`."""
+    """The stage `describer`.
+
+    Args:
+        uses: steps on each composed batch, with other questions and softness each time.
+    """
     torch.manual_seed(seed)
     network = new_reader(reader)
+    latest: list[tuple[int, Shown]] = []
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng = np.random.default_rng([seed, 5, step])
-        return loss_of(network, *batch_of(gallery, decode, config.batch, rng))
+        number = step // uses
+        rng = np.random.default_rng([seed, 5, number])
+        if not latest or latest[0][0] != number:
+            latest[:] = [(number, gallery.sample(config.batch, rng, free=True))]
+        if step % uses:
+            rng = np.random.default_rng([seed, 7, step])
+        return loss_of(network, *batch_of(gallery, latest[0][1], decode, rng))
 
     def report(step: int) -> dict[str, float]:
         shown = gallery.sample(REPORTED, np.random.default_rng([seed, 6]))

@@ -1,0 +1,1 @@
+"""The describer of the second world: its truth, words, data, training and scores."""
