@@ -12,7 +12,8 @@ from typing import Any
 
 from limelight.pipeline.describer.default import DefaultDescriber
 from limelight.pipeline.describer.description import KNOWN, Picture
-from limelight.pipeline.describer.questions import SIDES, Question, Token
+from limelight.pipeline.describer.phrases import SIDES, Token
+from limelight.pipeline.describer.questions import Question
 from limelight.pipeline.describer.vocabulary import NUMBERS, Words, article
 from limelight.pipeline.reading.check import Atom, Check
 from limelight.pipeline.results.result import Result
