@@ -23,6 +23,7 @@ from limelight.pipeline.reading.check import Check, check
 from limelight.pipeline.reading.word_mask import word_mask
 from limelight.pipeline.requests.fields import RequestFields
 from limelight.pipeline.requests.fields.hints import check_names
+from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result, Step
@@ -212,13 +213,18 @@ class TextToImagePipeline:
     def check(self, image: Source, prompt: str, *, seed: int = 0) -> Check:
         """How well every word of a prompt fits an image, as this model sees it.
 
+        An image with many more pixels than the model was trained on is made smaller.
+
         Args:
             seed: of the noise that the model looks through.
 
         Raises:
             RequestError: the image cannot be read, or the model does not draw from words alone.
         """
-        return check(self.engine, GenerationRequest(prompt=prompt, image=image, seed=seed).opened())
+        read = InputImage.read("image", image, "RGB")
+        width, height = self.model.size_for(read.size)
+        request = GenerationRequest(prompt=prompt, image=read, width=width, height=height, seed=seed)
+        return check(self.engine, request)
 
     def load_lora(
         self, path: str | os.PathLike[str], weight: float = 1.0, *, name: str | None = None

@@ -9,6 +9,7 @@ import typer
 
 from limelight.app.commands.generate import as_drawn, draw
 from limelight.app.commands.options import DEFAULTS, grouped, load_options, request_options
+from limelight.app.commands.usual_size import readable_size, usual_size_of
 from limelight.app.load import LoadOptions
 from limelight.pipeline.adapters.files import recorded_files
 from limelight.pipeline.errors import UsageError
@@ -61,8 +62,10 @@ def edit(
     fields = {"prompt": prompt, "keep": keep, "blend": blend, **changes}
     if "edit_of" in of_image:
         image = as_drawn({"image": file}).get("image", file)
-        asked = GenerationRequest(**{**fields, **of_image, "image": image})
-        draw([asked], output, replace(load, model=model or "default"))
+        asked = {**fields, **of_image, "image": image}
+        completed = [each for each in (usual_size_of(asked),) if each is not None]
+        used = replace(load, model=model or "default")
+        draw([GenerationRequest(**readable_size(asked))], output, used, completed)
         return
     if of_image:
         options = ", ".join(dict.fromkeys(FIELDS[name].option for name in of_image))

@@ -5,7 +5,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import typer
 from limelight.app import report
 from limelight.app.commands.check import best_of, on_one_line, with_check
 from limelight.app.commands.options import grouped, load_options, request_options
+from limelight.app.commands.usual_size import Completed, readable_size, usual_size_of
 from limelight.app.commands.word_mask import WordMask
 from limelight.app.load import LoadOptions, refusals
 from limelight.pipeline.errors import OutputError, UsageError
@@ -26,7 +27,6 @@ from limelight.pipeline.results.png import WANTED, drawn_image, enlarge_to_view
 
 if TYPE_CHECKING:  # the module loads torch
     from limelight.pipeline.results.result import Result
-    from limelight.pipeline.text_to_image import TextToImagePipeline
 
 DRAW = "generate"
 RANDOM_SEEDS = min(2**32, MAX_SEED)
@@ -94,12 +94,13 @@ def generate(
         raise UsageError(f"keep-best is {keep_best}, of {count} drawn; draw at least that many with --count")
     found = WordMask.of(mask_word, mask_change, fields, output, count)
     asked = {**fields, **as_drawn(fields), "prompt": text, "seed": seed, "record": "grid" if maps else False}
-    request = GenerationRequest(**asked)
+    request = GenerationRequest(**readable_size(asked))
     requests = request.opened().repeated(count)
     if expand:
         expansion = _expanded(text, seed, expander, load.model)
         requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
-    draw(requests, output, load, maps=maps, native=native, mask=found, check=check, keep_best=keep_best)
+    completed: list[Completed] = [each for each in (usual_size_of(fields), found) if each is not None]
+    draw(requests, output, load, completed, maps=maps, native=native, check=check, keep_best=keep_best)
 
 
 def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
@@ -129,10 +130,10 @@ def draw(
     requests: Sequence[GenerationRequest],
     output: Path,
     load: LoadOptions,
+    completed: Sequence[Completed] = (),
     *,
     maps: Path | None = None,
     native: bool = False,
-    mask: WordMask | None = None,
     check: bool = False,
     keep_best: int | None = None,
 ) -> None:
@@ -140,9 +141,9 @@ def draw(
 
     Args:
         output: a .png file, for a single request, or a folder.
+        completed: as in `drawn`.
         maps: a folder for maps of the words; the requests must record.
         native: whether to save small pictures at their own size.
-        mask: a word whose mask is found in the image of the requests.
         check: whether to check each picture word by word.
         keep_best: how many to save, of checked pictures those whose words fit best; None for all.
 
@@ -159,7 +160,7 @@ def draw(
         check_writable(maps)
     started, num_drawn = time.monotonic(), 0
     with stopping():
-        results = drawn(requests, load, completed=mask, check=check or keep_best is not None)
+        results = drawn(requests, load, completed, check=check or keep_best is not None)
         for result in results if keep_best is None else best_of(results, keep_best):
             num_drawn += 1
             shown = result if native else enlarge_to_view(result)
@@ -219,17 +220,16 @@ def is_file(output: Path, count: int) -> bool:
 def drawn(
     requests: Sequence[GenerationRequest],
     load: LoadOptions,
+    completed: Sequence[Completed] = (),
     *,
     expected_hash: str | None = None,
-    completed: Callable[["TextToImagePipeline", Sequence[GenerationRequest]], list[GenerationRequest]]
-    | None = None,
     check: bool = False,
 ) -> Iterator["Result"]:
     """Yields each picture as soon as it is done. If a picture fails, the reason is printed instead.
 
     Args:
+        completed: add to the requests what needs the loaded model.
         expected_hash: the content hash of the model; a model with another hash is refused before sampling.
-        completed: adds to the requests what needs the loaded model.
         check: whether each picture's record gets a check of its words.
 
     Raises:
@@ -251,8 +251,8 @@ def drawn(
         with refusals():
             if check:
                 require_drawing(pipe.model)
-            if completed is not None:
-                requests = completed(pipe, requests)
+            for complete in completed:
+                requests = complete(pipe, requests)
             for request in requests:
                 pipe.engine.plan(request)
         for step in pipe.stream(requests):

@@ -10,6 +10,7 @@ from limelight.pipeline.latents.preview import Preview
 from limelight.pipeline.models.best_maps import ALL, FINEST, BestMaps
 from limelight.pipeline.models.content_hash import ContentHash
 from limelight.pipeline.models.prompt_cache import PromptCache
+from limelight.pipeline.requests.input_image import usual_size
 from limelight.pipeline.requests.schedulers import Schedulers
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.pipeline.text.vocabulary import Vocabulary
@@ -71,6 +72,11 @@ class Model:
         """Height and width in pixels of the pictures that the model was trained on."""
         height, width = self.unet.config.sample_size or (64, 64)  # Stable Diffusion 1's, if none is stated
         return height * self.latent_factor, width * self.latent_factor
+
+    def size_for(self, image: tuple[int, int]) -> tuple[int, int]:
+        """Width and height at which the model works on an image of such a size; see `usual_size`."""
+        height, width = self.native_size
+        return usual_size(image, (width, height))
 
     @property
     def kind(self) -> Kind:
