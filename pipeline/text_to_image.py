@@ -19,11 +19,10 @@ from limelight.pipeline.models.model import Model
 from limelight.pipeline.models.save import save_model
 from limelight.pipeline.models.single_file.load import load_single_file
 from limelight.pipeline.reading.change_mask import change_mask
-from limelight.pipeline.reading.check import Check, check
+from limelight.pipeline.reading.check import Check, check_image
 from limelight.pipeline.reading.word_mask import word_mask
 from limelight.pipeline.requests.fields import RequestFields
 from limelight.pipeline.requests.fields.hints import check_names
-from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result, Step
@@ -211,9 +210,7 @@ class TextToImagePipeline:
         return change_mask(self.engine, image, prompt, other, grow=grow)
 
     def check(self, image: Source, prompt: str, *, seed: int = 0) -> Check:
-        """How well every word of a prompt fits an image, as this model sees it.
-
-        An image with many more pixels than the model was trained on is made smaller.
+        """How well every word of a prompt fits an image, which is made smaller if it is large for the model.
 
         Args:
             seed: of the noise that the model looks through.
@@ -221,10 +218,7 @@ class TextToImagePipeline:
         Raises:
             RequestError: the image cannot be read, or the model does not draw from words alone.
         """
-        read = InputImage.read("image", image, "RGB")
-        width, height = self.model.size_for(read.size)
-        request = GenerationRequest(prompt=prompt, image=read, width=width, height=height, seed=seed)
-        return check(self.engine, request)
+        return check_image(self.engine, image, prompt, seed)
 
     def load_lora(
         self, path: str | os.PathLike[str], weight: float = 1.0, *, name: str | None = None

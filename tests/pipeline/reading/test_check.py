@@ -41,7 +41,7 @@ def test_a_large_image_is_checked_near_the_models_own_size(
         sizes.append((request.width, request.height))
         return Check(())
 
-    monkeypatch.setattr("limelight.pipeline.text_to_image.check", seen)
+    monkeypatch.setattr("limelight.pipeline.reading.check.check", seen)
     for size in ((64, 64), (96, 72), (512, 512), (4000, 3000)):
         pipe.check(picture.resize(size), PROMPT)
     assert sizes == [(64, 64), (96, 72), (64, 64), (72, 56)]
