@@ -9,6 +9,7 @@ import typer
 
 from limelight.app.commands.generate import as_drawn, draw
 from limelight.app.commands.options import DEFAULTS, grouped, load_options, request_options
+from limelight.app.commands.prompt import with_words
 from limelight.app.commands.usual_size import readable_size, usual_size_of
 from limelight.app.load import LoadOptions
 from limelight.pipeline.adapters.files import recorded_files
@@ -59,8 +60,10 @@ def edit(
     If FILE is an edit itself, PROMPT edits the picture that it was made from. Any other image can be edited
     too: --edit-of says what it shows.
     """
-    fields = {"prompt": prompt, "keep": keep, "blend": blend, **changes}
+    fields = {"prompt": with_words(prompt), "keep": keep, "blend": blend, **changes}
     if "edit_of" in of_image:
+        if not of_image["edit_of"].strip():
+            raise UsageError(f"--edit-of is empty; say what {file} shows")
         image = as_drawn({"image": file}).get("image", file)
         asked = {**fields, **of_image, "image": image}
         completed = [each for each in (usual_size_of(asked),) if each is not None]

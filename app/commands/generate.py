@@ -1,8 +1,6 @@
 """`limelight generate`, and drawing with a progress bar."""
 
 import random
-import re
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +14,7 @@ import typer
 from limelight.app import report
 from limelight.app.commands.check import best_of, on_one_line, with_check
 from limelight.app.commands.options import grouped, load_options, request_options
+from limelight.app.commands.prompt import one_prompt
 from limelight.app.commands.usual_size import Completed, readable_size, usual_size_of
 from limelight.app.commands.word_mask import WordMask
 from limelight.app.load import LoadOptions, refusals
@@ -28,7 +27,6 @@ from limelight.pipeline.results.png import WANTED, drawn_image, enlarge_to_view
 if TYPE_CHECKING:  # the module loads torch
     from limelight.pipeline.results.result import Result
 
-DRAW = "generate"
 RANDOM_SEEDS = min(2**32, MAX_SEED)
 _ASKED = request_options(
     optional={"seed"}, help={"seed": "Seed of the noise; random if omitted or -1; printed"}
@@ -167,7 +165,8 @@ def draw(
             path = shown.save(output if one_file else output / shown.file_name)
             report.say(f"{path}  ({_about(shown)})")
             if maps is not None:
-                report.say(f"{export_maps(result, maps)[0]}  (where each word acted)")
+                sheet = export_maps(result, maps, stem=path.stem, picture=path)[0]
+                report.say(f"{sheet}  (where each word acted)")
             if keep_best is None and "check" in result.info:
                 report.say(f"  {on_one_line(result.info['check'])}")
             for note in (*result.info.get("pick", {}).get("why", ()), *result.info.get("edit", ())):
@@ -271,30 +270,3 @@ def stopping() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         report.fail("stopped; the pictures named above are complete", code=4)
-
-
-def one_prompt(words: Sequence[str], line: Sequence[str]) -> str:
-    """The prompt.
-
-    Args:
-        words: the arguments that are not options; a prompt without quotes has several.
-        line: all arguments after `limelight`, from which the message makes the correct command.
-
-    Raises:
-        UsageError: there are several words.
-    """
-    if len(words) == 1:
-        return words[0]
-    rest = list(line)
-    for word in words:
-        if word in rest:
-            rest.remove(word)
-    options = [each for each in rest if each not in (DRAW, "--")]
-    begin = ["limelight", DRAW] if line[:1] == [DRAW] else ["limelight"]
-    command = " ".join([*begin, quoted(" ".join(words)), *map(shlex.quote, options)])
-    raise UsageError(f"the prompt is {len(words)} words without quotes; put them in quotes: {command}")
-
-
-def quoted(text: str) -> str:
-    """Text as one argument for a shell, in double quotes if these are sufficient."""
-    return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'

@@ -55,9 +55,8 @@ class WordMask:
         old, arrow, new = (word or change or "").partition("->")
         if not old.strip() or (change is not None and not (arrow and new.strip())):
             example = "apple" if change is None else '"apple->pear"'
-            raise UsageError(
-                f"{option} is {word or change!r}; name what is drawn again: --{option} {example}"
-            )
+            given_text = word if change is None else change
+            raise UsageError(f"{option} is {given_text!r}; name what is drawn again: --{option} {example}")
         if given.get("image") is None:
             raise UsageError(f"{option} finds a word in an image; give the image by --image FILE")
         if given.get("mask") is not None:

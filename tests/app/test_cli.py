@@ -255,7 +255,7 @@ def test_maps_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert "(where each word acted)" in run.stdout
-    kinds = sorted(path.name.partition("seed7-")[2] for path in (tmp_path / "maps").iterdir())
+    kinds = sorted(path.name.removeprefix("a-") for path in (tmp_path / "maps").iterdir())
     assert kinds == [
         "coco.json",
         "labels.png",

@@ -18,6 +18,7 @@ PROMPT = "a red apple to the left of a yellow star"
     ("word", "change", "fields", "said"),
     [
         (" ", None, {"image": "a.png"}, "mask-word is ' '; name what is drawn again: --mask-word apple"),
+        ("", None, {"image": "a.png"}, "mask-word is ''; name what is drawn again: --mask-word apple"),
         ("apple", None, {}, "mask-word finds a word in an image; give the image by --image FILE"),
         ("apple", None, {"image": "a.png", "mask": "b.png"}, "mask and mask-word are both given"),
         (
