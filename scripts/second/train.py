@@ -1,5 +1,11 @@
 """Trains the second edition, stage by stage: `python -m scripts.second.train
-{vae,decoder,text,coarse,unet,judge,enlarger,export}`."""
+{vae,text,coarse,decoder,unet,judge,enlarger,export}`.
+
+On two cores it begins with the first edition's weights. `text` teaches its text encoder the new words.
+`coarse` trains its denoiser on its own latents, while `vae` trains an autoencoder whose first channels
+imitate them. `unet` goes on with the weights of `coarse` and the latents of `vae`; `decoder`, `judge` and
+`enlarger` need `vae` at most.
+"""
 
 import argparse
 import sys
