@@ -1,7 +1,7 @@
 """Assigns a word to each pixel: a segmentation from maps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,6 +31,10 @@ class Labels:
     values: UInt8[np.ndarray, "h w"]
     scores: tuple[float, ...]
     threshold: float
+
+    def enlarged(self, factor: int) -> "Labels":
+        """The same for a picture of `factor` times the side."""
+        return replace(self, values=self.values.repeat(factor, 0).repeat(factor, 1))
 
     def mask(self, word: str) -> Bool[np.ndarray, "h w"]:
         """The pixels of a word. Raises NoSuchMap if it is not one of `words`."""

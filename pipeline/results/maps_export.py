@@ -70,7 +70,7 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
 
 
 def _export_labels(result: Result, maps: HeatMaps, about: dict[str, Any], path: Path) -> list[Path]:
-    labels = label(maps)
+    labels = label(maps).enlarged(result.request.enlarge or 1)
     words = {"labels": ["", *labels.words], "threshold": labels.threshold}
     picture = save_png(
         indexed_picture(labels),
