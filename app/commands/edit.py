@@ -17,7 +17,7 @@ from limelight.pipeline.errors import UsageError
 from limelight.pipeline.requests.fields import FIELDS
 from limelight.pipeline.requests.request import GenerationRequest
 
-_LOAD = load_options("adapters", "variant", "vae", "attention", "device", "dtype", "offload")
+_LOAD = load_options("adapters", "variant", "vae", "attention", "device", "dtype", "offload", "enlarger")
 _CHANGES = request_options(("scale_words", "blend_words"))
 _OF_IMAGE = request_options(
     ("edit_of", "num_steps", "guidance_scale", "negative_prompt", "width", "height"),

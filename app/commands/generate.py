@@ -32,7 +32,8 @@ _ASKED = request_options(
     optional={"seed"}, help={"seed": "Seed of the noise; random if omitted or -1; printed"}
 )
 _LOAD = load_options(
-    "model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "compile", "exact"
+    *("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "compile", "exact"),
+    "enlarger",
 )
 
 
@@ -117,10 +118,7 @@ def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
     folder = locate_model(model)
     known = Vocabulary.read(folder) if folder.is_dir() else None
     expansion = Expander.from_pretrained(expander, vocabulary=known).expand(prompt, seed=seed)
-    if expansion.added:
-        report.say(f"prompt: {expansion.text}")
-    else:
-        report.say(f"prompt: {expansion.text}  (nothing was added)")
+    report.say(f"prompt: {expansion.text}" + ("" if expansion.added else "  (nothing was added)"))
     return expansion
 
 
@@ -186,18 +184,18 @@ def _about(shown: "Result") -> str:
     seed, enlarged = f"seed {shown.request.seed}", shown.info.get("enlarged")
     if enlarged is None:
         return seed
-    drawn, saved = ("x".join(map(str, enlarged[key])) for key in ("from", "to"))
-    return f"{seed}; enlarged from {drawn} to {saved} pixels by {enlarged['by']}, --native keeps {drawn}"
+    (drawn, saved), by = ("x".join(map(str, enlarged[key])) for key in ("from", "to")), enlarged["by"]
+    hint = f", --native keeps {drawn}" if by == "Lanczos" else ""
+    return f"{seed}; enlarged from {drawn} to {saved} pixels by {by}{hint}"
 
 
 def as_drawn(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields; images that were enlarged for viewing get the size at which they were drawn."""
+    """The fields; images that were enlarged get the size at which they were drawn."""
     found = {}
     for name in IMAGES:
         if (path := fields.get(name)) is not None and (image := drawn_image(path)) is not None:
-            size = "x".join(map(str, image.size))
-            report.complain(f"{path} was enlarged for viewing; it is used at {size}, as it was drawn")
-            found[name] = image
+            size, found[name] = "x".join(map(str, image.size)), image
+            report.complain(f"{path} was enlarged; it is used at {size}, as it was drawn")
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from limelight.pipeline.adapters.in_use import Adapters
+from limelight.pipeline.enlarging.enlarger import Enlarger
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import Family
 from limelight.pipeline.latents.preview import Preview
@@ -27,6 +28,7 @@ class Model:
         hash: hash of the content of all weights.
         vocabulary: the words that the model was trained on, if it lists them.
         best_maps: the combination of maps that the model specifies; None takes the family's.
+        enlarger: makes finished pictures larger, if there is one.
 
     Attributes:
         adapters: the LoRAs and learned words in use; none at first.
@@ -47,6 +49,7 @@ class Model:
         hash: ContentHash,
         vocabulary: Vocabulary | None = None,
         best_maps: BestMaps | None = None,
+        enlarger: Enlarger | None = None,
     ) -> None:
         self.name = name
         self.family = family
@@ -57,6 +60,7 @@ class Model:
         self.hash = hash
         self.vocabulary = vocabulary
         self.best_maps = best_maps or (FINEST if family.finest_maps else ALL)
+        self.enlarger = enlarger
         self.adapters = Adapters(unet, text)
         self.preview = Preview(vae)
         self.prompt_cache = PromptCache(unet)

@@ -78,12 +78,11 @@ def export_maps(
 def _export_labels(
     result: Result, maps: HeatMaps, about: dict[str, Any], path: Path, saved: Path | None
 ) -> list[Path]:
-    labels = label(maps)
-    name = f"{path.name}.png"
+    name, size = f"{path.name}.png", result.image.size
     if saved is not None:
-        name = saved.name
         with Image.open(saved) as image:
-            labels = labels.resized(*image.size)
+            name, size = saved.name, image.size
+    labels = label(maps).resized(*size)
     words = {"labels": ["", *labels.words], "threshold": labels.threshold}
     picture = save_png(
         indexed_picture(labels),

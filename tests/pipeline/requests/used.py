@@ -200,6 +200,12 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/pace.py",
     ),
     "hires_strength": (*_FOUND, *_PAGE, *_PASSES, "pipeline/results/png.py"),
+    "enlarge": (
+        "pipeline/sampling/passes.py",  # a model without an enlarger
+        "pipeline/sampling/engine.py",
+        "pipeline/results/maps_export.py",  # labels of its pixels
+        *(*_PAGE, _RESTORE, _SETTINGS),
+    ),
     "clip_skip": (
         *(*_FOUND, _SEEING),
         "pipeline/sampling/begin.py",
