@@ -15,8 +15,9 @@ from limelight.app.commands.check import check
 from limelight.app.commands.convert import convert
 from limelight.app.commands.describe import ask, describe
 from limelight.app.commands.edit import edit
-from limelight.app.commands.generate import DRAW, generate, quoted
+from limelight.app.commands.generate import generate
 from limelight.app.commands.inspect import inspect
+from limelight.app.commands.prompt import DRAW, quoted
 from limelight.app.commands.replay import replay
 from limelight.app.commands.ui import ui
 from limelight.app.commands.vocabulary import vocabulary
@@ -24,6 +25,7 @@ from limelight.pipeline.errors import UsageError
 
 NEAR = 0.75  # difflib's ratio from which a single word counts as a misspelt command
 OWN = ("-h", "--help", "--version")  # options of `limelight` itself
+PATHS = ("-o", "--output", "--maps", "--log")
 NUMBERS = {"int": "a whole number", "float": "a number"}  # by the first part of the name of pydantic's error
 
 
@@ -47,10 +49,22 @@ def with_command(line: Sequence[str], commands: Iterable[str]) -> list[str]:
     return [DRAW, *line]
 
 
+def require_paths(line: Sequence[str]) -> None:
+    """Raises UsageError for an option of a path that is empty, as a shell's variable without a value is;
+    it would be the current folder."""
+    for at, each in enumerate(line):
+        if each == "--":
+            return
+        option, equals, value = each.partition("=")
+        if option in PATHS and not value and (equals or line[at + 1 : at + 2] == [""]):
+            raise UsageError(f"{option} is empty; give a file or a folder, or leave it out")
+
+
 class Commands(TyperGroup):
     """The commands; `generate` is the default."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        require_paths(args)
         return super().parse_args(ctx, with_command(args, self.commands))
 
     def invoke(self, ctx: Any) -> Any:

@@ -61,6 +61,10 @@ class LoadOptions:
         bool,
         typer.Option("--exact", help="Draw the same bits in every run, each picture by itself; slower."),
     ] = False
+    enlarger: Annotated[
+        str | None,
+        typer.Option(help="For --enlarge: a .safetensors file of ESRGAN's kind; the model's own if omitted."),
+    ] = None
     max_rows: int = 8
 
     def load(self) -> "TextToImagePipeline":

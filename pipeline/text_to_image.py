@@ -11,6 +11,7 @@ from PIL import Image
 
 from limelight.attention import AttentionOrder
 from limelight.pipeline.adapters.files import AdapterFile
+from limelight.pipeline.enlarging.load import load_enlarger
 from limelight.pipeline.errors import AdapterError, RequestError, UsageError
 from limelight.pipeline.models.device import check_offload, choose_device, choose_dtype, take_turns
 from limelight.pipeline.models.folder import load_model
@@ -19,7 +20,7 @@ from limelight.pipeline.models.model import Model
 from limelight.pipeline.models.save import save_model
 from limelight.pipeline.models.single_file.load import load_single_file
 from limelight.pipeline.reading.change_mask import change_mask
-from limelight.pipeline.reading.check import Check, check
+from limelight.pipeline.reading.check import Check, check_image
 from limelight.pipeline.reading.word_mask import word_mask
 from limelight.pipeline.requests.fields import RequestFields
 from limelight.pipeline.requests.fields.hints import check_names
@@ -82,18 +83,18 @@ class TextToImagePipeline:
         compile: bool | str = False,
         adapters: Iterable[AdapterFile] = (),
         offload: bool = False,
+        enlarger: str | os.PathLike[str] | None = None,
     ) -> "TextToImagePipeline":
         """Loads a model from disk.
 
         Args:
             name: `default`, a folder in diffusers layout, a single .safetensors file, or a hub id.
-            device: as torch names it; None takes a GPU if there is one.
-            dtype: None means float16 on a GPU and float32 on a CPU.
+            device, dtype: None takes a GPU if there is one, with float16, and else a CPU with float32.
             adapters: LoRAs and textual inversions to use; `load_lora` and `load_embedding` add more.
             offload: whether to keep the parts in main memory and move each to the GPU only while it is used.
-            variant: variant of the weight files, such as `fp16`; None takes the plain ones, or the only
-                variant.
+            variant: of the weight files, such as `fp16`; None takes the plain ones, or the only variant.
             vae: the folder or .safetensors file of another VAE, also for a checkpoint without one.
+            enlarger: the .safetensors file of an ESRGAN or its like, or a folder; None takes the model's own.
             compile: as in the class.
 
         Raises:
@@ -101,7 +102,7 @@ class TextToImagePipeline:
             WeightsError: a weight file is truncated, not safetensors, or does not fit.
         """
         order = AttentionOrder.parse(attention) if isinstance(attention, str) else attention
-        path, target = locate_model(name), choose_device(device)
+        path, label, target = locate_model(name), os.fspath(name), choose_device(device)
         other = None if vae is None else Path(vae).expanduser()
         if offload:
             check_offload(target)
@@ -109,13 +110,11 @@ class TextToImagePipeline:
                 raise UsageError("compile and offload are both given; a part that moves does not compile")
         home, kind = torch.device("cpu") if offload else target, choose_dtype(dtype, target)
         if path.is_file():
-            model = load_single_file(
-                path, name=os.fspath(name), device=home, dtype=kind, vae=other, exact=exact
-            )
+            model = load_single_file(path, name=label, device=home, dtype=kind, vae=other, exact=exact)
         else:
             model = load_model(
                 path,
-                name=os.fspath(name),
+                name=label,
                 device=home,
                 dtype=kind,
                 variant=variant,
@@ -124,6 +123,8 @@ class TextToImagePipeline:
             )
         for file in adapters:
             model.adapters.add(file)
+        if enlarger is not None:
+            model.enlarger = load_enlarger(Path(enlarger).expanduser(), target)
         if offload:
             take_turns(model, target)
         return cls(model, attention=order, max_rows=max_rows, exact=exact, compile=compile)
@@ -210,7 +211,7 @@ class TextToImagePipeline:
         return change_mask(self.engine, image, prompt, other, grow=grow)
 
     def check(self, image: Source, prompt: str, *, seed: int = 0) -> Check:
-        """How well every word of a prompt fits an image, as this model sees it.
+        """How well every word of a prompt fits an image, which is made smaller if it is large for the model.
 
         Args:
             seed: of the noise that the model looks through.
@@ -218,7 +219,7 @@ class TextToImagePipeline:
         Raises:
             RequestError: the image cannot be read, or the model does not draw from words alone.
         """
-        return check(self.engine, GenerationRequest(prompt=prompt, image=image, seed=seed).opened())
+        return check_image(self.engine, image, prompt, seed)
 
     def load_lora(
         self, path: str | os.PathLike[str], weight: float = 1.0, *, name: str | None = None

@@ -65,7 +65,8 @@ def batch(
     load: Annotated[
         LoadOptions,
         load_options(
-            *("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "exact")
+            *("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "exact"),
+            "enlarger",
         ),
     ],
     fields: Annotated[Mapping[str, Any], request_options(optional=FIELDS)],

@@ -1,6 +1,7 @@
 """`limelight check`."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,8 @@ def check(
     from limelight.pipeline.reading.described_check import described
     from limelight.pipeline.results.png import drawn_image
 
+    if prompt is not None and not prompt.strip():
+        raise UsageError("the prompt is empty; say by --prompt what the picture should show")
     text = prompt if prompt is not None else recorded_prompt(picture)
     shown = drawn_image(picture) or picture
     pipe = load.load()
@@ -60,7 +63,8 @@ def recorded_prompt(picture: Path) -> str:
     try:
         text = read_record(picture)["request"].get("prompt")
     except NoRecord as error:
-        raise UsageError(f"{error}; say by --prompt what it should show") from None
+        remedy = "; say by --prompt what it should show" if picture.is_file() else ""
+        raise UsageError(f"{error}{remedy}") from None
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"the record in {picture} has no prompt; say by --prompt what it should show")
     return text
@@ -124,11 +128,18 @@ def best_of(results: Iterable["Result"], keep: int) -> Iterator["Result"]:
     ranked: list[Result] = []
     for result in results:
         if (found := result.info.get("check")) is not None:
-            report.say(f"seed {result.request.seed}: {found['geometric_mean']:.2f}  {on_one_line(found)}")
+            report.say(f"seed {result.request.seed}: {_fit(result)[0]:.2f}  {on_one_line(found)}")
         ranked = sorted([*ranked, result], key=_fit, reverse=True)[:keep]
     yield from ranked
 
 
 def _fit(result: "Result") -> tuple[float, float]:
+    """How well the words fit: the geometric mean of both checks, where the describer has one too; and the
+    mean."""
     found = result.info.get("check")
-    return (found["geometric_mean"], found["mean"]) if found is not None else (-1.0, -1.0)
+    if found is None:
+        return -1.0, -1.0
+    by = [found, *([found["describer"]] if "describer" in found else [])]
+    return prod(one["geometric_mean"] for one in by) ** (1 / len(by)), sum(one["mean"] for one in by) / len(
+        by
+    )

@@ -1,6 +1,7 @@
 """`limelight describe` and `limelight ask`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,7 +40,7 @@ def describe(
     _without_bars(describer)
     reader = load_describer(describer, device=device)
     num_bad = 0
-    for picture in pictures:
+    for picture, name in zip(pictures, _sheet_names(pictures), strict=True):
         try:
             found = reader.describe(picture)
         except UsageError as error:  # the other pictures are still described
@@ -49,9 +50,9 @@ def describe(
         if as_json:
             report.say_json({"file": str(picture), "text": found.text, **_facts(found.known, found.words)})
         else:
-            name = f"{picture}: " if len(pictures) > 1 else ""
-            report.say(f"{name}{_with_doubt(found.text, found.known)}")
-        _save(maps, picture, found.words, found.text, as_json=as_json)
+            which = f"{picture}: " if len(pictures) > 1 else ""
+            report.say(f"{which}{_with_doubt(found.text, found.known)}")
+        _save(maps, name, picture, found.words, found.text, as_json=as_json)
     if num_bad:
         raise SystemExit(2)
 
@@ -79,7 +80,8 @@ def ask(
         report.say_json({"file": str(picture), "question": question, "answer": answer.text, **facts})
     else:
         report.say(_with_doubt(answer.text, answer.known))
-    _save(maps, picture, words, f"{question} {answer.text}", as_json=as_json)
+    (name,) = _sheet_names([picture])
+    _save(maps, name, picture, words, f"{question} {answer.text}", as_json=as_json)
 
 
 def _with_doubt(text: str, known: float) -> str:
@@ -125,10 +127,25 @@ def _check_folder(maps: Path | None) -> None:
         check_writable(maps)
 
 
+def _sheet_names(pictures: Sequence[Path]) -> Iterator[str]:
+    """A name for the sheet of each picture; pictures of other folders with the same name are numbered."""
+    taken: set[str] = set()
+    for picture in pictures:
+        stems = chain([picture.stem], (f"{picture.stem}-{number}" for number in count(2)))
+        taken.add(name := next(stem for stem in stems if stem not in taken))
+        yield f"{name}-words.png"
+
+
 def _save(
-    folder: Path | None, picture: Path, words: Iterable["SeenWord"], title: str, *, as_json: bool
+    folder: Path | None,
+    name: str,
+    picture: Path,
+    words: Iterable["SeenWord"],
+    title: str,
+    *,
+    as_json: bool,
 ) -> None:
-    """Saves the sheet of words."""
+    """Saves the sheet of words as `name`."""
     if folder is None:
         return
     from limelight.pipeline.describer.sheet import words_sheet
@@ -137,7 +154,7 @@ def _save(
     image = InputImage.read("picture", picture, "RGB").pixels
     note = "Each map is the cross-attention of one word to the picture, with a scale of its own."
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{picture.stem}-words.png"
+    path = folder / name
     words_sheet(image, list(words), title, note).save(path)
     if not as_json:
         report.say(f"words: {path}")

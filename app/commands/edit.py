@@ -9,13 +9,15 @@ import typer
 
 from limelight.app.commands.generate import as_drawn, draw
 from limelight.app.commands.options import DEFAULTS, grouped, load_options, request_options
+from limelight.app.commands.prompt import with_words
+from limelight.app.commands.usual_size import readable_size, usual_size_of
 from limelight.app.load import LoadOptions
 from limelight.pipeline.adapters.files import recorded_files
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.requests.fields import FIELDS
 from limelight.pipeline.requests.request import GenerationRequest
 
-_LOAD = load_options("adapters", "variant", "vae", "attention", "device", "dtype", "offload")
+_LOAD = load_options("adapters", "variant", "vae", "attention", "device", "dtype", "offload", "enlarger")
 _CHANGES = request_options(("scale_words", "blend_words"))
 _OF_IMAGE = request_options(
     ("edit_of", "num_steps", "guidance_scale", "negative_prompt", "width", "height"),
@@ -58,11 +60,15 @@ def edit(
     If FILE is an edit itself, PROMPT edits the picture that it was made from. Any other image can be edited
     too: --edit-of says what it shows.
     """
-    fields = {"prompt": prompt, "keep": keep, "blend": blend, **changes}
+    fields = {"prompt": with_words(prompt), "keep": keep, "blend": blend, **changes}
     if "edit_of" in of_image:
+        if not of_image["edit_of"].strip():
+            raise UsageError(f"--edit-of is empty; say what {file} shows")
         image = as_drawn({"image": file}).get("image", file)
-        asked = GenerationRequest(**{**fields, **of_image, "image": image})
-        draw([asked], output, replace(load, model=model or "default"))
+        asked = {**fields, **of_image, "image": image}
+        completed = [each for each in (usual_size_of(asked),) if each is not None]
+        used = replace(load, model=model or "default")
+        draw([GenerationRequest(**readable_size(asked))], output, used, completed)
         return
     if of_image:
         options = ", ".join(dict.fromkeys(FIELDS[name].option for name in of_image))

@@ -1,11 +1,9 @@
 """`limelight generate`, and drawing with a progress bar."""
 
 import random
-import re
-import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,8 @@ import typer
 from limelight.app import report
 from limelight.app.commands.check import best_of, on_one_line, with_check
 from limelight.app.commands.options import grouped, load_options, request_options
+from limelight.app.commands.prompt import one_prompt
+from limelight.app.commands.usual_size import Completed, readable_size, usual_size_of
 from limelight.app.commands.word_mask import WordMask
 from limelight.app.load import LoadOptions, refusals
 from limelight.pipeline.errors import OutputError, UsageError
@@ -26,15 +26,14 @@ from limelight.pipeline.results.png import WANTED, drawn_image, enlarge_to_view
 
 if TYPE_CHECKING:  # the module loads torch
     from limelight.pipeline.results.result import Result
-    from limelight.pipeline.text_to_image import TextToImagePipeline
 
-DRAW = "generate"
 RANDOM_SEEDS = min(2**32, MAX_SEED)
 _ASKED = request_options(
     optional={"seed"}, help={"seed": "Seed of the noise; random if omitted or -1; printed"}
 )
 _LOAD = load_options(
-    "model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "compile", "exact"
+    *("model", "adapters", "variant", "vae", "attention", "device", "dtype", "offload", "compile", "exact"),
+    "enlarger",
 )
 
 
@@ -94,12 +93,13 @@ def generate(
         raise UsageError(f"keep-best is {keep_best}, of {count} drawn; draw at least that many with --count")
     found = WordMask.of(mask_word, mask_change, fields, output, count)
     asked = {**fields, **as_drawn(fields), "prompt": text, "seed": seed, "record": "grid" if maps else False}
-    request = GenerationRequest(**asked)
+    request = GenerationRequest(**readable_size(asked))
     requests = request.opened().repeated(count)
     if expand:
         expansion = _expanded(text, seed, expander, load.model)
         requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
-    draw(requests, output, load, maps=maps, native=native, mask=found, check=check, keep_best=keep_best)
+    completed: list[Completed] = [each for each in (usual_size_of(fields), found) if each is not None]
+    draw(requests, output, load, completed, maps=maps, native=native, check=check, keep_best=keep_best)
 
 
 def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
@@ -118,10 +118,7 @@ def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
     folder = locate_model(model)
     known = Vocabulary.read(folder) if folder.is_dir() else None
     expansion = Expander.from_pretrained(expander, vocabulary=known).expand(prompt, seed=seed)
-    if expansion.added:
-        report.say(f"prompt: {expansion.text}")
-    else:
-        report.say(f"prompt: {expansion.text}  (nothing was added)")
+    report.say(f"prompt: {expansion.text}" + ("" if expansion.added else "  (nothing was added)"))
     return expansion
 
 
@@ -129,10 +126,10 @@ def draw(
     requests: Sequence[GenerationRequest],
     output: Path,
     load: LoadOptions,
+    completed: Sequence[Completed] = (),
     *,
     maps: Path | None = None,
     native: bool = False,
-    mask: WordMask | None = None,
     check: bool = False,
     keep_best: int | None = None,
 ) -> None:
@@ -140,9 +137,9 @@ def draw(
 
     Args:
         output: a .png file, for a single request, or a folder.
+        completed: as in `drawn`.
         maps: a folder for maps of the words; the requests must record.
         native: whether to save small pictures at their own size.
-        mask: a word whose mask is found in the image of the requests.
         check: whether to check each picture word by word.
         keep_best: how many to save, of checked pictures those whose words fit best; None for all.
 
@@ -159,14 +156,15 @@ def draw(
         check_writable(maps)
     started, num_drawn = time.monotonic(), 0
     with stopping():
-        results = drawn(requests, load, completed=mask, check=check or keep_best is not None)
+        results = drawn(requests, load, completed, check=check or keep_best is not None)
         for result in results if keep_best is None else best_of(results, keep_best):
             num_drawn += 1
             shown = result if native else enlarge_to_view(result)
             path = shown.save(output if one_file else output / shown.file_name)
             report.say(f"{path}  ({_about(shown)})")
             if maps is not None:
-                report.say(f"{export_maps(result, maps)[0]}  (where each word acted)")
+                sheet = export_maps(result, maps, stem=path.stem, picture=path)[0]
+                report.say(f"{sheet}  (where each word acted)")
             if keep_best is None and "check" in result.info:
                 report.say(f"  {on_one_line(result.info['check'])}")
             for note in (*result.info.get("pick", {}).get("why", ()), *result.info.get("edit", ())):
@@ -186,18 +184,18 @@ def _about(shown: "Result") -> str:
     seed, enlarged = f"seed {shown.request.seed}", shown.info.get("enlarged")
     if enlarged is None:
         return seed
-    drawn, saved = ("x".join(map(str, enlarged[key])) for key in ("from", "to"))
-    return f"{seed}; enlarged from {drawn} to {saved} pixels by {enlarged['by']}, --native keeps {drawn}"
+    (drawn, saved), by = ("x".join(map(str, enlarged[key])) for key in ("from", "to")), enlarged["by"]
+    hint = f", --native keeps {drawn}" if by == "Lanczos" else ""
+    return f"{seed}; enlarged from {drawn} to {saved} pixels by {by}{hint}"
 
 
 def as_drawn(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields; images that were enlarged for viewing get the size at which they were drawn."""
+    """The fields; images that were enlarged get the size at which they were drawn."""
     found = {}
     for name in IMAGES:
         if (path := fields.get(name)) is not None and (image := drawn_image(path)) is not None:
-            size = "x".join(map(str, image.size))
-            report.complain(f"{path} was enlarged for viewing; it is used at {size}, as it was drawn")
-            found[name] = image
+            size, found[name] = "x".join(map(str, image.size)), image
+            report.complain(f"{path} was enlarged; it is used at {size}, as it was drawn")
     return found
 
 
@@ -219,17 +217,16 @@ def is_file(output: Path, count: int) -> bool:
 def drawn(
     requests: Sequence[GenerationRequest],
     load: LoadOptions,
+    completed: Sequence[Completed] = (),
     *,
     expected_hash: str | None = None,
-    completed: Callable[["TextToImagePipeline", Sequence[GenerationRequest]], list[GenerationRequest]]
-    | None = None,
     check: bool = False,
 ) -> Iterator["Result"]:
     """Yields each picture as soon as it is done. If a picture fails, the reason is printed instead.
 
     Args:
+        completed: add to the requests what needs the loaded model.
         expected_hash: the content hash of the model; a model with another hash is refused before sampling.
-        completed: adds to the requests what needs the loaded model.
         check: whether each picture's record gets a check of its words.
 
     Raises:
@@ -251,8 +248,8 @@ def drawn(
         with refusals():
             if check:
                 require_drawing(pipe.model)
-            if completed is not None:
-                requests = completed(pipe, requests)
+            for complete in completed:
+                requests = complete(pipe, requests)
             for request in requests:
                 pipe.engine.plan(request)
         for step in pipe.stream(requests):
@@ -271,30 +268,3 @@ def stopping() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         report.fail("stopped; the pictures named above are complete", code=4)
-
-
-def one_prompt(words: Sequence[str], line: Sequence[str]) -> str:
-    """The prompt.
-
-    Args:
-        words: the arguments that are not options; a prompt without quotes has several.
-        line: all arguments after `limelight`, from which the message makes the correct command.
-
-    Raises:
-        UsageError: there are several words.
-    """
-    if len(words) == 1:
-        return words[0]
-    rest = list(line)
-    for word in words:
-        if word in rest:
-            rest.remove(word)
-    options = [each for each in rest if each not in (DRAW, "--")]
-    begin = ["limelight", DRAW] if line[:1] == [DRAW] else ["limelight"]
-    command = " ".join([*begin, quoted(" ".join(words)), *map(shlex.quote, options)])
-    raise UsageError(f"the prompt is {len(words)} words without quotes; put them in quotes: {command}")
-
-
-def quoted(text: str) -> str:
-    """Text as one argument for a shell, in double quotes if these are sufficient."""
-    return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'

@@ -31,6 +31,7 @@ _LOAD = load_options(
     "device",
     "dtype",
     "offload",
+    "enlarger",
     help={
         "lora": "A LoRA that FILE was drawn with.",
         "embedding": "A textual inversion that FILE was drawn with.",
@@ -74,7 +75,7 @@ def replay(
         result = next(drawn([request], used, expected_hash=check), None)
         if result is None:
             raise SystemExit(3)
-        again = enlarge_to_view(result) if "enlarged" in record else result
+        again = enlarge_to_view(result) if record.get("enlarged") != result.info.get("enlarged") else result
         path = again.save(target if is_file(target, 1) else _free(target / again.file_name))
     report.say(f"{path}  (seed {request.seed}; {compared(file, again.image)})")
 

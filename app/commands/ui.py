@@ -30,7 +30,7 @@ def ui(
         list[str] | None,
         typer.Option("--model", help="A model for the page; the first is the default; may be repeated."),
     ] = None,
-    load: Annotated[LoadOptions, load_options("variant", "vae", "attention", "device", "dtype")],
+    load: Annotated[LoadOptions, load_options("variant", "vae", "attention", "device", "dtype", "enlarger")],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 means all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 7860,
     auth: Annotated[

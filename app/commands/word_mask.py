@@ -55,9 +55,8 @@ class WordMask:
         old, arrow, new = (word or change or "").partition("->")
         if not old.strip() or (change is not None and not (arrow and new.strip())):
             example = "apple" if change is None else '"apple->pear"'
-            raise UsageError(
-                f"{option} is {word or change!r}; name what is drawn again: --{option} {example}"
-            )
+            given_text = word if change is None else change
+            raise UsageError(f"{option} is {given_text!r}; name what is drawn again: --{option} {example}")
         if given.get("image") is None:
             raise UsageError(f"{option} finds a word in an image; give the image by --image FILE")
         if given.get("mask") is not None:
@@ -78,6 +77,7 @@ class WordMask:
     ) -> list[GenerationRequest]:
         image = requests[0].image
         assert image is not None, "checked by `of`"
+        self._require_known(pipe)
         if self.other is None:
             mask, found = pipe.word_mask(image, self.word, prompt=self.prompt), f"{self.word!r} is found in"
         else:
@@ -87,6 +87,16 @@ class WordMask:
         mask.save(self.path)
         report.say(f"{self.path}  ({found} {share:.0%} of the picture)")
         return [self._masked(request, mask).opened() for request in requests]
+
+    def _require_known(self, pipe: "TextToImagePipeline") -> None:
+        """Raises UsageError for words that a small model was not trained on: it would find something else."""
+        from limelight.pipeline.text.encoder import words_of
+
+        words = words_of(self.word, pipe.model.text.prompt(self.word).tokens)
+        vocabulary = pipe.model.vocabulary
+        typed = [word.text for word in words if not word.is_learned]
+        if vocabulary is not None and (unknown := vocabulary.unknown(typed)):
+            raise UsageError(f"{self.word!r} cannot be found in the image: {vocabulary.explain(unknown)}")
 
     @staticmethod
     def _masked(request: GenerationRequest, mask: "Image.Image") -> GenerationRequest:
@@ -103,10 +113,22 @@ def _described(image: str | Path, word: str) -> str:
         prompt = str(read_record(Path(image))["request"].get("prompt", ""))
     except NoRecord:
         return word
-    return prompt if word.casefold() in prompt.casefold() else word
+    return prompt if _whole(word, prompt) is not None else word
 
 
 def _replaced(prompt: str, word: str, other: str) -> str:
     """The prompt with another word in the place of the first that is equal but for capitals."""
-    at = prompt.lower().find(word.lower())
-    return prompt[:at] + other + prompt[at + len(word) :] if at >= 0 else other
+    found = _whole(word, prompt)
+    return prompt[: found[0]] + other + prompt[found[1] :] if found is not None else other
+
+
+def _whole(word: str, prompt: str) -> tuple[int, int] | None:
+    """Where the prompt has the word as a whole: *car* is not in "a carrot"."""
+    low, wanted = prompt.lower(), word.lower()
+    start = low.find(wanted)
+    while start >= 0:
+        end = start + len(wanted)
+        if not (low[start - 1 : start].isalnum() or low[end : end + 1].isalnum()):
+            return start, end
+        start = low.find(wanted, start + 1)
+    return None

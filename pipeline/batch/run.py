@@ -214,11 +214,12 @@ def open_output(output: Path, world: World) -> WorkerLock:
 
 
 def made_by(engine: Engine) -> str:
-    """The content hash of the model and its adapters; the pictures of an exact engine have one of their own,
-    since their bytes are no other's."""
+    """The content hash of the model, its adapters and its enlarger; the pictures of an exact engine have one
+    of their own, since their bytes are no other's."""
     model = engine.model
     exact = ["exact"] if engine.exact else []
-    return json.dumps([model.hash.result(), model.adapters.record(), *exact], sort_keys=True)
+    enlarger = [model.enlarger.sha256] if model.enlarger is not None else []
+    return json.dumps([model.hash.result(), model.adapters.record(), *exact, *enlarger], sort_keys=True)
 
 
 def keyed(rows: Sequence[Row], made_by: str) -> dict[str, Row]:

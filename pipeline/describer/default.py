@@ -13,13 +13,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from limelight.files import UnreadableFile, read_json, require_regular_files
-from limelight.pipeline.describer.asked import Question
 from limelight.pipeline.describer.description import KNOWN, Answer, Description, Picture, SeenWord
 from limelight.pipeline.describer.doubt import sure_words
 from limelight.pipeline.describer.network import GRID, Reader, ReaderConfig, Seen
-from limelight.pipeline.describer.questions import read
-from limelight.pipeline.describer.vocabulary import ASK, DESCRIBE, END, Words, joined
-from limelight.pipeline.describer.writing import Written, write
+from limelight.pipeline.describer.phrases import Token
+from limelight.pipeline.describer.questions import Question, read
+from limelight.pipeline.describer.vocabulary import ASK, DESCRIBE, END, Words, article, joined
+from limelight.pipeline.describer.writing import MAX_WORDS, Written, write
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.unet.weights.tensors import content_hash
@@ -115,15 +115,31 @@ class DefaultDescriber:
         seen, known = self._look(fitted)
         if known < KNOWN:
             return Answer(question, UNKNOWN, (), (), known)
-        begun = self._begun(asked)
-        text = write(self.reader, seen, torch.tensor([begun], device=seen.known.device), end=self._end)[0]
-        said, words = self._words_of(text, len(begun), fitted)
-        typed = [
+        for thing in asked.presumed:
+            presumed = Question((*map(Token, ("is", "there", article(thing[0].word))), *thing))
+            text = self._written(presumed, seen, limit=0)
+            yes, no = (float(text.first[id]) for id in self.words.ids(["yes", "no"]))
+            if no > yes:
+                said = joined(["there", "is", "no", *(token.word for token in thing)])
+                return Answer(question, said, self._typed(question, presumed, text, fitted), (), known)
+        text = self._written(asked, seen)
+        said, words = self._words_of(text, len(self._begun(asked)), fitted)
+        typed = self._typed(question, asked, text, fitted)
+        if (answer := asked.answer(said)) != said:
+            return Answer(question, answer, typed, (), known)
+        return Answer(question, said, typed, words, known)
+
+    def _written(self, question: Question, seen: Seen, limit: int = MAX_WORDS) -> Written:
+        begun = torch.tensor([self._begun(question)], device=seen.known.device)
+        return write(self.reader, seen, begun, end=self._end, limit=limit)[0]
+
+    def _typed(self, question: str, asked: Question, text: Written, fitted: Fitted) -> tuple[SeenWord, ...]:
+        """The typed words that stand in a question, with their maps."""
+        return tuple(
             SeenWord(question[slice(*token.span)], token.span, self._map(text, at, fitted, token.word))
             for at, token in enumerate(asked.tokens, 1)
             if token.span is not None
-        ]
-        return Answer(question, said, tuple(typed), words, known)
+        )
 
     @torch.inference_mode()
     def chances(
@@ -138,8 +154,7 @@ class DefaultDescriber:
         seen, known = self._look(self._fitted(picture))
         found = []
         for question, answer in questions:
-            begun = torch.tensor([self._begun(question)], device=seen.known.device)
-            first = write(self.reader, seen, begun, end=self._end, limit=0)[0].first
+            first = self._written(question, seen, limit=0).first
             found.append(float(first[self.words.ids([answer])[0]]))
         return found, known
 

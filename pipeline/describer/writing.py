@@ -9,6 +9,8 @@ from torch import Tensor
 from limelight.attention.caches.decoding import DecodingCache, KVCache
 from limelight.pipeline.describer.network import Reader, Seen
 
+MAX_WORDS = 40  # of a text
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -34,7 +36,7 @@ def write(
     begun: Int[Tensor, "b n"],
     *,
     end: int,
-    limit: int = 40,
+    limit: int = MAX_WORDS,
     cached: bool = True,
 ) -> list[Written]:
     """Continues beginnings, one for each picture.

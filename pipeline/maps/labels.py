@@ -1,7 +1,7 @@
 """Assigns a word to each pixel: a segmentation from maps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -39,6 +39,14 @@ class Labels:
                 f"the word is {word!r}; pixels were given to {', '.join(self.words) or 'no word'}"
             )
         return self.values == self.words.index(word) + 1
+
+    def resized(self, width: int, height: int) -> "Labels":
+        """The labels for a picture that was enlarged: each pixel has the word of the nearest one."""
+        rows, columns = (
+            np.arange(side) * own // side
+            for side, own in zip((height, width), self.values.shape, strict=True)
+        )
+        return replace(self, values=self.values[np.ix_(rows, columns)])
 
 
 def label(maps: HeatMaps, words: Sequence[str] | None = None, *, threshold: float = THRESHOLD) -> Labels:

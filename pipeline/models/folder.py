@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from limelight.pipeline.enlarging.load import own_enlarger
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import Family, family_of
 from limelight.pipeline.memory import free_bytes
@@ -94,6 +95,7 @@ def load_model(
         hash=ContentHash([*unet_files, *vae_files, *text_files]),
         vocabulary=vocabulary,
         best_maps=BestMaps.read(folder, unet.sites),
+        enlarger=own_enlarger(folder, device),
     )
 
 

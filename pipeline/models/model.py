@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from limelight.pipeline.adapters.in_use import Adapters
+from limelight.pipeline.enlarging.enlarger import Enlarger
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import Family
 from limelight.pipeline.latents.preview import Preview
 from limelight.pipeline.models.best_maps import ALL, FINEST, BestMaps
 from limelight.pipeline.models.content_hash import ContentHash
 from limelight.pipeline.models.prompt_cache import PromptCache
+from limelight.pipeline.requests.input_image import usual_size
 from limelight.pipeline.requests.schedulers import Schedulers
 from limelight.pipeline.text.encoder import TextEncoder
 from limelight.pipeline.text.vocabulary import Vocabulary
@@ -26,6 +28,7 @@ class Model:
         hash: hash of the content of all weights.
         vocabulary: the words that the model was trained on, if it lists them.
         best_maps: the combination of maps that the model specifies; None takes the family's.
+        enlarger: makes finished pictures larger, if there is one.
 
     Attributes:
         adapters: the LoRAs and learned words in use; none at first.
@@ -46,6 +49,7 @@ class Model:
         hash: ContentHash,
         vocabulary: Vocabulary | None = None,
         best_maps: BestMaps | None = None,
+        enlarger: Enlarger | None = None,
     ) -> None:
         self.name = name
         self.family = family
@@ -56,6 +60,7 @@ class Model:
         self.hash = hash
         self.vocabulary = vocabulary
         self.best_maps = best_maps or (FINEST if family.finest_maps else ALL)
+        self.enlarger = enlarger
         self.adapters = Adapters(unet, text)
         self.preview = Preview(vae)
         self.prompt_cache = PromptCache(unet)
@@ -71,6 +76,11 @@ class Model:
         """Height and width in pixels of the pictures that the model was trained on."""
         height, width = self.unet.config.sample_size or (64, 64)  # Stable Diffusion 1's, if none is stated
         return height * self.latent_factor, width * self.latent_factor
+
+    def size_for(self, image: tuple[int, int]) -> tuple[int, int]:
+        """Width and height at which the model works on an image of such a size; see `usual_size`."""
+        height, width = self.native_size
+        return usual_size(image, (width, height))
 
     @property
     def kind(self) -> Kind:

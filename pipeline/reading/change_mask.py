@@ -6,7 +6,6 @@ neighbours, and the threshold is a share of the largest; the paper's rule finds 
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -16,6 +15,7 @@ from torch import Tensor
 from limelight.pipeline.errors import NonFinitePrediction
 from limelight.pipeline.latents.vae import encoded, pixels_of, sampled
 from limelight.pipeline.maps.hysteresis import dilated
+from limelight.pipeline.reading.word_mask import mask_image
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
@@ -42,8 +42,16 @@ def change_mask(engine: Engine, image: Source, prompt: str, other: str, *, grow:
         RequestError: the image cannot be read, or the model cannot begin from it.
         NonFinitePrediction: the model overflowed.
     """
+    read = InputImage.read("image", image, "RGB")
+    width, height = engine.model.size_for(read.size)
     asked = GenerationRequest(
-        prompt=prompt, image=image, strength=STRENGTH, num_steps=STEPS, guidance_scale=1.0
+        prompt=prompt,
+        image=read,
+        width=width,
+        height=height,
+        strength=STRENGTH,
+        num_steps=STEPS,
+        guidance_scale=1.0,
     )
     apart = torch.stack(differences(engine, engine.resolve(asked), other)).mean(0)
     smooth = F.avg_pool2d(apart[None], 3, 1, 1, count_include_pad=False)
@@ -52,7 +60,7 @@ def change_mask(engine: Engine, image: Source, prompt: str, other: str, *, grow:
     fine = F.interpolate(smooth[None], (height, width), mode="bicubic")[0, 0]
     mask = (fine >= THRESHOLD * fine.max()) & (fine > 0)
     mask = dilated(mask, grow * factor, grow * factor) if grow else mask
-    return Image.fromarray(mask.numpy().astype(np.uint8) * 255)
+    return mask_image(mask, read.size)
 
 
 @torch.inference_mode()

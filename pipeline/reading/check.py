@@ -21,6 +21,7 @@ from limelight.pipeline.latents.vae import encode, normalise, pixels_of
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result
 from limelight.pipeline.sampling.begin import begin
 from limelight.pipeline.sampling.engine import Engine
@@ -97,6 +98,17 @@ def checked(engine: Engine, result: Result) -> Result:
     )
     found = check(engine, asked.opened())
     return replace(result, info={**result.info, "check": found.to_dict()})
+
+
+def check_image(engine: Engine, image: Source, prompt: str, seed: int = 0) -> Check:
+    """`check` of any image, near the size that the model was trained on.
+
+    Raises:
+        RequestError: as `check`; or the image cannot be read.
+    """
+    read = InputImage.read("image", image, "RGB")
+    width, height = engine.model.size_for(read.size)
+    return check(engine, GenerationRequest(prompt=prompt, image=read, width=width, height=height, seed=seed))
 
 
 def check(engine: Engine, request: GenerationRequest) -> Check:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from limelight.pipeline.describer.asked import AFTER, BEFORE, Question, Token, sides_of
 from limelight.pipeline.describer.default import DefaultDescriber
 from limelight.pipeline.describer.description import KNOWN, Picture
 from limelight.pipeline.describer.doubt import is_noun
+from limelight.pipeline.describer.phrases import AFTER, BEFORE, Token, sides_of
+from limelight.pipeline.describer.questions import Question
 from limelight.pipeline.describer.vocabulary import Words, article
 from limelight.pipeline.reading.check import Atom, Check
 from limelight.pipeline.results.result import Result

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -15,6 +16,7 @@ from limelight.pipeline.errors import RequestError
 from limelight.pipeline.requests.pixels import SIZE_MULTIPLE, as_mask, as_rgb
 
 MAX_PIXELS = 2**26  # 8192 x 8192, 192 MiB once unpacked
+LARGE = 4  # an image with more times the pixels of a model's own size takes long, and is drawn badly
 _STRIP = 256  # rows of pixels
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # none that runs a program or follows a link
 
@@ -151,6 +153,20 @@ def fit(image: InputImage, width: int | None, height: int | None) -> tuple[int, 
             f"crop the image, or draw {width}x{_nearest(width * h / w)}"
         )
     return width, height
+
+
+def usual_size(image: tuple[int, int], native: tuple[int, int]) -> tuple[int, int]:
+    """Width and height at which a model works on an image: the image's own, or, if it has more than `LARGE`
+    times as many pixels as those that the model was trained on, about as many as those, in its shape.
+
+    Args:
+        image: width and height, and so is `native`, the model's own size.
+    """
+    wide, high = image
+    scale = math.sqrt(native[0] * native[1] / (wide * high))
+    if scale**2 * LARGE >= 1:
+        return wide // SIZE_MULTIPLE * SIZE_MULTIPLE, high // SIZE_MULTIPLE * SIZE_MULTIPLE
+    return _nearest(wide * scale), _nearest(high * scale)
 
 
 def _nearest(side: float) -> int:

@@ -28,12 +28,11 @@ class GenerationRequest:
     Args:
         seed: of the initial noise, 0 to 2^64 - 1.
         width, height: of the picture, in pixels; multiples of 8.
-        num_steps: scheduler steps, 1 to 1000.
+        num_steps: of the scheduler, 1 to 1000.
         guidance_scale: classifier-free guidance, `eps_negative + scale * (eps_prompt - eps_negative)`; at 1
             or below the negative prompt has no part and is not computed (Ho & Salimans, arXiv:2207.12598).
-        clip_skip: which layer of the text encoder the prompt is taken from: 1 is the one that the model was
-            trained with, 2 the one before it (diffusers' `clip_skip` plus 1). The negative prompt is taken
-            from the model's own layer, as in diffusers.
+        clip_skip: the layer of the text encoder that the prompt is taken from: 1 is the model's own, 2 the
+            one before it (diffusers' `clip_skip` plus 1). The negative prompt has the model's own.
         prompt_syntax: `limelight`, or `a1111`: brackets, weights and the ends of chunks as in AUTOMATIC1111's
             web UI, which heeds `clip_skip` in both prompts of Stable Diffusion 1 and in none of SDXL.
         guidance_rescale: 0 to 1, how far a guided prediction takes the spread of the prompt's own
@@ -51,9 +50,9 @@ class GenerationRequest:
         image_guidance_scale: how closely a model that edits images keeps to the image; None is 1.5.
         hires_scale: draws the picture, makes it this much larger, and goes over it with `hires_strength`.
         hires_strength: as `strength`, of the second pass; None is 0.5.
-        lossy_cache_interval: 1 is exact. N from 2 to 20 is faster and changes the picture: one prediction in
-            N is computed whole, and those between reuse its deep feature (DeepCache: Ma et al.,
-            arXiv:2312.00858). docs/benchmarks/lossy-cpu.md shows what is lost.
+        enlarge: the finished picture is made this many times larger by the model's enlarger, if it has one.
+        lossy_cache_interval: 1 is exact. With N from 2 to 20, one prediction in N is computed whole, and the
+            others reuse its deep feature (Ma et al., arXiv:2312.00858; docs/benchmarks/lossy-cpu.md).
         paint: where words of the prompt shall be; the prompt's row alone is steered.
         regions: parts of the picture with prompts of their own; the prompt keeps a fifth of each.
         heads: attention heads that are scaled in a part of the steps.
@@ -116,6 +115,7 @@ class GenerationRequest:
     image_guidance_scale: float | None = None
     hires_scale: float | None = None
     hires_strength: float | None = None
+    enlarge: int | None = None
     clip_skip: int = 1
     prompt_syntax: SyntaxName = "limelight"
     guidance_rescale: float = 0.0

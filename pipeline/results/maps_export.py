@@ -25,13 +25,19 @@ MILLISECONDS = 160
 FRAME_TILE = 128
 
 
-def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> list[Path]:
+def export_maps(
+    result: Result, folder: Path, *, stem: str | None = None, picture: Path | None = None
+) -> list[Path]:
     """Writes maps into `folder`, named after `stem` or the picture, and returns the files.
 
     They are `-maps.png`, the contact sheet; `-word00.png` and so on, one for each word in the prompt's order;
     `-maps.npz`, the numbers; `-steps.webp`, the sheet of each step; `-labels.png`, the index of each pixel's
     word; `-coco.json`, the same as annotations; `-light.html`, a page on which words light up in each step.
     Pictures and numbers contain the record.
+
+    Args:
+        picture: the file in which the picture was saved: annotations have its name, and they and the indices
+            its size. By default the picture's name by content, and its own size.
 
     Raises:
         UsageError: the request did not record.
@@ -43,19 +49,19 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
     words, about = lit_words(maps), describe(maps)
     sheet, title = draw_sheet(result, maps), title_of(result)
     written = [save_png(sheet, dict(result.info) | {"maps": about}, folder / f"{stem}-maps.png")]
-    picture = enlarge(result.image)
+    ground = enlarge(result.image)
     for index, lit in enumerate(words):
         word = {"word": lit.word.text, "span": lit.word.span, "tokens": lit.word.tokens, "top": lit.top}
         written.append(
             save_png(
-                overlay(picture, lit.values, lit.top),
+                overlay(ground, lit.values, lit.top),
                 dict(result.info) | {"maps": about | word},
                 folder / f"{stem}-word{index:02}.png",
             )
         )
     record = json.dumps(dict(result.info) | {"maps": about}, ensure_ascii=False, sort_keys=True)
     written.append(write_whole(folder / f"{stem}-maps.npz", lambda file: write_numbers(file, maps, record)))
-    written += _export_labels(result, maps, about, folder / stem)
+    written += _export_labels(result, maps, about, folder / stem, picture)
     tops = [lit.top for lit in words]
     frames = [
         contact_sheet(result.image, lit_words(maps.step(i), tops), title, f"step {i + 1}", tile=FRAME_TILE)
@@ -69,15 +75,21 @@ def export_maps(result: Result, folder: Path, *, stem: str | None = None) -> lis
     return written
 
 
-def _export_labels(result: Result, maps: HeatMaps, about: dict[str, Any], path: Path) -> list[Path]:
-    labels = label(maps)
+def _export_labels(
+    result: Result, maps: HeatMaps, about: dict[str, Any], path: Path, saved: Path | None
+) -> list[Path]:
+    name, size = f"{path.name}.png", result.image.size
+    if saved is not None:
+        with Image.open(saved) as image:
+            name, size = saved.name, image.size
+    labels = label(maps).resized(*size)
     words = {"labels": ["", *labels.words], "threshold": labels.threshold}
     picture = save_png(
         indexed_picture(labels),
         dict(result.info) | {"maps": about | words},
         path.with_name(f"{path.name}-labels.png"),
     )
-    text = json.dumps(coco_of(labels, f"{path.name}.png"), ensure_ascii=False).encode()
+    text = json.dumps(coco_of(labels, name), ensure_ascii=False).encode()
     return [picture, write_whole(path.with_name(f"{path.name}-coco.json"), lambda file: file.write(text))]
 
 

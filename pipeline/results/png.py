@@ -217,7 +217,9 @@ def enlarge_to_view(result: "Result") -> "Result":
     size = viewing_size(result.image.size)
     if size == result.image.size:
         return result
-    about = {"from": list(result.image.size), "to": list(size), "by": "Lanczos"}
+    before = result.info.get("enlarged", {"from": list(result.image.size)})
+    by = " and ".join([each for each in [before.get("by")] if each] + ["Lanczos"])
+    about = {**before, "to": list(size), "by": by}
     return replace(
         result,
         image=result.image.resize(size, Image.Resampling.LANCZOS),
@@ -234,11 +236,13 @@ def drawn_image(path: Path) -> Image.Image | None:
     if size is None:
         return None
     with open_regular(path) as file, Image.open(file) as image:
+        if size[0] > image.width or size[1] > image.height:
+            return None
         return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
 def _drawn_size(record: dict[str, Any]) -> tuple[int, int] | None:
     match record.get("enlarged"):
-        case {"from": [int(width), int(height)]} if 0 < width <= SMALL and 0 < height <= SMALL:
+        case {"from": [int(width), int(height)]} if width > 0 and height > 0:
             return width, height
     return None

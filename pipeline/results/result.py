@@ -56,7 +56,10 @@ class Result:
     def file_name(self) -> str:
         """A name that is equal for equal pictures and contains nothing of the prompt."""
         adapters = self.info.get("adapters", [])
-        made_by = json.dumps([self.request.to_dict(), self.info["model"]["hash"], adapters], sort_keys=True)
+        enlarger = [each for each in [self.info.get("enlarged", {}).get("sha256")] if each]
+        made_by = json.dumps(
+            [self.request.to_dict(), self.info["model"]["hash"], adapters, *enlarger], sort_keys=True
+        )
         return f"{hashlib.sha256(made_by.encode()).hexdigest()[:10]}-seed{self.request.seed}.png"
 
     def __repr__(self) -> str:

@@ -156,6 +156,11 @@ class Session:
         info = make_record(job.request, model, self.engine.plans_of(job.request), job.retries)
         if base is not None and job.request.is_inverted:
             notes["base_psnr"] = base_psnr(job.request, base)
+        if (factor := job.request.enlarge) is not None:
+            assert model.enlarger is not None, "the request is not resolved"
+            notes["enlarged"] = model.enlarger.record(image, factor)
+            image = model.enlarger.enlarge(image, factor)
+            base = base and model.enlarger.enlarge(base, factor)
         info |= {**job.notes, **notes} | ({"changed": "by a function of the caller's"} if self.change else {})
         if (maps := job.heatmaps) is not None:
             maps = replace(maps, drawer=PictureDrawer(image, job.request.seed))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from limelight.pipeline.describer.asked import AFTER, BEFORE
+from limelight.pipeline.describer.phrases import AFTER, BEFORE
 from limelight.pipeline.describer.vocabulary import NUMBERS, SOMETHING, Words, article
 from scripts.describer.captions import Region, Spoken, phrase, plain
 from scripts.describer.sides import askable, side_of

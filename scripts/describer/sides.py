@@ -1,6 +1,6 @@
 """On which side of each other the things of a view stand."""
 
-from limelight.pipeline.describer.asked import sides_of
+from limelight.pipeline.describer.phrases import sides_of
 from limelight.pipeline.describer.vocabulary import Words
 from scripts.describer.view import SeenThing, View
 

@@ -55,6 +55,7 @@ COMMANDS = (
     Expected(command="limelight ask", says=r"^(a|yes|something) ?"),
     Expected(command="limelight check", says=r"the describer: mean"),
     Expected(command="limelight replay", says=r"the same pixels as "),
+    Expected(command=r"limelight generate .*--enlarger", skipped="needs weights; tests/pipeline/enlarging"),
     Expected(command=r"limelight batch .*--engine ray", skipped="needs a Ray cluster; tests/pipeline/batch"),
     Expected(command=r"limelight batch .*--dry-run", says=r"\d+ pictures, 0 done, \d+ to draw into out"),
     Expected(command="limelight batch", says=r"gallery: file://", makes=["out/index.html"]),

@@ -115,7 +115,7 @@ def test_a_picture_from_an_image_is_replayed_with_that_image_alone(drawn: Path, 
         "a blue star", "--image", str(drawn), *options, "--native", "-o", "star.png", cwd=tmp_path
     )
     assert run.returncode == 0, run.stderr
-    assert "was enlarged for viewing; it is used at 64x64, as it was drawn" in run.stderr
+    assert "was enlarged; it is used at 64x64, as it was drawn" in run.stderr
     with Image.open(tmp_path / "star.png") as star:
         assert star.size == (96, 96)
         assert "Sampler: Euler a, " in star.text["parameters"]
@@ -255,7 +255,7 @@ def test_maps_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert "(where each word acted)" in run.stdout
-    kinds = sorted(path.name.partition("seed7-")[2] for path in (tmp_path / "maps").iterdir())
+    kinds = sorted(path.name.removeprefix("a-") for path in (tmp_path / "maps").iterdir())
     assert kinds == [
         "coco.json",
         "labels.png",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from limelight.app.cli import app, with_command
-from limelight.app.commands.generate import one_prompt
+from limelight.app.cli import app, require_paths, with_command
+from limelight.app.commands.prompt import one_prompt
 from limelight.pipeline.errors import UsageError
 
 COMMANDS = ("generate", "batch", "ui", "inspect", "replay")
@@ -71,3 +71,24 @@ def test_what_is_no_number_is_refused_in_our_words(line, text):
     with pytest.raises(UsageError) as error:
         app(line.split())
     assert str(error.value) == text
+
+
+@pytest.mark.parametrize("prompt", ["", "  ", "\n"])
+def test_an_empty_prompt_is_refused(prompt):
+    with pytest.raises(UsageError, match="the prompt is empty; say what to draw"):
+        one_prompt([prompt], [prompt])
+    with pytest.raises(UsageError, match="the prompt is empty"):
+        app(["edit", "picture.png", prompt], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [["a car", "-o", ""], ["edit", "a.png", "a dog", "--output="], ["describe", "a.png", "--maps", ""]],
+)
+def test_an_empty_path_is_refused(line):
+    with pytest.raises(UsageError, match="is empty; give a file or a folder, or leave it out"):
+        app(line, standalone_mode=False)
+
+
+def test_other_empty_texts_are_no_paths():
+    require_paths(["a car", "--negative", "", "-o", "out", "--", "-o", ""])

@@ -19,7 +19,7 @@ from limelight.app.ui.studio.fair_queue import QueueFull
 from limelight.app.ui.studio.studio import Studio, checked
 from limelight.pipeline.describer.default import DefaultDescriber
 from limelight.pipeline.describer.description import NotAQuestion
-from limelight.pipeline.describer.questions import EXAMPLES
+from limelight.pipeline.describer.phrases import EXAMPLES
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.reading.agreement import alike
 from limelight.pipeline.reading.check import checking, require_drawing

@@ -18,6 +18,7 @@ from limelight.pipeline.results.png import read_record
 _HIDDEN_OPTIONS = ("--guidance-interval", "--image-guidance", "--head")
 _EMPTY = {
     "edit_of": "",
+    "enlarge": 0,
     "freeu": "",
     "guidance_scale": "",
     "hires_scale": 0,

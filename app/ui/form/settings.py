@@ -120,7 +120,7 @@ def requests_of(
     asked |= {"image": image, "mask": mask} | (_recorded(settings) if record else {})
     request = GenerationRequest(**asked)
     for side in request.final_size:
-        _check_most("the finished picture's side", side, limits.max_side)
+        _check_most("the finished picture's side", (side or 0) * (request.enlarge or 1), limits.max_side)
     return [
         _with_places(each) for each in request.repeated(Whole(1, MAX_COUNT).read("count", settings.count))
     ]

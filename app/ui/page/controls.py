@@ -20,6 +20,7 @@ DETAILS = [
     ("Nothing", "off"),
 ]
 LARGER = [("No", 0), *((f"{times:g} times", times) for times in (1.5, 2, 2.5, 3, 3.5, 4))]
+ENLARGED = [("No", 0), *((f"{times} times", times) for times in (2, 4))]
 STARTS = [("No", 1), ("of 4", 4), ("of 8", 8)]
 EXTRAS = [
     ("What words contribute", "values"),
@@ -27,7 +28,7 @@ EXTRAS = [
     ("Negative prompt", "negative"),
 ]
 EDIT = ("edit_of", "keep", "blend_words", "blend", "scale_words")
-LATER = ("strength", "hires_scale", "hires_strength", *EDIT)  # have controls further down
+LATER = ("strength", "hires_scale", "hires_strength", "enlarge", *EDIT)  # have controls further down
 assert {name for _, name in EXTRAS} <= set(RECORD_EXTRAS)
 
 
@@ -161,6 +162,13 @@ class Controls:
                 LARGER, value=0, label="Draw it larger", info="The picture is enlarged and drawn over"
             )
             found["hires_strength"] = gr.Slider(0, 1, value=0.5, step=0.05, label=_label("hires_strength"))
+            found["enlarge"] = gr.Dropdown(
+                ENLARGED,
+                value=0,
+                label="Make it larger when it is done",
+                info="A network adds pixels; nothing is drawn over",
+                visible=any(each.model.enlarger is not None for each in studio.pipelines.values()),
+            )
         with gr.Accordion("Attention and maps", open=False, elem_classes="accordion"):
             with gr.Row():
                 found["self_attention"] = gr.Dropdown(

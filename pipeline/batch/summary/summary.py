@@ -17,6 +17,7 @@ from limelight.pipeline.batch.journal import Ledger
 from limelight.pipeline.batch.rows.columns import FIELDS
 from limelight.pipeline.batch.rows.rows import Row
 from limelight.pipeline.batch.summary.gallery import Entry, pages_of
+from limelight.pipeline.requests.values import as_json
 from limelight.pipeline.results.segmentation import merge_coco
 
 logger = logging.getLogger(__name__)
@@ -154,4 +155,8 @@ def _of_one_type(values: list[Any]) -> list[Any]:
         types = {object}  # seeds go to 2^64 - 1, and a column of integers to 2^63 - 1
     if types <= {str} or types <= {bool} or types <= {int} or types <= {int, float}:
         return [float(v) if types == {int, float} and v is not None else v for v in values]
-    return [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
+    return [v if v is None or isinstance(v, str) else _as_text(v) for v in values]
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(as_json(value), ensure_ascii=False)

@@ -11,6 +11,7 @@ MAX_SIDE = 2**20  # pixels; `pixels.check_memory` is the real limit
 MAX_GUIDANCE = 100.0
 MAX_CLIP_SKIP = 100  # the engine checks the model's own, lower limit
 MAX_HIRES_SCALE = 8.0
+MAX_ENLARGED = 4
 MAX_CACHE_INTERVAL = 20  # the largest of the paper's own measurements
 MAX_PAINTED = 16  # each makes the heads of cross-attention one number wider
 MAX_REGIONS = 16  # each adds an attention call to every cross-attention

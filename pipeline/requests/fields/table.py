@@ -7,6 +7,7 @@ from limelight.pipeline.requests.fields.field import (
     MAX_BLENDED,
     MAX_CACHE_INTERVAL,
     MAX_CLIP_SKIP,
+    MAX_ENLARGED,
     MAX_FREEU,
     MAX_GUIDANCE,
     MAX_HEADS,
@@ -145,6 +146,14 @@ TABLE: Mapping[str, Field] = {
         is_offered=True,
         is_off_at_0=True,
         a1111="Denoising strength",
+    ),
+    "enlarge": Field(
+        Whole(2, MAX_ENLARGED),
+        "Enlarge",
+        "How many times larger a network makes the finished picture; see --enlarger",
+        option="--enlarge",
+        is_offered=True,
+        is_off_at_0=True,
     ),
     "clip_skip": Field(
         Whole(1, MAX_CLIP_SKIP),

@@ -24,6 +24,7 @@ class RequestFields(TypedDict, total=False):
     image_guidance_scale: float | None
     hires_scale: float | None
     hires_strength: float | None
+    enlarge: int | None
     clip_skip: int
     prompt_syntax: SyntaxName
     guidance_rescale: float

@@ -12,8 +12,8 @@ from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
 
+from limelight.pipeline.enlarging.network import SCALE, SIZES, EnlargerNetwork
 from scripts.second.autoencoder.training import HELD_OUT_STEP, psnr
-from scripts.second.enlarger.net import SCALE, Enlarger
 from scripts.second.training.config import TrainConfig
 from scripts.second.world.arrange import arrange
 from scripts.second.world.atlas import Atlas
@@ -64,7 +64,7 @@ class Pairs:
 
 def enlarger_stage(config: TrainConfig, pairs: Pairs, folder: Path) -> Stage:
     torch.manual_seed(config.seed)
-    net = Enlarger()
+    net = EnlargerNetwork(**SIZES)
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         drawn, large = pairs.batch(step, config.enlarger.batch)

@@ -11,6 +11,8 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionMod
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from limelight.pipeline.enlarging.load import CONFIG, FOLDER, WEIGHTS
+from limelight.pipeline.enlarging.network import SIZES
 from scripts.second.autoencoder.ready import trained_vae
 from scripts.second.autoencoder.training import build_vae
 from scripts.second.training.config import TrainConfig
@@ -42,11 +44,12 @@ SPARED_BITS = (
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a pipeline."""
+    """The parts of a pipeline; `enlarger` is left out if its stage has not run."""
 
     unet: dict[str, Tensor]
     encoder: dict[str, Tensor]
     vae: AutoencoderKL
+    enlarger: dict[str, Tensor] | None = None
 
 
 def parts_of_run(config: TrainConfig, world: World, run: Path, average: str) -> Parts:
@@ -69,7 +72,8 @@ def parts_of_run(config: TrainConfig, world: World, run: Path, average: str) -> 
         raise FileNotFoundError(f"{run / 'unet.pt'} does not exist; make it with stage `unet`")
     weights = state["modules"][average]
     halves = (weights_of(weights, f"module.{name}.") for name in ("unet", "encoder"))
-    return Parts(*halves, trained_vae(config, world, run))
+    enlarger = checkpoint.load(run / "enlarger.pt")
+    return Parts(*halves, trained_vae(config, world, run), enlarger and enlarger["modules"]["net"])
 
 
 def export(config: TrainConfig, parts: Parts, tokenizer_folder: Path, out: Path, nouns: int) -> None:
@@ -100,6 +104,10 @@ def export(config: TrainConfig, parts: Parts, tokenizer_folder: Path, out: Path,
     for paper in PAPERS.iterdir():
         shutil.copy(paper, fresh / paper.name)
     (fresh / "vocabulary.json").write_text(json.dumps(words_of(nouns), indent=1, ensure_ascii=False) + "\n")
+    if parts.enlarger is not None:
+        (fresh / FOLDER).mkdir()
+        save_file({n: t.half() for n, t in parts.enlarger.items()}, fresh / FOLDER / WEIGHTS)
+        (fresh / FOLDER / CONFIG).write_text(json.dumps(SIZES) + "\n")
     for path in fresh.rglob("*.safetensors"):
         tensors = {name: shortened(tensor) for name, tensor in load_file(path).items()}
         save_file(tensors, path, metadata={"format": "pt"})

@@ -40,6 +40,23 @@ def test_the_pictures_whose_words_fit_best_are_kept(capsys: pytest.CaptureFixtur
     ]
 
 
+def test_the_describer_helps_to_choose(capsys: pytest.CaptureFixture[str]) -> None:
+    results = [drawn(0, geometric_mean=0.99, cat=0.99), drawn(1, geometric_mean=0.8, cat=0.8)]
+    for result, fit in zip(results, (0.01, 0.9), strict=True):
+        result.info["check"]["describer"] = found(fit, fit, two=fit)
+    assert [each.request.seed for each in best_of(results, 1)] == [1]
+    assert capsys.readouterr().out.splitlines()[1].startswith("seed 1: 0.85  cat ? 0.80; the describer: two")
+
+
+def test_an_empty_prompt_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    from limelight.app.cli import app
+
+    with pytest.raises(UsageError, match="the prompt is empty"):
+        app(["check", str(tmp_path / "a.png"), "--prompt", " "], standalone_mode=False)
+    with pytest.raises(UsageError, match=r"a\.png does not exist$"):
+        recorded_prompt(tmp_path / "a.png")
+
+
 def test_a_picture_whose_check_fails_is_saved_and_ranked_last(
     pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

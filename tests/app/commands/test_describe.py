@@ -90,3 +90,14 @@ def test_a_bad_file_does_not_hide_the_others(
     assert run(monkeypatch, "describe", str(tmp_path / "bad.png"), str(apple)) == 2
     printed = capsys.readouterr()
     assert "bad.png" in printed.err and "apple" in printed.out
+
+
+def test_pictures_with_one_name_get_sheets_of_their_own(
+    apple: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = tmp_path / "other" / apple.name
+    same.parent.mkdir()
+    same.write_bytes(apple.read_bytes())
+    assert run(monkeypatch, "describe", str(apple), str(same), "--maps", str(tmp_path / "maps")) == 0
+    names = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    assert names == ["apple-2-words.png", "apple-words.png"]

@@ -18,6 +18,7 @@ PROMPT = "a red apple to the left of a yellow star"
     ("word", "change", "fields", "said"),
     [
         (" ", None, {"image": "a.png"}, "mask-word is ' '; name what is drawn again: --mask-word apple"),
+        ("", None, {"image": "a.png"}, "mask-word is ''; name what is drawn again: --mask-word apple"),
         ("apple", None, {}, "mask-word finds a word in an image; give the image by --image FILE"),
         ("apple", None, {"image": "a.png", "mask": "b.png"}, "mask and mask-word are both given"),
         (
@@ -85,3 +86,20 @@ def test_the_mask_lies_on_the_thing_that_changes(tmp_path: Path, capsys: pytest.
     assert np.nonzero(mask)[1].mean() < 0.45 * mask.shape[1]  # the apple is to the left
     said = capsys.readouterr().out
     assert f"'a red car to the left of a yellow star' would change {mask.mean():.0%}" in said
+
+
+def test_a_part_of_a_word_is_not_the_word(tmp_path: Path, pipe: TextToImagePipeline) -> None:
+    path = pipe("a carrot on a white background", seed=2, num_steps=2).save(tmp_path / "a.png")
+    assert of_word("car", path, tmp_path / "b.png").prompt == "car"
+    assert of_word("Carrot", path, tmp_path / "b.png").prompt == "a carrot on a white background"
+    find = WordMask.of(None, "car->pear", {"image": path}, tmp_path / "b.png", 1)
+    assert find is not None and find.prompt == "car"
+
+
+def test_a_word_that_the_model_does_not_know_is_refused(tmp_path: Path, pipe: TextToImagePipeline) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 64), "red").save(path)
+    request = GenerationRequest(prompt="a red car", image=path).opened()
+    with pytest.raises(UsageError, match=r"'zebra' cannot be found in the image: .* not trained on 'zebra'"):
+        of_word("zebra", path, tmp_path / "b.png")(pipe, [request])
+    assert not (tmp_path / "b-mask.png").exists()

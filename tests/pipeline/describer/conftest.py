@@ -100,7 +100,7 @@ SMALL += " background things left right above below yes no nothing"
 def words() -> Words:
     nouns = {"apple": "apples", "car": "cars", "fish": "fish", "fox": "foxes"}
     colours, grounds = ("red", "blue", "orange"), ("white", "red", "gray")
-    tokens = [*SPECIAL, *SMALL.split(), SOMETHING, *NUMBERS, *nouns, *nouns.values(), *colours, *grounds]
+    tokens = [*SPECIAL, *SMALL.split(), SOMETHING, *NUMBERS[:5], *nouns, *nouns.values(), *colours, *grounds]
     return Words(tuple(dict.fromkeys(tokens)), nouns, colours, grounds)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from limelight.pipeline.describer.asked import Question, Token
 from limelight.pipeline.describer.default import UNKNOWN, DefaultDescriber, unseen
 from limelight.pipeline.describer.load import load_describer
 from limelight.pipeline.describer.network import GRID, Reader, ReaderConfig
+from limelight.pipeline.describer.phrases import Token
+from limelight.pipeline.describer.questions import Question
 from limelight.pipeline.describer.vocabulary import Words
 from limelight.pipeline.errors import ModelError, RequestError
 
@@ -37,6 +39,24 @@ def test_an_answer_has_the_words_of_its_question(describer: DefaultDescriber) ->
     answer = describer.ask(picture(), question)
     assert [word.text for word in answer.asked] == ["red", "apple"]
     assert all(question[slice(*word.span)] == word.text and word.map is not None for word in answer.asked)
+
+
+@pytest.mark.parametrize("is_denied", [True, False])
+def test_nothing_is_said_of_a_thing_that_is_not_there(
+    is_denied: bool, describer: DefaultDescriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Question(tuple(map(Token, ("is", "there", "a", "red", "car"))))
+    (yes, no), _ = describer.chances(picture(), [(there, "yes"), (there, "no")])
+    tokens = describer.words.tokens
+    if is_denied != (no > yes):  # the other answer is the likelier one
+        other = {"yes": "no", "no": "yes"}
+        swapped = replace(describer.words, tokens=tuple(other.get(token, token) for token in tokens))
+        monkeypatch.setattr(describer, "words", swapped)
+    question = "what is left of the red car?"
+    answer = describer.ask(picture(), question)
+    asked = [question[slice(*word.span)] for word in answer.asked]
+    assert (answer.text == "there is no red car") == is_denied
+    assert asked == (["red", "car"] if is_denied else ["left of", "car"])
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 300), (640, 480), (64, 96)])

@@ -1,12 +1,18 @@
 """Questions as people type them."""
 
 import time
+from collections.abc import Iterable
 
 import pytest
 
 from limelight.pipeline.describer.description import NotAQuestion
-from limelight.pipeline.describer.questions import EXAMPLES, examples, read
+from limelight.pipeline.describer.phrases import EXAMPLES, Token, examples
+from limelight.pipeline.describer.questions import read
 from limelight.pipeline.describer.vocabulary import Words
+
+
+def wording_of(tokens: Iterable[Token]) -> str:
+    return " ".join(token.word for token in tokens)
 
 
 @pytest.mark.parametrize(
@@ -31,11 +37,76 @@ from limelight.pipeline.describer.vocabulary import Words
         ("is the car blue?", "is the car blue"),
         ("which things are red?", "what is red"),
         ("What do you see?", "what is there"),
+        ("what do you see in the picture?", "what is there"),
+        ("What's this?", "what is there"),
+        ("describe the picture", "what is there"),
+        ("is this an apple?", "is there an apple"),
+        ("is this a photo of an apple?", "is there an apple"),
+        ("is that apple red?", "is the apple red"),
+        ("are there 2 cars?", "are there two cars"),
+        ("does the picture show three cars?", "are there three cars"),
+        ("how many items do you see?", "how many things"),
+        ("what's the background?", "what colour is the background"),
+        ("is there an apple on the left of the car?", "is the apple left of the car"),
     ],
 )
 def test_the_wording_of_a_question(typed: str, wording: str, words: Words) -> None:
-    read_as = read(typed, words)
-    assert " ".join(token.word for token in read_as.tokens) == wording
+    assert wording_of(read(typed, words).tokens) == wording
+
+
+@pytest.mark.parametrize(
+    ("typed", "wording", "presumed"),
+    [
+        ("what is left of the red car?", "what is left of the car", ["red car"]),
+        ("what is above the car?", "what is above the car", ["car"]),
+        ("is the red apple above the blue car?", "is the apple above the car", ["red apple", "blue car"]),
+        ("where is the blue apple?", "where is the apple", ["blue apple"]),
+        ("where is the apple?", "where is the apple", []),
+        ("what colour is the red car?", "what colour is the car", ["red car"]),
+        ("is there a red car and an apple?", "is there an apple", ["red car"]),
+        ("is there a car?", "is there a car", []),
+    ],
+)
+def test_things_that_must_be_there_are_asked_for(
+    typed: str, wording: str, presumed: list[str], words: Words
+) -> None:
+    found = read(typed, words)
+    assert wording_of(found.tokens) == wording
+    assert [wording_of(thing) for thing in found.presumed] == presumed
+
+
+@pytest.mark.parametrize(
+    ("typed", "wording", "said", "answer"),
+    [
+        ("is there one apple?", "how many apples", "one", "yes"),
+        ("is there exactly 1 apple?", "how many apples", "two", "no"),
+        ("are there two things?", "how many things", "two", "yes"),
+        ("is the background grey?", "what colour is the background", "gray", "yes"),
+        ("is the background white?", "what colour is the background", "gray", "no"),
+        ("is there anything blue?", "what is blue", "the car", "yes"),
+        ("is anything blue?", "what is blue", "nothing", "no"),
+        ("is there something left of the car?", "what is left of the car", "nothing", "no"),
+        ("is there an apple?", "is there an apple", "yes", "yes"),
+        ("what is blue?", "what is blue", "nothing", "nothing"),
+    ],
+)
+def test_some_answers_follow_from_those_to_others(
+    typed: str, wording: str, said: str, answer: str, words: Words
+) -> None:
+    found = read(typed, words)
+    assert wording_of(found.tokens) == wording and found.answer(said) == answer
+
+
+@pytest.mark.parametrize("typed", ["is there no apple?", "isn't there a car?", "is the apple not red?"])
+def test_a_negation_is_refused(typed: str, words: Words) -> None:
+    with pytest.raises(NotAQuestion, match="no negation is read"):
+        read(typed, words)
+
+
+@pytest.mark.parametrize("typed", ["are there 5 cars?", "are there seven apples?", "are there 0 apples?"])
+def test_numbers_that_it_does_not_count_to_are_refused(typed: str, words: Words) -> None:
+    with pytest.raises(NotAQuestion, match="counts from one to four"):
+        read(typed, words)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +118,8 @@ def test_the_wording_of_a_question(typed: str, wording: str, words: Words) -> No
         ("is it on a beach?", "is it on a beach"),
         ("Is this the beach?", "is it on a beach"),
         ("is it in the snow?", "is it in the snow"),
-        ("is it the moon?", "is it on the moon"),
+        ("is it on the moon?", "is it on the moon"),
+        ("is it a moon?", "is there a moon"),
         ("is there a moon?", "is there a moon"),
         ("where is the moon?", "where is the moon"),
         ("is it night?", "is it night"),
@@ -69,7 +141,7 @@ def test_the_wording_of_a_question_about_a_world_with_places(
     typed: str, wording: str, more_words: Words
 ) -> None:
     read_as = read(typed, more_words)
-    assert " ".join(token.word for token in read_as.tokens) == wording
+    assert wording_of(read_as.tokens) == wording
     more_words.ids([token.word for token in read_as.tokens])
     assert all(token.word in typed.lower() for token in read_as.tokens if token.span)
 
@@ -103,6 +175,10 @@ def test_what_is_no_question_gets_examples(typed: str, words: Words) -> None:
         ("how many appels are there?", "'appels'; near: apples"),
         ("is there a magenta apple?", "'magenta'; colours of things that it knows: red, blue, orange"),
         ("is the apple purpel?", "'purpel'"),
+        ("is there an \xe4pple?", "'\xe4pple'; near: apple"),
+        ("is there a big apple?", "about sizes"),
+        ("what is on the left?", "ask for example"),
+        ("is the background magenta?", "'magenta'; colours of backgrounds that it knows: white, red, gray"),
         ("is there an apple" + " big" * 200, "at most 300"),
     ],
 )

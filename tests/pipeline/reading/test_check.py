@@ -32,6 +32,21 @@ def test_words_that_are_drawn_fit_and_others_do_not(pipe: TextToImagePipeline, p
     assert (wrong["green"].group, wrong["key"].group) == ("colours", "nouns")
 
 
+def test_a_large_image_is_checked_near_the_models_own_size(
+    pipe: TextToImagePipeline, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def seen(_: object, request: GenerationRequest) -> Check:
+        sizes.append((request.width, request.height))
+        return Check(())
+
+    monkeypatch.setattr("limelight.pipeline.reading.check.check", seen)
+    for size in ((64, 64), (96, 72), (512, 512), (4000, 3000)):
+        pipe.check(picture.resize(size), PROMPT)
+    assert sizes == [(64, 64), (96, 72), (64, 64), (72, 56)]
+
+
 def test_plurals_are_compared_with_plurals(pipe: TextToImagePipeline) -> None:
     request = GenerationRequest(prompt="three stars and a fish")
     stars, fish = Word("stars", (6, 11), ()), Word("fish", (18, 22), ())

@@ -67,3 +67,12 @@ def test_a_word_that_the_prompt_lacks_is_refused(pipe: TextToImagePipeline, pict
         pipe.word_mask(picture, "car", prompt=PROMPT)
     with pytest.raises(RequestError):
         pipe.word_mask("no such file.png", "car")
+
+
+def test_a_mask_has_the_size_of_its_image(pipe: TextToImagePipeline, picture: Image.Image) -> None:
+    for size in ((70, 67), (300, 301)):  # no multiples of 8, and far larger than the model's own
+        mask = pipe.word_mask(picture.resize(size), "star", prompt=PROMPT)
+        small = pipe.word_mask(picture, "star", prompt=PROMPT).resize(size)
+        assert mask.size == size
+        both = np.asarray(mask) / 255 * (np.asarray(small) / 255)
+        assert both.sum() > 0.7 * max(np.asarray(mask).sum(), np.asarray(small).sum()) / 255

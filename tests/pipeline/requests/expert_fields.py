@@ -20,5 +20,10 @@ USED: dict[str, tuple[str, ...]] = {
     "target_size": _SIZES,
     "aesthetic_score": _SIZES,
     "negative_aesthetic_score": _SIZES,
-    "padding_mask_crop": (_MASKED, "pipeline/sampling/engine.py", "app/commands/word_mask.py"),
+    "padding_mask_crop": (
+        _MASKED,
+        "pipeline/sampling/engine.py",
+        "app/commands/usual_size.py",  # has a size of its own
+        "app/commands/word_mask.py",
+    ),
 }

@@ -11,7 +11,8 @@ _CHANGES = "app/ui/form/changes.py"  # of a picture that there is
 _RESTORE = "app/ui/form/restore.py"  # a picture that is no edit empties the field
 _SIZE = (
     *(_SEEING, "pipeline/describer/pixels.py"),  # of a picture that is read
-    *("pipeline/reading/change_mask.py", "pipeline/reading/check.py"),
+    *("pipeline/reading/change_mask.py", "pipeline/reading/check.py", "pipeline/reading/word_mask.py"),
+    "app/commands/usual_size.py",  # that follows from an image's
     "pipeline/sampling/edits/editing.py",  # of the latent
     "pipeline/sampling/passes.py",  # latents have it
     _MASKED,
@@ -156,6 +157,7 @@ USED: dict[str, tuple[str, ...]] = {
     "width": (*_OF_IMAGE, *_SIZE),
     "height": (*_OF_IMAGE, *_SIZE),
     "image": (
+        "app/commands/usual_size.py",
         *(*_OF_IMAGE, *_FOUND, _SEEING, "app/ui/page/page.py"),
         "app/commands/word_mask.py",
         "app/ui/output/pictures.py",
@@ -198,6 +200,12 @@ USED: dict[str, tuple[str, ...]] = {
         "app/ui/studio/pace.py",
     ),
     "hires_strength": (*_FOUND, *_PAGE, *_PASSES, "pipeline/results/png.py"),
+    "enlarge": (
+        "pipeline/sampling/passes.py",  # a model without an enlarger
+        "pipeline/sampling/engine.py",
+        "pipeline/results/maps_export.py",  # labels of its pixels
+        *(*_PAGE, _RESTORE, _SETTINGS),
+    ),
     "clip_skip": (
         *(*_FOUND, _SEEING),
         "pipeline/sampling/begin.py",

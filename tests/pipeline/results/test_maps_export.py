@@ -9,9 +9,10 @@ from PIL import Image
 
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.errors import OutputError, UsageError
+from limelight.pipeline.maps.labels import label
 from limelight.pipeline.results.maps_export import export_maps
 from limelight.pipeline.results.overlay import colour_table, overlay
-from limelight.pipeline.results.png import read_record
+from limelight.pipeline.results.png import enlarge_to_view, read_record
 from limelight.pipeline.results.sheet import lit_words
 
 
@@ -70,6 +71,20 @@ def test_the_files_that_are_written(result, tmp_path) -> None:
     assert about["maps"]["shown_grids"] == [list(grid) for grid in result.maps.taken_grids()]
     assert about["maps"]["sites"] == sorted(result.maps.recording.sums)
     assert Image.open(paths[1]).size == (8 * 48, 8 * 32)
+
+
+def test_annotations_are_those_of_the_saved_file(result, tmp_path) -> None:
+    saved = enlarge_to_view(result).save(tmp_path / "car.png")
+    paths = {path.name: path for path in export_maps(result, tmp_path, stem="car", picture=saved)}
+    size = Image.open(saved).size
+    stored = json.loads(paths["car-coco.json"].read_text())
+    (image,) = stored["images"]
+    assert (image["file_name"], (image["width"], image["height"])) == ("car.png", size)
+    assert size != result.image.size
+    assert all(each["segmentation"]["size"] == list(size[::-1]) for each in stored["annotations"])
+    large, small = Image.open(paths["car-labels.png"]), label(result.maps).values
+    assert large.size == size
+    assert (np.asarray(large.resize(result.image.size, Image.Resampling.NEAREST)) == small).all()
 
 
 def test_the_numbers_are_the_maps(result, tmp_path) -> None:

@@ -1,0 +1,1 @@
+"""Enlarges finished pictures by a network that was trained for it."""
