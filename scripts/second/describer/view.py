@@ -150,7 +150,7 @@ def _related(
         return (0,), None, True
     if len(boxes) == 3:
         return _three(boxes)
-    is_flat = blurred or scene.style == "silhouette"  # nothing can be told apart where things meet
+    is_flat = blurred or scene.style == "silhouette"  # things that meet are one shape
     if not is_flat:
         found = _meeting(batch, row, boxes, seen)
         if found is not None:
@@ -198,7 +198,7 @@ def _by(values: Sequence[float]) -> tuple[int, ...]:
 
 
 def seen_style(scene: Scene) -> Scene:
-    """The scene, in the common style where black shapes could not be told from each other or the ground."""
+    """The scene, in the common style where black shapes would merge with each other or the ground."""
     is_dark = scene.time == "night" or scene.place in ("moon", "stage") or scene.ground in ("black", "brown")
     is_one = scene.relation in ("wearing", "front", "behind")
     return replace(scene, style="3d") if scene.style == "silhouette" and (is_dark or is_one) else scene

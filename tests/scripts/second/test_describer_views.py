@@ -1,4 +1,4 @@
-"""What is said of a composed scene of the second world can be seen in it."""
+"""Captions and answers about composed scenes of the second world say only what can be seen."""
 
 from dataclasses import replace
 from random import Random
