@@ -74,6 +74,8 @@ class Commands(TyperGroup):
             if (text := no_number(error)) is None:
                 raise
             raise UsageError(text) from error
+        except KeyboardInterrupt:
+            report.fail("stopped", code=4)
 
 
 def no_number(error: typer.BadParameter) -> str | None:

@@ -101,3 +101,19 @@ def test_pictures_with_one_name_get_sheets_of_their_own(
     assert run(monkeypatch, "describe", str(apple), str(same), "--maps", str(tmp_path / "maps")) == 0
     names = sorted(path.name for path in (tmp_path / "maps").iterdir())
     assert names == ["apple-2-words.png", "apple-words.png"]
+
+
+@pytest.mark.parametrize("command", [("describe",), ("ask", "what is there?"), ("check",)])
+def test_a_command_that_is_stopped_says_so(
+    command: tuple[str, ...],
+    apple: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("limelight.pipeline.describer.default.DefaultDescriber.from_pretrained", stop)
+    name, *rest = command
+    assert run(monkeypatch, name, str(apple), *rest) == 4
+    assert capsys.readouterr().err.endswith("stopped\n")
