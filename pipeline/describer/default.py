@@ -27,7 +27,10 @@ from limelight.unet.weights.tensors import content_hash
 FOLDER = Path(__file__).parents[1] / "default_describer"
 UNKNOWN = "not of the world that this describer knows"
 SILENT = frozenset(
-    "a an the is there are of to on at in and next , ? how many what where no nothing yes".split()
+    (
+        "a an the is there are of to on at in and next , ? how many what where no nothing yes "
+        "it this does not show made time weather raining snowing dry special material"
+    ).split()
 )
 
 
@@ -42,7 +45,9 @@ class Fitted:
 
 def unseen(tokens: Sequence[str], words: Words) -> set[int]:
     """The places in a text of words about time, weather and style, which are nowhere in the picture."""
-    found: set[int] = set()
+    found = {at for at, word in enumerate(tokens) if word in words.times}
+    if len(tokens) == 1 and tokens[0] in words.weathers:
+        found.add(0)
     for phrases in (words.times, words.weathers, words.styles):
         for phrase in phrases.values():
             said = phrase.split()
@@ -196,6 +201,6 @@ class DefaultDescriber:
 
     def _map(self, text: Written, at: int, fitted: Fitted, word: str) -> Float[Tensor, "h w"] | None:
         """The map of a word; none for words that name nothing."""
-        if word in SILENT:
+        if word in SILENT or word in self.words.times:
             return None
         return text.maps[at].unflatten(0, (GRID, GRID))[fitted.rows, fitted.columns].cpu()

@@ -1,7 +1,8 @@
 """Scores the describer of the second world: `python -m scripts.second.describer.evaluate --model FOLDER`.
 
 Captions (each kind of atom), answers (each kind of question) and maps on composed scenes whose combinations
-training did not show or did show, art that has no word, pictures of other worlds, and its speed.
+training did not show or did show, art that has no word, pictures of other worlds, and its speed. With
+`--drawer FOLDER` it is compared with the judge on pictures that a model draws.
 """
 
 from scripts.describer.evaluate import (
@@ -15,6 +16,7 @@ from scripts.describer.evaluate import (
     score_time,
     score_unnamed,
 )
+from scripts.second.describer.drawn import add_options, score_drawn
 from scripts.second.describer.gallery import Gallery
 from scripts.second.describer.train import WORLD
 
@@ -24,12 +26,15 @@ PARTS = {
     "maps": score_maps,
     "unnamed": score_unnamed,
     "strangers": score_strangers,
+    "drawn": score_drawn,
     "time": score_time,
 }
 
 
 def main() -> None:
-    arguments = new_parser(__doc__, PARTS).parse_args()
+    parser = new_parser(__doc__, PARTS)
+    add_options(parser)
+    arguments = parser.parse_args()
     score(Gallery(WORLD, SEED, held_out=True, pool=500), PARTS, arguments)
 
 

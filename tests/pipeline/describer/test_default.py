@@ -132,6 +132,9 @@ def test_words_about_time_weather_and_style_are_nowhere(more_words: Words) -> No
         *("at", "night", "in", "falling", "snow", "flat", "style")
     ]
 
+    assert unseen(["night"], more_words) == unseen(["snow"], more_words) == {0}
+    assert not unseen("in the snow".split(), more_words)
+
 
 def test_words_without_more_groups_are_stored_as_before(words: Words) -> None:
     assert set(words.to_dict()) == {"tokens", "nouns", "colours", "grounds"}

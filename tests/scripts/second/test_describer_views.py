@@ -15,11 +15,13 @@ from scripts.describer.said import atoms, said_in
 from scripts.describer.sides import askable
 from scripts.describer.texts import TEXTS, Shown, texts_of
 from scripts.describer.view import SeenThing, View
+from scripts.second.describer.drawn import agreement
 from scripts.second.describer.questions import KINDS
 from scripts.second.describer.view import seen_style, view_of, without_things
 from scripts.second.describer.words import own_colour, words_of_the_world
+from scripts.second.scoring.judge import LOOKS, Found, Seen
 from scripts.second.training.data import World
-from scripts.second.world.nouns import CORE, NOUNS
+from scripts.second.world.nouns import CORE, NOUN_INDEX, NOUNS
 from scripts.second.world.sampling import Mixture, sample_scene
 from scripts.second.world.scene import Scene, Thing
 from scripts.second.world.vocabulary import STYLES
@@ -216,6 +218,20 @@ def test_answers_are_true() -> None:
     between = answers(View((APPLE, CAR, STAR), "between", "teal"))
     assert between["what is left of the star"] == {"a red apple"}
     assert between["where is the apple"] == {"between the car and the star"}
+
+
+def test_describer_and_judge_agree_on_what_both_see() -> None:
+    wanted = Scene(things=(Thing(noun="apple", colour="red"), Thing(noun="car")), place="beach", time="night")
+    text = [word for word, _ in caption(NIGHT, WORDS)]
+    found = [
+        Found(NOUN_INDEX["apple"], LOOKS.index("blue"), 30.0, 60.0, False),
+        Found(NOUN_INDEX["car"], LOOKS.index("red"), 90.0, 60.0, False),
+    ]
+    marks = agreement([wanted], [text], [Seen(found, "beach", "night", "flat")], WORDS)
+    assert marks["things: describer and judge agree"] == [True]
+    assert marks["place or ground: they agree"] == marks["time: they agree"] == [True]
+    assert marks["style: they agree"] == [False]
+    assert marks["colours and materials of things that both name: they agree"] == [False]
 
 
 def test_sides_that_are_not_plain_are_not_asked_for() -> None:
