@@ -10,6 +10,7 @@ import torch
 from limelight.pipeline.describer.network import GRID, ReaderConfig
 from limelight.pipeline.describer.questions import read
 from limelight.pipeline.describer.vocabulary import joined
+from limelight.pipeline.reading.described_check import atoms_of
 from scripts.describer.captions import Spoken, caption
 from scripts.describer.said import atoms, said_in
 from scripts.describer.sides import askable
@@ -232,6 +233,24 @@ def test_describer_and_judge_agree_on_what_both_see() -> None:
     assert marks["place or ground: they agree"] == marks["time: they agree"] == [True]
     assert marks["style: they agree"] == [False]
     assert marks["colours and materials of things that both name: they agree"] == [False]
+
+
+def test_a_prompt_of_this_world_is_checked_by_questions() -> None:
+    prompt = "an orange fox in front of five golden keys on the moon at night"
+    asked = [
+        (each.group, " ".join(token.word for token in each.question.tokens), each.answer)
+        for each in atoms_of(prompt, WORDS)
+    ]
+    assert asked == [
+        ("colours", "is there an orange fox", "yes"),
+        ("things", "is there a fox", "yes"),
+        ("relations", "is the fox in front of the key", "yes"),
+        ("counts", "how many keys", "five"),
+        ("colours", "is there a golden key", "yes"),
+        ("things", "is there a key", "yes"),
+        ("places", "is it on the moon", "yes"),
+        ("places", "is it night", "yes"),
+    ]
 
 
 def test_sides_that_are_not_plain_are_not_asked_for() -> None:
