@@ -18,7 +18,7 @@ from scripts.training.config import StageConfig
 from scripts.training.loop import run
 
 WORLD, RUN = Path("build/world2"), Path("build/describer2")
-USES = 2  # steps on each composed batch
+USES = 3  # steps on each composed batch
 
 
 def reader_config(words: Words) -> ReaderConfig:
