@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from limelight.pipeline.describer.vocabulary import article
 from scripts.second.scoring.judge import LOOKS, Found, Judge, Seen
 from scripts.second.training.data import World
 from scripts.second.world.nouns import NOUN_INDEX, NOUNS
@@ -151,7 +152,7 @@ def plain(scene: Scene) -> str:
     for number, thing in enumerate(scene.things[1:]):
         text += f" {joints.get(relation, relation) if number == 0 else 'and'} {_phrase(thing)}"
     if scene.place is None:
-        text += f" on {_article(scene.ground)} {scene.ground} background"
+        text += f" on {article(scene.ground)} {scene.ground} background"
     else:
         text += f" {PLACES[PLACE_INDEX[scene.place]].phrases[0]}"
     text += {"day": "", "sunset": " at sunset", "night": " at night"}[scene.time]
@@ -165,11 +166,7 @@ def _phrase(thing: Thing) -> str:
     words = " ".join(
         word for word in (thing.size, thing.pose, thing.material, thing.colour, noun.word) if word
     )
-    return words if words in BARE else f"{_article(words)} {words}"
-
-
-def _article(word: str) -> str:
-    return "an" if word[:1] in tuple("aeiou") else "a"
+    return words if words in BARE else f"{article(words)} {words}"
 
 
 def right(judge: Judge, images: Float[Tensor, "b 3 h w"], scenes: list[Scene], task: Task) -> np.ndarray:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
+from limelight.pipeline.describer.vocabulary import article
 from scripts.second.world.nouns import NOUN_INDEX, NOUNS
 from scripts.second.world.phrases import (
     BARE,
@@ -146,8 +147,7 @@ def _phrase(thing: Thing, number: int, rng: Random, is_worn: bool = False) -> Wo
     if thing.count > 1:
         return [(COUNTS[thing.count], number), *words]
     if chance < 0.8 or is_worn:
-        article = "" if word in BARE else "an" if described[0][0] in "aeiou" else "a"
-        return [*_plain(article), *words]
+        return [*_plain("" if word in BARE else article(described[0])), *words]
     return [*_plain("the" if chance < 0.87 else "one"), *words] if chance < 0.92 else words
 
 
@@ -156,8 +156,8 @@ def _where(scene: Scene, rng: Random) -> Words:
         if not scene.said:
             return []
         before, after = _chosen(GROUND_PHRASES, rng).split("{colour}")
-        if before.endswith("a ") and scene.ground[0] in "aeiou":
-            before = before[:-1] + "n "
+        if before.endswith("a "):
+            before = f"{before[:-2]}{article(scene.ground)} "
         return [*_plain(before), (scene.ground, BACKDROP), *_plain(after, BACKDROP)]
     place, words = PLACES[PLACE_INDEX[scene.place]], []
     if scene.said:
