@@ -15,9 +15,8 @@ from limelight.app.commands.check import check
 from limelight.app.commands.convert import convert
 from limelight.app.commands.describe import ask, describe
 from limelight.app.commands.edit import edit
-from limelight.app.commands.generate import generate
+from limelight.app.commands.generate import DRAW, generate, quoted
 from limelight.app.commands.inspect import inspect
-from limelight.app.commands.prompt import DRAW, quoted
 from limelight.app.commands.replay import replay
 from limelight.app.commands.ui import ui
 from limelight.app.commands.vocabulary import vocabulary

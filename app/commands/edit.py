@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from limelight.app.commands.generate import as_drawn, draw
+from limelight.app.commands.generate import as_drawn, draw, with_words
 from limelight.app.commands.options import DEFAULTS, grouped, load_options, request_options
-from limelight.app.commands.prompt import with_words
 from limelight.app.commands.usual_size import readable_size, usual_size_of
 from limelight.app.load import LoadOptions
 from limelight.pipeline.adapters.files import recorded_files

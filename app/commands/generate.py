@@ -1,6 +1,8 @@
 """`limelight generate`, and drawing with a progress bar."""
 
 import random
+import re
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,13 +15,12 @@ import typer
 
 from limelight.app import report
 from limelight.app.commands.check import best_of, on_one_line, with_check
+from limelight.app.commands.expansion import expanded
 from limelight.app.commands.options import grouped, load_options, request_options
-from limelight.app.commands.prompt import one_prompt
 from limelight.app.commands.usual_size import Completed, readable_size, usual_size_of
 from limelight.app.commands.word_mask import WordMask
 from limelight.app.load import LoadOptions, refusals
 from limelight.pipeline.errors import OutputError, UsageError
-from limelight.pipeline.requests.expansion import Expansion
 from limelight.pipeline.requests.fields import IMAGES, MAX_SEED, OPEN_SEED
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.png import WANTED, drawn_image, enlarge_to_view
@@ -27,6 +28,7 @@ from limelight.pipeline.results.png import WANTED, drawn_image, enlarge_to_view
 if TYPE_CHECKING:  # the module loads torch
     from limelight.pipeline.results.result import Result
 
+DRAW = "generate"
 RANDOM_SEEDS = min(2**32, MAX_SEED)
 _ASKED = request_options(
     optional={"seed"}, help={"seed": "Seed of the noise; random if omitted or -1; printed"}
@@ -93,33 +95,16 @@ def generate(
         raise UsageError(f"keep-best is {keep_best}, of {count} drawn; draw at least that many with --count")
     found = WordMask.of(mask_word, mask_change, fields, output, count)
     asked = {**fields, **as_drawn(fields), "prompt": text, "seed": seed, "record": "grid" if maps else False}
-    request = GenerationRequest(**readable_size(asked))
+    completed: list[Completed] = [found] if found is not None else []
+    if "image" in fields:
+        asked, size = readable_size(asked), usual_size_of(fields)
+        completed = completed if size is None else [size, *completed]
+    request = GenerationRequest(**asked)
     requests = request.opened().repeated(count)
     if expand:
-        expansion = _expanded(text, seed, expander, load.model)
+        expansion = expanded(text, seed, expander, load.model)
         requests = [replace(each, prompt=expansion.text, expansion=expansion) for each in requests]
-    completed: list[Completed] = [each for each in (usual_size_of(fields), found) if each is not None]
     draw(requests, output, load, completed, maps=maps, native=native, check=check, keep_best=keep_best)
-
-
-def _expanded(prompt: str, seed: int, expander: str, model: str) -> Expansion:
-    """The prompt for a picture by `model`, extended by a language model.
-
-    Raises:
-        UsageError: one of the models cannot be loaded.
-    """
-    from transformers.utils import logging
-
-    from limelight.pipeline.models.locate import locate_model
-    from limelight.pipeline.text.expander import Expander
-    from limelight.pipeline.text.vocabulary import Vocabulary
-
-    logging.disable_progress_bar()  # loading is fast
-    folder = locate_model(model)
-    known = Vocabulary.read(folder) if folder.is_dir() else None
-    expansion = Expander.from_pretrained(expander, vocabulary=known).expand(prompt, seed=seed)
-    report.say(f"prompt: {expansion.text}" + ("" if expansion.added else "  (nothing was added)"))
-    return expansion
 
 
 def draw(
@@ -268,3 +253,37 @@ def stopping() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         report.fail("stopped; the pictures named above are complete", code=4)
+
+
+def one_prompt(words: Sequence[str], line: Sequence[str]) -> str:
+    """The prompt.
+
+    Args:
+        words: the arguments that are not options; a prompt without quotes has several.
+        line: all arguments after `limelight`, from which the message makes the correct command.
+
+    Raises:
+        UsageError: there are several words, or none.
+    """
+    if len(words) == 1:
+        return with_words(words[0])
+    rest = list(line)
+    for word in words:
+        if word in rest:
+            rest.remove(word)
+    options = [each for each in rest if each not in (DRAW, "--")]
+    begin = ["limelight", DRAW] if line[:1] == [DRAW] else ["limelight"]
+    command = " ".join([*begin, quoted(" ".join(words)), *map(shlex.quote, options)])
+    raise UsageError(f"the prompt is {len(words)} words without quotes; put them in quotes: {command}")
+
+
+def with_words(prompt: str) -> str:
+    """The prompt. Raises UsageError if it has no words, as when a shell's variable is empty."""
+    if not prompt.strip():
+        raise UsageError('the prompt is empty; say what to draw, such as "a red apple"')
+    return prompt
+
+
+def quoted(text: str) -> str:
+    """Text as one argument for a shell, in double quotes if these are sufficient."""
+    return shlex.quote(text) if re.search(r'["$`\\!]', text) else f'"{text}"'

@@ -3,7 +3,7 @@
 import pytest
 
 from limelight.app.cli import app, require_paths, with_command
-from limelight.app.commands.prompt import one_prompt
+from limelight.app.commands.generate import one_prompt
 from limelight.pipeline.errors import UsageError
 
 COMMANDS = ("generate", "batch", "ui", "inspect", "replay")

@@ -51,6 +51,7 @@ def test_it_can_be_changed_and_compared_as_any_object(loaded: Model) -> None:
         "hash",
         "vocabulary",
         "best_maps",
+        "enlarger",
         "adapters",
         "preview",
         "prompt_cache",

@@ -157,6 +157,7 @@ USED: dict[str, tuple[str, ...]] = {
     "width": (*_OF_IMAGE, *_SIZE),
     "height": (*_OF_IMAGE, *_SIZE),
     "image": (
+        "app/commands/generate.py",  # whether there is one
         "app/commands/usual_size.py",
         *(*_OF_IMAGE, *_FOUND, _SEEING, "app/ui/page/page.py"),
         "app/commands/word_mask.py",

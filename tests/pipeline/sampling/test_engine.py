@@ -210,6 +210,7 @@ def test_the_record_says_what_made_the_picture(pipe: TextToImagePipeline, sd_fol
         "image_guidance_scale": None,
         "hires_scale": None,
         "hires_strength": None,
+        "enlarge": None,
         "lossy_cache_interval": 1,
         "paint": [],
         "regions": [],
