@@ -140,6 +140,5 @@ def _fit(result: "Result") -> tuple[float, float]:
     if found is None:
         return -1.0, -1.0
     by = [found, *([found["describer"]] if "describer" in found else [])]
-    return prod(one["geometric_mean"] for one in by) ** (1 / len(by)), sum(one["mean"] for one in by) / len(
-        by
-    )
+    together = prod(one["geometric_mean"] for one in by) ** (1 / len(by))
+    return together, sum(one["mean"] for one in by) / len(by)

@@ -81,7 +81,7 @@ class Run:
         """
         if checks:
             require_drawing(engine.model)
-        rows = keyed(_by_size(manifest, engine), made_by(engine))
+        rows = keyed(_by_size(manifest, engine), engine)
         ledger = Ledger(output / JOURNAL, world.run)
         ledger.read()
         missing = ledger.forget_missing(output)
@@ -213,17 +213,18 @@ def open_output(output: Path, world: World) -> WorkerLock:
     return WorkerLock(output / JOURNAL, world.worker, world.run)
 
 
-def made_by(engine: Engine) -> str:
-    """The content hash of the model, its adapters and its enlarger; the pictures of an exact engine have one
-    of their own, since their bytes are no other's."""
+def made_by(engine: Engine, *, enlarges: bool = False) -> str:
+    """The content hash of the model, its adapters and, of pictures that it enlarges, its enlarger; the
+    pictures of an exact engine have one of their own, since their bytes are no other's."""
     model = engine.model
     exact = ["exact"] if engine.exact else []
-    enlarger = [model.enlarger.sha256] if model.enlarger is not None else []
+    enlarger = [model.enlarger.sha256] if enlarges and model.enlarger is not None else []
     return json.dumps([model.hash.result(), model.adapters.record(), *exact, *enlarger], sort_keys=True)
 
 
-def keyed(rows: Sequence[Row], made_by: str) -> dict[str, Row]:
-    return {row.key(made_by): row for row in rows}
+def keyed(rows: Sequence[Row], engine: Engine) -> dict[str, Row]:
+    plain, enlarged = made_by(engine), made_by(engine, enlarges=True)
+    return {row.key(enlarged if row.values.get("enlarge") else plain): row for row in rows}
 
 
 def _by_size(manifest: Manifest, engine: Engine) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Enlarges pictures tile by tile, so that memory does not depend on their size."""
+"""Enlarges pictures tile by tile: the memory of the network does not depend on their size."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

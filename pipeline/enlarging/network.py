@@ -16,7 +16,7 @@ class EnlargerNetwork(nn.Module):
     al. 2016, arXiv:1609.05158).
     """
 
-    def __init__(self, channels: int = 64, depth: int = 8):
+    def __init__(self, channels: int, depth: int):
         super().__init__()
         self.enter = nn.Conv2d(12, channels, 3, padding=1)
         self.blocks = nn.ModuleList(

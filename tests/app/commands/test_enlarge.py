@@ -33,6 +33,18 @@ def test_a_manifest_has_the_column(net: str, tmp_path: Path, monkeypatch: pytest
     assert sorted(Image.open(path).size for path in out.glob("*.png")) == [(64, 64), (128, 128)]
 
 
+def test_another_enlarger_draws_only_the_enlarged_rows_again(
+    net: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, out = tmp_path / "rows.csv", tmp_path / "out"
+    rows.write_text("prompt,seed,num_steps,enlarge\na cat,1,1,2\na cat,1,1,\na dog,1,1,\n")
+    run_of = ("batch", str(rows), "-o", str(out), "--workers", "1")
+    assert run(monkeypatch, *run_of, "--enlarger", net) == 0
+    capsys.readouterr()
+    assert run(monkeypatch, *run_of, "--enlarger", str(saved(tmp_path / "other")), "--dry-run") == 0
+    assert "2 done, 1 to draw" in capsys.readouterr().out
+
+
 def test_a_file_that_is_not_there_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

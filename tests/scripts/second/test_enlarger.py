@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from limelight.pipeline.enlarging.network import SCALE, EnlargerNetwork
+from limelight.pipeline.enlarging.network import SCALE, SIZES, EnlargerNetwork
 from scripts.second.autoencoder.training import build_vae
 from scripts.second.enlarger.stage import Pairs, enlarger_stage
 from scripts.second.world.arrange import arrange
@@ -19,7 +19,7 @@ from scripts.training.config import StageConfig
 
 
 def test_it_begins_as_an_interpolation_and_is_small() -> None:
-    net, images = EnlargerNetwork(), torch.rand(1, 3, 12, 20) * 2 - 1
+    net, images = EnlargerNetwork(**SIZES), torch.rand(1, 3, 12, 20) * 2 - 1
     wanted = F.interpolate(images, scale_factor=4.0, mode="bicubic")
     assert torch.equal(net(images), wanted)
     assert 2 * sum(parameter.numel() for parameter in net.parameters()) <= 1.5 * 2**20
