@@ -27,7 +27,7 @@ from limelight.pipeline.results.result import Result
 from limelight.pipeline.text.encoder import words_of
 from scripts.second.scoring.drawing import add_options, fields_of, load, num_nouns, results, seen
 from scripts.second.scoring.judge import Judge
-from scripts.second.scoring.judge_stage import trained_judge
+from scripts.second.scoring.kept import load_judge
 from scripts.second.scoring.statistics import interval
 from scripts.second.world.layout import PIXELS
 from scripts.steering.wishes import PLACES, Place, Wish, covers, place_fields, wishes, with_article
@@ -97,7 +97,7 @@ def main() -> int:
     parser.add_argument("--until", type=float, nargs="+", default=[0.5], help="of loose paint")
     parser.add_argument("--grids", type=Path, help="a folder for a PNG of each way's pictures")
     options = parser.parse_args()
-    pipe, judge = load(options.model), trained_judge(options.run)
+    pipe, judge = load(options.model), load_judge(options.run)
     asked = wishes(
         options.requests,
         options.seed,

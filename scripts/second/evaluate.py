@@ -19,7 +19,7 @@ from torch import Tensor
 
 from scripts.second.scoring.drawing import add_options, draw, fields_of, load, num_nouns
 from scripts.second.scoring.judge import Judge
-from scripts.second.scoring.judge_stage import trained_judge
+from scripts.second.scoring.kept import load_judge
 from scripts.second.scoring.statistics import frechet, interval, nearest
 from scripts.second.scoring.tasks import BATCH, GENEVAL, TASKS, Task, plain, right
 from scripts.second.training.config import TWO_CORES
@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--tasks", nargs="*", choices=[task.name for task in TASKS], help="default: all")
     parser.add_argument("--grids", type=Path, help="a folder for a PNG of every task's pictures of seed 0")
     options = parser.parse_args()
-    judge, pipe = trained_judge(options.run), load(options.model)
+    judge, pipe = load_judge(options.run), load(options.model)
     nouns = min(num_nouns(pipe.model), FIRST_NOUNS) if options.common else num_nouns(pipe.model)
     world = World(options.world, replace(TWO_CORES.mixture, nouns=nouns), TWO_CORES.seed)
     known = [common(task) for task in TASKS[:GENEVAL]] if options.common else TASKS

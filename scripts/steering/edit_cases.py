@@ -2,18 +2,22 @@
 give."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from random import Random
 
 import numpy as np
 from PIL import Image
 
-from scripts.training.data import World
-from scripts.training.scoring.judge import Found
-from scripts.world.captions import parse
-from scripts.world.vocabulary import BACKGROUNDS, COLOURS, NOUN_INDEX, NOUNS
+from scripts.second.scoring.judge import LOOKS, Found, Seen
+from scripts.second.scoring.tasks import plain
+from scripts.second.training.data import World
+from scripts.second.world.nouns import CORE, NOUN_INDEX, NOUNS
+from scripts.second.world.places import GROUNDS, PLACES
+from scripts.second.world.scene import Scene, Thing
+from scripts.second.world.vocabulary import COLOURS
 
-KINDS = ("noun", "colour", "ground", "added thing", "weight 0")
-_COLOURS, _GROUNDS = tuple(COLOURS), tuple(BACKGROUNDS)
+KINDS = ("noun", "colour", "ground", "place", "added thing", "weight 0")
+_COLOURS, _GROUNDS, _PLACES = tuple(COLOURS), tuple(GROUNDS), tuple(place.word for place in PLACES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,17 +25,19 @@ class Case:
     """One edit.
 
     Attributes:
+        scene: that `base` describes.
         words: whose places change.
         plain: a prompt that asks for the edited picture by itself.
         scales: attention weights of words.
         noun: that should be there afterwards; with `colour`, in that colour.
         gone: a noun that should be there no longer.
-        ground: that should be there afterwards; None where it should stay.
+        setting: the ground or the place that should be there afterwards; None where it should stay.
         others: nouns that should stay.
     """
 
     kind: str
     seed: int
+    scene: Scene
     base: str
     edit: str
     words: tuple[str, ...]
@@ -41,65 +47,82 @@ class Case:
     noun: str | None = None
     colour: str | None = None
     gone: str | None = None
-    ground: str | None = None
+    setting: str | None = None
 
-    def is_done(self, found: list[Found], ground: int) -> bool:
+    def is_done(self, seen: Seen) -> bool:
         """Whether the judge sees what the edit asks for."""
-        if self.ground is not None:
-            return _GROUNDS[ground] == self.ground
+        if self.setting is not None:
+            return seen.setting == self.setting
         if self.gone is not None:
-            return not seen(self.gone, found)
-        wanted = None if self.colour is None else _COLOURS.index(self.colour)
-        return any(each.colour == wanted or wanted is None for each in seen(self.noun or "", found))
+            return not named(self.gone, seen)
+        look = None if self.colour is None else LOOKS.index(self.colour)
+        return any(each.look == look or look is None for each in named(self.noun or "", seen))
 
 
-def seen(noun: str, found: list[Found]) -> list[Found]:
+def named(noun: str, seen: Seen) -> list[Found]:
     """The things of a noun among those that the judge found."""
-    return [each for each in found if each.noun == NOUN_INDEX[noun]]
+    return [each for each in seen.things if each.noun == NOUN_INDEX[noun]]
 
 
-def cases(count: int, seed: int) -> list[Case]:
-    """`count` edits, the kinds in turn; always the same for a seed."""
+def cases(count: int, seed: int, nouns: int = CORE) -> list[Case]:
+    """`count` edits of pictures of the first `nouns` nouns, the kinds in turn; always the same for a seed."""
     rng = np.random.default_rng(seed)
-    return [_MAKERS[KINDS[i % len(KINDS)]](rng, seed + i) for i in range(count)]
+    return [_MAKERS[KINDS[i % len(KINDS)]](rng, seed + i, nouns) for i in range(count)]
 
 
-def _named(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+def _some(rng: np.random.Generator, options: Sequence[str], count: int = 1) -> list[str]:
+    return [options[int(i)] for i in rng.choice(len(options), count, replace=False)]
 
 
-def _on(things: str, ground: str) -> str:
-    return f"{things} on {_named(ground)} background"
+def _clear(nouns: int) -> list[str]:
+    """The first nouns, without those that name a ground or a place too: an orange, a moon."""
+    return [noun.word for noun in NOUNS[:nouns] if noun.word not in (*_GROUNDS, *_PLACES)]
 
 
-def _nouns(rng: np.random.Generator, count: int) -> list[str]:
-    return [NOUNS[int(i)].word for i in rng.choice(len(NOUNS), count, replace=False)]
+def _scene(rng: np.random.Generator, nouns: int, count: int, *, is_plain: bool = False) -> Scene:
+    """Things on a plain ground, or in half of the scenes in a place."""
+    things = tuple(Thing(noun=word) for word in _some(rng, _clear(nouns), count))
+    (ground,), (place,) = _some(rng, _GROUNDS), _some(rng, _PLACES)
+    return Scene(things=things, ground=ground, place=place if not is_plain and rng.random() < 0.5 else None)
 
 
-def _ground(rng: np.random.Generator) -> str:
-    return _GROUNDS[int(rng.integers(len(_GROUNDS)))]
+def _other_noun(rng: np.random.Generator, nouns: int, scene: Scene) -> str:
+    there = [thing.noun for thing in scene.things]
+    return _some(rng, [word for word in _clear(nouns) if word not in there])[0]
 
 
-def _noun(rng: np.random.Generator, seed: int) -> Case:
-    one, other, new = _nouns(rng, 3)
-    ground = _ground(rng)
-    base, edit = (_on(f"{_named(each)} and {_named(other)}", ground) for each in (one, new))
+def _with(scene: Scene, *things: Thing) -> Scene:
+    return replace(scene, things=(*things, *scene.things[len(things) :]))
+
+
+def _noun(rng: np.random.Generator, seed: int, nouns: int) -> Case:
+    scene = _scene(rng, nouns, 2)
+    new = _other_noun(rng, nouns, scene)
+    edit = plain(_with(scene, Thing(noun=new)))
     return Case(
-        kind="noun", seed=seed, base=base, edit=edit, words=(new,), plain=edit, others=(other,), noun=new
+        kind="noun",
+        seed=seed,
+        scene=scene,
+        base=plain(scene),
+        edit=edit,
+        words=(new,),
+        plain=edit,
+        others=(scene.things[1].noun,),
+        noun=new,
     )
 
 
-def _colour(rng: np.random.Generator, seed: int) -> Case:
-    one, other = _nouns(rng, 2)
-    ground, native = _ground(rng), NOUNS[NOUN_INDEX[one]].native
-    colours = [colour for colour in _COLOURS if colour not in (ground, native)]
-    colour = colours[int(rng.integers(len(colours)))]
-    base = _on(f"{_named(one)} and {_named(other)}", ground)
-    edit = _on(f"{_named(colour)} {one} and {_named(other)}", ground)
+def _colour(rng: np.random.Generator, seed: int, nouns: int) -> Case:
+    scene = _scene(rng, nouns, 2)
+    one, other = (thing.noun for thing in scene.things)
+    own = NOUNS[NOUN_INDEX[one]].colour
+    (colour,) = _some(rng, [each for each in _COLOURS if each not in (scene.ground, own)])
+    edit = plain(_with(scene, Thing(noun=one, colour=colour)))
     return Case(
         kind="colour",
         seed=seed,
-        base=base,
+        scene=scene,
+        base=plain(scene),
         edit=edit,
         words=(one,),
         plain=edit,
@@ -109,39 +132,57 @@ def _colour(rng: np.random.Generator, seed: int) -> Case:
     )
 
 
-def _new_ground(rng: np.random.Generator, seed: int) -> Case:
-    one, other = _nouns(rng, 2)
-    old, new = (_GROUNDS[int(i)] for i in rng.choice(len(_GROUNDS), 2, replace=False))
-    base, edit = (_on(f"{_named(one)} and {_named(other)}", each) for each in (old, new))
-    words = (new, "background")
+def _setting(rng: np.random.Generator, seed: int, scene: Scene, new: Scene, words: tuple[str, ...]) -> Case:
     return Case(
-        kind="ground",
+        kind="place" if new.place else "ground",
         seed=seed,
-        base=base,
-        edit=edit,
+        scene=scene,
+        base=plain(scene),
+        edit=plain(new),
         words=words,
-        plain=edit,
-        others=(one, other),
-        ground=new,
+        plain=plain(new),
+        others=tuple(thing.noun for thing in scene.things),
+        setting=new.place or new.ground,
     )
 
 
-def _added(rng: np.random.Generator, seed: int) -> Case:
-    one, new = _nouns(rng, 2)
-    ground = _ground(rng)
-    base, edit = _on(_named(one), ground), _on(f"{_named(one)} and {_named(new)}", ground)
+def _ground(rng: np.random.Generator, seed: int, nouns: int) -> Case:
+    scene = _scene(rng, nouns, 2, is_plain=True)
+    (new,) = _some(rng, [each for each in _GROUNDS if each != scene.ground])
+    return _setting(rng, seed, scene, replace(scene, ground=new), (new, "background"))
+
+
+def _place(rng: np.random.Generator, seed: int, nouns: int) -> Case:
+    old, new = _some(rng, _PLACES, 2)
+    scene = replace(_scene(rng, nouns, 2), place=old)
+    return _setting(rng, seed, scene, replace(scene, place=new), (new,))
+
+
+def _added(rng: np.random.Generator, seed: int, nouns: int) -> Case:
+    scene = _scene(rng, nouns, 1)
+    new = _other_noun(rng, nouns, scene)
+    edit = plain(replace(scene, things=(*scene.things, Thing(noun=new))))
     return Case(
-        kind="added thing", seed=seed, base=base, edit=edit, words=(new,), plain=edit, others=(one,), noun=new
+        kind="added thing",
+        seed=seed,
+        scene=scene,
+        base=plain(scene),
+        edit=edit,
+        words=(new,),
+        plain=edit,
+        others=(scene.things[0].noun,),
+        noun=new,
     )
 
 
-def _weight(rng: np.random.Generator, seed: int) -> Case:
-    one, other = _nouns(rng, 2)
-    ground = _ground(rng)
-    base = _on(f"{_named(one)} and {_named(other)}", ground)
+def _weight(rng: np.random.Generator, seed: int, nouns: int) -> Case:
+    scene = _scene(rng, nouns, 2)
+    one, other = (thing.noun for thing in scene.things)
+    base = plain(scene)
     return Case(
         kind="weight 0",
         seed=seed,
+        scene=scene,
         base=base,
         edit=base,
         words=(one,),
@@ -152,10 +193,11 @@ def _weight(rng: np.random.Generator, seed: int) -> Case:
     )
 
 
-_MAKERS: dict[str, Callable[[np.random.Generator, int], Case]] = {
+_MAKERS: dict[str, Callable[[np.random.Generator, int, int], Case]] = {
     "noun": _noun,
     "colour": _colour,
-    "ground": _new_ground,
+    "ground": _ground,
+    "place": _place,
     "added thing": _added,
     "weight 0": _weight,
 }
@@ -165,7 +207,7 @@ def composed(asked: Sequence[Case], world: World) -> list[Image.Image]:
     """A composed picture of each edit's first prompt, always the same for its seed."""
     images = []
     for case in asked:
-        batch = world.compose([parse(case.base)], np.random.default_rng(case.seed))
+        batch = world.compose([case.scene], Random(case.seed))
         values = (batch.pictures.images[0].permute(1, 2, 0) * 255).round().byte().numpy()
         images.append(Image.fromarray(values))
     return images

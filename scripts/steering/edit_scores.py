@@ -27,7 +27,7 @@ class Outcome:
     Attributes:
         done: whether the judge sees what the edit asks for.
         others: of each thing that should stay and was there, whether it is.
-        ground: whether it is the same; None where the edit is of the ground.
+        ground: whether ground or place is the same; None where the edit is of that.
         error: the mean squared error outside the places of the edited words; None as for `ground`.
     """
 

@@ -1,10 +1,10 @@
 """Measures edits of the words of a picture: `python -m scripts.steering.evaluate_edits`.
 
-An edit is done if the judge sees the new noun, the noun in its new colour, the new ground, or no longer the
-noun whose weight is 0. Of what should stay, a thing counts if the judge saw it in the first picture. PSNR is
-taken outside the places of the edited words, by the maps of both pictures of the edit without blend, and not
-of edits of the ground. The two other ways draw the new prompt with the same seed, and with the first picture
-as `image`, at each strength.
+An edit is done if the judge sees the new noun, the noun in its new colour, the new ground or place, or no
+longer the noun whose weight is 0. Of what should stay, a thing counts if the judge saw it in the first
+picture. PSNR is taken outside the places of the edited words, by the maps of both pictures of the edit
+without blend, and not of edits of ground and place. The two other ways draw the new prompt with the same
+seed, and with the first picture as `image`, at each strength.
 
 With `--real` the first pictures are images of which nothing else is known: `drawn` ones are those that the
 model draws, decoded; `composed` ones are scenes of which it drew none. PSNR outside is then from the image.
@@ -12,6 +12,7 @@ model draws, decoded; `composed` ones are scenes of which it drew none. PSNR out
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,18 +30,19 @@ from limelight.pipeline.maps.lookup import tokens_of
 from limelight.pipeline.results.result import Result
 from limelight.pipeline.sampling.edits.blend import place
 from limelight.pipeline.text.encoder import words_of
-from scripts.steering.edit_cases import Case, cases, composed, seen
+from scripts.second.scoring.drawing import ROWS, add_options, fields_of, load, num_nouns
+from scripts.second.scoring.judge import Judge, Seen
+from scripts.second.scoring.kept import load_judge
+from scripts.second.training.data import World
+from scripts.second.world.layout import PIXELS
+from scripts.second.world.sampling import Mixture
+from scripts.steering.edit_cases import Case, cases, composed, named
 from scripts.steering.edit_scores import COLUMNS, Edited, Kept, Outcome, by_kind, decibels, scores
-from scripts.training.data import World
-from scripts.training.scoring.judge import Found, Judge, trained_judge
 from scripts.training.tools.grid import save_grid
-from scripts.world.composer import PIXELS
-from scripts.world.scene import Mixture
 
 STRENGTHS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 THRESHOLD = 0.3  # of a map's maximum, above which a word has a place
-CHUNK = 10  # edits that are drawn before the rates so far are printed
-Look = tuple[list[Found], int]
+CHUNK = ROWS  # edits that are drawn before the rates so far are printed
 Way = Callable[[Case, Image.Image], GenerationRequest]
 
 
@@ -75,13 +77,11 @@ def ways(fields: dict[str, Any], keep: str | None, *, is_real: bool) -> dict[str
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--model", default="default")
+    add_options(parser)
     parser.add_argument("--edits", type=int, default=200)
     parser.add_argument("--seed", type=int, default=60_000)
-    parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--guidance", type=float, help="the model's own if omitted")
     parser.add_argument("--real", choices=("drawn", "composed"), help="edit images")
-    parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
+    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
     parser.add_argument(
         "--keep", help="cross,self: fractions of the steps; the default of a request if omitted"
     )
@@ -93,9 +93,9 @@ def main() -> int:
     parser.add_argument("--scores", type=Path, help="keeps what came of each edit; a run goes on from there")
     parser.add_argument("--pictures", type=Path, help="a PNG of all pictures: a row for each way, base first")
     arguments = parser.parse_args()
-    pipe, judge = TextToImagePipeline.from_pretrained(arguments.model), trained_judge()
-    asked = cases(arguments.edits, arguments.seed)
-    fields = {"num_steps": arguments.steps, "guidance_scale": arguments.guidance}
+    pipe, judge = load(arguments.model), load_judge(arguments.run)
+    nouns, fields = num_nouns(pipe.model), fields_of(arguments)
+    asked = cases(arguments.edits, arguments.seed, nouns)
     chosen = ways(fields, arguments.keep, is_real=arguments.real is not None)
     first, *others = chosen
     if arguments.ways is not None:
@@ -103,10 +103,11 @@ def main() -> int:
             name: chosen[name]
             for name in [first, *(n for n in others if n.startswith(tuple(arguments.ways)))]
         }
-    names = ("model", "seed", "steps", "guidance", "real", "keep", "ways")
+    names = ("model", "seed", "steps", "guidance", "scheduler", "real", "keep", "ways")
     kept = Kept(arguments.scores, {name: getattr(arguments, name) for name in names})
-    world = World(arguments.world, Mixture(), 0) if arguments.real == "composed" else None
+    world = World(arguments.world, Mixture(nouns=nouns), 0) if arguments.real == "composed" else None
     rows: list[tuple[Image.Image, ...]] = []
+    before, began = len(kept.edits), time.perf_counter()
     while len(kept.edits) < len(asked):
         some = asked[len(kept.edits) :][:CHUNK]
         if world is not None:
@@ -120,13 +121,14 @@ def main() -> int:
         kept.add(outcomes(pipe, judge, some, bases, drawn))
         rows += zip(bases, *([each.image for each in results] for results in drawn.values()), strict=True)
         rates = ", ".join(f"{kind} {rate:.2f}" for kind, rate in by_kind(kept.edits, first).items())
-        print(
-            f"{len(kept.edits)} of {len(asked)} edits; done by {first}: {rates}", file=sys.stderr, flush=True
-        )
+        made, left = len(kept.edits) - before, len(asked) - len(kept.edits)
+        each = (time.perf_counter() - began) / made
+        done = f"{len(kept.edits)} of {len(asked)} edits, {each:.1f} s each, {each * left:.0f} s left"
+        print(f"{done}; done by {first}: {rates}", file=sys.stderr, flush=True)
     print("\n".join(table(kept.edits[: len(asked)])))
     if arguments.pictures and rows:
         flat = torch.cat([pixels_of(row[i], PIXELS, PIXELS) for i in range(len(rows[0])) for row in rows])
-        save_grid(flat / 2 + 0.5, arguments.pictures, len(rows))
+        save_grid(flat / 2 + 0.5, arguments.pictures, len(rows), scale=1)
     return 0
 
 
@@ -185,20 +187,19 @@ def outcomes(
 
 
 def outcome(
-    case: Case, before: Look, after: Look, base: Image.Image, image: Image.Image, outside: Bool[Tensor, "h w"]
+    case: Case, before: Seen, after: Seen, base: Image.Image, image: Image.Image, outside: Bool[Tensor, "h w"]
 ) -> Outcome:
-    others = tuple(bool(seen(noun, after[0])) for noun in case.others if seen(noun, before[0]))
-    done = case.is_done(*after)
-    if case.ground is not None:
+    others = tuple(bool(named(noun, after)) for noun in case.others if named(noun, before))
+    done = case.is_done(after)
+    if case.setting is not None:
         return Outcome(done, others, None, None)
     gap = (pixels_of(base, *base.size) - pixels_of(image, *base.size))[0, :, outside] / 2
-    return Outcome(done, others, after[1] == before[1], float(gap.square().mean()))
+    return Outcome(done, others, after.setting == before.setting, float(gap.square().mean()))
 
 
-def looks(judge: Judge, images: Sequence[Image.Image]) -> list[Look]:
-    """What the judge sees in each picture, and its ground."""
-    found = [judge.look(pixels_of(image, PIXELS, PIXELS)) for image in images]
-    return [(things[0], grounds[0]) for things, grounds in found]
+def looks(judge: Judge, images: Sequence[Image.Image]) -> list[Seen]:
+    """What the judge sees in each picture."""
+    return judge.look(torch.cat([pixels_of(image.convert("RGB"), PIXELS, PIXELS) for image in images]))
 
 
 def _through_vae(pipe: TextToImagePipeline, image: Image.Image) -> float:
@@ -213,11 +214,11 @@ def _outside(case: Case, result: Result) -> Bool[Tensor, "h w"]:
     assert result.maps is not None and result.base_maps is not None
     height, width = result.maps.size
     found = torch.zeros(height, width, dtype=torch.bool)
-    words = {*case.words, case.noun or "", case.gone or ""} - {""}
+    words = {word for text in (*case.words, case.noun or "", case.gone or "") for word in text.split()}
     replaced = set(case.base.split()) - set(case.edit.split())
-    for maps, named in ((result.maps, words), (result.base_maps, replaced | words)):
+    for maps, said in ((result.maps, words), (result.base_maps, replaced | words)):
         known = words_of(maps.prompt, maps.tokens)
-        for word in sorted(named & {each.text for each in known}):
+        for word in sorted(said & {each.text for each in known}):
             found |= place(maps, tokens_of(known, word, None), (height, width), THRESHOLD)
     return ~found
 

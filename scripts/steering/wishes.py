@@ -72,7 +72,8 @@ def wishes(
             wished: tuple[Place, ...] = blobs(rng, things)
         else:
             wished = tuple(QUARTERS[i] for i in rng.choice(len(QUARTERS), things, replace=False))
-        ground = tuple(GROUNDS)[int(rng.integers(len(GROUNDS)))] if grounds else None
+        other = [ground for ground in GROUNDS if ground not in (NOUNS[noun].word for noun in chosen)]
+        ground = other[int(rng.integers(len(other)))] if grounds else None
         found.append(Wish(chosen, wished, seed + i, ground))
     return found
 

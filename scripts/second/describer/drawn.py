@@ -14,7 +14,7 @@ from scripts.describer.scores import written_captions
 from scripts.describer.texts import Gallery
 from scripts.second.scoring.drawing import draw
 from scripts.second.scoring.judge import LOOKS, Seen
-from scripts.second.scoring.judge_stage import trained_judge
+from scripts.second.scoring.kept import load_judge
 from scripts.second.scoring.tasks import TASKS, plain
 from scripts.second.world.nouns import CORE, NOUNS
 from scripts.second.world.places import PLACE_INDEX, PLACES
@@ -27,14 +27,14 @@ FIELDS = {"num_steps": 20, "guidance_scale": 3.0, "scheduler": "model"}  # as sc
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--drawer", type=Path, help="folder of a model that draws; without, none is drawn")
     parser.add_argument("--drawn", type=int, default=20, help="prompts of each task that are drawn")
-    parser.add_argument("--judge", type=Path, default=Path("build/train2"), help="run of stage `judge`")
+    parser.add_argument("--judge", type=Path, help="run of stage `judge`; the judge that is kept if omitted")
 
 
 def score_drawn(describer: DefaultDescriber, gallery: Gallery, arguments: argparse.Namespace) -> None:
     if arguments.drawer is None:
         print("no --drawer: no pictures are drawn")
         return
-    pipe, judge = TextToImagePipeline.from_pretrained(arguments.drawer), trained_judge(arguments.judge)
+    pipe, judge = TextToImagePipeline.from_pretrained(arguments.drawer), load_judge(arguments.judge)
     marks: Marks = {}
     for task in TASKS:
         scenes = task.scenes(arguments.drawn, CORE)

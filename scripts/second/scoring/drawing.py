@@ -25,9 +25,7 @@ def add_options(parser: argparse.ArgumentParser, *, steps: int | None = None) ->
     """The options of every command that draws pictures and has them judged; `steps` is the default number,
     None the request's own."""
     parser.add_argument("--model", default="default", help="a folder in diffusers layout, or `default`")
-    parser.add_argument(
-        "--run", type=Path, default=Path("build/train2"), help="folder of a run whose stage `judge` is done"
-    )
+    parser.add_argument("--run", type=Path, help="where stage `judge` has run; the kept judge if omitted")
     parser.add_argument("--steps", type=int, default=steps, help="of a picture; the default if omitted")
     parser.add_argument("--guidance", type=float, help="the model's own if omitted")
     parser.add_argument("--scheduler", help="a name of `limelight generate --scheduler`")

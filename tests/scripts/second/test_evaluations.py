@@ -9,6 +9,7 @@ from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
 from scripts.second.autoencoder.training import build_vae
 from scripts.second.evaluate import FIRST_NOUNS, Likeness, common, resized
+from scripts.second.scoring import kept
 from scripts.second.scoring.drawing import num_nouns
 from scripts.second.scoring.judge import Judge
 from scripts.second.scoring.statistics import nearest
@@ -20,6 +21,7 @@ from scripts.second.training.text import TextSide
 from scripts.second.world.captions import BACKDROP, MOST_THINGS, Caption
 from scripts.second.world.nouns import CORE, NOUNS
 from scripts.second.world.scene import Scene, Thing
+from scripts.training.tools import checkpoint
 from scripts.world.vocabulary import NOUNS as OLD_NOUNS
 
 
@@ -87,3 +89,16 @@ def test_pictures_are_compared_with_renders(world) -> None:
     assert "of 6 pictures" in likeness.text(64)
     images = world.batch(7, 4).images
     assert nearest(images, [world.batch(8, 4).images, images]) < 0.01
+
+
+def test_a_kept_judge_sees_what_the_trained_one_sees(tmp_path, monkeypatch) -> None:
+    torch.manual_seed(0)
+    judge = Judge()
+    checkpoint.save(
+        {"step": 1, "optimizers": None, "modules": {"judge": judge.state_dict()}}, tmp_path / "judge.pt"
+    )
+    images = torch.rand(2, 3, 128, 128) * 2 - 1
+    monkeypatch.setattr(kept, "KEPT", tmp_path / "judge.safetensors")
+    kept.keep_judge(tmp_path, kept.KEPT)
+    one, other = (kept.load_judge(run)(images).features for run in (tmp_path, None))
+    assert 0 < (one - other).abs().max() < 0.05 * one.abs().max()

@@ -2,15 +2,31 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from limelight.pipeline import TextToImagePipeline
+from scripts.second.scoring.judge import Judge
+from scripts.second.training.data import World
+from scripts.second.world.layout import PIXELS
+from scripts.second.world.nouns import CORE
+from scripts.second.world.sampling import Mixture
+from scripts.second.world.tiles import ARTS, TILE, save_tiles
 from scripts.steering import evaluate_edits
 from scripts.steering.edit_cases import Case, cases, composed
 from scripts.steering.edit_scores import Edited, Kept, Outcome, by_kind, decibels, scores
-from scripts.training.data import World
-from scripts.training.scoring.judge import Judge
-from scripts.world.composer import PIXELS
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A world whose things are squares."""
+    tiles = np.zeros((len(ARTS), CORE, TILE, TILE, 4), np.uint8)
+    tiles[..., 8:, 8:-8, :] = np.arange(CORE, dtype=np.uint8)[:, None, None, None] + 100
+    tiles[..., 8:, 8:-8, 3] = 255
+    folder = tmp_path_factory.mktemp("squares")
+    save_tiles(tiles, folder)
+    return World(folder, Mixture(), 0)
+
 
 DONE = Outcome(True, (True, False), True, 0.01)
 NOT = Outcome(False, (), None, None)
@@ -55,9 +71,9 @@ def test_a_run_that_was_stopped_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(evaluate_edits, "CHUNK", 2)
-    monkeypatch.setattr(evaluate_edits, "trained_judge", lambda: Judge().eval())
+    monkeypatch.setattr(evaluate_edits, "load_judge", lambda run: Judge().eval())
     exact = TextToImagePipeline.from_pretrained("default", device="cpu", exact=True)  # measures nothing first
-    monkeypatch.setattr(TextToImagePipeline, "from_pretrained", lambda name: exact)
+    monkeypatch.setattr(evaluate_edits, "load", lambda name: exact)
     drawn: list[int] = []
     outcomes = evaluate_edits.outcomes
 
@@ -73,6 +89,6 @@ def test_a_run_that_was_stopped_goes_on(
         assert evaluate_edits.main() == 0
     assert drawn == [2, 2]
     said = capsys.readouterr()
-    assert "4 of 4 edits; done by edit: noun" in said.err
+    assert "4 of 4 edits, " in said.err
     assert "| edit with blend |" in said.out and "| weight 0 |" not in said.out
     assert "an image comes back at" in said.out
