@@ -1,17 +1,21 @@
-"""Scores `word_mask`, `check` and `agreement` on scenes of two things: `python -m scripts.evaluate_reading`.
+"""Scores what reads pictures: `python -m scripts.evaluate_reading`.
 
-Masks: what `word_mask` finds for each noun is compared with the pixels that the thing covers. Check: every
-scene is checked against its caption, and against the caption with one noun or one colour replaced; the table
-has the area under the ROC curve: how often a true word has a higher score than a false one. Agreement: two
-rules for the part of the picture that a map means. Each is compared with exact masks, also with a floor under
-the map. On drawn pictures, the maps while drawing are compared with those of the finished picture.
+Masks: on composed scenes of two things, what `word_mask` finds for each noun is compared with the pixels that
+the thing covers. Check: every scene is checked, by the model and by the describer, against its caption, and
+against the caption with one noun, colour, ground or place replaced; the table has the area under the ROC
+curve: how often a true word has a higher score than a false one. Agreement: two rules for the part of the
+picture that a map means. Each is compared with exact masks, also with a floor under the map. On drawn
+pictures, the maps while drawing are compared with those of the finished picture. Best: of several pictures of
+a prompt those are kept that the checks prefer, and the judge says how many of them are right. The describer's
+captions and answers are scored by `scripts.second.describer.evaluate`.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
+from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -19,103 +23,104 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.describer.default import DefaultDescriber
 from limelight.pipeline.maps.hysteresis import hysteresis
 from limelight.pipeline.reading.agreement import part
-from limelight.pipeline.reading.check import Check
+from limelight.pipeline.reading.described_check import check_by_describer
 from limelight.pipeline.reading.word_mask import look
-from scripts.evaluate_maps import PAIRS
-from scripts.training.config import SHIPPED
-from scripts.training.data import Batch, World
-from scripts.training.scoring.scores import interval, plain
-from scripts.training.scoring.truth import truths_of
-from scripts.world.scene import Scene, sample_scene
-from scripts.world.vocabulary import COLOURS, NOUNS
+from scripts.reading.scenes import SEED, Shown, changes, composed, score_of
+from scripts.second.scoring.drawing import add_options, fields_of, load, num_nouns, results, seen
+from scripts.second.scoring.kept import load_judge
+from scripts.second.scoring.statistics import interval
+from scripts.second.scoring.tasks import TASKS, plain, right
 
-SEED = 31_000
+CHOSEN = ("counting", "attribute binding", "position")  # tasks of whose pictures the best are kept
+TRIED = 4  # pictures of a prompt, of which one is kept
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--world", type=Path, default=Path("build/world"), help="what build_dataset made")
-    parser.add_argument("--scenes", type=int, default=50)
-    parser.add_argument("--only", choices=("masks", "check", "agreement"))
-    arguments = parser.parse_args()
-    pipe = TextToImagePipeline.from_pretrained(device="cpu", max_rows=8)
-    world = World(arguments.world, SHIPPED.mixture, SHIPPED.seed)
-    rng = np.random.default_rng(SEED)
-    scenes = [sample_scene(rng, PAIRS) for _ in range(arguments.scenes)]
-    batch = world.compose(scenes, rng)
-    pixels = ((batch.images.permute(0, 2, 3, 1) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
-    images = [Image.fromarray(each) for each in pixels]
-    if arguments.only in (None, "masks"):
-        score_masks(pipe, batch, images)
-    if arguments.only in (None, "check"):
-        score_check(pipe, scenes, images, rng)
-    if arguments.only in (None, "agreement"):
-        score_agreement(pipe, batch, images)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_options(parser)
+    parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
+    parser.add_argument("--scenes", type=int, default=50, help="for `best`: prompts of each task")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS))
+    options = parser.parse_args()
+    pipe = load(options.model)
+    shown = composed(options.world, options.scenes, num_nouns(pipe.model))
+    for name in options.only:
+        began = time.perf_counter()
+        PARTS[name](pipe, shown, options)
+        print(f"({name}: {time.perf_counter() - began:.0f} s)\n", flush=True)
     return 0
 
 
-def score_masks(pipe: TextToImagePipeline, batch: Batch, images: Sequence[Image.Image]) -> None:
-    nouns = [truth for truth in truths_of(batch) if truth.kind == "noun"]
+def score_masks(pipe: TextToImagePipeline, shown: Sequence[Shown], options: argparse.Namespace) -> None:
     print("| mask of a noun | nouns | IoU | share of the thing that it covers |\n|---|--:|--:|--:|")
     for grow, name in ((0, "as found"), (1, "grown by one position, as it is drawn again")):
         overlaps, covered = [], []
-        for truth in nouns:
-            prompt = plain(batch.scenes[truth.scene])
-            mask = pipe.word_mask(images[truth.scene], truth.word, prompt=prompt, grow=grow)
-            found, true = np.asarray(mask) == 255, truth.mask.numpy()
-            overlaps.append((found & true).sum() / (found | true).sum())
-            covered.append((found & true).sum() / true.sum())
+        for each in shown:
+            for thing, mask in zip(each.scene.things, each.masks, strict=True):
+                found = pipe.word_mask(each.image, thing.noun, prompt=each.prompt, grow=grow)
+                drawn, true = np.asarray(found) == 255, mask.numpy()
+                overlaps.append((drawn & true).sum() / (drawn | true).sum())
+                covered.append((drawn & true).sum() / max(1, true.sum()))
         low, high = interval(np.array(overlaps), np.random.default_rng(0))
-        print(
-            f"| {name} | {len(nouns)} | {np.mean(overlaps):.3f} ({low:.3f} to {high:.3f}) "
-            f"| {np.mean(covered):.3f} |"
-        )
+        cells = f"{np.mean(overlaps):.3f} ({low:.3f} to {high:.3f}) | {np.mean(covered):.3f}"
+        print(f"| {name} | {len(overlaps)} | {cells} |", flush=True)
 
 
-def score_check(
-    pipe: TextToImagePipeline,
-    scenes: Sequence[Scene],
-    images: Sequence[Image.Image],
-    rng: np.random.Generator,
-) -> None:
-    scores: dict[tuple[str, bool], list[float]] = {}
-    seconds = []
-    for scene, image in zip(scenes, images, strict=True):
-        for kind, word, wrong in changes(scene, rng):
-            for said, is_true in ((word, True), (wrong, False)):
+def score_check(pipe: TextToImagePipeline, shown: Sequence[Shown], options: argparse.Namespace) -> None:
+    rng, describer = np.random.default_rng(SEED), DefaultDescriber.from_pretrained()
+    scores: dict[tuple[str, str, bool], list[float]] = {}
+    seconds, nouns = [], num_nouns(pipe.model)
+    for each in shown:
+        for change in changes(each.scene, rng, nouns):
+            for word, prompt, is_true in (
+                (change.word, each.prompt, True),
+                (change.wrong, change.prompt, False),
+            ):
                 began = time.perf_counter()
-                found = pipe.check(image, plain(scene).replace(word, said, 1))
+                found = pipe.check(each.image, prompt)
                 seconds.append(time.perf_counter() - began)
-                scores.setdefault((kind, is_true), []).append(score_of(found, said))
+                by = {"model": found, "describer": check_by_describer(describer, each.image, prompt)}
+                for name, one in by.items():
+                    score = None if one is None else score_of(one, change, word)
+                    if score is not None:
+                        scores.setdefault((name, change.kind, is_true), []).append(score)
     began = time.perf_counter()
-    pipe(plain(scenes[0]))
-    print(f"a check takes {np.median(seconds) / (time.perf_counter() - began):.2f} times a picture\n")
-    print("| word | checked | area under ROC | mean score if true | if not |\n|---|--:|--:|--:|--:|")
-    for kind in ("noun", "colour"):
-        true, false = (np.array(scores[kind, is_true]) for is_true in (True, False))
+    pipe(shown[0].prompt)
+    times = np.median(seconds) / (time.perf_counter() - began)
+    print(f"a check by the model takes {times:.2f} times a picture\n")
+    print("| by the | word | checked | area under ROC | mean score if true | if not |")
+    print("|---|---|--:|--:|--:|--:|")
+    for name, kind in sorted({key[:2] for key in scores}):
+        true, false = (np.array(scores.get((name, kind, is_true), [np.nan])) for is_true in (True, False))
         area = ((true[:, None] > false) + (true[:, None] == false) / 2).mean()
-        print(
-            f"| {kind} | {len(true)} + {len(false)} | {area:.3f} | {true.mean():.2f} | {false.mean():.2f} |"
-        )
+        cells = f"{len(true)} + {len(false)} | {area:.3f} | {true.mean():.2f} | {false.mean():.2f}"
+        print(f"| {name} | {kind} | {cells} |")
 
 
-def score_agreement(pipe: TextToImagePipeline, batch: Batch, images: Sequence[Image.Image]) -> None:
-    nouns = [truth for truth in truths_of(batch) if truth.kind == "noun"]
+def score_agreement(pipe: TextToImagePipeline, shown: Sequence[Shown], options: argparse.Namespace) -> None:
     scores: dict[tuple[str, str], list[float]] = {}
-    for truth in nouns:
-        map = read_map(pipe, images[truth.scene], truth.word, plain(batch.scenes[truth.scene]))
-        for rule, of in RULES.items():
-            for floor in (0, 1):
-                found = iou(of(map + floor * map.max()), truth.mask)
-                scores.setdefault((rule, f"exact {floor}"), []).append(found)
-    for seed, scene in enumerate(batch.scenes):
-        prompt, words = plain(scene), [thing.noun for thing in scene.things]
-        result = pipe(prompt, seed=seed, record="head")
+    for each in shown:
+        for thing, mask in zip(each.scene.things, each.masks, strict=True):
+            map = read_map(pipe, each.image, thing.noun, each.prompt)
+            for rule, of in RULES.items():
+                for floor in (0, 1):
+                    found = iou(of(map + floor * map.max()), mask)
+                    scores.setdefault((rule, f"exact {floor}"), []).append(found)
+    requests = [
+        GenerationRequest(prompt=each.prompt, seed=seed, record="head", **fields_of(options))
+        for seed, each in enumerate(shown)
+    ]
+    for each, result in zip(shown, results(pipe, requests, "drawn"), strict=True):
+        words = [thing.noun for thing in each.scene.things]
+        assert result.maps is not None
         drawn = {word: result.maps.word(word) for word in words}
-        read = {word: read_map(pipe, result.image, word, prompt) for word in words}
+        read = {word: read_map(pipe, result.image, word, each.prompt) for word in words}
         for rule, of in RULES.items():
             for word, other in product(words, words):
                 pair = "same" if word == other else "other"
@@ -126,10 +131,34 @@ def score_agreement(pipe: TextToImagePipeline, batch: Batch, images: Sequence[Im
         exact, floored, same, other = (
             np.array(scores[rule, kind]) for kind in ("exact 0", "exact 1", "same", "other")
         )
-        print(
-            f"| {rule} | {exact.mean():.3f} | {floored.mean():.3f} | {same.mean():.3f} | {same.min():.3f} "
-            f"| {other.mean():.3f} |"
-        )
+        means = f"{exact.mean():.3f} | {floored.mean():.3f} | {same.mean():.3f} | {same.min():.3f}"
+        print(f"| {rule} | {means} | {other.mean():.3f} |")
+
+
+def score_best(pipe: TextToImagePipeline, shown: Sequence[Shown], options: argparse.Namespace) -> None:
+    judge, describer = load_judge(options.run), DefaultDescriber.from_pretrained()
+    print(f"right by the judge, of {TRIED} pictures of each prompt\n")
+    print("| task | one of them | best by the model | by the describer | by both | any of them |")
+    print("|---|--:|--:|--:|--:|--:|", flush=True)
+    for task in (each for each in TASKS if each.name in CHOSEN):
+        scenes = task.scenes(len(shown), num_nouns(pipe.model))
+        asked = [scene for scene in scenes for _ in range(TRIED)]
+        requests = [
+            GenerationRequest(prompt=plain(scene), seed=i % TRIED, **fields_of(options))
+            for i, scene in enumerate(asked)
+        ]
+        drawn = list(results(pipe, requests, task.name))
+        answers = right(judge, torch.cat([seen(each) for each in drawn]), asked, task)
+        checks = []
+        for each in drawn:
+            by_model = pipe.check(each.image, each.request.prompt).geometric_mean
+            described = check_by_describer(describer, each.image, each.request.prompt)
+            by_describer = by_model if described is None else described.geometric_mean
+            checks.append((by_model, by_describer, sqrt(by_model * by_describer)))
+        marks, ranks = answers.reshape(-1, TRIED), np.array(checks).reshape(-1, TRIED, 3)
+        kept = [marks[np.arange(len(marks)), ranks[..., i].argmax(1)].mean() for i in range(3)]
+        cells = [marks.mean(), *kept, marks.max(1).mean()]
+        print(f"| {task.name} | {' | '.join(f'{cell:.3f}' for cell in cells)} |", flush=True)
 
 
 def joined(map: Tensor) -> Tensor:
@@ -149,18 +178,13 @@ def iou(one: Tensor, other: Tensor) -> float:
     return float((one & other).sum() / (one | other).sum().clamp(min=1))
 
 
-def changes(scene: Scene, rng: np.random.Generator) -> list[tuple[str, str, str]]:
-    """Kind, a word of the scene's caption, and one that is not true of the scene."""
-    thing = scene.things[0]
-    said = {each for one in scene.things for each in (one.noun, one.colour)} | {scene.background}
-    nouns = [noun.word for noun in NOUNS if noun.word not in said]
-    colours = [colour for colour in COLOURS if colour not in said]
-    found = [("noun", thing.noun, str(rng.choice(nouns)))]
-    return [*found, ("colour", thing.colour, str(rng.choice(colours)))] if thing.colour else found
-
-
-def score_of(found: Check, said: str) -> float:
-    return next(atom.score for atom in found.atoms if atom.word.text == said)
+Part = Callable[[TextToImagePipeline, Sequence[Shown], argparse.Namespace], None]
+PARTS: dict[str, Part] = {
+    "masks": score_masks,
+    "check": score_check,
+    "agreement": score_agreement,
+    "best": score_best,
+}
 
 
 if __name__ == "__main__":
