@@ -1,6 +1,6 @@
 """The pictures of docs/lessons: `python -m scripts.draw_lesson docs/images`."""
 
-import sys
+import argparse
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,15 +51,24 @@ SIDE, GAP, CAPTION = 128, 8, 40
 
 
 def main() -> None:
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images")
-    pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("docs/images"))
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--only", nargs="*", default=[*PICTURES, *ROWS], help="names of pictures")
+    options = parser.parse_args()
+    folder = options.folder
+    pipe = TextToImagePipeline.from_pretrained(options.model, device="cpu")
     for name, (prompt, seed) in PICTURES.items():
+        if name not in options.only:
+            continue
         maps = pipe(prompt, seed=seed, record="grid").maps
         assert maps is not None
         sheet = maps.sheet()
         sheet.resize((sheet.width // 2, sheet.height // 2)).save(folder / name, optimize=True)
         print(folder / name)
     for name, row in ROWS.items():
+        if name not in options.only:
+            continue
         _row(pipe, row).save(folder / name, optimize=True)
         print(folder / name)
 

@@ -6,20 +6,19 @@ import sys
 import time
 
 import numpy as np
-import torch
 
-from limelight.pipeline import GenerationRequest, TextToImagePipeline
-from limelight.pipeline.latents.vae import pixels_of
-from scripts.training.scoring.judge import trained_judge
-from scripts.training.scoring.scores import TASKS, interval, plain, right
-from scripts.world.composer import PIXELS
+from limelight.pipeline import GenerationRequest
+from scripts.second.scoring.drawing import add_options, fields_of, load, num_nouns, pictures
+from scripts.second.scoring.kept import load_judge
+from scripts.second.scoring.statistics import interval
+from scripts.second.scoring.tasks import TASKS, plain, right
 
 CHOSEN = ("two objects", "attribute binding", "counting")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="default")
+    add_options(parser)
     parser.add_argument("--prompts", type=int, default=40, help="for each task")
     parser.add_argument(
         "--skip",
@@ -31,18 +30,16 @@ def main() -> int:
     parser.add_argument(
         "--seeds", type=int, default=2, help="pictures of each prompt, with starts of their own"
     )
-    parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--guidance", type=float, default=3.0)
     arguments = parser.parse_args()
-    pipe, judge = TextToImagePipeline.from_pretrained(arguments.model), trained_judge()
-    fields = {"num_steps": arguments.steps, "guidance_scale": arguments.guidance}
+    pipe, judge = load(arguments.model), load_judge(arguments.run)
+    fields, nouns = fields_of(arguments), num_nouns(pipe.model)
     print(
         f"| task | the seed | 95 % | picked of {arguments.pick} | 95 % | time |\n|---|---|---|---|---|---|",
         flush=True,
     )
     every: dict[int, list[float]] = {1: [], arguments.pick: []}
     for task in (task for task in TASKS if task.name in CHOSEN):
-        scenes = task.scenes(arguments.skip + arguments.prompts)[arguments.skip :]
+        scenes = task.scenes(arguments.skip + arguments.prompts, nouns)[arguments.skip :]
         cells, seconds = [], []
         for count in (1, arguments.pick):
             requests = [
@@ -51,10 +48,10 @@ def main() -> int:
                 for seed in range(arguments.seeds)
             ]
             started = time.process_time()
-            images = torch.cat([pixels_of(result.image, PIXELS, PIXELS) for result in pipe(requests)])
+            images = pictures(pipe, requests, f"{task.name}, picked of {count}")
             seconds.append(time.process_time() - started)
             marks = right(judge, images, [scene for scene in scenes for _ in range(arguments.seeds)], task)
-            answers = marks["right"].reshape(len(scenes), arguments.seeds)
+            answers = marks.reshape(len(scenes), arguments.seeds)
             low, high = interval(answers, np.random.default_rng(0))
             cells += [f"{answers.mean():.3f}", f"{low:.2f} to {high:.2f}"]
             every[count].append(float(answers.mean()))
