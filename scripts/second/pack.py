@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from scripts.second.autoencoder.training import build_vae
-from scripts.second.enlarger.tiles import save_large
+from scripts.second.enlarger.tiles import LARGE_TILE, save_large
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.packed import NAME, save_weights
 from scripts.second.training.reading import Readers
@@ -17,7 +17,6 @@ from scripts.second.world.tiles import render_tiles
 from scripts.training.tools import checkpoint
 
 MOST = 27 * 2**20  # bytes
-LARGE_TILE = 256
 
 
 def main() -> int:

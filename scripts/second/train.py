@@ -16,6 +16,7 @@ import torch
 from scripts.second.autoencoder.ready import trained_vae, vae_if_trained
 from scripts.second.autoencoder.training import decoder_stage, vae_stage
 from scripts.second.enlarger.stage import Pairs, enlarger_mixture, enlarger_stage
+from scripts.second.enlarger.tiles import LARGE_TILE
 from scripts.second.scoring.judge_stage import judge_mixture, judge_stage
 from scripts.second.training.config import ONE_GPU, TWO_CORES, TrainConfig
 from scripts.second.training.data import World
@@ -28,7 +29,6 @@ from scripts.second.world.tiles import render_tiles
 from scripts.training import loop
 
 STAGES = ("vae", "decoder", "text", "coarse", "unet", "judge", "enlarger")
-LARGE_TILE = 256
 
 
 def main() -> int:

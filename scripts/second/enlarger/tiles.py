@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+LARGE_TILE = 256  # side of the art itself, in pixels
 NAME = "tiles-256.npz"
 COLUMNS = 16
 
