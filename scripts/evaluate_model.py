@@ -15,10 +15,11 @@ from rich.progress import track
 from torch import Tensor
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from scripts.second.scoring.statistics import frechet, interval
 from scripts.training.config import SHIPPED
 from scripts.training.data import World
 from scripts.training.scoring.judge import Judge, trained_judge
-from scripts.training.scoring.scores import GENEVAL, TASKS, Task, frechet, interval, plain, right
+from scripts.training.scoring.scores import GENEVAL, TASKS, Task, plain, right
 from scripts.training.tools.grid import save_grid
 from scripts.training.vae import HELD_OUT_STEP
 from scripts.world.scene import Scene

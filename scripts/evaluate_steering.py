@@ -1,14 +1,13 @@
 """Measures whether things are drawn where they are painted: `python -m scripts.evaluate_steering`.
 
-Each request names two things and gives each a random quarter of the picture. A thing is found by its own map
-where the finished picture, noised and predicted without steering, has its word's maximum in the quarter. The
-judge finds it where it sees that thing with its middle in the quarter.
+Each request names things and gives each a place: a random quarter of the picture, or a blob as a broad brush
+paints it. A thing is found by its own map where the finished picture, noised and predicted without steering,
+has its word's maximum in the place. The judge finds it where it sees that thing with its middle in the place.
 """
 
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,50 +22,29 @@ from limelight.attention.recording.recording import Recording
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.latents.vae import encode, pixels_of
 from limelight.pipeline.maps.lookup import tokens_of
-from limelight.pipeline.requests.places import Box
 from limelight.pipeline.requests.steering import Painted, Region
 from limelight.pipeline.results.result import Result
-from limelight.pipeline.sampling.coverage import coverage
 from limelight.pipeline.text.encoder import words_of
-from scripts.training.scoring.judge import Judge, trained_judge
-from scripts.training.scoring.scores import interval
+from scripts.second.scoring.drawing import add_options, fields_of, load, num_nouns, results, seen
+from scripts.second.scoring.judge import Judge
+from scripts.second.scoring.judge_stage import trained_judge
+from scripts.second.scoring.statistics import interval
+from scripts.second.world.layout import PIXELS
+from scripts.steering.wishes import PLACES, Place, Wish, covers, place_fields, wishes, with_article
 from scripts.training.tools.grid import save_grid
-from scripts.world.composer import PIXELS
-from scripts.world.vocabulary import NOUNS
 
-QUARTERS: tuple[Box, ...] = ((0, 0, 0.5, 0.5), (0.5, 0, 1, 0.5), (0, 0.5, 0.5, 1), (0.5, 0.5, 1, 1))
 NOISED_TO = (200, 350, 500)  # timesteps
-
-
-@dataclass(frozen=True)
-class Wish:
-    """Two things, by their numbers among `NOUNS`, and the quarter of each."""
-
-    nouns: tuple[int, int]
-    boxes: tuple[Box, Box]
-    seed: int
-
-    @property
-    def words(self) -> list[str]:
-        return [NOUNS[noun].word for noun in self.nouns]
-
-    @property
-    def prompt(self) -> str:
-        return " and ".join(map(with_article, self.words))
-
-
-def with_article(word: str) -> str:
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
-
-
-def wishes(count: int, seed: int) -> list[Wish]:
-    rng = np.random.default_rng(seed)
-    found = []
-    for i in range(count):
-        one, other = (int(noun) for noun in rng.choice(len(NOUNS), 2, replace=False))
-        first, second = (QUARTERS[i] for i in rng.choice(len(QUARTERS), 2, replace=False))
-        found.append(Wish((one, other), (first, second), seed + i))
-    return found
+COLUMNS = (
+    "way",
+    "strength",
+    "until",
+    "own map in its place",
+    "95 %",
+    "judge sees it there",
+    "95 %",
+    "and at all",
+    "all things",
+)
 
 
 def unpainted(wish: Wish, **options: float) -> dict[str, Any]:
@@ -75,8 +53,8 @@ def unpainted(wish: Wish, **options: float) -> dict[str, Any]:
 
 def loose(wish: Wish, **options: Any) -> dict[str, Any]:
     """Words painted by the loose hand, a bias."""
-    pairs = zip(wish.words, wish.boxes, strict=True)
-    return {"paint": tuple(Painted(word, box=box, **options) for word, box in pairs)}
+    pairs = zip(wish.words, wish.places, strict=True)
+    return {"paint": tuple(Painted(word, **place_fields(place), **options) for word, place in pairs)}
 
 
 def led(hand: str) -> Callable[..., dict[str, Any]]:
@@ -89,9 +67,9 @@ def led(hand: str) -> Callable[..., dict[str, Any]]:
 
 
 def regions(wish: Wish, **options: float) -> dict[str, Any]:
-    """A prompt of its own for each quarter."""
-    pairs = zip(wish.words, wish.boxes, strict=True)
-    return {"regions": tuple(Region(with_article(word), box=box) for word, box in pairs)}
+    """A prompt of its own for each place."""
+    pairs = zip(wish.words, wish.places, strict=True)
+    return {"regions": tuple(Region(with_article(word), **place_fields(place)) for word, place in pairs)}  # type: ignore[arg-type]
 
 
 WAYS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -105,70 +83,71 @@ WAYS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="default")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_options(parser, steps=20)
     parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--things", type=int, choices=(1, 2, 3), default=2, help="of each request")
+    parser.add_argument("--places", choices=PLACES, default="quarters")
+    parser.add_argument("--grounds", action="store_true", help="name a plain ground in every prompt")
     parser.add_argument("--seed", type=int, default=40_000)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--strength", type=float, nargs="+", default=[20.0], help="of loose paint")
     parser.add_argument("--until", type=float, nargs="+", default=[0.5], help="of loose paint")
     parser.add_argument("--grids", type=Path, help="a folder for a PNG of each way's pictures")
-    arguments = parser.parse_args()
-    pipe, judge = TextToImagePipeline.from_pretrained(arguments.model), trained_judge()
-    asked = wishes(arguments.requests, arguments.seed)
-    fields = {"num_steps": arguments.steps, "guidance_scale": arguments.guidance}
-    print("| way | strength | until | own map in its box | 95 % | judge sees it there | and at all | both |")
-    print("|---|---|---|---|---|---|---|---|", flush=True)
-    for way in arguments.ways:
+    options = parser.parse_args()
+    pipe, judge = load(options.model), trained_judge(options.run)
+    asked = wishes(
+        options.requests,
+        options.seed,
+        num_nouns(pipe.model),
+        things=options.things,
+        places=options.places,
+        grounds=options.grounds,
+    )
+    print(f"{options.requests} requests, {options.things} things each, in {options.places}\n")
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
+    for way in options.ways:
         takes_options = "loose" in way
-        for strength in arguments.strength if takes_options else [None]:
-            for until in arguments.until if takes_options else [None]:
-                options = {"strength": strength, "until": until} if takes_options else {}
-                results = draw(pipe, asked, WAYS[way], options, fields)
+        for strength in options.strength if takes_options else [None]:
+            for until in options.until if takes_options else [None]:
+                paint = {"strength": strength, "until": until} if takes_options else {}
+                fields = [fields_of(options) | WAYS[way](wish, **paint) for wish in asked]
+                requests = [
+                    GenerationRequest(prompt=wish.prompt, seed=wish.seed, **each)
+                    for wish, each in zip(asked, fields, strict=True)
+                ]
+                drawn = list(results(pipe, requests, way))
                 shown = [way, *("" if value is None else f"{value:g}" for value in (strength, until))]
-                print(f"| {' | '.join([*shown, *measured(pipe, judge, asked, results)])} |", flush=True)
-                if arguments.grids:
+                print(f"| {' | '.join([*shown, *measured(pipe, judge, asked, drawn)])} |", flush=True)
+                if options.grids:
                     name = "-".join(each.replace(" ", "-") for each in shown if each)
-                    images = torch.cat([pixels_of(each.image, *each.image.size) for each in results])
-                    save_grid(images / 2 + 0.5, arguments.grids / f"{name}.png", 10)
+                    images = torch.cat([seen(each) for each in drawn])
+                    save_grid(images / 2 + 0.5, options.grids / f"{name}.png", 10, scale=1)
     return 0
 
 
-def draw(
-    pipe: TextToImagePipeline,
-    asked: list[Wish],
-    way: Callable[..., dict[str, Any]],
-    options: dict[str, Any],
-    fields: dict[str, Any],
-) -> list[Result]:
-    return pipe(
-        [
-            GenerationRequest(prompt=wish.prompt, seed=wish.seed, **fields, **way(wish, **options))
-            for wish in asked
-        ]
-    )
-
-
-def measured(pipe: TextToImagePipeline, judge: Judge, asked: list[Wish], results: list[Result]) -> list[str]:
-    """The cells of a line: shares of things in their boxes by their own maps and by the judge, and shares of
+def measured(pipe: TextToImagePipeline, judge: Judge, asked: list[Wish], drawn: list[Result]) -> list[str]:
+    """The cells of a line: shares of things in their places by their own maps and by the judge, and shares of
     things and of requests that the judge finds anywhere."""
-    own, seen, there = (np.zeros((len(asked), 2)) for _ in range(3))
-    for row, (wish, result) in enumerate(zip(asked, results, strict=True)):
-        own[row] = in_boxes(own_maps(pipe, wish, result), wish.boxes)
-        found, _ = judge.look(pixels_of(result.image, PIXELS, PIXELS))
-        for column, (noun, box) in enumerate(zip(wish.nouns, wish.boxes, strict=True)):
-            mine = [(thing.x / PIXELS, thing.y / PIXELS) for thing in found[0] if thing.noun == noun]
+    own, placed, there = (np.zeros((len(asked), len(asked[0].nouns))) for _ in range(3))
+    for row, (wish, result) in enumerate(zip(asked, drawn, strict=True)):
+        own[row] = in_places(own_maps(pipe, wish, result), wish.places)
+        (picture,) = judge.look(seen(result))
+        for column, (noun, place) in enumerate(zip(wish.nouns, wish.places, strict=True)):
+            mine = [(each.x / PIXELS, each.y / PIXELS) for each in picture.things if each.noun == noun]
             there[row, column] = bool(mine)
-            seen[row, column] = any(box[0] <= x < box[2] and box[1] <= y < box[3] for x, y in mine)
-    low, high = interval(own, np.random.default_rng(0))
-    shares = [seen.mean(), there.mean(), there.all(1).mean()]
-    return [f"{own.mean():.2f}", f"{low:.2f} to {high:.2f}", *(f"{share:.2f}" for share in shares)]
+            placed[row, column] = any(covers(place, x, y) for x, y in mine)
+    shares = []
+    for each in (own, placed):
+        low, high = interval(each, np.random.default_rng(0))
+        shares += [f"{each.mean():.3f}", f"{low:.2f} to {high:.2f}"]
+    return [*shares, f"{there.mean():.3f}", f"{there.all(1).mean():.3f}"]
 
 
 @torch.inference_mode()
-def own_maps(pipe: TextToImagePipeline, wish: Wish, result: Result) -> Float[Tensor, "2 h w"]:
+def own_maps(pipe: TextToImagePipeline, wish: Wish, result: Result) -> Float[Tensor, "t h w"]:
     """Each word's map of the finished picture, on the finest grid: the mean over `NOISED_TO`."""
     model = pipe.model
     prompt = model.text.prompt(wish.prompt)
@@ -189,12 +168,13 @@ def own_maps(pipe: TextToImagePipeline, wish: Wish, result: Result) -> Float[Ten
     return torch.stack([finest[tokens_of(words, word, None)].sum(0) for word in wish.words])
 
 
-def in_boxes(maps: Float[Tensor, "2 h w"], boxes: tuple[Box, Box]) -> list[bool]:
-    """Whether each map has its maximum in its box."""
+def in_places(maps: Float[Tensor, "t h w"], places: tuple[Place, ...]) -> list[bool]:
+    """Whether each map has its maximum in its place."""
     found = []
-    for each, box in zip(maps, boxes, strict=True):
-        covered = coverage(Region("a thing", box=box), (each.shape[0], each.shape[1]))
-        found.append(bool(covered.flatten()[each.argmax()] > 0.5))
+    for each, place in zip(maps, places, strict=True):
+        height, width = each.shape
+        row, column = divmod(int(each.argmax()), width)
+        found.append(covers(place, (column + 0.5) / width, (row + 0.5) / height))
     return found
 
 

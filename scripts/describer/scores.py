@@ -16,7 +16,7 @@ from scripts.describer.questions import Kinds
 from scripts.describer.said import atoms, said_in
 from scripts.describer.texts import Shown, shown_by
 from scripts.describer.view import SeenThing
-from scripts.training.scoring.map_scores import iou, pointing
+from scripts.second.scoring.map_scores import iou, pointing
 
 BATCH = 64
 THRESHOLDS = (0.3, 0.4, 0.5)  # shares of a map's largest value

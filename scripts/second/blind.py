@@ -1,5 +1,5 @@
-"""A blind viewing: `python -m scripts.second.blind make FOLDER --model NEW` shuffles new pictures, true
-renders and the old model's into sheets without captions; `... read FOLDER` makes a table of the answers.
+"""A blind viewing: `python -m scripts.second.blind make FOLDER --model NEW --old OLD` shuffles new pictures,
+true renders and the old model's into sheets without captions; `... read FOLDER` makes a table of the answers.
 
 Viewers get the sheets and a form, and write for every picture what it shows and how charming it is, from 1 to
 5. The key stays behind.
@@ -9,6 +9,7 @@ import argparse
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -16,17 +17,18 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
-from scripts.second.scoring.tasks import plain
+from scripts.second.scoring.drawing import load, num_nouns, results
+from scripts.second.scoring.tasks import OFFSETS, plain
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.data import World
-from scripts.second.world.captions import describe
+from scripts.second.world.nouns import CORE
 from scripts.second.world.phrases import SYNONYMS
 from scripts.second.world.sampling import Mixture, sample_scene
 from scripts.second.world.scene import Scene
-from scripts.world.vocabulary import NOUN_INDEX as OLD_NOUNS
 
 COUNTS = {"new": 48, "render": 16, "old": 16}
 SIDE, COLUMNS, ROWS = 256, 5, 4
+OLD_STEPS = 25
 KEY, FORM = "key.json", "answers.csv"
 HEADS = ("number", "what it shows", "charm 1-5")
 MIXTURE = Mixture(
@@ -40,55 +42,64 @@ def main() -> int:
     )
     parser.add_argument("action", choices=("make", "read"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", help="folder of the new model")
-    parser.add_argument("--old", default="default", help="the model that it is compared with")
+    parser.add_argument("--model", default="default", help="the new model")
+    parser.add_argument(
+        "--old", help="folder of the model that it is compared with; none are shown if omitted"
+    )
     parser.add_argument(
         "--world", type=Path, default=Path("build/world2"), help="folder that scripts.build_dataset wrote"
     )
-    parser.add_argument("--steps", type=int, default=20)
+    for kind, count in COUNTS.items():
+        parser.add_argument(f"--{kind}-pictures", type=int, default=count)
+    parser.add_argument("--steps", type=int, default=20, help="of a new picture")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.action == "read":
         print(table(options.folder))
         return 0
-    if options.model is None:
-        parser.error("make needs --model, the folder of the new model")
-    world = World(options.world, TWO_CORES.mixture, TWO_CORES.seed)
+    pipes = {"new": load(options.model)}
+    if options.old:
+        pipes["old"] = load(options.old)
+    nouns = {kind: num_nouns(pipe.model) for kind, pipe in pipes.items()}
     rng = Random(options.seed)
-    scenes = {kind: scenes_of(kind, count, rng) for kind, count in COUNTS.items()}
+    scenes = {
+        kind: scenes_of(kind, getattr(options, f"{kind}_pictures"), rng, nouns.get(kind, nouns["new"]))
+        for kind in COUNTS
+        if kind != "old" or options.old
+    }
+    world = World(options.world, replace(TWO_CORES.mixture, nouns=nouns["new"]), TWO_CORES.seed)
     pictures = {
-        "new": drawn(options.model, scenes["new"], options.steps),
-        "render": rendered(world, scenes["render"], rng),
-        "old": drawn(options.old, scenes["old"], 25),
+        kind: rendered(world, scenes[kind], rng)
+        if kind == "render"
+        else drawn(pipes[kind], scenes[kind], options.steps if kind == "new" else OLD_STEPS, kind)
+        for kind in scenes
     }
     make(options.folder, scenes, pictures, rng)
     print(f"{options.folder}: show the sheets and {FORM} to a viewer, not {KEY}")
     return 0
 
 
-def scenes_of(kind: str, count: int, rng: Random) -> list[Scene]:
-    """Scenes for one kind of picture. For the old model only scenes that it knows: its nouns, relations and
-    plain grounds."""
-    mixture = MIXTURE if kind != "old" else Mixture(**(vars(MIXTURE) | {"studio": 1.0, "material": 0.0}))
+def scenes_of(kind: str, count: int, rng: Random, nouns: int = CORE) -> list[Scene]:
+    """Scenes of the first `nouns` nouns for one kind of picture. For the old model only scenes that it knows:
+    plain grounds, colours, and four relations."""
+    mixture = replace(MIXTURE, nouns=nouns)
+    if kind == "old":
+        mixture = replace(mixture, studio=1.0, material=0.0, styles=())
     found: list[Scene] = []
     while len(found) < count:
         scene = sample_scene(rng, mixture)
-        is_known = all(thing.noun in OLD_NOUNS for thing in scene.things)
-        if kind != "old" or (is_known and scene.relation in (None, "left", "right", "above", "below")):
+        if kind != "old" or scene.relation in (None, *OFFSETS):
             found.append(scene)
     return found
 
 
-def drawn(model: str, scenes: list[Scene], steps: int) -> list[Image.Image]:
+def drawn(pipe: TextToImagePipeline, scenes: list[Scene], steps: int, name: str) -> list[Image.Image]:
     """One picture of each scene."""
-    pipe = TextToImagePipeline.from_pretrained(model)
     requests = [
         GenerationRequest(prompt=plain(scene), seed=number, num_steps=steps, guidance_scale=3.0)
         for number, scene in enumerate(scenes)
     ]
-    return [
-        result.image for start in range(0, len(requests), 16) for result in pipe(requests[start : start + 16])
-    ]
+    return [result.image for result in results(pipe, requests, name)]
 
 
 def rendered(world: World, scenes: list[Scene], rng: Random) -> list[Image.Image]:
@@ -109,14 +120,14 @@ def make(
         sheet = Image.new("RGB", (COLUMNS * (SIDE + 8), ROWS * (SIDE + 24)), "white")
         for place, (kind, number) in enumerate(deck[start : start + per_sheet]):
             left, top = place % COLUMNS * (SIDE + 8), place // COLUMNS * (SIDE + 24)
-            picture = pictures[kind][number].resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            picture = pictures[kind][number].convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
             sheet.paste(picture, (left, top + 20))
             ImageDraw.Draw(sheet).text((left + 4, top + 4), str(start + place + 1), fill="black")
         sheet.save(folder / f"sheet-{start // per_sheet + 1}.png")
     key = [
         {
             "kind": kind,
-            "caption": describe(scenes[kind][number], Random(0)).text,
+            "caption": plain(scenes[kind][number]),
             "nouns": [thing.noun for thing in scenes[kind][number].things],
         }
         for kind, number in deck

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.training.scoring.scores import interval
+from scripts.second.scoring.statistics import interval
 
 LEAST = 1e-12  # of a mean squared error: no PSNR is above 120 dB
 

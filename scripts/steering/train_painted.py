@@ -23,8 +23,8 @@ from limelight.pipeline.requests.steering import Region
 from limelight.pipeline.sampling.coverage import coverage
 from limelight.pipeline.sampling.steering import FEATHER, FLOOR
 from limelight.unet import UNet
-from scripts.evaluate_steering import QUARTERS, with_article
 from scripts.steering.painted_attention import PaintedAttention
+from scripts.steering.wishes import QUARTERS, with_article
 from scripts.training import loop
 from scripts.training.config import SHIPPED, StageConfig
 from scripts.training.data import World

@@ -6,7 +6,7 @@ import torch
 
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.models.best_maps import FINEST
-from scripts.training.scoring.map_scores import (
+from scripts.second.scoring.map_scores import (
     Aggregation,
     area_under_roc,
     best_maps_of,
@@ -19,7 +19,8 @@ from scripts.training.scoring.map_scores import (
     search_default,
     whole,
 )
-from scripts.training.scoring.truth import Recorded, Truth, record, truths_of
+from scripts.second.scoring.recorded import Recorded, Truth
+from scripts.training.scoring.truth import record, truths_of
 from scripts.world.scene import Scene, Thing
 
 MASK = torch.tensor([[[True, True], [False, False]]])

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from scripts.second.scoring.statistics import frechet, interval
 from scripts.training.scoring.judge import Found, Judge, keep_judge, trained_judge
 from scripts.training.scoring.judge_stage import centres, judge_loss
-from scripts.training.scoring.scores import TASKS, frechet, interval, plain
+from scripts.training.scoring.scores import TASKS, plain
 from scripts.training.tools import checkpoint
 from scripts.world.captions import parse
 from scripts.world.composer import PIXELS

@@ -12,7 +12,7 @@ from limelight.pipeline.describer.vocabulary import Words
 from scripts.describer.said import Said, said_in
 from scripts.describer.scores import written_captions
 from scripts.describer.texts import Gallery
-from scripts.evaluate_model import draw
+from scripts.second.scoring.drawing import draw
 from scripts.second.scoring.judge import LOOKS, Seen
 from scripts.second.scoring.judge_stage import trained_judge
 from scripts.second.scoring.tasks import TASKS, plain
@@ -38,7 +38,7 @@ def score_drawn(describer: DefaultDescriber, gallery: Gallery, arguments: argpar
     marks: Marks = {}
     for task in TASKS:
         scenes = task.scenes(arguments.drawn, CORE)
-        images = draw(pipe, [plain(scene) for scene in scenes], 1, FIELDS, task.name, rows=16)
+        images = draw(pipe, [plain(scene) for scene in scenes], 1, FIELDS, task.name)
         texts = [
             [describer.words.tokens[id] for id in written.ids]
             for written in written_captions(describer.reader, describer.words, images)

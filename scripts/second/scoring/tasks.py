@@ -148,9 +148,9 @@ def plain(scene: Scene) -> str:
         "next": "next to",
     }
     relation = scene.relation or "and"
-    text = _phrase(scene.things[0])
+    text = phrase(scene.things[0])
     for number, thing in enumerate(scene.things[1:]):
-        text += f" {joints.get(relation, relation) if number == 0 else 'and'} {_phrase(thing)}"
+        text += f" {joints.get(relation, relation) if number == 0 else 'and'} {phrase(thing)}"
     if scene.place is None:
         text += f" on {article(scene.ground)} {scene.ground} background"
     else:
@@ -159,7 +159,7 @@ def plain(scene: Scene) -> str:
     return text + (f", {scene.style}" if scene.style != "3d" else "")
 
 
-def _phrase(thing: Thing) -> str:
+def phrase(thing: Thing) -> str:
     noun = NOUNS[NOUN_INDEX[thing.noun]]
     if thing.count > 1:
         return f"{COUNTS[thing.count]} {noun.plural}"

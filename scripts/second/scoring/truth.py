@@ -11,6 +11,7 @@ from torch import Tensor
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.selection import Selection
 from limelight.pipeline.models.model import Model
+from scripts.second.scoring.recorded import SHARE, Recorded, Truth, predict, stacked
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.data import Batch, World
 from scripts.second.training.grounding import same_words
@@ -19,7 +20,6 @@ from scripts.second.world.captions import BACKDROP, MOST_THINGS, NOTHING, Captio
 from scripts.second.world.layout import PIXELS
 from scripts.second.world.scene import Scene
 from scripts.second.world.vocabulary import COLOURS, MATERIALS
-from scripts.training.scoring.truth import SHARE, Recorded, Truth, predict, stacked
 
 KINDS = ("noun", "colour", "material", "stuff", "ground")
 
@@ -49,6 +49,14 @@ def mask_of(batch: Batch, row: int, name: int) -> Bool[Tensor, "h w"]:
     return pictures.layers[row][alike].sum(0) > SHARE
 
 
+def told(scene: Scene, rng: Random, *, names_stuff: bool) -> Caption:
+    """A caption of the scene; with `names_stuff` one that names a layer of its place, such as the sky."""
+    caption = describe(scene, rng)
+    while names_stuff and scene.place and not any(MOST_THINGS <= name < BACKDROP for name in caption.names):
+        caption = describe(scene, rng)
+    return caption
+
+
 def record(
     model: Model,
     world: World,
@@ -61,11 +69,13 @@ def record(
     """Adds noise to composed scenes at each timestep, predicts once, and keeps the maps of every head of
     every site."""
     rng = Random(seed)
-    batch, captions = world.compose(scenes, rng), [describe(scene, rng) for scene in scenes]
+    batch = world.compose(scenes, rng)
+    captions = [told(scene, rng, names_stuff=row % 2 == 0) for row, scene in enumerate(scenes)]
     text = TextSide(TWO_CORES.text, tokenizer)  # finds the words' tokens; the model brings its own encoder
     views: list[list[HeatMaps]] = [[] for _ in scenes]
     with torch.inference_mode():
-        latents = model.vae.encode(batch.images).latent_dist.mean * model.vae.config.scaling_factor
+        encoded = [model.vae.encode(part).latent_dist.mean for part in batch.images.split(rows)]
+        latents = torch.cat(encoded) * model.vae.config.scaling_factor
         prompts = [model.text.prompt(caption.text) for caption in captions]
         for timestep in timesteps:
             for start in range(0, len(scenes), rows):

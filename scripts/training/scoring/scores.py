@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -121,22 +120,3 @@ def right(
     names = tuple(BACKGROUNDS)
     same = [names[ground] == scene.background for scene, ground in zip(scenes, grounds, strict=True)]
     return {"right": np.array(answers, float), "ground": np.array(same, float)}
-
-
-@torch.no_grad()
-def frechet(a: Float[Tensor, "n c"], b: Float[Tensor, "m c"]) -> float:
-    """The Frechet distance between two sets of features (Heusel et al. 2017, eq. 6)."""
-    a, b = a.double(), b.double()
-    gap = (a.mean(0) - b.mean(0)).square().sum()
-    first, second = torch.cov(a.T), torch.cov(b.T)
-    root = torch.linalg.eigvals(first @ second).real.clamp(min=0).sqrt().sum()
-    return (gap + first.trace() + second.trace() - 2 * root).item()
-
-
-def interval(values: np.ndarray, rng: np.random.Generator, draws: int = 2000) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean; `values` has a row for each prompt, which is resampled as a
-    whole."""
-    rows = values.reshape(len(values), -1).mean(1)
-    means = rows[rng.integers(0, len(rows), (draws, len(rows)))].mean(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)

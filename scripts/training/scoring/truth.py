@@ -1,61 +1,23 @@
 """Recorded maps of composed scenes, with the masks of the objects that their words name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from limelight.attention import AttentionRuntime, plan
-from limelight.attention.recording.recorder import RowRecorder
-from limelight.attention.recording.recording import Recording
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.maps.selection import Selection
 from limelight.pipeline.models.model import Model
+from scripts.second.scoring.recorded import SHARE, Recorded, Truth, predict, stacked
 from scripts.training.data import Batch, World
 from scripts.training.scoring.scores import plain
 from scripts.world.composer import PIXELS
 from scripts.world.scene import Scene
 from scripts.world.vocabulary import NOUN_INDEX, NOUNS
-
-SHARE = 0.5  # a pixel belongs to a thing that covers at least this share of it
-
-
-@dataclass(frozen=True)
-class Truth:
-    """A word of a caption and the mask of what it names; `other` is the mask of another noun, if there is
-    one."""
-
-    scene: int
-    kind: str  # noun, colour or ground
-    word: str
-    mask: Bool[Tensor, "h w"]
-    other: Bool[Tensor, "h w"] | None
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """Every truth's maps: one for each timestep and head of each site, on the finest grid; the end token's
-    and those of the truth's other noun next to them. A word that has no tokens has maps of zeros."""
-
-    truths: list[Truth]
-    heads: list[tuple[str, int, int]]  # site, its grid's side, head
-    timesteps: list[int]
-    maps: Float[Tensor, "n t s h w"]
-    end: Float[Tensor, "n t s h w"]
-
-    def part(self, chosen: Sequence[int]) -> "Recorded":
-        index = torch.tensor(list(chosen))
-        truths = [self.truths[i] for i in chosen]
-        return Recorded(truths, self.heads, self.timesteps, self.maps[index], self.end[index])
-
-    def of_kind(self, kind: str) -> "Recorded":
-        """The maps of words of one kind."""
-        return self.part([i for i, truth in enumerate(self.truths) if truth.kind == kind])
 
 
 def truths_of(batch: Batch) -> list[Truth]:
@@ -114,24 +76,6 @@ def record(
     return Recorded(truths, heads, list(timesteps), torch.stack(maps), torch.stack(end))
 
 
-def predict(
-    model: Model, latents: Tensor, contexts: list[Tensor], timestep: int, seed: int
-) -> list[Recording]:
-    """Every head's maps of one prediction from noised latents, a recording for each row."""
-    noising = model.schedulers.make("model")
-    generator = torch.Generator().manual_seed(seed * 1000 + timestep)
-    steps = torch.full((len(latents),), timestep)
-    x = noising.add_noise(latents, torch.randn(latents.shape, generator=generator), steps)
-    specs = model.unet.attention_specs(*latents.shape[2:], model.text.length, batch=len(latents))
-    chosen = plan(specs, {site.name: site.kind for site in model.unet.sites})
-    recordings = [Recording("head", len(context)) for context in contexts]
-    recorder = RowRecorder(recordings)
-    backends = {site: choice.backend for site, choice in chosen.items()}
-    model.unet(x, steps, torch.stack(contexts), attention=AttentionRuntime(backends, recorder))
-    recorder.commit()
-    return recordings
-
-
 def _maps(view: HeatMaps, truth: Truth, scenes: list[Scene]) -> Float[Tensor, "s h w"]:
     """The word's map in every head. A colour may be said twice, of a thing and of the ground: the ground's
     word is the last."""
@@ -149,14 +93,3 @@ def _maps(view: HeatMaps, truth: Truth, scenes: list[Scene]) -> Float[Tensor, "s
 def _end(view: HeatMaps) -> Float[Tensor, "s h w"]:
     spoken = [i for i, token in enumerate(view.tokens) if token.span[0] < token.span[1]]
     return stacked(view, (max(spoken) + 1,))
-
-
-def stacked(view: HeatMaps, tokens: Sequence[int]) -> Float[Tensor, "s h w"]:
-    """Heads of all sites, one after the other, on the finest grid."""
-    sums = view.recording.sums
-    side = max(maps.shape[-1] for maps in sums.values())
-    parts = []
-    for name in sums:
-        maps = view.recording.site(name)[:, list(tokens)].sum(1)
-        parts.append(F.interpolate(maps[None], size=(side, side), mode="bilinear")[0])
-    return torch.cat(parts)

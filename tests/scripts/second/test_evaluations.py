@@ -1,4 +1,6 @@
-"""Maps are scored against the right masks, and painted things are looked for where they were painted."""
+"""Maps are scored against the right masks, and both editions are asked for what both know."""
+
+from random import Random
 
 import torch
 
@@ -6,15 +8,17 @@ from limelight.pipeline import TextToImagePipeline
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
 from scripts.second.autoencoder.training import build_vae
-from scripts.second.evaluate import resized
-from scripts.second.evaluate_painted import draw, marks, paint_of, region, requests
-from scripts.second.scoring.judge import Found, Seen
-from scripts.second.scoring.truth import KINDS, kind_of, mask_of, record
+from scripts.second.evaluate import FIRST_NOUNS, Likeness, common, resized
+from scripts.second.scoring.drawing import num_nouns
+from scripts.second.scoring.judge import Judge
+from scripts.second.scoring.statistics import nearest
+from scripts.second.scoring.tasks import TASKS
+from scripts.second.scoring.truth import KINDS, kind_of, mask_of, record, told
 from scripts.second.training.denoising import unet_config
 from scripts.second.training.export import Parts, export
 from scripts.second.training.text import TextSide
-from scripts.second.world.captions import BACKDROP, Caption
-from scripts.second.world.nouns import CORE, NOUN_INDEX, NOUNS
+from scripts.second.world.captions import BACKDROP, MOST_THINGS, Caption
+from scripts.second.world.nouns import CORE, NOUNS
 from scripts.second.world.scene import Scene, Thing
 from scripts.world.vocabulary import NOUNS as OLD_NOUNS
 
@@ -35,6 +39,7 @@ def test_maps_have_the_masks_of_their_words(world, world_folder, tiny, tmp_path)
     parts = Parts(unet.state_dict(), text.encoder.state_dict(), vae)
     export(tiny, parts, world_folder / "tokenizer", tmp_path / "model", CORE)
     model = TextToImagePipeline.from_pretrained(str(tmp_path / "model"), device="cpu").model
+    assert num_nouns(model) == CORE
     things = (Thing(noun="cat", colour="blue"), Thing(noun="star"))
     scenes = [Scene(things=things, place=place) for place in ("beach", None, "meadow")]
     recorded = record(model, world, world_folder / "tokenizer", scenes, [300], 0, rows=2)
@@ -57,38 +62,28 @@ def test_masks_of_stuff_and_ground_leave_the_things_out(world) -> None:
 
 def test_both_editions_know_the_first_nouns() -> None:
     """`evaluate --common` asks both for the same things."""
-    assert [noun.word for noun in NOUNS[: len(OLD_NOUNS)]] == [noun.word for noun in OLD_NOUNS]
+    assert [noun.word for noun in NOUNS[:FIRST_NOUNS]] == [noun.word for noun in OLD_NOUNS]
+    counting = common(next(task for task in TASKS if task.name == "counting"))
+    assert {scene.things[0].count for scene in counting.scenes(40, FIRST_NOUNS)} == {2, 3, 4}
     images = torch.rand(1, 3, 128, 128) * 2 - 1
     assert torch.equal(resized(images, 128), images)
-    soft = resized(resized(images, 64), 128)
+    soft = resized(images, 64)
     assert soft.shape == images.shape
     assert (soft - images).abs().mean() > 0.1
 
 
-def test_a_thing_is_looked_for_in_its_quarter(world_folder, tiny) -> None:
-    asked = requests(6, 2, CORE)
-    assert asked == requests(6, 2, CORE)
-    request = asked[0]
-    middles = [(32 + 64 * (quarter % 2), 32 + 64 * (quarter // 2)) for quarter in request.quarters]
-    nouns = [NOUN_INDEX[thing.noun] for thing in request.scene.things]
-    right = [Found(noun, 0, x, y, False) for noun, (x, y) in zip(nouns, middles, strict=True)]
-    assert marks(Seen(right, "white", "day", "3d"), request) == [True, True]
-    swapped = [Found(noun, 0, x, y, False) for noun, (x, y) in zip(nouns, middles[::-1], strict=True)]
-    assert marks(Seen(swapped, "white", "day", "3d"), request) == [False, False]
-    assert marks(Seen(right[:1], "white", "day", "3d"), request) == [True, None]
-    text = TextSide(tiny.text, world_folder / "tokenizer")
-    paint = paint_of(text, asked, 4.0)
-    names = text.tokens([each.caption for each in asked]).names
-    head = (names[0] == 0).nonzero()[0, 0]
-    assert torch.equal(paint[0, :, :, head], 4 * (2 * region(request.quarters[0]) - 1))
-    assert paint[0][..., names[0] < 0].abs().max() == 0
+def test_captions_can_be_made_to_name_a_layer() -> None:
+    rng, scene = Random(0), Scene(things=(Thing(noun="cat"),), place="beach")
+    captions = [told(scene, rng, names_stuff=True) for _ in range(5)]
+    assert all(any(MOST_THINGS <= name < BACKDROP for name in caption.names) for caption in captions)
 
 
-def test_paint_changes_what_is_drawn(world_folder, tiny) -> None:
-    torch.manual_seed(0)
-    text, vae = TextSide(tiny.text, world_folder / "tokenizer"), build_vae(tiny.vae)
-    parts = torch.nn.ModuleDict({"unet": UNet(translate(unet_config(tiny))), "encoder": text.encoder})
-    asked = requests(2, 2, CORE)
-    plain, painted = (draw(parts, vae, text, asked, strength) for strength in (0.0, 6.0))
-    assert plain.shape == (2, 3, 128, 128)
-    assert (plain - painted).abs().max() > 0
+def test_pictures_are_compared_with_renders(world) -> None:
+    """Copies of training renders are found, and renders are as far from renders as other renders are."""
+    likeness, scenes = Likeness(Judge(8).eval(), world), world.batch(5, 6).scenes
+    likeness.add(scenes, world.compose(scenes, Random(30_000)).images)
+    drawn, fresh, _ = likeness.features
+    assert torch.allclose(drawn[0], fresh[0], atol=1e-4)
+    assert "of 6 pictures" in likeness.text(64)
+    images = world.batch(7, 4).images
+    assert nearest(images, [world.batch(8, 4).images, images]) < 0.01

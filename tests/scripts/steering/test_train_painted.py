@@ -10,9 +10,9 @@ from limelight.attention import AttentionRuntime, get
 from limelight.attention.steering import Bias, KeyGroup, Steering
 from limelight.pipeline.models.locate import DEFAULT_MODEL
 from limelight.unet import UNet
-from scripts.evaluate_steering import QUARTERS
 from scripts.steering.painted_attention import PaintedAttention
 from scripts.steering.train_painted import SIDE, Shares, painted_stage, sketched, steer_some
+from scripts.steering.wishes import QUARTERS
 from scripts.training import loop
 from scripts.training.config import SHIPPED, StageConfig
 from scripts.training.data import World

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from limelight.pipeline.models.best_maps import BestMaps
-from scripts.training.scoring.truth import Recorded, Truth
+from scripts.second.scoring.recorded import Recorded, Truth
 
 Maps = Float[Tensor, "n h w"]
 THRESHOLDS = tuple(round(0.05 * i, 2) for i in range(2, 19))
