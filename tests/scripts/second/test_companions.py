@@ -1,4 +1,4 @@
-"""Small networks that are trained beside the model: their files, and the checkpoints made of them."""
+"""Small networks that are trained while the model is: their files, and the checkpoints made of them."""
 
 import shutil
 from dataclasses import replace
