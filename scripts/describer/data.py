@@ -146,8 +146,17 @@ def apart(sides: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.n
 
 def worn(images: Float[Tensor, "b 3 h w"], rng: np.random.Generator) -> Float[Tensor, "b 3 h w"]:
     """Pictures as soft and noisy as drawn ones may be, in random order of softness."""
-    order = torch.from_numpy(rng.permutation(len(images)))
+    order = torch.from_numpy(rng.permutation(len(images))).to(images.device)
     soft = torch.empty_like(images)
     soft[order] = softened(images[order], rng, SOFTEST * images.shape[-1] // PIXELS)
-    noise = torch.from_numpy(rng.standard_normal(tuple(images.shape), np.float32))
-    return soft + torch.from_numpy(rng.uniform(0, 0.12, (len(images), 1, 1, 1)).astype(np.float32)) * noise
+    noise = _noise(images, rng)
+    amount = torch.from_numpy(rng.uniform(0, 0.12, (len(images), 1, 1, 1)).astype(np.float32))
+    return soft + amount.to(images.device) * noise
+
+
+def _noise(like: Float[Tensor, "b 3 h w"], rng: np.random.Generator) -> Float[Tensor, "b 3 h w"]:
+    """Unit noise; a GPU draws its own, since numpy's takes as long as a training step there."""
+    if like.device.type == "cpu":
+        return torch.from_numpy(rng.standard_normal(tuple(like.shape), np.float32))
+    generator = torch.Generator(like.device).manual_seed(int(rng.integers(2**63)))
+    return torch.randn(like.shape, generator=generator, device=like.device)

@@ -27,7 +27,8 @@ def written_captions(reader: Reader, words: Words, images: Tensor) -> list[Writt
     begin, end = words.ids([DESCRIBE, END])
     found: list[Written] = []
     for part in images.split(BATCH):
-        found += write(reader, reader.look(part), torch.full((len(part), 1), begin), end=end)
+        begun = torch.full((len(part), 1), begin, device=part.device)
+        found += write(reader, reader.look(part), begun, end=end)
     return found
 
 

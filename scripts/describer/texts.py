@@ -64,11 +64,14 @@ class Texts:
     looking: Int[Tensor, " m"]
     regions: Float[Tensor, "m positions"]
 
+    def to(self, device: torch.device) -> "Texts":
+        return Texts(*(each.to(device) for each in (self.ids, self.target, self.looking, self.regions)))
+
 
 def texts_of(shown: Shown, words: Words, kinds: questions.Kinds, rng: np.random.Generator) -> Texts:
-    """The caption of each picture, and questions with answers."""
+    """The caption of each picture, and questions with answers, on the CPU."""
     known = {word: index for index, word in enumerate(words.tokens)}
-    masks = F.adaptive_avg_pool2d(shown.masks, GRID).flatten(2)
+    masks = F.adaptive_avg_pool2d(shown.masks, GRID).flatten(2).cpu()
     rows: list[list[int]] = []
     targets: list[list[int]] = []
     looking: list[tuple[int, int]] = []

@@ -33,7 +33,7 @@ def main() -> None:
     )
     gallery = Gallery(Path("build/world"), Path("build/world2"), 0)
     reader = ReaderConfig(num_words=len(gallery.words.tokens))
-    stage = describer_stage(gallery, reader, config, Decoder(locate_model("default") / "vae"))
+    stage = describer_stage(gallery, reader, config, Decoder.of(locate_model("default") / "vae"))
     run(stage, arguments.out, save_every=250, report_every=500)
 
 

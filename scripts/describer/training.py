@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
 
@@ -34,16 +35,15 @@ def new_reader(config: ReaderConfig) -> Reader:
 
 
 class Decoder:
-    """Encodes pictures with an autoencoder and decodes them again.
+    """Encodes pictures with an autoencoder and decodes them again, on its device."""
 
-    Args:
-        folder: as diffusers saves an `AutoencoderKL`.
-    """
+    def __init__(self, vae: AutoencoderKL) -> None:
+        self.vae = vae.eval().requires_grad_(False)
 
-    def __init__(self, folder: Path) -> None:
-        from diffusers import AutoencoderKL
-
-        self.vae = AutoencoderKL.from_pretrained(folder).eval().requires_grad_(False)
+    @classmethod
+    def of(cls, folder: Path) -> "Decoder":
+        """With the autoencoder in a folder, as diffusers saves an `AutoencoderKL`."""
+        return cls(AutoencoderKL.from_pretrained(folder))
 
     @torch.no_grad()
     def __call__(self, images: Float[Tensor, "b 3 h w"], noise: float) -> Float[Tensor, "b 3 h w"]:
@@ -57,7 +57,7 @@ def loss_of(
 ) -> tuple[Tensor, dict[str, float]]:
     """The cross-entropy of the written words, of the pictures' being known, and the divergence of the maps of
     words from the regions that they name."""
-    with mixed("cpu"):
+    with mixed(images.device):
         seen = reader.look(images.contiguous(memory_format=torch.channels_last))
         logits, maps = reader(texts.ids, seen)
     words = F.cross_entropy(logits.float().flatten(0, 1), texts.target.flatten(), ignore_index=IGNORED)
@@ -80,12 +80,12 @@ def batch_of(
         images[:count] = decode(shown.images[:count], float(rng.uniform(0, LATENT_NOISE)))
     strange = torch.from_numpy(rng.random(size) < STRANGERS)
     picked = rng.integers(len(gallery.strangers), size=int(strange.sum()))
-    images[strange] = as_images(gallery.strangers[picked])
+    images[strange] = as_images(gallery.strangers[picked]).to(images.device)
     per_text = strange.repeat_interleave(len(texts.ids) // size)
     texts.target[per_text] = IGNORED
     kept = ~per_text[texts.looking // texts.ids.shape[1]]
     texts = Texts(texts.ids, texts.target, texts.looking[kept], texts.regions[kept])
-    return images, texts, (~strange).float()
+    return images, texts.to(images.device), (~strange).float().to(images.device)
 
 
 def describer_stage(
@@ -96,14 +96,16 @@ def describer_stage(
     *,
     uses: int = 1,
     seed: int = 0,
+    device: str = "cpu",
 ) -> Stage:
     """The stage `describer`.
 
     Args:
         uses: steps on each composed batch, with other questions and softness each time.
+        device: that of the gallery's pictures.
     """
     torch.manual_seed(seed)
-    network = new_reader(reader)
+    network = new_reader(reader).to(device)
     latest: list[tuple[int, Shown]] = []
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:

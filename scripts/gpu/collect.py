@@ -2,7 +2,8 @@
 docs/benchmarks/NAME-gpu.md`.
 
 Each FOLDER is what `scripts.gpu.check` wrote with `--out`; of a part that was run more than once the last run
-counts. Large files that came in pieces, as `scripts.gpu.train` leaves them, are put together by `--join`.
+counts. Large files that came in pieces, as `scripts.gpu.train` leaves them, are put together by `--join`, and
+the weights that `scripts.gpu.companion` left become checkpoints.
 """
 
 import argparse
@@ -15,8 +16,9 @@ from typing import Any
 from scripts.benchmarks.tools.plot import draw
 from scripts.benchmarks.tools.report import Report, Section
 from scripts.gpu.table import PARTS
+from scripts.gpu.tools import companions
 from scripts.gpu.tools.findings import RESULTS, Finding, Lines, findings, table
-from scripts.gpu.tools.shards import INDEX, ShardError, join
+from scripts.gpu.tools.shards import INDEX, join
 
 RATIOS = ("of diffusers' best", "of diffusers", "of sdpa", "of unrecorded")
 WAY = re.compile(r"(.*?), ((?:diffusers|ours|sdpa|kernel|unrecorded|grid|site|head)\b.*)")
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, help="a Markdown file; standard output if not given")
     parser.add_argument("--title", default="On a GPU")
     parser.add_argument(
-        "--join", type=Path, metavar="RUN", help="put the files that came in pieces together in this folder"
+        "--join", type=Path, metavar="RUN", help="folder for files that came in pieces and for checkpoints"
     )
     options = parser.parse_args(argv)
     try:
@@ -50,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             if options.join is not None and (folder / INDEX).is_file():
                 for path in join(folder, options.join):
                     print(f"{path}: whole", file=sys.stderr)
-    except ShardError as error:
+            for path in companions.join(folder, options.join) if options.join is not None else ():
+                print(f"{path}: checkpoint", file=sys.stderr)
+    except ValueError as error:
         parser.error(str(error))
     runs = [Lines(folder).read() for folder in options.folders if (folder / RESULTS).is_file()]
     if not runs:

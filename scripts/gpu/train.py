@@ -97,7 +97,7 @@ class Run:
     ):
         self.config, self.data, self.out, self.device = config, data, out, device
         self.size, self.workers = size, workers
-        self.chunk = min(512, size // 4)  # scenes in one sketch
+        self.chunk = min(1024, size // 4)  # scenes in one sketch
         self.clock = Clock(seconds, out)
         self.debt = 0.0
 
@@ -179,8 +179,9 @@ class Run:
         """Trains the denoiser."""
         net = UNet(translate(unet_config(self.config))).to(self.device, memory_format=torch.channels_last)
         self.denoising = Denoising(self.config, net, self.text.encoder, self.text.ids([""])).to(self.device)
-        if self.carried.get("readers"):
-            self.denoising.readers.load_state_dict(self.carried["readers"])
+        for module, name in ((net, "unet"), (self.denoising.readers, "readers")):
+            if self.carried.get(name):
+                module.load_state_dict(self.carried[name])
         learner = Learner(
             self.config, self.denoising, self.stock, self.held_out, self.clock, self.write, batch
         )

@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 
 from scripts.second.autoencoder.training import build_vae
+from scripts.second.enlarger.tiles import LARGE_TILE, save_large
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.packed import NAME, save_weights
 from scripts.second.training.reading import Readers
 from scripts.second.training.text import TextSide
+from scripts.second.world.nouns import CORE
+from scripts.second.world.tiles import render_tiles
 from scripts.training.tools import checkpoint
 
 MOST = 27 * 2**20  # bytes
@@ -28,8 +31,20 @@ def main() -> int:
         help="folder of a run whose stages `vae` and `text` are done",
     )
     parser.add_argument("--out", type=Path, default=Path("build/data2"))
+    parser.add_argument(
+        "--enlarger",
+        type=int,
+        nargs="?",
+        const=CORE,
+        default=0,
+        metavar="N",
+        help=f"also the art that the enlarger learns from, of the first N nouns ({CORE} if not given)",
+    )
     options = parser.parse_args()
     try:
+        if options.enlarger:
+            tiles = render_tiles(options.world / "archives", LARGE_TILE)
+            save_large(tiles[:, : options.enlarger], options.out)
         size = pack(options.world, options.run, options.out)
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -3,8 +3,8 @@
 
 On two cores it begins with the first edition's weights. `text` teaches its text encoder the new words.
 `coarse` trains its denoiser on its own latents, while `vae` trains an autoencoder whose first channels
-imitate them. `unet` goes on with the weights of `coarse` and the latents of `vae`; `decoder`, `judge` and
-`enlarger` need `vae` at most.
+imitate them. `unet` goes on with the weights of `coarse` and the latents of `vae`. `decoder` and `enlarger`
+need `vae`; `judge` sees decoded pictures too if `vae` has run.
 """
 
 import argparse
@@ -13,9 +13,10 @@ from pathlib import Path
 
 import torch
 
-from scripts.second.autoencoder.ready import trained_vae
+from scripts.second.autoencoder.ready import trained_vae, vae_if_trained
 from scripts.second.autoencoder.training import decoder_stage, vae_stage
 from scripts.second.enlarger.stage import Pairs, enlarger_mixture, enlarger_stage
+from scripts.second.enlarger.tiles import LARGE_TILE
 from scripts.second.scoring.judge_stage import judge_mixture, judge_stage
 from scripts.second.training.config import ONE_GPU, TWO_CORES, TrainConfig
 from scripts.second.training.data import World
@@ -28,7 +29,6 @@ from scripts.second.world.tiles import render_tiles
 from scripts.training import loop
 
 STAGES = ("vae", "decoder", "text", "coarse", "unet", "judge", "enlarger")
-LARGE_TILE = 256
 
 
 def main() -> int:
@@ -95,7 +95,8 @@ def _stage(options: argparse.Namespace, config: TrainConfig) -> loop.Stage:
         tiles = render_tiles(options.world / "archives", LARGE_TILE)
         return enlarger_stage(config, Pairs(tiles, mixture, vae, config.seed, config.vae.latent_noise), run)
     if options.stage == "judge":
-        return judge_stage(config, _world(options, judge_mixture(config.mixture), config))
+        world = _world(options, judge_mixture(config.mixture), config)
+        return judge_stage(config, world, vae_if_trained(config, world, run))
     stage = coarse_stage if options.stage == "coarse" else unet_stage
     return stage(config, _world(options, config.mixture, config), text, run)
 

@@ -45,28 +45,33 @@ def run(
     log_every: int = 50,
     save_every: int = 500,
     report_every: int = 1000,
+    seconds: float | None = None,
 ) -> None:
     """Trains until the stage's steps are done, from the last checkpoint in `folder` where there is one.
 
-    SIGTERM has it save after the step at hand and return. Of several processes only the one of rank 0 logs,
-    saves and reports.
+    SIGTERM has it save after the step at hand and return, and so has the end of `seconds`, if given. Of
+    several processes only the one of rank 0 logs, saves and reports.
     """
-    with _stopping() as stop:
+    with _stopping(seconds) as stop:
         _steps(stage, folder, stop, rank, log_every, save_every, report_every)
 
 
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
+def _stopping(seconds: float | None) -> Iterator[threading.Event]:
     stop = threading.Event()
+    timer = threading.Timer(max(0.0, seconds or 0.0), stop.set)
+    timer.daemon = True
     # Only the main thread may set signal handlers.
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set()) if is_main else None
+    if seconds is not None:
+        timer.start()
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        timer.cancel()
+        if is_main:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _steps(

@@ -1,5 +1,6 @@
 """The training phases: polishing the autoencoder, the denoiser, the decoder."""
 
+import copy
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -14,7 +15,7 @@ from scripts.gpu.training.stock import Stock, images_of
 from scripts.second.autoencoder.training import psnr
 from scripts.second.training.config import TrainConfig
 from scripts.second.training.denoising import Denoising
-from scripts.second.training.unet import averaged, draw_timesteps
+from scripts.second.training.unet import draw_timesteps
 from scripts.second.world.painter import Painter
 from scripts.training.loop import Stage, optimizers_of
 from scripts.training.tools.precision import mixed
@@ -125,7 +126,10 @@ class Learner:
         shares += [(denoising.readers, 1.0), (denoising.alignment, 1.0)]
         self.optimizers = optimizers_for(config, shares)
         self.parameters = [p for p in denoising.parameters() if p.requires_grad]
-        self.averages = {decay: averaged(denoising.model, decay) for decay in config.unet.ema}
+        self.averages = {decay: copy.deepcopy(denoising.model) for decay in config.unet.ema}
+        for average in self.averages.values():
+            average.requires_grad_(False)
+        self.averaged = 0
         self.rng = np.random.default_rng(config.seed)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
 
@@ -161,9 +165,18 @@ class Learner:
             rate(self.config.unet.stage.learning_rate, progress, decay=self.config.unet.stage.decay) * factor
         )
         step_with(self.optimizers, self.parameters, losses.total, now)
-        for average in self.averages.values():
-            average.update_parameters(self.denoising.model)
+        self._average()
         return losses
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Updates the averages as `AveragedModel` with `ramped_average` does. That reads its counter from the
+        GPU in each step, and so waits for it."""
+        current = [*self.denoising.model.parameters()]
+        for decay, average in self.averages.items():
+            kept = min(decay, (1 + self.averaged) / (10 + self.averaged))
+            torch._foreach_lerp_([*average.parameters()], current, 1 - kept)
+        self.averaged += 1
 
     def _halve(self) -> None:
         self.batch = max(1, self.batch // 2)
@@ -174,15 +187,12 @@ class Learner:
 
     def best(self) -> tuple[nn.ModuleDict, float]:
         """The average with the lower held-out loss."""
-        found = {decay: self._held_out(average.module) for decay, average in self.averages.items()}
+        found = {decay: self._held_out(average) for decay, average in self.averages.items()}
         decay = min(found, key=lambda d: found[d])
-        module = self.averages[decay].module
-        assert isinstance(module, nn.ModuleDict)
-        return module, found[decay]
+        return self.averages[decay], found[decay]
 
     @torch.no_grad()
-    def _held_out(self, parts: nn.Module) -> float:
-        assert isinstance(parts, nn.ModuleDict)
+    def _held_out(self, parts: nn.ModuleDict) -> float:
         generator = torch.Generator(self.device).manual_seed(9)
         count = len(self.held_out["latents"])
         timesteps = torch.linspace(20, 980, count, device=self.device).long()

@@ -8,18 +8,22 @@ from diffusers import AutoencoderKL
 from scripts.second.autoencoder.training import HELD_OUT_STEP, build_vae
 from scripts.second.training.config import TrainConfig
 from scripts.second.training.data import World
+from scripts.second.training.packed import load_packed
 from scripts.training.tools import checkpoint
 from scripts.training.vae_ready import normalise
 
 
 def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
     """The autoencoder of stage `vae`, or of stage `decoder` if it has run, whose own 1x1 convolutions
-    normalise its latents, so that `scaling_factor` is 1.
+    normalise its latents, so that `scaling_factor` is 1. Without stage `vae`, that of the packed weights in
+    `run`.
 
     Raises:
-        FileNotFoundError: stage `vae` has not run.
+        FileNotFoundError: stage `vae` has not run, and there are no packed weights of it.
     """
     decoder, state = (checkpoint.load(run / f"{name}.pt") for name in ("decoder", "vae"))
+    if state is None and (packed := load_packed(run).get("vae")):
+        decoder, state = None, {"modules": {"vae": packed}}
     if state is None:
         raise FileNotFoundError(f"{run / 'vae.pt'} does not exist; make it with stage `vae`")
     vae = build_vae(config.vae)
@@ -32,3 +36,11 @@ def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
             latents = torch.cat([vae.encode(part).latent_dist.mean for part in images.split(32)])
         normalise(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
     return vae
+
+
+def vae_if_trained(config: TrainConfig, world: World, run: Path) -> AutoencoderKL | None:
+    """As `trained_vae`; None if `run` has no autoencoder yet."""
+    try:
+        return trained_vae(config, world, run)
+    except FileNotFoundError:
+        return None

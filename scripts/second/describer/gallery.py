@@ -41,11 +41,14 @@ class Gallery:
     Args:
         held_out: art that training does not show stands for things without a word.
         pool: number of pictures of other worlds.
+        device: of pictures and masks.
     """
 
-    def __init__(self, folder: Path, seed: int, *, held_out: bool = False, pool: int = POOL) -> None:
+    def __init__(
+        self, folder: Path, seed: int, *, held_out: bool = False, pool: int = POOL, device: str = "cpu"
+    ) -> None:
         self.words, self.kinds = words_of_the_world(), KINDS
-        self.world = World(folder, replace(MIXTURE, nouns=len(NOUNS)), seed)
+        self.world = World(folder, replace(MIXTURE, nouns=len(NOUNS)), seed, device)
         tiles = load_tiles(folder)
         self.turned = turned_art(tiles[0, :CORE])
         unnamed = [noun.word for noun in NOUNS[CORE:]]
@@ -75,12 +78,13 @@ class Gallery:
     def show(self, scenes: list[Scene], random: Random, *, free: bool = False) -> Shown:
         """Composed scenes, without those of which a thing cannot be seen."""
         batch = self.world.compose(scenes, random)
-        rows = [row for row in range(len(scenes)) if is_readable(batch, row)]
+        read = readable(batch)
+        rows = [row for row in range(len(scenes)) if is_readable(read, row)]
         images, masks, views = batch.images.clone(), batch.pictures.things.clone(), list[View]()
         for row in rows:
             chance = random.random() if free else 1.0
             is_blurred = EMPTY < chance < EMPTY + BLURRED and scenes[row].style in ("3d", "flat")
-            view = view_of(batch, row, self.turned, blurred=is_blurred)
+            view = view_of(read, row, self.turned, blurred=is_blurred)
             if is_blurred:
                 images[row] = blurred(images[row : row + 1])[0]
             if chance < EMPTY:
@@ -91,7 +95,7 @@ class Gallery:
 
     def _empty(self, batch: Batch, row: int) -> torch.Tensor:
         """The picture without its things."""
-        layout = batch.layout[row : row + 1]
+        layout = batch.layout[row : row + 1].to(self.world.device)
         nothing = replace(layout, noun=torch.full_like(layout.noun, -1))
         return self.world.painter.paint(nothing).images[0] * 2 - 1
 
@@ -102,6 +106,16 @@ class Gallery:
             for thing in scene.things[: 1 if scene.relation == "wearing" else None]
         )
         return replace(scene, things=(*things, *scene.things[len(things) :]))
+
+
+def readable(batch: Batch) -> Batch:
+    """The batch with all that views are read from on the CPU: one copy, not one for each number."""
+    things, covered = batch.pictures.things.cpu(), batch.pictures.covered.cpu()
+    return replace(
+        batch,
+        layout=batch.layout.to("cpu"),
+        pictures=replace(batch.pictures, things=things, covered=covered),
+    )
 
 
 def turned_art(tiles: np.ndarray) -> Turned:

@@ -42,7 +42,7 @@ def main() -> None:
         steps=arguments.steps, batch=arguments.batch, learning_rate=arguments.rate, muon=True
     )
     gallery = Gallery(arguments.world, 0)
-    decode = Decoder(arguments.autoencoder) if arguments.autoencoder else None
+    decode = Decoder.of(arguments.autoencoder) if arguments.autoencoder else None
     stage = describer_stage(gallery, reader_config(gallery.words), config, decode, uses=USES)
     run(stage, arguments.out, save_every=250, report_every=500)
 

@@ -39,11 +39,12 @@ class Pairs:
 
     Args:
         tiles: of 256 pixels a side.
-        vae: normalised; its latents are noised before they are decoded.
+        vae: normalised; its latents are noised before they are decoded. Its device is that of the pictures.
     """
 
     def __init__(self, tiles: np.ndarray, mixture: Mixture, vae: AutoencoderKL, seed: int, noise: float):
-        self.atlas, self.mixture, self.vae = Atlas(tiles[:, : mixture.nouns]), mixture, vae
+        self.device = torch.device(vae.device)
+        self.atlas, self.mixture, self.vae = Atlas(tiles[:, : mixture.nouns], self.device), mixture, vae
         self.painters = [Painter(self.atlas, scale) for scale in (1, SCALE)]
         self.seed, self.noise = seed, noise
 
@@ -52,19 +53,19 @@ class Pairs:
         """A training batch, both pictures of range -1..1: a function of the seed and `step` alone."""
         rng = Random(f"{self.seed} enlarger {step}")
         scenes = [sample_scene(rng, self.mixture) for _ in range(size)]
-        layout = arrange(scenes, self.atlas.extents, rng)
+        layout = arrange(scenes, self.atlas.extents, rng).to(self.device)
         small, large = (painter.paint(layout).images * 2 - 1 for painter in self.painters)
-        generator = torch.Generator().manual_seed(step)
-        with mixed("cpu"):
+        generator = torch.Generator(self.device).manual_seed(step)
+        with mixed(self.device):
             latents = self.vae.encode(small).latent_dist.mean.float()
-            wrong = self.noise * rng.random() * torch.randn(latents.shape, generator=generator)
-            drawn = self.vae.decode(latents + wrong).sample.float().clamp(-1, 1)
+            noise = torch.randn(latents.shape, generator=generator, device=self.device)
+            drawn = self.vae.decode(latents + self.noise * rng.random() * noise).sample.float().clamp(-1, 1)
         return drawn, large
 
 
 def enlarger_stage(config: TrainConfig, pairs: Pairs, folder: Path) -> Stage:
     torch.manual_seed(config.seed)
-    net = EnlargerNetwork(**SIZES)
+    net = EnlargerNetwork(**SIZES).to(pairs.device)
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         drawn, large = pairs.batch(step, config.enlarger.batch)
@@ -73,7 +74,7 @@ def enlarger_stage(config: TrainConfig, pairs: Pairs, folder: Path) -> Stage:
         small = drawn[..., top : top + CROP, left : left + CROP]
         rows, columns = (slice(SCALE * start, SCALE * (start + CROP)) for start in (top, left))
         wanted = large[..., rows, columns]
-        with mixed("cpu"):
+        with mixed(pairs.device):
             wrong = net(small).float() - wanted
         return wrong.abs().mean() + EDGES * edges(wrong), {}
 

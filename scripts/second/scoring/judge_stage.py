@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
 
@@ -24,6 +25,9 @@ from scripts.training.tools.precision import mixed
 UNNAMED = -100
 SOFTEST = 56  # pixels a side, of 128
 USES = 3  # training steps on each composed batch, softened differently for each
+DECODED = 3  # one picture of so many goes through the autoencoder
+LATENT_NOISE = 0.3  # most noise of its latents, in their spread
+AT_ONCE = 32  # pictures that are encoded and decoded at once
 
 
 def judge_mixture(mixture: Mixture) -> Mixture:
@@ -47,9 +51,29 @@ def middles(layout: Layout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return rows, slots, down, across
 
 
+@torch.no_grad()
+def partly_decoded(batch: Batch, vae: AutoencoderKL, generator: torch.Generator) -> Batch:
+    """The batch with every third picture as the autoencoder draws it from noised latents.
+
+    Args:
+        vae: normalised.
+        generator: on the device of the pictures.
+    """
+    images = batch.pictures.images.clone()
+    drawn = []
+    for part in batch.images[::DECODED].split(AT_ONCE):
+        with mixed(part.device):
+            z = vae.encode(part).latent_dist.mean.float()
+            amount = LATENT_NOISE * torch.rand(len(z), 1, 1, 1, generator=generator, device=z.device)
+            z = z + amount * torch.randn(z.shape, generator=generator, device=z.device)
+            drawn.append(vae.decode(z).sample.float())
+    images[::DECODED] = (torch.cat(drawn) / 2 + 0.5).clamp(0, 1)
+    return replace(batch, pictures=replace(batch.pictures, images=images))
+
+
 def judge_loss(judge: Judge, batch: Batch, rng: np.random.Generator) -> Tensor:
     """The detector's loss: where things are and what they are; blobs must be called unclear."""
-    images, layout = batch.images, batch.layout
+    images, layout = batch.images, batch.layout.to(batch.images.device)
     device = images.device
     unclear = torch.from_numpy(rng.random(len(images)) < 0.15).to(device)
     images = torch.where(unclear[:, None, None, None], blurred(images), softened(images, rng, SOFTEST))
@@ -89,7 +113,12 @@ def _of_scenes(batch: Batch) -> dict[str, list[int]]:
     }
 
 
-def judge_stage(config: TrainConfig, world: World) -> Stage:
+def judge_stage(config: TrainConfig, world: World, vae: AutoencoderKL | None = None) -> Stage:
+    """The stage `judge`.
+
+    Args:
+        vae: as `trained_vae` makes it; with it the judge sees decoded pictures too.
+    """
     torch.manual_seed(config.seed)
     judge = Judge().to(world.device, memory_format=torch.channels_last)
     latest: list[tuple[int, Batch]] = []
@@ -97,7 +126,11 @@ def judge_stage(config: TrainConfig, world: World) -> Stage:
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         number = step // USES
         if not latest or latest[0][0] != number:
-            latest[:] = [(number, world.batch(number, config.judge.batch))]
+            batch = world.batch(number, config.judge.batch)
+            if vae is not None:
+                generator = torch.Generator(world.device).manual_seed(number)
+                batch = partly_decoded(batch, vae, generator)
+            latest[:] = [(number, batch)]
         return judge_loss(judge, latest[0][1], np.random.default_rng([config.seed, 4, step])), {}
 
     def report(step: int) -> dict[str, float]:

@@ -147,9 +147,13 @@ class Denoising(nn.Module):
         readable = torch.where(dropped[:, None, None], context.detach(), context)
         reading, _ = reading_loss(self.readers, readable, tokens, asked)
         grounding = grounding_loss(maps, batch["names"], batch["masks"], (~dropped).float())
-        truth = alignment.Oracle(*(batch[f"oracle_{name}"] for name in alignment.Oracle.__dataclass_fields__))
-        clear = kept[:, 0, 0, 0].sqrt()  # no loss where noise hides the scene
-        aligned = (self.alignment(queries, truth) * clear).mean()
         weight = config.alignment * max(0.0, 1 - progress / config.aligned) if config.alignment else 0.0
+        if weight:
+            names = alignment.Oracle.__dataclass_fields__
+            truth = alignment.Oracle(*(batch[f"oracle_{name}"] for name in names))
+            clear = kept[:, 0, 0, 0].sqrt()  # no loss where noise hides the scene
+            aligned = (self.alignment(queries, truth) * clear).mean()
+        else:
+            aligned = denoising.new_zeros(())
         total = denoising + config.reading * reading + config.grounding * grounding + weight * aligned
         return Losses(total, denoising, reading, grounding, aligned)

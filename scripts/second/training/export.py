@@ -61,19 +61,19 @@ def parts_of_run(config: TrainConfig, world: World, run: Path, average: str) -> 
     Raises:
         FileNotFoundError: a stage has not run.
     """
-    packed = load_packed(run)
-    if packed:
+    packed, enlarger = load_packed(run), checkpoint.load(run / "enlarger.pt")
+    net = enlarger and enlarger["modules"]["net"]
+    if packed.get("unet"):
         vae = build_vae(config.vae)
         vae.register_to_config(scaling_factor=1.0)
         vae.load_state_dict(packed["vae"])
-        return Parts(packed["unet"], packed["encoder"], vae)
+        return Parts(packed["unet"], packed["encoder"], vae, net)
     state = checkpoint.load(run / "unet.pt")
     if state is None:
         raise FileNotFoundError(f"{run / 'unet.pt'} does not exist; make it with stage `unet`")
     weights = state["modules"][average]
     halves = (weights_of(weights, f"module.{name}.") for name in ("unet", "encoder"))
-    enlarger = checkpoint.load(run / "enlarger.pt")
-    return Parts(*halves, trained_vae(config, world, run), enlarger and enlarger["modules"]["net"])
+    return Parts(*halves, trained_vae(config, world, run), net)
 
 
 def export(config: TrainConfig, parts: Parts, tokenizer_folder: Path, out: Path, nouns: int) -> None:
