@@ -4,7 +4,7 @@ from random import Random
 
 import torch
 
-from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
 from scripts.second.autoencoder.training import build_vae
@@ -15,6 +15,7 @@ from scripts.second.scoring.judge import Judge
 from scripts.second.scoring.statistics import nearest
 from scripts.second.scoring.tasks import TASKS
 from scripts.second.scoring.truth import KINDS, kind_of, mask_of, record, told
+from scripts.second.sweep import WAYS, fields_of_way
 from scripts.second.training.denoising import unet_config
 from scripts.second.training.export import Parts, export
 from scripts.second.training.text import TextSide
@@ -102,3 +103,10 @@ def test_a_kept_judge_sees_what_the_trained_one_sees(tmp_path, monkeypatch) -> N
     kept.keep_judge(tmp_path, kept.KEPT)
     one, other = (kept.load_judge(run)(images).features for run in (tmp_path, None))
     assert 0 < (one - other).abs().max() < 0.05 * one.abs().max()
+
+
+def test_a_way_is_the_fields_of_a_request() -> None:
+    fields = fields_of_way("dpm++2m:8:3:0.15-0.75")
+    assert GenerationRequest(prompt="a cat", **fields).guidance_end == 0.75
+    assert fields_of_way("model:20") == {"scheduler": "model", "num_steps": 20}
+    assert all(GenerationRequest(prompt="a cat", **fields_of_way(way)) for way in WAYS)
