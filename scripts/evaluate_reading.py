@@ -1,8 +1,8 @@
 """Scores what reads pictures: `python -m scripts.evaluate_reading`.
 
-Masks: on composed scenes of two things, what `word_mask` finds for each noun is compared with the pixels that
-the thing covers. Check: every scene is checked, by the model and by the describer, against its caption, and
-against the caption with one noun, colour, ground or place replaced; the table has the area under the ROC
+Masks: on composed scenes of two things, what `word_mask` and `change_mask` find is compared with the pixels
+that the thing covers. Check: every scene is checked, by the model and by the describer, against its caption,
+and against the caption with one noun, colour, ground or place replaced; the table has the area under the ROC
 curve: how often a true word has a higher score than a false one. Agreement: two rules for the part of the
 picture that a map means. Each is compared with exact masks, also with a floor under the map. On drawn
 pictures, the maps while drawing are compared with those of the finished picture. Best: of several pictures of
@@ -60,16 +60,31 @@ def main() -> int:
 def score_masks(pipe: TextToImagePipeline, shown: Sequence[Shown], options: argparse.Namespace) -> None:
     print("| mask of a noun | nouns | IoU | share of the thing that it covers |\n|---|--:|--:|--:|")
     for grow, name in ((0, "as found"), (1, "grown by one position, as it is drawn again")):
-        overlaps, covered = [], []
-        for each in shown:
-            for thing, mask in zip(each.scene.things, each.masks, strict=True):
-                found = pipe.word_mask(each.image, thing.noun, prompt=each.prompt, grow=grow)
-                drawn, true = np.asarray(found) == 255, mask.numpy()
-                overlaps.append((drawn & true).sum() / (drawn | true).sum())
-                covered.append((drawn & true).sum() / max(1, true.sum()))
-        low, high = interval(np.array(overlaps), np.random.default_rng(0))
-        cells = f"{np.mean(overlaps):.3f} ({low:.3f} to {high:.3f}) | {np.mean(covered):.3f}"
-        print(f"| {name} | {len(overlaps)} | {cells} |", flush=True)
+        pairs = [
+            (mask, pipe.word_mask(each.image, thing.noun, prompt=each.prompt, grow=grow))
+            for each in shown
+            for thing, mask in zip(each.scene.things, each.masks, strict=True)
+        ]
+        print_masks(name, pairs)
+    rng, nouns = np.random.default_rng(SEED), num_nouns(pipe.model)
+    others = [changes(each.scene, rng, nouns)[0].prompt for each in shown]
+    pairs = [
+        (each.masks[0], pipe.change_mask(each.image, each.prompt, other, grow=0))
+        for each, other in zip(shown, others, strict=True)
+    ]
+    print_masks("by a change of the noun (DiffEdit)", pairs)
+
+
+def print_masks(name: str, pairs: Sequence[tuple[Tensor, Image.Image]]) -> None:
+    """A line of the table, from exact masks and those that were found."""
+    overlaps, covered = [], []
+    for mask, found in pairs:
+        drawn, true = np.asarray(found) == 255, mask.numpy()
+        overlaps.append((drawn & true).sum() / (drawn | true).sum())
+        covered.append((drawn & true).sum() / max(1, true.sum()))
+    low, high = interval(np.array(overlaps), np.random.default_rng(0))
+    cells = f"{np.mean(overlaps):.3f} ({low:.3f} to {high:.3f}) | {np.mean(covered):.3f}"
+    print(f"| {name} | {len(overlaps)} | {cells} |", flush=True)
 
 
 def score_check(pipe: TextToImagePipeline, shown: Sequence[Shown], options: argparse.Namespace) -> None:
