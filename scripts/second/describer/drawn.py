@@ -12,11 +12,12 @@ from limelight.pipeline.describer.vocabulary import Words
 from scripts.describer.said import Said, said_in
 from scripts.describer.scores import written_captions
 from scripts.describer.texts import Gallery
+from scripts.second.describer.words import COMMON
 from scripts.second.scoring.drawing import draw
 from scripts.second.scoring.judge import LOOKS, Seen
 from scripts.second.scoring.kept import load_judge
 from scripts.second.scoring.tasks import TASKS, plain
-from scripts.second.world.nouns import CORE, NOUNS
+from scripts.second.world.nouns import NOUNS
 from scripts.second.world.places import PLACE_INDEX, PLACES
 from scripts.second.world.scene import Scene
 
@@ -37,7 +38,7 @@ def score_drawn(describer: DefaultDescriber, gallery: Gallery, arguments: argpar
     pipe, judge = TextToImagePipeline.from_pretrained(arguments.drawer), load_judge(arguments.judge)
     marks: Marks = {}
     for task in TASKS:
-        scenes = task.scenes(arguments.drawn, CORE)
+        scenes = task.scenes(arguments.drawn, COMMON)
         images = draw(pipe, [plain(scene) for scene in scenes], 1, FIELDS, task.name)
         texts = [
             [describer.words.tokens[id] for id in written.ids]

@@ -13,11 +13,11 @@ from scripts.describer.texts import Shown
 from scripts.describer.view import View
 from scripts.second.describer.questions import KINDS
 from scripts.second.describer.view import Turned, is_readable, seen_style, view_of, without_things
-from scripts.second.describer.words import words_of_the_world
+from scripts.second.describer.words import COMMON, NAMED, words_of_the_world
 from scripts.second.scoring.judge_stage import blurred
 from scripts.second.training.data import Batch, World
 from scripts.second.world.layout import PIXELS
-from scripts.second.world.nouns import CORE, NOUNS
+from scripts.second.world.nouns import NOUNS
 from scripts.second.world.sampling import Mixture, sample_scene
 from scripts.second.world.scene import Scene
 from scripts.second.world.tiles import load_tiles
@@ -25,7 +25,7 @@ from scripts.second.world.tiles import load_tiles
 MIXTURE = Mixture(
     single=0.4, pair=0.4, three=0.06, related=0.88, coloured=0.45, material=0.14, posed=0.14, sized=0.16,
     worn=0.07, studio=0.3, said=1.0, odd=0.4, sunset=0.15, night=0.18, weather=0.14,
-    styles=(("flat", 0.1), ("silhouette", 0.03), ("sketch", 0.03), ("pixel art", 0.03)),
+    styles=(("flat", 0.1), ("silhouette", 0.03), ("sketch", 0.03), ("pixel art", 0.03)), nouns=COMMON,
 )  # fmt: skip
 UNNAMED = 0.07  # the share of things that are shown by art without a word
 EMPTY = 0.02
@@ -50,8 +50,8 @@ class Gallery:
         self.words, self.kinds = words_of_the_world(), KINDS
         self.world = World(folder, replace(MIXTURE, nouns=len(NOUNS)), seed, device)
         tiles = load_tiles(folder)
-        self.turned = turned_art(tiles[0, :CORE])
-        unnamed = [noun.word for noun in NOUNS[CORE:]]
+        self.turned = turned_art(tiles[0, :COMMON])
+        unnamed = [noun.word for noun in NOUNS if noun.word not in NAMED]
         self.unnamed = [word for at, word in enumerate(unnamed) if (at % HELD_OUT_ART == 0) == held_out]
         self.strangers = strangers(np.random.default_rng([seed, 1]), tiles[0], pool, PIXELS)
 
@@ -64,7 +64,7 @@ class Gallery:
         parts: list[Shown] = []
         missing = count
         while missing > 0:
-            scenes = [seen_style(sample_scene(random, mixture)) for _ in range(missing)]
+            scenes = [seen_style(named_scene(random, mixture)) for _ in range(missing)]
             if free:
                 scenes = [self._unnamed(scene, random) for scene in scenes]
             parts.append(self.show(scenes, random, free=free))
@@ -118,11 +118,19 @@ def readable(batch: Batch) -> Batch:
     )
 
 
+def named_scene(random: Random, mixture: Mixture) -> Scene:
+    """A random scene of which each thing has a word."""
+    while True:
+        scene = sample_scene(random, mixture)
+        if all(thing.noun in NAMED for thing in scene.things):
+            return scene
+
+
 def turned_art(tiles: np.ndarray) -> Turned:
-    """The nouns of the core that look different on their side (`sleeping`) or `upside down`.
+    """The nouns with words that look different on their side (`sleeping`) or `upside down`.
 
     Args:
-        tiles: uint8 (core, side, side, 4).
+        tiles: uint8 (nouns, side, side, 4).
     """
     found = set()
     for noun, tile in zip(NOUNS, tiles, strict=False):

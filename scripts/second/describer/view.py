@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from scripts.describer.view import COLOURLESS, SeenThing, View
-from scripts.second.describer.words import own_colour
+from scripts.second.describer.words import NAMED, own_colour
 from scripts.second.training.data import Batch
 from scripts.second.world.arrange import SIDE
 from scripts.second.world.layout import PIXELS
-from scripts.second.world.nouns import CORE, NOUN_INDEX, NOUNS
+from scripts.second.world.nouns import NOUN_INDEX, NOUNS
 from scripts.second.world.places import PLACE_INDEX, PLACES
 from scripts.second.world.scene import Scene, Thing
 
@@ -101,7 +101,7 @@ def _thing(
     batch: Batch, row: int, thing: Thing, slots: tuple[int, ...], box: Box, turned: Turned, *, blurred: bool
 ) -> SeenThing:
     scene = batch.scenes[row]
-    has_word = NOUN_INDEX[thing.noun] < CORE and not blurred
+    has_word = thing.noun in NAMED and not blurred
     is_coloured = scene.style not in COLOURLESS
     colour = thing.colour
     if colour is None and thing.material is None and has_word and is_coloured:

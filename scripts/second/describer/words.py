@@ -3,7 +3,7 @@
 from limelight.pipeline.describer.vocabulary import NUMBERS, SIZES, SOMETHING, SPECIAL, Words
 from scripts.describer.texts import word_list
 from scripts.describer.view import COLOUR_WORDS
-from scripts.second.world.nouns import CORE, NOUNS
+from scripts.second.world.nouns import NOUNS
 from scripts.second.world.phrases import BARE, MATERIAL_WORDS, TIME_PHRASES, WEATHER_PHRASES
 from scripts.second.world.places import GROUNDS, PLACES
 from scripts.second.world.vocabulary import POSES
@@ -42,12 +42,15 @@ OWN_COLOURS: dict[str, str | None] = {
 }
 
 
+COMMON = 240  # nouns of which training shows all as often, from the first
+NAMED = {noun.word: noun for noun in NOUNS[:COMMON] if noun.word not in COLOUR_WORDS and " " not in noun.word}
+"""Nouns with a word: questions are read word by word. Others stand for what cannot be named."""
 PLURALS = {"peach": "peaches"}  # where the table of nouns has another
 
 
 def words_of_the_world() -> Words:
     """Every word that captions, questions and answers use."""
-    nouns = {noun.word: PLURALS.get(noun.word, noun.plural) for noun in NOUNS[:CORE]}
+    nouns = {word: PLURALS.get(word, noun.plural) for word, noun in NAMED.items()}
     materials = {word: long.removeprefix("made of ") for word, (_, long) in MATERIAL_WORDS.items()}
     places = {place.word: place.phrases[0] for place in PLACES}
     times = {"day": "", **{word: phrases[0] for word, phrases in TIME_PHRASES.items()}}
@@ -76,6 +79,5 @@ def words_of_the_world() -> Words:
 
 
 def own_colour(noun: str) -> str | None:
-    """The colour word that holds for the art of a core noun as it is; None if it has several."""
-    table = {each.word: each.colour for each in NOUNS[:CORE]}
-    return OWN_COLOURS[noun] if noun in OWN_COLOURS else table[noun]
+    """The colour word that holds for the art of a noun as it is; None if it has several."""
+    return OWN_COLOURS[noun] if noun in OWN_COLOURS else NAMED[noun].colour
