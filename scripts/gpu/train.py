@@ -36,7 +36,7 @@ from scripts.training.tools.grid import save_grid
 from scripts.training.vae_ready import normalise
 
 LEAST = 28.0  # decibels; a polished autoencoder below this is replaced by the one in --data
-USES = 5  # uses of each latent, on average
+USES = 6  # uses of each latent, on average
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--batch", type=int, default=ONE_GPU.unet.stage.batch, help="batch size of the denoiser"
     )
     parser.add_argument("--workers", type=int, default=14, help="number of processes that prepare scenes")
-    parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the denoiser, which takes minutes; a large batch hides what Python costs",
+    )
     parser.add_argument(
         "--smoke", action="store_true", help="train in full size but keep only 2,048 scenes in stock"
     )
@@ -65,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run.start()
     run.polish()
     run.fill()
-    run.learn(8 if options.tiny else options.batch, compiled=not options.no_compile)
+    run.learn(8 if options.tiny else options.batch, compiled=options.compile)
     run.decoder()
     run.finish()
     return 0

@@ -19,7 +19,7 @@ GPU_MIXTURE = Mixture(
     styles=(("flat", 0.08), ("silhouette", 0.02), ("sketch", 0.03), ("pixel art", 0.03)), weather=0.08
 )
 TEXT_MIXTURE = replace(GPU_MIXTURE, nouns=len(NOUNS))
-GPU_STAGE = StageConfig(steps=9000, batch=512, learning_rate=1.5e-3, decay=0.45, muon=True)
+GPU_STAGE = StageConfig(steps=4000, batch=1024, learning_rate=2e-3, decay=0.45, muon=True)
 VAE_STAGE = StageConfig(steps=7000, batch=4, learning_rate=1e-3, warmup=100, decay=0.4, muon=True)
 DECODER_STAGE = StageConfig(steps=2000, batch=4, learning_rate=5e-4, warmup=100, decay=0.7)
 TEXT_STAGE = StageConfig(steps=1200, batch=128, learning_rate=1e-3)

@@ -40,7 +40,7 @@ def finished(world_folder, tmp_path_factory):
     """The folder of a run whose phases are over as soon as they have done one step."""
     out = tmp_path_factory.mktemp("gpu") / "out"
     arguments = ["--data", world_folder, "--out", out, "--device", "cpu", "--tiny", "--seconds", "0.1"]
-    assert train.main([str(each) for each in [*arguments, "--workers", "0", "--no-compile"]]) == 0
+    assert train.main([str(each) for each in [*arguments, "--workers", "0"]]) == 0
     return out
 
 
@@ -211,7 +211,7 @@ def test_scenes_come_from_this_process_where_no_worker_lives(world, world_folder
 def test_the_weights_of_a_killed_run_can_be_exported(world, world_folder, tmp_path, mark: str) -> None:
     out, log = tmp_path / "out", tmp_path / "out" / "log.jsonl"
     command = [sys.executable, "-m", "scripts.gpu.train", "--data", world_folder, "--out", out, "--tiny"]
-    command += ["--device", "cpu", "--seconds", "150", "--workers", "1", "--no-compile"]
+    command += ["--device", "cpu", "--seconds", "150", "--workers", "1"]
     with subprocess.Popen([str(each) for each in command], cwd=ROOT) as process:
         while process.poll() is None:
             if log.exists() and f'"written", "mark": "{mark}"' in log.read_text():
