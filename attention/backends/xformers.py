@@ -3,6 +3,7 @@
 Source: Rabe & Staats 2021, arXiv:2112.05682; layout b m h k, or b m g h k for grouped heads.
 """
 
+import re
 from functools import cache
 from importlib.util import find_spec
 
@@ -33,10 +34,17 @@ def missing() -> str | None:
         return "xformers is not installed; pip install xformers"
     if not torch.cuda.is_available():  # checked before the import, which warns without a CUDA build
         return "xformers computes on CUDA, and torch sees no CUDA device"
+    remedy = f"install the release made for torch {torch.__version__}"
     try:
-        import xformers.ops  # noqa: F401
+        from xformers.ops import memory_efficient_attention_forward
     except Exception as error:  # a wheel built for another torch raises OSError or RuntimeError too
-        return f"cannot import xformers ({error}); install the release made for torch {torch.__version__}"
+        return f"cannot import xformers ({error}); {remedy}"
+    tiny = torch.zeros(1, 8, 1, 8, device="cuda", dtype=torch.float16)
+    try:
+        memory_efficient_attention_forward(tiny, tiny, tiny)
+    except NotImplementedError as error:  # its own library does not load, or has no kernel for this GPU
+        reasons = "; ".join(dict.fromkeys(re.findall(r"^ {4}(\S.*)", str(error), re.MULTILINE)))
+        return f"xformers has no kernel that runs here ({reasons}); {remedy}"
     return None
 
 

@@ -1,16 +1,16 @@
-"""Checks and times Limelight on a GPU: `python -m scripts.gpu.check --seconds 150 --out DIR`.
+"""Checks and times Limelight on a GPU: `python -m scripts.gpu.check --seconds 300 --out DIR`.
 
 On a fresh machine with Python 3.12, torch 2.11 and a GPU, from the repository's root, where the folder
 PAYLOAD is what `scripts.gpu.payload` has packed elsewhere:
 
     python3 -m pip install -q --no-index --no-deps --no-compile --target /tmp/site PAYLOAD/*.whl \\
-        && PYTHONPATH=/tmp/site python3 -m scripts.gpu.check --seconds 240 --out DIR
+        && PYTHONPATH=/tmp/site python3 -m scripts.gpu.check --seconds 300 --out DIR
 
 and in a call of its own, since graphs of SDXL take minutes:
 
     PYTHONPATH=/tmp/site python3 -m scripts.gpu.check --part compiled --seconds 420 --out DIR
 
-Parts run in the order of their importance, each until its own deadline; 150 seconds suffice for parts p to g.
+Parts run in the order of their importance, each until its own deadline; parts p to g need about 280 seconds.
 Results are in DIR/results.jsonl as soon as they are known, a JSON line each, and at the end in
 DIR/results.md. A part that fails, takes too long or takes its process with it is a result in words, and the
 next goes on. `--dry-run` goes through all of it with tiny sizes, on a CPU too: the first thing to do on a new
@@ -67,7 +67,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--seconds", type=float, default=240, help="time for all parts; no part begins after it"
+        "--seconds", type=float, default=300, help="time for all parts; no part begins after it"
     )
     parser.add_argument("--only", default="", help="parts by letter, separated by commas")
     parser.add_argument(

@@ -38,3 +38,27 @@ def test_numbers_of_a_head_that_lie_apart_are_put_together(which: int) -> None:
     tensors[which] = tensors[which].mT.contiguous().mT
     out = xformers.run(*tensors, mask=None, causal=False, scale=0.3)
     torch.testing.assert_close(out, attend(*tensors, scale=0.3, backend="math"))
+
+
+def test_a_build_without_kernels_is_missing_with_its_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As release 0.0.35, made for CUDA 12.8, answers beside a torch for CUDA 13.0."""
+
+    def refuses(*_: object) -> None:
+        raise NotImplementedError(
+            "No operator found for `memory_efficient_attention_forward` with inputs:\n"
+            "     query       : shape=(1, 8, 1, 8) (torch.float16)\n"
+            "`fa2F@2.5.7-pt` is not supported because:\n"
+            "    xFormers wasn't build with CUDA support\n"
+            "`cutlassF-pt` is not supported because:\n"
+            "    xFormers wasn't build with CUDA support"
+        )
+
+    module = ModuleType("xformers.ops")
+    module.memory_efficient_attention_forward = refuses  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "xformers", ModuleType("xformers"))
+    monkeypatch.setitem(sys.modules, "xformers.ops", module)
+    monkeypatch.setattr(xformers, "find_spec", lambda name: object())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "zeros", lambda *shape, **_: torch.empty(shape))
+    reason = xformers.missing.__wrapped__()
+    assert "has no kernel that runs here (xFormers wasn't build with CUDA support); install" in reason

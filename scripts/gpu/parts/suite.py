@@ -19,6 +19,7 @@ PROCESSES = 4  # processes, since tests of small models leave a GPU idle
 MARGIN = 3.0  # seconds kept for reporting the findings so far
 OUTCOMES = ("PASSED", "SKIPPED", "FAILED", "ERROR")
 # `tests/a.py::test PASSED [ 5%]`, or from one of several processes `[gw0] [ 5%] PASSED tests/a.py::test`
+TEST = re.compile(r"tests/\S+")
 OUTCOME = re.compile(rf"(?:tests/\S.* |\[gw\d+\] \[ *\d+%\] )({'|'.join(OUTCOMES)})\b")
 
 
@@ -71,7 +72,11 @@ def finding_of(output: str, num_files: int, *, runs: bool) -> Finding:
         numbers = {"files": num_files, "tests": sum("::" in line for line in lines)}
         verdict = "measured" if numbers["tests"] and not errors else "failed"
         return Finding("tests marked gpu, collected", verdict, numbers, "; ".join(errors))
-    seen = [found[1] for line in lines if "::" in line and (found := OUTCOME.match(line))]
+    ran = [(found[1], line) for line in lines if "::" in line and (found := OUTCOME.match(line))]
+    seen = [outcome for outcome, _ in ran]
+    # A run that was stopped ends without a list of its failures.
+    ids = [TEST.findall(line)[0] for outcome, line in ran if outcome in ("FAILED", "ERROR")]
+    errors += [f"FAILED {name}" for name in ids if not any(name in error for error in errors)]
     numbers = {"files": num_files, **{word.lower(): seen.count(word) for word in OUTCOMES}}
     is_right = numbers["passed"] > 0 and not errors
     last = lines[-1] if lines else "no output"

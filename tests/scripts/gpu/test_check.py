@@ -202,6 +202,12 @@ FAILED = "[gw1] [ 9%] FAILED tests/a.py::test_w\nFAILED tests/a.py::test_w - ass
         (PASSED + SKIPPED, "right", 2, ""),
         (PASSED + FAILED, "wrong", 2, "FAILED tests/a.py::test_w - assert 1 == 2"),
         (PASSED + "\nERROR not finished in 3 seconds\n", "wrong", 2, "ERROR not finished in 3 seconds"),
+        (
+            PASSED + FAILED.splitlines()[0] + "\nERROR not finished in 3 seconds\n",
+            "wrong",
+            2,
+            "ERROR not finished in 3 seconds; FAILED tests/a.py::test_w",
+        ),
         ("no tests ran in 0.1 s", "wrong", 0, "no tests ran in 0.1 s"),
         ("", "wrong", 0, "no output"),
     ],

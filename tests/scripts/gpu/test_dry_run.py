@@ -1,6 +1,8 @@
 """The check with tiny sizes on a CPU: all parts have findings, and every line of them runs."""
 
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,7 +11,7 @@ from unittest.mock import MagicMock
 import pytest
 import torch
 
-from limelight.attention import attend
+from limelight.attention import attend, get
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.errors import OutOfMemory
 from scripts.gpu.parts import (
@@ -80,10 +82,9 @@ def only_on_a_gpu(patch: pytest.MonkeyPatch) -> None:
         inner.setattr(backends, "attend", lambda *x, backend, **o: Flaky.attend(*x, backend=backend, **o))
         some = backends.of_case(CPU, "", backends.TINY["tiny"], torch.float32)
         assert "wrong" in {found.verdict for found in some}
-        inner.setattr(kernel.StandIn, "attend_cross", fails)
-        assert kernel.of_size(CPU, kernel.StandIn, torch.float32, 8, 5, 5).verdict == "wrong"  # type: ignore[arg-type]
-        inner.setattr(kernel.StandIn, "refusals", lambda spec: ["no"])
-        assert kernel.of_size(CPU, kernel.StandIn, torch.float32, 8, 5, 5).verdict == "refused"  # type: ignore[arg-type]
+        of_size = partial(kernel.of_size, CPU, dtype=torch.float32, dim=8, num_keys=5, page=5)
+        assert of_size(replace(get("math"), cross=fails)).verdict == "wrong"
+        assert of_size(get("triton")).verdict == "refused"
     assert [found.verdict for found in kernel.measure(CPU, tiny=False, until=0)] == ["refused"]
     with patch.context() as inner:  # no time
         inner.setattr(unet, "compare", lambda *_: Finding("", "right"))
