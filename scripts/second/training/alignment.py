@@ -20,6 +20,7 @@ from scripts.second.world.nouns import NOUNS
 from scripts.second.world.painter import Pictures
 from scripts.second.world.places import PLACE_INDEX, PLACES
 from scripts.second.world.vocabulary import COLOURS, MATERIALS
+from scripts.training.tools.precision import mixed
 
 KINDS = len(NOUNS) + len(PLACES) * LAYERS + 1
 LOOKS = len(COLOURS) + len(MATERIALS) + 1
@@ -90,7 +91,8 @@ class Readers(nn.Module):
         """The mean error over cells and sites, one value a scene."""
         total = truth.is_thing.new_zeros(len(truth.kind))
         for found, head in zip(queries, self.heads, strict=True):
-            read = head(found.transpose(1, 2).flatten(2).float())  # b n (4 c)
+            with mixed(found.device):
+                read = head(found.transpose(1, 2).flatten(2)).float()  # b n (4 c)
             half = SIDE // 2
             cells = F.pixel_shuffle(read.transpose(1, 2).unflatten(2, (half, half)), 2)
             kind, look, where = cells.split((KINDS, LOOKS, 2), 1)
