@@ -5,6 +5,9 @@ On two cores it begins with the first edition's weights. `text` teaches its text
 `coarse` trains its denoiser on its own latents, while `vae` trains an autoencoder whose first channels
 imitate them. `unet` goes on with the weights of `coarse` and the latents of `vae`. `decoder` and `enlarger`
 need `vae`; `judge` sees decoded pictures too if `vae` has run.
+
+`torchrun --nproc-per-node 2 -m scripts.second.train unet` trains the denoiser in two processes, each with
+batches of its own.
 """
 
 import argparse
@@ -27,6 +30,7 @@ from scripts.second.training.unet import coarse_stage, unet_stage
 from scripts.second.world.sampling import Mixture
 from scripts.second.world.tiles import render_tiles
 from scripts.training import loop
+from scripts.training.tools import parallel
 
 STAGES = ("vae", "decoder", "text", "coarse", "unet", "judge", "enlarger")
 
@@ -60,6 +64,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    rank, _ = parallel.join()
     config = ONE_GPU if options.gpu else TWO_CORES
     if options.steps:
         config = config.with_steps(options.stage, options.steps)
@@ -69,10 +74,13 @@ def main() -> int:
             parts = parts_of_run(config, world, options.run, options.average)
             export(config, parts, options.world / "tokenizer", options.out, config.mixture.nouns)
         else:
-            loop.run(_stage(options, config), options.run, log_every=25, save_every=100, report_every=250)
+            stage = _stage(options, config, rank)
+            loop.run(stage, options.run, rank=rank, log_every=25, save_every=100, report_every=250)
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    finally:
+        parallel.close()
     return 0
 
 
@@ -80,7 +88,7 @@ def _world(options: argparse.Namespace, mixture: Mixture, config: TrainConfig) -
     return World(options.world, mixture, config.seed, options.device)
 
 
-def _stage(options: argparse.Namespace, config: TrainConfig) -> loop.Stage:
+def _stage(options: argparse.Namespace, config: TrainConfig, rank: int = 0) -> loop.Stage:
     run, text = options.run, TextSide(config.text, options.world / "tokenizer", options.device)
     if options.stage == "vae":
         return vae_stage(config, _world(options, config.vae.mixture, config), run)[0]
@@ -97,8 +105,11 @@ def _stage(options: argparse.Namespace, config: TrainConfig) -> loop.Stage:
     if options.stage == "judge":
         world = _world(options, judge_mixture(config.mixture), config)
         return judge_stage(config, world, vae_if_trained(config, world, run))
-    stage = coarse_stage if options.stage == "coarse" else unet_stage
-    return stage(config, _world(options, config.mixture, config), text, run)
+    stage, world = (
+        coarse_stage if options.stage == "coarse" else unet_stage,
+        _world(options, config.mixture, config),
+    )
+    return stage(config, world, text, run, rank)
 
 
 if __name__ == "__main__":

@@ -102,18 +102,16 @@ def _steps(
         stage.after()
         for key, value in {"loss": loss.item(), **numbers}.items():
             sums[key] = sums.get(key, 0.0) + value
-        done = step + 1
-        if rank != 0:
-            continue
-        if done % log_every == 0:
-            speed = log_every * stage.config.batch / (time.monotonic() - clock)
+        done, is_over = step + 1, parallel.anyone(stop.is_set())
+        if rank == 0 and done % log_every == 0:
+            speed = log_every * stage.config.batch * parallel.size() / (time.monotonic() - clock)
             log.write(done, **{key: value / log_every for key, value in sums.items()}, images_per_s=speed)
             sums, clock = {}, time.monotonic()
-        if done % save_every == 0 or done == stage.config.steps or stop.is_set():
+        if rank == 0 and (done % save_every == 0 or done == stage.config.steps or is_over):
             checkpoint.save(_state(stage, optimizers, done), path)
-        if stop.is_set():
+        if is_over:
             return
-        if done % report_every == 0 or done == stage.config.steps:
+        if rank == 0 and (done % report_every == 0 or done == stage.config.steps):
             log.write(done, **stage.report(done))
             clock = time.monotonic()
 

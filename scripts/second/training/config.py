@@ -24,7 +24,7 @@ VAE_STAGE = StageConfig(steps=7000, batch=4, learning_rate=1e-3, warmup=100, dec
 DECODER_STAGE = StageConfig(steps=2000, batch=4, learning_rate=5e-4, warmup=100, decay=0.7)
 TEXT_STAGE = StageConfig(steps=1200, batch=128, learning_rate=1e-3)
 COARSE_STAGE = StageConfig(steps=20_000, batch=64, learning_rate=8e-4, decay=0.0, muon=True)
-UNET_STAGE = StageConfig(steps=10_000, batch=64, learning_rate=8e-4, decay=0.4, muon=True)
+UNET_STAGE = StageConfig(steps=6000, batch=64, learning_rate=1.2e-3, decay=0.4, muon=True)
 JUDGE_STAGE = StageConfig(steps=6000, batch=64, learning_rate=2e-3)
 ENLARGER_STAGE = StageConfig(steps=6000, batch=8, learning_rate=1e-3, warmup=100, decay=0.6)
 

@@ -25,10 +25,11 @@ Chunk = dict[str, Tensor]
 
 
 class LatentPool:
-    """A sliding window over an endless sequence of chunks. A step's batch depends only on its number and the
-    world's seed."""
+    """A sliding window over an endless sequence of chunks. A step's batch depends only on its number, the
+    world's seed and `rank`."""
 
-    def __init__(self, config: PoolConfig, world: World, vae: AutoencoderKL, text: TextSide):
+    def __init__(self, config: PoolConfig, world: World, vae: AutoencoderKL, text: TextSide, rank: int = 0):
+        self.rank = rank
         self.config, self.world, self.vae, self.text = config, world, vae, text
         self.chunks: list[Chunk] = []
         self.newest = -1
@@ -38,7 +39,7 @@ class LatentPool:
         """A training batch; step numbers must not decrease."""
         count, window = self.config.chunk, self.config.window
         self._slide(window - 1 + step * size // (count * self.config.uses))
-        rng = np.random.default_rng([self.world.seed, 2, step])
+        rng = np.random.default_rng([self.world.seed, 2, step, self.rank])
         picks = torch.from_numpy(rng.integers(0, count * window, size)).to(self.world.device)
         return {name: values[picks] for name, values in self.all.items()}
 
@@ -53,7 +54,7 @@ class LatentPool:
 
     def chunk(self, number: int) -> Chunk:
         """The chunk with this number."""
-        rng = Random(f"{self.world.seed} pool {number}")
+        rng = Random(f"{self.world.seed} pool {number} {self.rank}")
         parts = []
         for start in range(0, self.config.chunk, self.config.encode):
             count = min(self.config.encode, self.config.chunk - start)

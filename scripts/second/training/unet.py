@@ -33,17 +33,17 @@ from scripts.training.unet import ramped_average
 SHOWN = Path(__file__).with_name("shown.txt")
 
 
-def unet_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -> Stage:
+def unet_stage(config: TrainConfig, world: World, text: TextSide, run: Path, rank: int = 0) -> Stage:
     """Trains on latents of `trained_vae`. If stage `coarse` has run, begins with its weights."""
     torch.manual_seed(config.seed)
     vae = trained_vae(config, world, run)
     denoising = _denoising(config, text, run)
     if coarse := checkpoint.load(run / "coarse.pt"):
         inherit(denoising, coarse["modules"]["denoising"])
-    return _stage("unet", config, config.unet.stage, world, text, run, denoising, vae)
+    return _stage("unet", config, config.unet.stage, world, text, run, denoising, vae, rank)
 
 
-def coarse_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -> Stage:
+def coarse_stage(config: TrainConfig, world: World, text: TextSide, run: Path, rank: int = 0) -> Stage:
     """Trains the inherited denoiser on latents of the inherited autoencoder, from pictures at half the side.
 
     Raises:
@@ -60,7 +60,7 @@ def coarse_stage(config: TrainConfig, world: World, text: TextSide, run: Path) -
     denoising.model["unet"].load_state_dict(
         load_file(config.inherits / "unet/diffusion_pytorch_model.safetensors")
     )
-    return _stage("coarse", config, config.unet.coarse, world, text, run, denoising, vae)
+    return _stage("coarse", config, config.unet.coarse, world, text, run, denoising, vae, rank)
 
 
 def _denoising(config: TrainConfig, text: TextSide, run: Path) -> Denoising:
@@ -81,14 +81,17 @@ def _stage(
     run: Path,
     denoising: Denoising,
     vae: AutoencoderKL,
+    rank: int,
 ) -> Stage:
+    """`rank`: of several processes, each of which sees scenes and noise of its own."""
     averages = {f"average-{decay:g}": averaged(denoising.model, decay) for decay in config.unet.ema}
-    pool, held_out = LatentPool(config.unet.pool, world, vae, text), _HeldOut(config, world, vae, text)
+    pool = LatentPool(config.unet.pool, world, vae, text, rank)
+    held_out = _HeldOut(config, world, vae, text)
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng = np.random.default_rng([world.seed, 3, step])
+        rng = np.random.default_rng([world.seed, 3, step, rank])
         timesteps = draw_timesteps(rng, stage.batch, config.unet.timesteps).to(world.device)
-        generator = torch.Generator(world.device).manual_seed(2**40 + step)
+        generator = torch.Generator(world.device).manual_seed(2**40 + step + rank * 2**32)
         batch = pool.draw(step, stage.batch)
         losses = denoising(batch, denoising.draw(batch, generator), timesteps, step / stage.steps)
         return losses.total, losses.numbers()

@@ -18,6 +18,11 @@ def join() -> tuple[int, int]:
     return dist.get_rank(), dist.get_world_size()
 
 
+def size() -> int:
+    """The number of processes."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replaces every gradient by its mean over the processes, in one all-reduce."""
     if not dist.is_initialized():
@@ -30,6 +35,15 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     for gradient in gradients:
         gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
         start += gradient.numel()
+
+
+def anyone(is_so: bool) -> bool:
+    """Whether it is so in any of the processes, which must all ask."""
+    if not dist.is_initialized():
+        return is_so
+    number = torch.tensor(int(is_so))
+    dist.all_reduce(number)
+    return bool(number)
 
 
 def close() -> None:
