@@ -27,7 +27,7 @@ from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result, Step
-from limelight.pipeline.sampling.compiled import Graphs
+from limelight.pipeline.sampling.compiled import Graphs, options_of
 from limelight.pipeline.sampling.engine import Engine
 from limelight.pipeline.sampling.sampler import ChangeOf
 
@@ -40,8 +40,9 @@ class TextToImagePipeline:
         max_rows: predictions in one U-Net call; a guided request takes two.
         exact: whether to draw the same bits in every run. Then each request has its own U-Net calls, and no
             choice depends on measured speed. `from_pretrained` loads the model accordingly.
-        compile: whether to compile the U-Net by `torch.compile`, or the mode to use. A graph takes from half
-            a minute to minutes, and there is one for each of a few numbers of rows, see `sampling.compiled`.
+        compile: whether to compile the U-Net by `torch.compile`, or its mode, or "cudagraphs", which compiles
+            nothing and starts the same kernels together. A graph takes up to minutes, and there is one for
+            each of a few numbers of rows, see `sampling.compiled`.
     """
 
     def __init__(
@@ -58,8 +59,7 @@ class TextToImagePipeline:
             order = order or AttentionOrder()
             order = replace(order, everywhere=order.everywhere or "sdpa")
         self.model = model
-        mode = compile if isinstance(compile, str) else None
-        graphs = Graphs(model.unet, max_rows, mode=mode) if compile else None
+        graphs = Graphs(model.unet, max_rows, **options_of(compile)) if compile else None
         self.engine = Engine(model, order, max_rows=max_rows, exact=exact, graphs=graphs)
         self._streams = 0  # streams in progress, which need the weights unchanged
 

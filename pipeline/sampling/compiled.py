@@ -27,6 +27,8 @@ from limelight.unet import UNet
 
 logger = logging.getLogger(__name__)
 MAX_GRAPHS = 64
+MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+WITHOUT_COMPILER = "cudagraphs"  # the kernels of the U-Net as it is, started together
 TORCH_MAX_GRAPHS = 8  # the fixed limit of torch versions whose `compile` cannot set one
 
 
@@ -41,6 +43,20 @@ def check_compiled(request: GenerationRequest) -> None:
         raise RequestError(
             f"{', '.join(request.uncompiled)} given; a compiled U-Net takes none: leave them or compile out"
         )
+
+
+def options_of(compile: bool | str) -> dict[str, Any]:
+    """The options of `torch.compile` for the argument `compile` of a pipeline, True or a word.
+
+    Raises:
+        UsageError: an unknown word.
+    """
+    if compile == WITHOUT_COMPILER:
+        return {"backend": "cudagraphs"}
+    if isinstance(compile, str) and compile not in MODES:
+        known = ", ".join(map(repr, (WITHOUT_COMPILER, *MODES)))
+        raise UsageError(f"compile is {compile!r}; must be True, False or one of {known}")
+    return {"mode": compile if isinstance(compile, str) else None}
 
 
 class Graphs:

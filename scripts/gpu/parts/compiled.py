@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from limelight.pipeline.sampling.compiled import Graphs
+from limelight.pipeline.sampling.compiled import Graphs, options_of
 from scripts.gpu.parts.backends import first_line
 from scripts.gpu.parts.peaks import matrix_rate
 from scripts.gpu.parts.unet import SIZES, TINY_SIZES, Size, both, flops, in_channels_last
@@ -27,7 +27,8 @@ from scripts.gpu.tools.models import CONFIGS, Call, runtime_of
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Whose U-Net is compiled, and torch.compile's mode; None is the mode without CUDA graphs."""
+    """Whose U-Net is compiled, and torch.compile's mode; None is the mode without CUDA graphs, "cudagraphs"
+    graphs without a compiler."""
 
     whose: str
     mode: str | None
@@ -38,6 +39,7 @@ class Way:
 
 
 MODES = (
+    Way("ours", "cudagraphs"),
     Way("diffusers", "reduce-overhead"),
     Way("ours", "reduce-overhead"),
     Way("ours", None),
@@ -55,7 +57,7 @@ def measure(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
 
 def measure_large(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
     """Compares U-Nets of SDXL's size."""
-    yield from of_size(card, TINY_SIZES[0] if tiny else SIZES[1], MODES[:2], until, tiny=tiny)
+    yield from of_size(card, TINY_SIZES[0] if tiny else SIZES[1], MODES[:3], until, tiny=tiny)
 
 
 def measure_documented(card: Card, *, tiny: bool, until: float) -> Iterator[Finding]:
@@ -77,7 +79,7 @@ def of_size(card: Card, size: Size, ways: Sequence[Way], until: float, *, tiny: 
             "diffusers, eager": partial(call.of_diffusers, theirs),
             "ours, eager": partial(call.of_ours, ours, runtime),
         }
-        for way in ways[:2] if tiny else ways:
+        for way in ways[:3] if tiny else ways:
             if time.time() + LEAST > until:
                 yield Finding(f"{case}, {way.name}", "failed", {}, "no time was left to make its graph")
                 continue
@@ -113,7 +115,7 @@ def made(
 ) -> tuple[Work, float, float]:
     """The prepared way, the seconds of its first call, and the error of its prediction against diffusers'
     eager U-Net."""
-    options: dict[str, Any] = {"backend": "eager"} if tiny else {"mode": way.mode}
+    options: dict[str, Any] = {"backend": "eager"} if tiny else options_of(way.mode or True)
     if way.whose == "ours":
         work: Work = partial(call.of_ours, Graphs(ours, len(call.x), **options), runtime_of(ours, call))
     else:

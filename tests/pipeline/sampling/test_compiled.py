@@ -16,7 +16,7 @@ from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.results.result import Result
-from limelight.pipeline.sampling.compiled import Graphs, Tape, aligned, bucket
+from limelight.pipeline.sampling.compiled import Graphs, Tape, aligned, bucket, options_of
 from limelight.pipeline.sampling.engine import Engine
 from limelight.unet import UNet
 
@@ -47,9 +47,9 @@ def model(sd_folder: Path) -> Model:
 class Drawn:
     """Draws with the U-Net as it is and compiled, and counts graphs."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, **options: object) -> None:
         self.counter = CompileCounterWithBackend("eager")
-        graphs = Graphs(model.unet, 8, backend=self.counter)
+        graphs = Graphs(model.unet, 8, **({"backend": self.counter} | options))
         self.plain, self.compiled = Engine(model), Engine(model, graphs=graphs)
 
     def graphs(self, *requests: GenerationRequest) -> int:
@@ -152,7 +152,7 @@ def test_means_over_repeated_keys_are_those_of_the_keys(model: Model) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("mode", [True, "reduce-overhead"])
+@pytest.mark.parametrize("mode", [True, "reduce-overhead", "cudagraphs"])
 def test_on_a_gpu_the_pictures_are_those_of_the_unet_as_it_is(sd_folder: Path, mode: bool | str) -> None:
     options = {"device": "cuda", "dtype": "float32"}
     plain = TextToImagePipeline.from_pretrained(sd_folder, **options)
@@ -174,6 +174,19 @@ def test_on_a_gpu_the_pictures_are_those_of_the_unet_as_it_is(sd_folder: Path, m
 )
 def test_buckets(max_rows: int, rows: int, filled: int) -> None:
     assert bucket(rows, max_rows) == filled
+
+
+def test_the_words_of_compile() -> None:
+    assert options_of(True) == {"mode": None}
+    assert options_of("reduce-overhead") == {"mode": "reduce-overhead"}
+    assert options_of("cudagraphs") == {"backend": "cudagraphs"}
+    with pytest.raises(UsageError, match=r"compile is 'fast'; must be True, False or one of 'cudagraphs', "):
+        options_of("fast")
+
+
+def test_graphs_without_a_compiler_predict_the_same(model: Model) -> None:
+    """On a CPU there are no CUDA graphs; the backend traces the U-Net all the same."""
+    Drawn(model, **options_of("cudagraphs")).graphs(ask(record="grid"))
 
 
 def test_compile_is_refused_on_a_cpu_that_gains_nothing(sd_folder: Path) -> None:
