@@ -37,6 +37,7 @@ from scripts.second.world.vocabulary import COLOURS, COUNTS
 from scripts.training.export import PAPERS, replace_folder, weights_of
 from scripts.training.tools import checkpoint
 
+CARD = Path(__file__).with_name("card.md")
 SPARED_BITS = (
     3  # bits of a float16's mantissa that are set to 0: the folder packs to 0.77 of its size, not 0.92
 )
@@ -99,10 +100,17 @@ def export(config: TrainConfig, parts: Parts, tokenizer_folder: Path, out: Path,
     fresh = out.with_name(f".{out.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     pipeline.to(dtype=torch.float16).save_pretrained(fresh, safe_serialization=True)
+    # The weights are float16 to be small, but loaded in float32: transformers loads an encoder in the dtype
+    # of its config, diffusers the other parts in float32, and both must agree.
+    path = fresh / "text_encoder" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"dtype": "float32"}, indent=2) + "\n")
     shutil.rmtree(fresh / "tokenizer")
     shutil.copytree(tokenizer_folder, fresh / "tokenizer")
     for paper in PAPERS.iterdir():
         shutil.copy(paper, fresh / paper.name)
+    channels, size = ", ".join(map(str, config.unet.channels)), sum(w.numel() for w in parts.unet.values())
+    card = CARD.read_text().format(nouns=nouns, channels=channels, size=size / 1e6)
+    (fresh / "README.md").write_text(card)
     (fresh / "vocabulary.json").write_text(json.dumps(words_of(nouns), indent=1, ensure_ascii=False) + "\n")
     if parts.enlarger is not None:
         (fresh / FOLDER).mkdir()

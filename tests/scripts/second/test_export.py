@@ -1,5 +1,6 @@
 """An exported model loads in diffusers and in Limelight, and draws the same picture in both."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +45,12 @@ def test_both_draw_the_same_picture(folder) -> None:
     assert mine.image.size == made.size == (128, 128)
     difference = np.abs(np.asarray(mine.image, int) - np.asarray(made, int))
     assert difference.max() <= 1
+
+
+def test_all_parts_load_in_one_dtype_and_the_card_is_this_models(folder) -> None:
+    assert json.loads((folder / "text_encoder" / "config.json").read_text())["dtype"] == "float32"
+    card = (folder / "README.md").read_text()
+    assert f"It knows {CORE} nouns" in card and "U-Net (32, 32, 32) of " in card and "{" not in card
 
 
 def test_a_size_that_is_not_square_draws(folder) -> None:
