@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from scripts.training.tools import parallel
+
 _POLYNOMIAL = (3.4445, -4.7750, 2.0315)  # Jordan's: quick to bring singular values near 1, not to 1
 _ITERATIONS = 5
 _STEP_RMS = 0.2  # size of AdamW's steps, in learning rates
@@ -26,7 +28,8 @@ def is_hidden(parameter: nn.Parameter, most_rows: int = 2048) -> bool:
 
 
 class Muon(torch.optim.Optimizer):
-    """Replaces AdamW for hidden matrices; a convolution counts as the matrix (out, in * height * width)."""
+    """Replaces AdamW for hidden matrices; a convolution counts as the matrix (out, in * height * width). Of
+    several processes with equal gradients each computes a part of the steps."""
 
     def __init__(self, params: Any, lr: float, weight_decay: float = 0.01, momentum: float = 0.95):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
@@ -40,9 +43,15 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     towards = self._towards(parameter, group["momentum"]).flatten(1)
                     alike.setdefault(towards.shape, []).append((parameter, towards))
-            for shape, rows in alike.items():
-                size = _STEP_RMS * max(shape) ** 0.5 * group["lr"]
-                steps = orthogonal(torch.stack([towards for _, towards in rows])) * size
+            found: list[Tensor] = []
+            for number, (shape, rows) in enumerate(alike.items()):
+                towards = torch.stack([each for _, each in rows])
+                if parallel.is_mine(number):
+                    found.append(orthogonal(towards) * (_STEP_RMS * max(shape) ** 0.5 * group["lr"]))
+                else:
+                    found.append(torch.zeros_like(towards))
+            parallel.add_up(found)
+            for rows, steps in zip(alike.values(), found, strict=True):
                 for (parameter, _), step in zip(rows, steps, strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(step.view_as(parameter))
 

@@ -2,11 +2,11 @@
 batch."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 
 def join() -> tuple[int, int]:
@@ -23,18 +23,29 @@ def size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def is_mine(number: int) -> bool:
+    """Whether this process does the task of this number; the tasks are dealt out in turns."""
+    return not dist.is_initialized() or number % dist.get_world_size() == dist.get_rank()
+
+
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replaces every gradient by its mean over the processes, in one all-reduce."""
-    if not dist.is_initialized():
-        return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    add_up(gradients)
+    if dist.is_initialized():
+        torch._foreach_div_(gradients, dist.get_world_size())
+
+
+def add_up(tensors: Sequence[Tensor]) -> None:
+    """Replaces every tensor by its sum over the processes, in one all-reduce."""
+    if not dist.is_initialized() or not tensors:
+        return
+    flat = torch.cat([each.flatten() for each in tensors])
     dist.all_reduce(flat)
-    flat /= dist.get_world_size()
     start = 0
-    for gradient in gradients:
-        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
-        start += gradient.numel()
+    for each in tensors:
+        each.copy_(flat[start : start + each.numel()].view_as(each))
+        start += each.numel()
 
 
 def anyone(is_so: bool) -> bool:
