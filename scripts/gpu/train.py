@@ -2,7 +2,7 @@
 
 DIR of `--data` is what `python -m scripts.second.pack` made. In `--out`: the weights in pieces, which `python
 -m scripts.gpu.collect --join RUN` puts together for `python -m scripts.second.train export`; a log; pictures.
-`scripts/gpu/train_all.sh` runs it with the trainings of judge, describer and enlarger beside it.
+`scripts/gpu/train_all.sh` runs it and the trainings of judge, describer and enlarger at the same time.
 """
 
 import argparse

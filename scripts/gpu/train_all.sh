@@ -1,5 +1,5 @@
 #!/bin/sh
-# Trains the second edition's denoiser, and beside it judge, describer and enlarger, on one GPU:
+# Trains the second edition's denoiser, and at the same time judge, describer and enlarger, on one GPU:
 #     sh scripts/gpu/train_all.sh DATA OUT SECONDS
 # DATA is what `python -m scripts.second.pack --enlarger` made. OUT/run holds the pieces of the weights, a log
 # and pictures; OUT/companions.tar the three small networks and all output. `python -m scripts.gpu.collect
@@ -11,15 +11,15 @@ packed() { # what is there so far, so that a stop loses nothing
     (cd "$work" && flock lock tar cf "$out/companions.tar" --exclude lock .)
 }
 
-beside() { # NAME STEPS
+companion() { # NAME STEPS
     nice -n 5 timeout $((seconds - 10)) python3 -m scripts.gpu.companion "$1" --steps "$2" --data "$data" \
         --out "$work/companions" --seconds $((seconds - 45)) > "$work/$1.log" 2>&1
     packed
 }
 
-beside judge 2000 &
-beside describer 4000 &
-beside enlarger 5000 &
+companion judge 2000 &
+companion describer 4000 &
+companion enlarger 5000 &
 python3 -m scripts.gpu.train --data "$data" --out "$out/run" --seconds "$seconds" --workers 10 > "$work/train.log" 2>&1
 code=$?
 packed

@@ -41,7 +41,7 @@ def test_numbers_of_a_head_that_lie_apart_are_put_together(which: int) -> None:
 
 
 def test_a_build_without_kernels_is_missing_with_its_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As release 0.0.35, made for CUDA 12.8, answers beside a torch for CUDA 13.0."""
+    """As release 0.0.35, made for CUDA 12.8, answers with a torch for CUDA 13.0."""
 
     def refuses(*_: object) -> None:
         raise NotImplementedError(
