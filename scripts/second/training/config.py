@@ -78,7 +78,7 @@ class PoolConfig:
 
     chunk: int = 512
     window: int = 8
-    uses: int = 5
+    uses: int = 8
     encode: int = 32
 
 
