@@ -23,6 +23,7 @@ from scripts.gpu.training.clock import FROM_SCRATCH, Clock
 from scripts.gpu.training.learning import Learner, learn_pictures, pictures, quality
 from scripts.gpu.training.sketches import Sketchers, layout_of
 from scripts.gpu.training.stock import Stock, images_of
+from scripts.second.autoencoder.ready import centre
 from scripts.second.autoencoder.training import build_vae, decoder_loss, vae_loss
 from scripts.second.training.config import ONE_GPU, TrainConfig
 from scripts.second.training.denoising import Denoising, scheduler, unet_config
@@ -34,7 +35,6 @@ from scripts.second.world.nouns import CORE
 from scripts.second.world.painter import Painter
 from scripts.second.world.tiles import load_tiles
 from scripts.training.tools.grid import save_grid
-from scripts.training.vae_ready import normalise
 
 LEAST = 28.0  # decibels; a polished autoencoder below this is replaced by the one in --data
 USES = 6  # uses of each latent, on average
@@ -159,7 +159,7 @@ class Run:
         self.clock.log("polished", steps=steps, before=before, after=after)
         latents = self._latents(images)
         self.vae.register_to_config(scaling_factor=1.0)
-        normalise(self.vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
+        centre(self.vae, self.config, latents)
         self.vae.eval().requires_grad_(False)
 
     @torch.no_grad()

@@ -1,9 +1,11 @@
-"""A trained autoencoder whose latents are centred and of unit variance, channel by channel."""
+"""A trained autoencoder whose latents are centred and have a given spread, channel by channel."""
 
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
+from jaxtyping import Float
+from torch import Tensor
 
 from scripts.second.autoencoder.training import HELD_OUT_STEP, build_vae
 from scripts.second.training.config import TrainConfig
@@ -34,8 +36,20 @@ def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
         with torch.no_grad():
             images = world.batch(HELD_OUT_STEP + 7, config.vae.measured).images
             latents = torch.cat([vae.encode(part).latent_dist.mean for part in images.split(32)])
-        normalise(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
+        centre(vae, config, latents)
     return vae
+
+
+def centre(vae: AutoencoderKL, config: TrainConfig, latents: Float[Tensor, "b c h w"]) -> None:
+    """Centres the latents, and gives the first half of the channels a spread of 1 and the others
+    `fine_spread`.
+
+    Args:
+        latents: as `vae` makes them of pictures of the world.
+    """
+    wanted = torch.ones(latents.shape[1], device=latents.device)
+    wanted[latents.shape[1] // 2 :] = config.vae.fine_spread
+    normalise(vae, latents.mean((0, 2, 3)), latents.std((0, 2, 3)) / wanted)
 
 
 def vae_if_trained(config: TrainConfig, world: World, run: Path) -> AutoencoderKL | None:

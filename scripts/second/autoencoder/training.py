@@ -153,8 +153,9 @@ def decoder_loss(
     with mixed(images.device.type):
         with torch.no_grad():
             latents = vae.encode(images).latent_dist.mean
+        spread = latents.std((0, 2, 3), keepdim=True)
         wrong = float(rng.uniform(0, config.latent_noise))
-        decoded = vae.decode(latents + wrong * _normal(latents, generator)).sample.float()
+        decoded = vae.decode(latents + wrong * spread * _normal(latents, generator)).sample.float()
     square, crisp = errors(config, decoded - images, things)
     return square + crisp
 

@@ -59,6 +59,7 @@ class Pairs:
         with mixed(self.device):
             latents = self.vae.encode(small).latent_dist.mean.float()
             noise = torch.randn(latents.shape, generator=generator, device=self.device)
+            noise = noise * latents.std((0, 2, 3), keepdim=True)
             drawn = self.vae.decode(latents + self.noise * rng.random() * noise).sample.float().clamp(-1, 1)
         return drawn, large
 

@@ -39,7 +39,8 @@ class VaeConfig:
     alone. `taught_weight`: how much it counts that the first channels of whole pictures are the latents of
     the first edition. `latent_noise`: decoding sees latents that are off by up to this share of their spread.
     `on_things`: how many times more an error counts where things are. `measured`: scenes by which latents are
-    normalised.
+    normalised: to a spread of 1, those of the second half of the channels to `fine_spread`. The smaller it
+    is, the later in a picture's steps they appear from the noise, when the first half is clear.
     """
 
     channels: tuple[int, ...] = (32, 64, 128, 128)
@@ -55,6 +56,7 @@ class VaeConfig:
     crops: float = 0.7
     on_things: float = 2.0
     measured: int = 256
+    fine_spread: float = 1.0
     mixture: Mixture = VAE_MIXTURE
     stage: StageConfig = VAE_STAGE
     decoder: StageConfig = DECODER_STAGE
