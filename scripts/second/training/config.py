@@ -56,7 +56,7 @@ class VaeConfig:
     crops: float = 0.7
     on_things: float = 2.0
     measured: int = 256
-    fine_spread: float = 1.0
+    fine_spread: float = 0.4
     mixture: Mixture = VAE_MIXTURE
     stage: StageConfig = VAE_STAGE
     decoder: StageConfig = DECODER_STAGE
