@@ -4,6 +4,7 @@ give."""
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -95,18 +96,19 @@ def _with(scene: Scene, *things: Thing) -> Scene:
     return replace(scene, things=(*things, *scene.things[len(things) :]))
 
 
+def _of(scene: Scene, seed: int, edit: str) -> dict[str, Any]:
+    """The fields of a case whose edit is described by its whole prompt."""
+    return {"seed": seed, "scene": scene, "base": plain(scene), "edit": edit, "plain": edit}
+
+
 def _noun(rng: np.random.Generator, seed: int, nouns: int) -> Case:
     scene = _scene(rng, nouns, 2)
     new = _other_noun(rng, nouns, scene)
     edit = plain(_with(scene, Thing(noun=new)))
     return Case(
+        **_of(scene, seed, edit),
         kind="noun",
-        seed=seed,
-        scene=scene,
-        base=plain(scene),
-        edit=edit,
         words=(new,),
-        plain=edit,
         others=(scene.things[1].noun,),
         noun=new,
     )
@@ -119,13 +121,9 @@ def _colour(rng: np.random.Generator, seed: int, nouns: int) -> Case:
     (colour,) = _some(rng, [each for each in _COLOURS if each not in (scene.ground, own)])
     edit = plain(_with(scene, Thing(noun=one, colour=colour)))
     return Case(
+        **_of(scene, seed, edit),
         kind="colour",
-        seed=seed,
-        scene=scene,
-        base=plain(scene),
-        edit=edit,
         words=(one,),
-        plain=edit,
         others=(one, other),
         noun=one,
         colour=colour,
@@ -134,13 +132,9 @@ def _colour(rng: np.random.Generator, seed: int, nouns: int) -> Case:
 
 def _setting(rng: np.random.Generator, seed: int, scene: Scene, new: Scene, words: tuple[str, ...]) -> Case:
     return Case(
+        **_of(scene, seed, plain(new)),
         kind="place" if new.place else "ground",
-        seed=seed,
-        scene=scene,
-        base=plain(scene),
-        edit=plain(new),
         words=words,
-        plain=plain(new),
         others=tuple(thing.noun for thing in scene.things),
         setting=new.place or new.ground,
     )
@@ -163,13 +157,9 @@ def _added(rng: np.random.Generator, seed: int, nouns: int) -> Case:
     new = _other_noun(rng, nouns, scene)
     edit = plain(replace(scene, things=(*scene.things, Thing(noun=new))))
     return Case(
+        **_of(scene, seed, edit),
         kind="added thing",
-        seed=seed,
-        scene=scene,
-        base=plain(scene),
-        edit=edit,
         words=(new,),
-        plain=edit,
         others=(scene.things[0].noun,),
         noun=new,
     )

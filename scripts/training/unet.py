@@ -211,10 +211,14 @@ def ramped_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor]
     most `decay`."""
 
     def update(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
-        kept = min(decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(list(averaged), list(current), 1 - kept)
+        torch._foreach_lerp_(list(averaged), list(current), 1 - ramped(decay, int(count)))
 
     return torch.no_grad()(update)
+
+
+def ramped(decay: float, count: int) -> float:
+    """The decay of the average after `count` steps."""
+    return min(decay, (1 + count) / (10 + count))
 
 
 def _clip_weights(run: Path) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from scripts.second.training.unet import draw_timesteps
 from scripts.second.world.painter import Painter
 from scripts.training.loop import Stage, optimizers_of
 from scripts.training.tools.precision import mixed
+from scripts.training.unet import ramped
 
 LOG_EVERY = 100  # steps
 # Shares of the denoiser's time after which its average is written; the first shows early that it can be.
@@ -175,8 +176,7 @@ class Learner:
         GPU in each step, and so waits for it."""
         current = [*self.denoising.model.parameters()]
         for decay, average in self.averages.items():
-            kept = min(decay, (1 + self.averaged) / (10 + self.averaged))
-            torch._foreach_lerp_([*average.parameters()], current, 1 - kept)
+            torch._foreach_lerp_([*average.parameters()], current, 1 - ramped(decay, self.averaged))
         self.averaged += 1
 
     def _halve(self) -> None:

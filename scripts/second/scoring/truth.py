@@ -49,7 +49,7 @@ def mask_of(batch: Batch, row: int, name: int) -> Bool[Tensor, "h w"]:
     return pictures.layers[row][alike].sum(0) > SHARE
 
 
-def told(scene: Scene, rng: Random, *, names_stuff: bool) -> Caption:
+def caption_of(scene: Scene, rng: Random, *, names_stuff: bool) -> Caption:
     """A caption of the scene; with `names_stuff` one that names a layer of its place, such as the sky."""
     caption = describe(scene, rng)
     while names_stuff and scene.place and not any(MOST_THINGS <= name < BACKDROP for name in caption.names):
@@ -70,7 +70,7 @@ def record(
     every site."""
     rng = Random(seed)
     batch = world.compose(scenes, rng)
-    captions = [told(scene, rng, names_stuff=row % 2 == 0) for row, scene in enumerate(scenes)]
+    captions = [caption_of(scene, rng, names_stuff=row % 2 == 0) for row, scene in enumerate(scenes)]
     text = TextSide(TWO_CORES.text, tokenizer)  # finds the words' tokens; the model brings its own encoder
     views: list[list[HeatMaps]] = [[] for _ in scenes]
     with torch.inference_mode():

@@ -14,7 +14,7 @@ from scripts.second.scoring.drawing import num_nouns
 from scripts.second.scoring.judge import Judge
 from scripts.second.scoring.statistics import nearest
 from scripts.second.scoring.tasks import TASKS
-from scripts.second.scoring.truth import KINDS, kind_of, mask_of, record, told
+from scripts.second.scoring.truth import KINDS, caption_of, kind_of, mask_of, record
 from scripts.second.sweep import WAYS, fields_of_way
 from scripts.second.training.denoising import unet_config
 from scripts.second.training.export import Parts, export
@@ -77,7 +77,7 @@ def test_both_editions_know_the_first_nouns() -> None:
 
 def test_captions_can_be_made_to_name_a_layer() -> None:
     rng, scene = Random(0), Scene(things=(Thing(noun="cat"),), place="beach")
-    captions = [told(scene, rng, names_stuff=True) for _ in range(5)]
+    captions = [caption_of(scene, rng, names_stuff=True) for _ in range(5)]
     assert all(any(MOST_THINGS <= name < BACKDROP for name in caption.names) for caption in captions)
 
 
