@@ -6,8 +6,8 @@ On two cores it begins with the first edition's weights. `text` teaches its text
 imitate them. `unet` goes on with the weights of `coarse` and the latents of `vae`. `decoder` and `enlarger`
 need `vae`; `judge` sees decoded pictures too if `vae` has run.
 
-`torchrun --nproc-per-node 2 -m scripts.second.train unet` trains the denoiser in two processes, each with
-batches of its own.
+`torchrun --nproc-per-node 2 -m scripts.second.train unet` trains in two processes, each with batches of its
+own; so do `vae` and `coarse`.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from scripts.second.world.tiles import render_tiles
 from scripts.training import loop
 from scripts.training.tools import parallel
 
+RANKS_APART = 10**6
 STAGES = ("vae", "decoder", "text", "coarse", "unet", "judge", "enlarger")
 
 
@@ -90,14 +91,15 @@ def main() -> int:
     return 0
 
 
-def _world(options: argparse.Namespace, mixture: Mixture, config: TrainConfig) -> World:
-    return World(options.world, mixture, config.seed, options.device)
+def _world(options: argparse.Namespace, mixture: Mixture, config: TrainConfig, rank: int = 0) -> World:
+    """The world of the configuration's seed; of several processes each needs scenes of its own."""
+    return World(options.world, mixture, config.seed + RANKS_APART * rank, options.device)
 
 
 def _stage(options: argparse.Namespace, config: TrainConfig, rank: int = 0) -> loop.Stage:
     run, text = options.run, TextSide(config.text, options.world / "tokenizer", options.device)
     if options.stage == "vae":
-        return vae_stage(config, _world(options, config.vae.mixture, config), run)[0]
+        return vae_stage(config, _world(options, config.vae.mixture, config, rank), run)[0]
     if options.stage == "decoder":
         world = _world(options, config.vae.mixture, config)
         return decoder_stage(config, world, trained_vae(config, world, run), run)
