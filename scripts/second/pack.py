@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from scripts.second.autoencoder.kept import kept_weights
 from scripts.second.autoencoder.training import build_vae
 from scripts.second.enlarger.tiles import LARGE_TILE, save_large
 from scripts.second.training.config import TWO_CORES
@@ -28,7 +29,7 @@ def main() -> int:
         "--run",
         type=Path,
         default=Path("build/train2"),
-        help="folder of a run whose stages `vae` and `text` are done",
+        help="folder of a run whose stage `text` is done, and `vae` if no autoencoder is kept",
     )
     parser.add_argument("--out", type=Path, default=Path("build/data2"))
     parser.add_argument(
@@ -67,6 +68,8 @@ def pack(world: Path, run: Path, out: Path) -> int:
     }
     for name, stage in {"vae": "vae", "encoder": "text", "readers": "text"}.items():
         state = checkpoint.load(run / f"{stage}.pt")
+        if state is None and name == "vae" and (kept := kept_weights(TWO_CORES.vae)):
+            state = {"modules": {"vae": kept}}
         if state is None:
             raise FileNotFoundError(f"{run / stage}.pt does not exist; make it with stage `{stage}`")
         modules[name].load_state_dict(state["modules"][name])

@@ -1,10 +1,11 @@
 """Trains the second edition, stage by stage: `python -m scripts.second.train
-{vae,text,coarse,decoder,unet,judge,enlarger,export}`.
+{vae,keep-vae,text,coarse,decoder,unet,judge,enlarger,export}`.
 
 On two cores it begins with the first edition's weights. `text` teaches its text encoder the new words.
 `coarse` trains its denoiser on its own latents, while `vae` trains an autoencoder whose first channels
 imitate them. `unet` goes on with the weights of `coarse` and the latents of `vae`. `decoder` and `enlarger`
-need `vae`; `judge` sees decoded pictures too if `vae` has run.
+need `vae`; `judge` sees decoded pictures too if `vae` has run. `keep-vae` stores the autoencoder in the
+repository: where `vae` has not run, the stored one is used.
 
 `torchrun --nproc-per-node 2 -m scripts.second.train unet` trains in two processes, each with batches of its
 own; so do `vae` and `coarse`.
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from scripts.second.autoencoder.kept import keep
 from scripts.second.autoencoder.ready import trained_vae, vae_if_trained
 from scripts.second.autoencoder.training import decoder_stage, vae_stage
 from scripts.second.enlarger.stage import Pairs, enlarger_mixture, enlarger_stage
@@ -39,7 +41,7 @@ STAGES = ("vae", "decoder", "text", "coarse", "unet", "judge", "enlarger")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=(*STAGES, "export"))
+    parser.add_argument("stage", choices=(*STAGES, "keep-vae", "export"))
     parser.add_argument(
         "--world", type=Path, default=Path("build/world2"), help="folder that scripts.build_dataset wrote"
     )
@@ -76,7 +78,9 @@ def main() -> int:
     if options.steps:
         config = config.with_steps(options.stage, options.steps)
     try:
-        if options.stage == "export":
+        if options.stage == "keep-vae":
+            keep(trained_vae(config, _world(options, config.vae.mixture, config), options.run))
+        elif options.stage == "export":
             world = _world(options, config.vae.mixture, config)
             parts = parts_of_run(config, world, options.run, options.average)
             export(config, parts, options.world / "tokenizer", options.out, config.mixture.nouns)

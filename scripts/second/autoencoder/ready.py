@@ -7,6 +7,7 @@ from diffusers import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
 
+from scripts.second.autoencoder.kept import kept_weights
 from scripts.second.autoencoder.training import HELD_OUT_STEP, build_vae
 from scripts.second.training.config import TrainConfig
 from scripts.second.training.data import World
@@ -18,14 +19,16 @@ from scripts.training.vae_ready import normalise
 def trained_vae(config: TrainConfig, world: World, run: Path) -> AutoencoderKL:
     """The autoencoder of stage `vae`, or of stage `decoder` if it has run, whose own 1x1 convolutions
     normalise its latents, so that `scaling_factor` is 1. Without stage `vae`, that of the packed weights in
-    `run`.
+    `run`, or else the one that is kept.
 
     Raises:
-        FileNotFoundError: stage `vae` has not run, and there are no packed weights of it.
+        FileNotFoundError: stage `vae` has not run, and there are no other weights of this size.
     """
     decoder, state = (checkpoint.load(run / f"{name}.pt") for name in ("decoder", "vae"))
     if state is None and (packed := load_packed(run).get("vae")):
         decoder, state = None, {"modules": {"vae": packed}}
+    if state is None and (kept := kept_weights(config.vae)):
+        decoder = state = {"modules": {"vae": kept}}
     if state is None:
         raise FileNotFoundError(f"{run / 'vae.pt'} does not exist; make it with stage `vae`")
     vae = build_vae(config.vae)

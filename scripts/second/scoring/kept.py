@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from scripts.second.scoring.judge import Judge
 from scripts.second.scoring.judge_stage import trained_judge
-from scripts.second.training.export import shortened
+from scripts.second.training.packed import shortened
 
 KEPT = Path(__file__).with_name("judge.safetensors")
 RUN = Path("build/train2")

@@ -18,7 +18,7 @@ from scripts.second.autoencoder.training import build_vae
 from scripts.second.training.config import TrainConfig
 from scripts.second.training.data import World
 from scripts.second.training.denoising import scheduler, unet_config
-from scripts.second.training.packed import load_packed
+from scripts.second.training.packed import load_packed, shortened
 from scripts.second.training.text import TextSide
 from scripts.second.world.captions import every_word
 from scripts.second.world.nouns import NOUNS
@@ -38,9 +38,6 @@ from scripts.training.export import PAPERS, replace_folder, weights_of
 from scripts.training.tools import checkpoint
 
 CARD = Path(__file__).with_name("card.md")
-SPARED_BITS = (
-    3  # bits of a float16's mantissa that are set to 0: the folder packs to 0.77 of its size, not 0.92
-)
 
 
 @dataclass(frozen=True)
@@ -121,19 +118,6 @@ def export(config: TrainConfig, parts: Parts, tokenizer_folder: Path, out: Path,
         save_file(tensors, path, metadata={"format": "pt"})
         path.chmod(0o644)
     replace_folder(fresh, out)
-
-
-def shortened(tensor: Tensor) -> Tensor:
-    """A float16 tensor whose last mantissa bits are rounded to zero, a relative error of at most 0.4 %.
-    Tensors of other types are returned as they are."""
-    if tensor.dtype != torch.float16:
-        return tensor
-    step = 1 << SPARED_BITS
-    bits = tensor.contiguous().view(torch.int16).to(torch.int32) & 0xFFFF
-    sign, rest = bits & 0x8000, bits & 0x7FFF
-    rounded = ((rest + step // 2) & ~(step - 1)).clamp(max=0x7BFF & ~(step - 1))
-    whole = sign | torch.where(rest >= 0x7C00, rest, rounded)  # infinities and NaN stay as they are
-    return torch.where(whole >= 0x8000, whole - 0x10000, whole).to(torch.int16).view(torch.float16)
 
 
 def words_of(nouns: int) -> dict:

@@ -11,9 +11,13 @@ from diffusers import StableDiffusionPipeline
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
+from scripts.second.autoencoder import kept
+from scripts.second.autoencoder.ready import trained_vae
 from scripts.second.autoencoder.training import build_vae
+from scripts.second.training.config import VaeConfig
 from scripts.second.training.denoising import unet_config
-from scripts.second.training.export import Parts, export, shortened, words_of
+from scripts.second.training.export import Parts, export, words_of
+from scripts.second.training.packed import shortened
 from scripts.second.training.text import TextSide
 from scripts.second.world.nouns import CORE, NOUNS
 
@@ -58,6 +62,23 @@ def test_a_size_that_is_not_square_draws(folder) -> None:
     request = GenerationRequest(prompt="a cat", width=160, height=96, num_steps=1, seed=0)
     (result,) = pipe([request])
     assert result.image.size == (160, 96)
+
+
+def test_a_kept_autoencoder_is_the_one_of_the_exported_model(
+    folder, world, tiny, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(kept, "KEPT", tmp_path / "autoencoder.safetensors")
+    torch.manual_seed(0)
+    vae = build_vae(tiny.vae)
+    assert kept.kept_weights(tiny.vae) is None
+    kept.keep(vae)
+    assert kept.KEPT.read_bytes() == (folder / "vae" / "diffusion_pytorch_model.safetensors").read_bytes()
+    assert kept.kept_weights(VaeConfig()) is None  # of another size
+    again = trained_vae(tiny, world, tmp_path)  # no stage has run here
+    assert all(
+        torch.equal(shortened(tensor.half()), shortened(again.state_dict()[name].half()))
+        for name, tensor in vae.state_dict().items()
+    )
 
 
 def test_rounded_weights_keep_three_bits_fewer() -> None:
