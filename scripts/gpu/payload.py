@@ -50,6 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--add", type=Path, action="append", default=[], help="a file or folder to pack too; may be repeated"
     )
+    parser.add_argument(
+        "--leave-out",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a file or folder of the repository that does not travel; may be repeated",
+    )
     options = parser.parse_args(argv)
     clear(options.folder)
     for wanted in options.packages.split(",") if options.packages else ():
@@ -59,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path in options.add:
         added(path, options.folder)
     packed = sorted(path for path in options.folder.rglob("*") if path.is_file())
-    total, repository = sum(path.stat().st_size for path in packed), repository_bytes()
+    total, repository = sum(path.stat().st_size for path in packed), repository_bytes(options.leave_out)
     check_size(total, repository)
     write_manifest(packed, options.folder)
     print(
@@ -136,10 +143,11 @@ def added(path: Path, folder: Path) -> None:
         shutil.copy(path, folder / path.name)
 
 
-def repository_bytes() -> int:
-    """Bytes of all files of the repository that git does not ignore."""
+def repository_bytes(leave_out: Sequence[str] = ()) -> int:
+    """Bytes of all files of the repository that git does not ignore, but those below `leave_out`."""
+    but = [f":(exclude){path}" for path in leave_out]
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".", *but],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -24,7 +24,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
             wheel.writestr(f"{name}-1.0.dist-info/METADATA", text)
 
     monkeypatch.setattr(payload, "download", download)
-    monkeypatch.setattr(payload, "repository_bytes", lambda: 1000)
+    monkeypatch.setattr(payload, "repository_bytes", lambda leave_out: 1000 - 10 * len(leave_out))
 
 
 @pytest.mark.usefixtures("no_network")
@@ -81,6 +81,9 @@ def test_the_repository_leaves_room_for_the_wheels() -> None:
     if not (payload.ROOT / ".git").exists():
         pytest.skip("not a git checkout")
     assert 2**20 < payload.repository_bytes() < payload.LIMIT - 12 * 2**20
+    model = sum(path.stat().st_size for path in (payload.ROOT / "pipeline/default_model").rglob("*.*"))
+    left = payload.repository_bytes(["pipeline/default_model"])
+    assert payload.repository_bytes() - left == pytest.approx(model, rel=0.01)
 
 
 def test_the_version_is_the_installed_one() -> None:
