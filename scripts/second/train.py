@@ -3,7 +3,7 @@
 
 On two cores it begins with the first edition's weights. `text` teaches its text encoder the new words.
 `coarse` trains its denoiser on its own latents, while `vae` trains an autoencoder whose first channels
-imitate them. `unet` goes on with the weights of `coarse` and the latents of `vae`. `decoder` and `enlarger`
+imitate them. `unet` goes on with the weights of `coarse` (if it has run) and the latents of `vae`. `decoder` and `enlarger`
 need `vae`; `judge` sees decoded pictures too if `vae` has run. `keep-vae` stores the autoencoder in the
 repository: where `vae` has not run, the stored one is used.
 

@@ -30,16 +30,20 @@ from scripts.training.tools.grid import save_grid
 from scripts.training.tools.precision import mixed
 from scripts.training.unet import ramped_average
 
+UNET = "unet/diffusion_pytorch_model.safetensors"
 SHOWN = Path(__file__).with_name("shown.txt")
 
 
 def unet_stage(config: TrainConfig, world: World, text: TextSide, run: Path, rank: int = 0) -> Stage:
-    """Trains on latents of `trained_vae`. If stage `coarse` has run, begins with its weights."""
+    """Trains on latents of `trained_vae`. Begins with the weights of stage `coarse`, or else with those of
+    `config.inherits`."""
     torch.manual_seed(config.seed)
     vae = trained_vae(config, world, run)
     denoising = _denoising(config, text, run)
     if coarse := checkpoint.load(run / "coarse.pt"):
         inherit(denoising, coarse["modules"]["denoising"])
+    elif config.inherits:
+        inherit(denoising.model["unet"], load_file(config.inherits / UNET))
     return _stage("unet", config, config.unet.stage, world, text, run, denoising, vae, rank)
 
 
@@ -57,9 +61,7 @@ def coarse_stage(config: TrainConfig, world: World, text: TextSide, run: Path, r
     channels = int(vae.config.latent_channels)
     config = replace(config, vae=replace(config.vae, latent_channels=channels))
     denoising = _denoising(config, text, run)
-    denoising.model["unet"].load_state_dict(
-        load_file(config.inherits / "unet/diffusion_pytorch_model.safetensors")
-    )
+    denoising.model["unet"].load_state_dict(load_file(config.inherits / UNET))
     return _stage("coarse", config, config.unet.coarse, world, text, run, denoising, vae, rank)
 
 

@@ -108,3 +108,7 @@ def test_the_denoiser_learns_before_the_autoencoder_is_there(
         own["model.unet.mid_block.resnets.0.conv1.weight"],
         coarse["model.unet.mid_block.resnets.0.conv1.weight"],
     )
+    (tmp_path / "coarse.pt").unlink()
+    own = unet_stage(config, world, text, tmp_path).modules["denoising"].state_dict()
+    first = load_file(DEFAULT_MODEL / "unet/diffusion_pytorch_model.safetensors")
+    assert torch.equal(own["model.unet.conv_in.weight"][:, :4], first["conv_in.weight"].float())
