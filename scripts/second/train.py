@@ -3,9 +3,9 @@
 
 On two cores it begins with the first edition's weights. `text` teaches its text encoder the new words.
 `coarse` trains its denoiser on its own latents, while `vae` trains an autoencoder whose first channels
-imitate them. `unet` goes on with the weights of `coarse` (if it has run) and the latents of `vae`. `decoder` and `enlarger`
-need `vae`; `judge` sees decoded pictures too if `vae` has run. `keep-vae` stores the autoencoder in the
-repository: where `vae` has not run, the stored one is used.
+imitate them. `unet` goes on with the weights of `coarse` (if it has run) and the latents of `vae`. `decoder`
+and `enlarger` need `vae`; `judge` sees decoded pictures too if `vae` has run. `keep-vae` stores the
+autoencoder in the repository: where `vae` has not run, the stored one is used.
 
 `torchrun --nproc-per-node 2 -m scripts.second.train unet` trains in two processes, each with batches of its
 own; so do `vae` and `coarse`.
