@@ -12,6 +12,10 @@ TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),$(if $(GPUS),,https://down
 QUICK := not gpu and not weights and not slow
 CHECKER := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
+# Python compiles each module once and keeps it, even where the environment says otherwise: it would compile torch
+# and what else is imported again in each of the processes that tests start.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Where the command is, as long as the virtual environment is not activated.
 HERE := $(if $(filter $(abspath .venv),$(abspath $(VIRTUAL_ENV))),,$(BIN)/)
 

@@ -1,4 +1,4 @@
-"""Which torch `make` installs; nothing is run."""
+"""Which torch `make` installs, and the environment of its recipes; nothing is run."""
 
 import shutil
 import subprocess
@@ -30,6 +30,13 @@ def test_without_a_gpu_torch_comes_without_cuda() -> None:
 def test_with_a_gpu_it_comes_from_pypi() -> None:
     assert CPU not in recipe("GPUS=/dev/nvidiactl")
     assert 'test -z ""' in recipe("GPUS=/dev/nvidiactl")
+
+
+def test_compiled_modules_are_kept_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    show = ["--eval", "show: ; @echo [$$PYTHONDONTWRITEBYTECODE]", "show"]
+    shown = subprocess.run(["make", *show], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert shown == "[]\n"
 
 
 def test_an_index_can_be_named_or_left_out() -> None:

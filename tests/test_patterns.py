@@ -65,7 +65,9 @@ class Found(NamedTuple):
 def patterns() -> Iterator[Found]:
     """Every pattern that a call of `re` is given."""
     files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-    trees = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in files}
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text() for path in files}
+    calls = re.compile(rf"\.(?:{'|'.join(_CALLS)})\b")  # without one of these a file need not be parsed
+    trees = {where: ast.parse(text) for where, text in texts.items() if calls.search(text)}
     of_classes = _uses(trees.values(), ast.Attribute)  # a class may use what another module's class assigns
     for where, tree in trees.items():
         uses = _uses([tree], ast.Name)
