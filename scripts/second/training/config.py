@@ -20,7 +20,7 @@ GPU_MIXTURE = Mixture(
 )
 TEXT_MIXTURE = replace(GPU_MIXTURE, nouns=len(NOUNS))
 GPU_STAGE = StageConfig(steps=4000, batch=1024, learning_rate=2e-3, decay=0.45, muon=True)
-VAE_STAGE = StageConfig(steps=7000, batch=4, learning_rate=1e-3, warmup=100, decay=0.4, muon=True)
+VAE_STAGE = StageConfig(steps=7000, batch=4, learning_rate=1e-3, warmup=100, decay=0.6, muon=True)
 DECODER_STAGE = StageConfig(steps=2000, batch=4, learning_rate=5e-4, warmup=100, decay=0.7)
 TEXT_STAGE = StageConfig(steps=1200, batch=128, learning_rate=1e-3)
 COARSE_STAGE = StageConfig(steps=20_000, batch=64, learning_rate=8e-4, decay=0.0, muon=True)
