@@ -1,6 +1,7 @@
 """The tables of `limelight backends` and `limelight vocabulary`."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +13,7 @@ from limelight.pipeline.errors import UsageError
 from limelight.pipeline.models.device import choose_device, choose_dtype
 from limelight.pipeline.models.locate import locate_model
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.segments import words_in
 from limelight.pipeline.text.vocabulary import Vocabulary
 
 # The largest self-attention of a 512 px picture of Stable Diffusion 1.
@@ -89,10 +91,27 @@ def show_vocabulary(model: str) -> None:
     Raises:
         UsageError: the model lists no words.
     """
+    table = Table(show_header=False, box=None, padding=(0, 2, 1, 0))
+    for name, words in _vocabulary(model).groups.items():
+        table.add_row(Text(report.plain(name), style="bold"), Text(report.plain(", ".join(words))))
+    report.show(table)
+
+
+def look_up(texts: Sequence[str], model: str) -> None:
+    """Says of each text whether a model knows its words, and which known ones are near to the others.
+
+    Raises:
+        UsageError: the model lists no words.
+    """
+    known = _vocabulary(model)
+    for text in texts:
+        offers = known.offers(words_in(text))
+        found = f"not known: {', '.join(map(str, offers))}" if offers else "known"
+        report.say(f"{text}: {found}")
+
+
+def _vocabulary(model: str) -> Vocabulary:
     known = Vocabulary.read(locate_model(model))
     if known is None:
         raise UsageError(f"{model!r} lists no words; large models know most of a language")
-    table = Table(show_header=False, box=None, padding=(0, 2, 1, 0))
-    for name, words in known.groups.items():
-        table.add_row(Text(report.plain(name), style="bold"), Text(report.plain(", ".join(words))))
-    report.show(table)
+    return known

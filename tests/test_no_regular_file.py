@@ -20,6 +20,7 @@ from limelight.pipeline.batch.summary.summary import _small
 from limelight.pipeline.models.best_maps import BestMaps
 from limelight.pipeline.requests.steering import Painted, Region
 from limelight.pipeline.results.png import drawn_image, read_record
+from limelight.pipeline.text.near import Near
 from limelight.pipeline.text.vocabulary import Vocabulary
 from limelight.unet.weights.header import read_header
 
@@ -102,6 +103,7 @@ REFUSED: dict[str, tuple[str, Callable[[Path], object]]] = {
     "VAE": ("a.safetensors", vae_file),
     "language model": ("a", expander),
     "vocabulary": ("vocabulary.json", lambda path: Vocabulary.read(path.parent)),
+    "near words": ("near.json", lambda path: Near.read(path.parent, ())),
     "best maps": ("maps.json", lambda path: BestMaps.read(path.parent, ())),
     "journal to read": ("0000.jsonl", ledger),
 }

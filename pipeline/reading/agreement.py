@@ -9,9 +9,9 @@ from torch import Tensor
 
 from limelight.pipeline.describer.description import Description, SeenWord
 from limelight.pipeline.maps.heatmaps import HeatMaps
-from limelight.pipeline.reading.lemmas import lemma
 from limelight.pipeline.segments import spelled
 from limelight.pipeline.text.encoder import Word
+from limelight.pipeline.text.lemmas import lemma
 from limelight.pipeline.text.small_words import SMALL_WORDS
 
 Mask = Bool[Tensor, "h w"]

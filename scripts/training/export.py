@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 
+from scripts.near.table import write_near
 from scripts.training.config import TrainConfig
 from scripts.training.data import World
 from scripts.training.text import TextSide
@@ -57,6 +58,7 @@ def export(config: TrainConfig, world: World, tokenizer_folder: Path, run: Path,
     for paper in PAPERS.iterdir():
         shutil.copy(paper, fresh / paper.name)
     (fresh / "vocabulary.json").write_text(json.dumps(words_of(config), indent=1, ensure_ascii=False) + "\n")
+    write_near(fresh)
     for path in fresh.rglob("*.safetensors"):
         path.chmod(0o644)
     replace_folder(fresh, out)
@@ -70,7 +72,7 @@ def words_of(config: TrainConfig) -> dict:
         "backgrounds": list(vocabulary.BACKGROUNDS),
         "sizes": list(vocabulary.SIZES),
         "counts": list(vocabulary.COUNTS.values()),
-        "relations": [phrase for phrases in RELATION_PHRASES.values() for phrase in phrases],
+        "relations": {p: meaning or p for meaning, phrases in RELATION_PHRASES.items() for p in phrases},
         "styles": list(config.mixture.styles),
     }
     named = {word for words in groups.values() for phrase in words for word in phrase.split()}

@@ -27,7 +27,7 @@ NUM_CONFIGS, NUM_ADAPTERS, PER_TEST = 2_000, 500, 100
 CONFIGS = (
     *("model_index.json", "unet/config.json", "vae/config.json", "text_encoder/config.json"),
     *("scheduler/scheduler_config.json", "tokenizer/vocab.json", "tokenizer/tokenizer_config.json"),
-    *("vocabulary.json", "unet/diffusion_pytorch_model.safetensors.index.json"),
+    *("vocabulary.json", "near.json", "unet/diffusion_pytorch_model.safetensors.index.json"),
 )
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 3, 7, 8, 64, 1000, 10**5, 10**9, 10**12, -(10**9), 10**30, 10**400),
@@ -112,6 +112,7 @@ def test_configurations(sd_folder: Path, tmp_path: Path, seed: int) -> None:
     keys = load_file(weights.with_name("shard.safetensors"))
     (folder / CONFIGS[-1]).write_text(json.dumps({"weight_map": dict.fromkeys(keys, "shard.safetensors")}))
     (folder / "vocabulary.json").write_text(json.dumps({"nouns": {"apple": "apples"}, "colours": ["red"]}))
+    (folder / "near.json").write_text(json.dumps({"words": {"fruit": ["apple"]}, "kinds": {}}))
     TextToImagePipeline.from_pretrained(folder, device="cpu")  # whole, and the libraries are imported
     rng = random.Random(seed)
 

@@ -13,11 +13,12 @@ from limelight.app.ui.form.decode_upload import decoded
 from limelight.app.ui.form.settings import Settings, model_of, requests_of, seed_of
 from limelight.app.ui.form.start_image import size_for
 from limelight.app.ui.output.frames import Frames, refusal
-from limelight.app.ui.output.unknown import unknown_words
+from limelight.app.ui.output.unknown import near_words
 from limelight.app.ui.studio.fair_queue import QueueFull
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio, checked
 from limelight.pipeline.errors import UsageError
+from limelight.pipeline.text.vocabulary import explain
 
 
 async def draw(
@@ -87,8 +88,8 @@ def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) 
 
 def note_on_words(studio: Studio, ticket: Ticket) -> str:
     """A note on words that a small model was not trained on; empty if there are none."""
-    vocabulary, unknown = studio.pipelines[ticket.model].model.vocabulary, unknown_words(studio, ticket)
-    return vocabulary.explain(unknown) if vocabulary is not None and unknown else ""
+    offers = near_words(studio, ticket)
+    return explain(offers) if offers else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """The messages of a run to the viewer. Each is complete, so a lost message does no harm."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from limelight.app.ui.output.payload import all_maps, live_maps
 from limelight.app.ui.output.pictures import film_of, plain_info, preview_url, result_url
-from limelight.app.ui.output.unknown import unknown_words
+from limelight.app.ui.output.unknown import near_words, unknown_words
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio
 
@@ -34,6 +35,7 @@ class Frames:
         self.note = note
         self.with_film = with_film
         self._made: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._near: dict[str, list[dict[str, Any]]] = {}
 
     def message(self) -> dict[str, Any]:
         return {
@@ -75,9 +77,16 @@ class Frames:
             "seed": str((ticket.result or ticket).request.seed),  # with `pick`, the result has another
             "model": ticket.model,
             "unknown": list(unknown_words(self.studio, ticket)),
+            "near": self._near_words(ticket),
             "settings": None,
             "file_name": "",
         }
+
+    def _near_words(self, ticket: Ticket) -> list[dict[str, Any]]:
+        """Known words in place of unknown ones, computed once for a picture."""
+        if ticket.id not in self._near:
+            self._near[ticket.id] = [asdict(offer) for offer in near_words(self.studio, ticket)]
+        return self._near[ticket.id]
 
     def _drawn(self, ticket: Ticket) -> dict[str, Any]:
         """The picture and its maps, as far as they are drawn."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from limelight.pipeline.enlarging.load import CONFIG, FOLDER, WEIGHTS
 from limelight.pipeline.enlarging.network import SIZES
+from scripts.near.table import write_near
 from scripts.second.autoencoder.ready import trained_vae
 from scripts.second.autoencoder.training import build_vae
 from scripts.second.training.config import TrainConfig
@@ -109,6 +110,7 @@ def export(config: TrainConfig, parts: Parts, tokenizer_folder: Path, out: Path,
     card = CARD.read_text().format(nouns=nouns, channels=channels, size=size / 1e6)
     (fresh / "README.md").write_text(card)
     (fresh / "vocabulary.json").write_text(json.dumps(words_of(nouns), indent=1, ensure_ascii=False) + "\n")
+    write_near(fresh)
     if parts.enlarger is not None:
         (fresh / FOLDER).mkdir()
         save_file({n: t.half() for n, t in parts.enlarger.items()}, fresh / FOLDER / WEIGHTS)
@@ -121,10 +123,11 @@ def export(config: TrainConfig, parts: Parts, tokenizer_folder: Path, out: Path,
 
 
 def words_of(nouns: int) -> dict:
-    """The words that a model of the first `nouns` nouns was trained on, by kind."""
+    """The words that a model of the first `nouns` nouns was trained on, by kind: nouns with their plurals,
+    words and phrases with their meaning where several say the same."""
 
-    def all_of(table: dict[str, tuple[str, ...]]) -> list[str]:
-        return [phrase.strip(", ") for phrases in table.values() for phrase in phrases]
+    def meanings_of(table: dict[str, tuple[str, ...]]) -> dict[str, str]:
+        return {phrase: meaning for meaning, phrases in table.items() for phrase in phrases}
 
     known = NOUNS[:nouns]
     words = {noun.word for noun in known}
@@ -134,14 +137,14 @@ def words_of(nouns: int) -> dict:
         "colours": list(COLOURS),
         "backgrounds": list(GROUNDS),
         "materials": list(MATERIAL_WORDS),
-        "places": [phrase for place in PLACES for phrase in place.phrases],
+        "places": {phrase: place.word for place in PLACES for phrase in place.phrases},
         "stuff": sorted({layer.word for place in PLACES for layer in place.layers if layer.word}),
-        "times": all_of(TIME_PHRASES),
-        "weather": all_of(WEATHER_PHRASES),
-        "sizes": all_of(SIZE_WORDS),
+        "times": meanings_of(TIME_PHRASES),
+        "weather": meanings_of(WEATHER_PHRASES),
+        "sizes": meanings_of(SIZE_WORDS),
         "poses": list(POSE_WORDS),
         "counts": list(COUNTS.values()),
-        "relations": all_of(RELATION_PHRASES),
+        "relations": meanings_of(RELATION_PHRASES),
         "styles": [style for style in STYLE_PHRASES],
     }
     named = {word for group in groups.values() for phrase in group for word in phrase.split()}

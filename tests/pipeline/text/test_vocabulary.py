@@ -8,7 +8,7 @@ from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.models.locate import DEFAULT_MODEL
 from limelight.pipeline.segments import words_in
-from limelight.pipeline.text.vocabulary import Vocabulary
+from limelight.pipeline.text.vocabulary import Vocabulary, explain
 from limelight.pipeline.text.warned import UnknownWords
 
 
@@ -33,8 +33,8 @@ def test_the_default_model_knows_what_it_was_trained_on(vocabulary) -> None:
 def test_words_that_it_does_not_know_are_named_once_with_near_ones(vocabulary) -> None:
     unknown = vocabulary.unknown(["a", "Castle", "and", "an", "aple", "and", "Castle", "dragon"])
     assert unknown == ("Castle", "aple", "dragon")
-    text = vocabulary.explain(("castle", "aple"))
-    assert "not trained on 'castle'," in text  # and no word is near it
+    text = explain(vocabulary.offers(["a", "zxcvb", "and", "an", "aple"]))
+    assert "not trained on 'zxcvb'," in text  # and no word is near it
     assert "'aple' (near: apple" in text
     assert "`limelight vocabulary`" in text
 

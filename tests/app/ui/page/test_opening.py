@@ -62,3 +62,18 @@ def test_a_known_word_is_added_and_an_unknown_one_is_marked(open_page):
     said = page.locator(".status").inner_text()
     assert "'castle'" in said
     assert "1.3" not in said  # a weight is no word
+
+
+@pytest.mark.browser
+def test_a_near_word_is_put_in_place_of_an_unknown_one(open_page):
+    page = open_page()
+    set_steps(page, 2)
+    assert page.locator(".near").is_hidden()
+    draw(page, "a Puppy on a (puppy:1.2), a fire  engine and puppyish")
+    line = page.locator(".near")
+    assert line.locator("b").all_inner_texts() == ["Puppy", "fire engine"]
+    line.get_by_text("dog", exact=True).click()
+    line.get_by_text("car", exact=True).click()
+    assert page.input_value("#prompt textarea") == "a dog on a (dog:1.2), a car and puppyish"
+    draw(page, "a red apple")
+    assert line.is_hidden()

@@ -1,5 +1,6 @@
 // The words under the picture: buttons that light up, and that are dragged to change a word's weight.
 
+import { showNear } from "./near.js";
 import { Rewrite } from "./rewrite.js";
 import { Weights } from "./weights.js";
 
@@ -34,6 +35,7 @@ export class Chips {
       picture.prompt,
       view?.chips ?? null,
       picture.unknown ?? null,
+      picture.near ?? null,
       picture.settings?.scale_words ?? null,
       special,
       picture.state === "done",
@@ -42,6 +44,7 @@ export class Chips {
     if (key !== this.key) {
       this.key = key;
       box.classList.toggle("is-negative", this.lens.view === "negative");
+      showNear($(this.element, ".near"), picture.near ?? []);
       const chips = view?.chips ?? [];
       box.replaceChildren(
         ...chips

@@ -29,9 +29,19 @@ SINGULAR, SPELLING = _table(_PLURALS), _table(_SPELLINGS)
 def lemma(word: str) -> str:
     """A form that is equal for a word in any case, in singular and plural, with and without 's, and in
     British and American spelling. It need not be a word: `cookies` and `cookie` are `cooky`."""
-    form = spelled(word).replace("\u2019", "'").removesuffix("'s")
+    form = _owner(word)
     form = SINGULAR[form] if form in SINGULAR else _singular(form)
     return SPELLING.get(form, form)
+
+
+def is_plural(word: str) -> bool:
+    """Whether a word names several things, by its ending or the table of exceptions; `fish` does not."""
+    form = _owner(word)
+    return SINGULAR.get(form, form) != form or (form.endswith("s") and form != _singular(form))
+
+
+def _owner(word: str) -> str:
+    return spelled(word).replace("\u2019", "'").removesuffix("'s")
 
 
 def _singular(word: str) -> str:

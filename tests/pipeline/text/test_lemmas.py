@@ -2,7 +2,7 @@
 
 import pytest
 
-from limelight.pipeline.reading.lemmas import lemma
+from limelight.pipeline.text.lemmas import is_plural, lemma
 
 ALIKE = (
     "apple Apples APPLE apple's apple\u2019s",
@@ -41,3 +41,19 @@ def test_other_words_have_others() -> None:
     assert lemma("bus") != lemma("bush")
     assert lemma("car") != lemma("cart")
     assert lemma("star") != lemma("starry")
+
+
+@pytest.mark.parametrize(
+    ("word", "many"),
+    [
+        ("dogs", True),
+        ("kitties", True),
+        ("mice", True),
+        ("bus", False),
+        ("dog", False),
+        ("glass", False),
+        ("dog's", False),
+    ],
+)
+def test_plurals(word: str, many: bool) -> None:
+    assert is_plural(word) is many
