@@ -91,7 +91,8 @@ def test_the_program_of_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     exec(compile(program, "README.md", "exec"), names)
     result = names["result"]
     assert isinstance(result, Result) and result.maps is not None
-    assert next(iter(result.maps.at(32, 32))) == "apple"
+    width, height = result.image.size
+    assert next(iter(result.maps.at(width // 2, height // 2))) == "apple"
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def psnr(a: object, b: object) -> float:
 
 
 def test_every_step_has_a_preview_as_large_as_the_picture(steps: list[Step]) -> None:
-    assert [step.preview().size for step in steps] == [(64, 64)] * 12
+    assert [step.preview().size for step in steps] == [steps[-1].result.image.size] * 12
 
 
 def test_previews_near_the_picture(steps: list[Step]) -> None:
@@ -40,11 +40,12 @@ def test_previews_near_the_picture(steps: list[Step]) -> None:
 
 
 def test_a_preview_is_like_what_the_vae_decodes(pipe: TextToImagePipeline, steps: list[Step]) -> None:
-    picture = np.asarray(steps[-1].result.image, dtype=np.float32)[:48] / 127.5 - 1  # wider than high
+    drawn = steps[-1].result.image
+    picture = np.asarray(drawn, dtype=np.float32)[: drawn.height * 3 // 4] / 127.5 - 1  # wider than high
     pixels = torch.from_numpy(picture).permute(2, 0, 1)[None]
     latent = encode(pipe.model.vae, pixels, None) * pipe.model.vae.config.scaling_factor
     rough, whole = pipe.model.preview.draw(latent), decode(pipe.model.vae, latent)
-    assert rough.size == whole.size == (64, 48)
+    assert rough.size == whole.size == (drawn.width, drawn.height * 3 // 4)
     assert psnr(rough, whole) > 17
 
 
@@ -59,7 +60,8 @@ def test_a_vae_that_overflows_in_half_precision_is_read_in_float32(
         return encoder(pixels) * (torch.inf if pixels.dtype == torch.bfloat16 else 1)
 
     monkeypatch.setattr(vae.encoder, "forward", overflow)
-    assert Preview(vae).draw(torch.zeros(1, 4, 4, 4)).size == (16, 16)
+    side = 4 * pipe.model.latent_factor
+    assert Preview(vae).draw(torch.zeros(1, *pipe.model.latent_shape(side, side))).size == (side, side)
     assert seen == [torch.bfloat16, torch.float32]
     assert vae.dtype == torch.bfloat16
 

@@ -80,7 +80,7 @@ def test_a_words_map_is_the_mean_of_the_best_heads(pipe, level):
 def test_words_that_are_not_in_the_prompt_are_read_from_the_same_heads(pipe):
     maps = pipe("a red apple", seed=3, num_steps=4, record="grid", record_queries=(3,)).maps
     word, query = maps.word("apple"), maps.query("apple")
-    assert query.shape == (64, 64)
+    assert query.shape == pipe.model.native_size
     assert word.flatten()[query.argmax()] > 0.5 * word.max()  # both point at the apple
 
 
@@ -95,4 +95,5 @@ def test_maps_are_drawn_as_pictures(pipe):
     assert shared.size == (256, 256)
     assert shared.tobytes() != own.tobytes()
     assert maps.sheet().width > maps.sheet().height
-    assert repr(maps) == "HeatMaps('a red apple', 64x64, 2 predictions)"
+    height, width = pipe.model.native_size
+    assert repr(maps) == f"HeatMaps('a red apple', {width}x{height}, 2 predictions)"

@@ -42,9 +42,15 @@ def test_a_large_image_is_checked_near_the_models_own_size(
         return Check(())
 
     monkeypatch.setattr("limelight.pipeline.reading.check.check", seen)
-    for size in ((64, 64), (96, 72), (512, 512), (4000, 3000)):
+    side = picture.width
+    for size in ((side, side), (side * 3 // 2, side * 9 // 8), (8 * side, 8 * side), (4000, 3000)):
         pipe.check(picture.resize(size), PROMPT)
-    assert sizes == [(64, 64), (96, 72), (64, 64), (72, 56)]
+    assert sizes == [
+        (side, side),
+        (side * 3 // 2, side * 9 // 8),
+        (side, side),
+        pipe.model.size_for((4000, 3000)),
+    ]
 
 
 def test_plurals_are_compared_with_plurals(pipe: TextToImagePipeline) -> None:

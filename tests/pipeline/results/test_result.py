@@ -129,8 +129,9 @@ def test_the_light_of_two_words_is_brighter_than_that_of_one(result: Result) -> 
 
 
 def test_reprs_are_short(result: Result, pipe: TextToImagePipeline) -> None:
-    assert repr(result.maps) == "HeatMaps('a red apple', 64x64, 2 predictions)"
-    assert repr(result) == "Result('a red apple', seed 3, 64x64, maps)"
+    width, height = result.image.size
+    assert repr(result.maps) == f"HeatMaps('a red apple', {width}x{height}, 2 predictions)"
+    assert repr(result) == f"Result('a red apple', seed 3, {width}x{height}, maps)"
     assert repr(pipe) == "TextToImagePipeline('default', limelight, cpu, float32)"
 
 

@@ -22,7 +22,7 @@ def vocabulary() -> Vocabulary:
 def test_the_default_model_knows_what_it_was_trained_on(vocabulary) -> None:
     for prompt in (
         "a red apple to the left of a blue car on a yellow background",
-        "Three hearts, please!",
+        "Three hearts!",
         "a picture of two cute strawberries in front of a teal background, flat style",
         "",
     ):
@@ -31,11 +31,11 @@ def test_the_default_model_knows_what_it_was_trained_on(vocabulary) -> None:
 
 
 def test_words_that_it_does_not_know_are_named_once_with_near_ones(vocabulary) -> None:
-    unknown = vocabulary.unknown(["a", "Castle", "and", "an", "aple", "and", "Castle", "dragon"])
-    assert unknown == ("Castle", "aple", "dragon")
+    unknown = vocabulary.unknown(["a", "Wombat", "and", "an", "aple", "and", "Wombat", "mermaid"])
+    assert unknown == ("Wombat", "aple", "mermaid")
     text = explain(vocabulary.offers(["a", "zxcvb", "and", "an", "aple"]))
     assert "not trained on 'zxcvb'," in text  # and no word is near it
-    assert "'aple' (near: apple" in text
+    assert "apple" in text.partition("'aple' (near: ")[2].partition(")")[0].split(", ")
     assert "`limelight vocabulary`" in text
 
 
@@ -55,8 +55,8 @@ def test_a_broken_file_is_refused(content: str, reason: str, tmp_path) -> None:
 
 def test_a_prompt_with_unknown_words_is_drawn_and_says_so(sd_folder) -> None:
     pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
-    with pytest.warns(UnknownWords, match="not trained on 'dragon'"):
-        pipe("a red dragon", num_steps=1)
+    with pytest.warns(UnknownWords, match="not trained on 'wombat'"):
+        pipe("a red wombat", num_steps=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pipe("a red (apple:1.3) BREAK", num_steps=1)

@@ -23,6 +23,9 @@ VAE = ("vae/config.json", read_vae_config)
 TEXT = ("text_encoder/config.json", read_text_config)
 SCHEDULER = ("scheduler/scheduler_config.json", read_scheduler_config)
 READERS = dict([VAE, TEXT, SCHEDULER])
+STORED = json.loads((DEFAULT_MODEL / VAE[0]).read_text())
+LEVELS, CHANNELS = len(STORED["block_out_channels"]), STORED["latent_channels"]
+NUM_TOKENS = len(json.loads((DEFAULT_MODEL / "tokenizer" / "vocab.json").read_text()))
 
 
 def spoilt(tmp_path: Path, file: str, **values: Any) -> Path:
@@ -91,7 +94,7 @@ def test_a_file_too_large_is_refused(tmp_path: Path) -> None:
         ("block_out_channels", ["32", "64", "128"], "must be a list, each a whole number"),
         ("block_out_channels", [], "must be a list of 1 to 8 values"),
         ("block_out_channels", None, "block_out_channels is None"),
-        ("block_out_channels", [32, 64], "down_block_types has 3 entries and block_out_channels 2"),
+        ("block_out_channels", [32], f"down_block_types has {LEVELS} entries and block_out_channels 1"),
         ("layers_per_block", 1.5, "must be a whole number from 1 to 16"),
         ("layers_per_block", HUGE, "must be a whole number from 1 to 16"),
         ("latent_channels", [4], "must be a whole number"),
@@ -102,8 +105,8 @@ def test_a_file_too_large_is_refused(tmp_path: Path) -> None:
         ("scaling_factor", 0, "must be a number above 0"),
         ("scaling_factor", "x", "must be a number above 0"),
         ("scaling_factor", float("nan"), "must be a number above 0"),
-        ("latents_mean", [0.0] * 3, "latents_mean has 3 values; must have as many as latent_channels, 4"),
-        ("latents_mean", [0.0] * 4, "has one of latents_mean and latents_std; must have both"),
+        ("latents_mean", [0.0] * 3, f"has 3 values; must have as many as latent_channels, {CHANNELS}"),
+        ("latents_mean", [0.0] * CHANNELS, "has one of latents_mean and latents_std; must have both"),
         ("use_quant_conv", 1, "must be true or false"),
         ("_class_name", "AutoencoderTiny", "is of a AutoencoderTiny; supported: AutoencoderKL"),
     ],
@@ -221,15 +224,16 @@ def change(path: Path, edit: Callable[[Any], object]) -> None:
     ],
 )
 def test_tokenizer(tokenizer: Path, spoil: Callable[[Path], object], message: str) -> None:
-    read_tokenizer(tokenizer, num_embeddings=2217)
+    read_tokenizer(tokenizer, num_embeddings=NUM_TOKENS)
     spoil(tokenizer)
     with pytest.raises(ModelError, match=message):
-        read_tokenizer(tokenizer, num_embeddings=2217)
+        read_tokenizer(tokenizer, num_embeddings=NUM_TOKENS)
 
 
 def test_a_vocabulary_larger_than_the_text_encoders_is_refused(tokenizer: Path) -> None:
-    with pytest.raises(ModelError, match="has the number 2216; its text encoder has 2,216 tokens"):
-        read_tokenizer(tokenizer, num_embeddings=2216)
+    few = NUM_TOKENS - 1
+    with pytest.raises(ModelError, match=f"has the number {few}; its text encoder has {few:,} tokens"):
+        read_tokenizer(tokenizer, num_embeddings=few)
 
 
 TEXTS = [
@@ -244,7 +248,7 @@ TEXTS = [
 def test_a_tokenizer_reads_as_transformers_own_does(tokenizer: Path, tmp_path: Path, layout: str) -> None:
     from transformers import CLIPTokenizer
 
-    theirs, num_embeddings = CLIPTokenizer.from_pretrained(tokenizer), 2217
+    theirs, num_embeddings = CLIPTokenizer.from_pretrained(tokenizer), NUM_TOKENS
     if layout != "vocab.json":
         num_embeddings += theirs.add_tokens(["<new>"]) if layout == "added" else 0
         theirs.save_pretrained(tokenizer := tmp_path / "again")
