@@ -72,7 +72,7 @@ def prompts(options: argparse.Namespace) -> Section:
 
 def calls(unet: UNet, side: int) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
     """One U-Net call of two rows, with keys and values projected in the call and cached."""
-    x, t = torch.randn(2, 4, side, side), torch.full((2,), 500)
+    x, t = torch.randn(2, unet.config.in_channels, side, side), torch.full((2,), 500)
     context = torch.randn(2, CHUNK, unet.config.context_dim)
     has_sizes = unet.config.added is not None
     pooled = torch.randn(2, 1280) if has_sizes else None

@@ -15,8 +15,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from limelight.pipeline.results.png import read_record
 from tests.app.forked import command
+from tests.default_model import SIDE
 
 ROOT = Path(__file__).parents[2]
+SIZE = f"{SIDE}x{SIDE}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = limelight_alone("a red apple", "--seed", "7", "--steps", "4", "-o", "apple.png", cwd=folder)
     assert (run.returncode, run.stderr) == (0, "")
     assert str(folder / "apple.png") in run.stdout
-    assert "(seed 7; enlarged from 64x64 to 512x512 pixels by Lanczos, --native keeps 64x64)" in run.stdout
+    assert f"(seed 7; enlarged from {SIZE} to 512x512 pixels by Lanczos, --native keeps {SIZE})" in run.stdout
     return folder / "apple.png"
 
 
@@ -115,9 +117,9 @@ def test_a_picture_from_an_image_is_replayed_with_that_image_alone(drawn: Path, 
         "a blue star", "--image", str(drawn), *options, "--native", "-o", "star.png", cwd=tmp_path
     )
     assert run.returncode == 0, run.stderr
-    assert "was enlarged; it is used at 64x64, as it was drawn" in run.stderr
+    assert f"was enlarged; it is used at {SIZE}, as it was drawn" in run.stderr
     with Image.open(tmp_path / "star.png") as star:
-        assert star.size == (96, 96)
+        assert star.size == (SIDE * 3 // 2, SIDE * 3 // 2)
         assert "Sampler: Euler a, " in star.text["parameters"]
 
     run = limelight("replay", "star.png", "-o", "again.png", cwd=tmp_path)

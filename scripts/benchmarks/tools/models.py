@@ -1,5 +1,6 @@
 """U-Nets to measure: diffusers' and ours, with the same weights in the same memory."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +87,10 @@ def our_unet(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> DeepCach
 
 def inputs(name: str, pixels: int) -> Inputs:
     config, factor = CONFIGS[name], 8
-    dim = 256 if isinstance(config, Path) else config["cross_attention_dim"]
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(1, 4, pixels // factor, pixels // factor, generator=generator).repeat(2, 1, 1, 1)
-    context = torch.randn(2, 77, dim, generator=generator)
+    stored = json.loads((config / "config.json").read_text()) if isinstance(config, Path) else config
+    generator, side = torch.Generator().manual_seed(0), pixels // factor
+    x = torch.randn(1, stored.get("in_channels", 4), side, side, generator=generator).repeat(2, 1, 1, 1)
+    context = torch.randn(2, 77, stored["cross_attention_dim"], generator=generator)
     added = {}
     if name == "sdxl":
         sizes = torch.tensor([pixels, pixels, 0, 0, pixels, pixels]).repeat(2, 1)

@@ -8,6 +8,7 @@ from PIL import Image
 from limelight.app import cli
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.results.png import enlarge_to_view, read_record
+from tests.default_model import SIDE
 
 BASE, EDITED = "a cat and a banana", "a dog and a banana"
 
@@ -112,7 +113,7 @@ def test_a_picture_of_ours_can_be_edited_as_an_image_at_the_size_at_which_it_was
     enlarge_to_view(pipe(BASE, seed=5, num_steps=2)).save(path)
     options = ("--edit-of", BASE, "--steps", "2", "-o", str(edited))
     assert run(monkeypatch, "edit", str(path), EDITED, *options) == 0
-    assert read_record(edited)["request"]["width"] == 64
+    assert read_record(edited)["request"]["width"] == SIDE
     assert run(monkeypatch, "edit", str(edited), "a car") == 2
     assert "was made from an image, which it does not hold; to edit it as an image" in capsys.readouterr().err
     assert run(monkeypatch, "edit", str(path), EDITED, "--steps", "2") == 2

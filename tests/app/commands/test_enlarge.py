@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.app.commands.test_edit import run
+from tests.default_model import SIDE
 from tests.pipeline.enlarging.test_load import saved
 
 
@@ -20,8 +21,8 @@ def test_a_picture_is_enlarged_and_replayed(
     file, again = (str(tmp_path / name) for name in ("a.png", "b.png"))
     asked = ("a cat", "--seed", "3", "--steps", "2", "--enlarge", "4", "--enlarger", net)
     assert run(monkeypatch, "generate", *asked, "-o", file) == 0
-    assert "enlarged from 64x64 to 256x256 pixels by plain" in capsys.readouterr().out
-    assert Image.open(file).size == (256, 256)
+    assert f"enlarged from {SIDE}x{SIDE} to {4 * SIDE}x{4 * SIDE} pixels by plain" in capsys.readouterr().out
+    assert Image.open(file).size == (4 * SIDE, 4 * SIDE)
     assert run(monkeypatch, "replay", file, "--enlarger", net, "-o", again) == 0
     assert f"the same pixels as {file}" in capsys.readouterr().out
 
@@ -30,7 +31,7 @@ def test_a_manifest_has_the_column(net: str, tmp_path: Path, monkeypatch: pytest
     rows, out = tmp_path / "rows.csv", tmp_path / "out"
     rows.write_text("prompt,seed,num_steps,enlarge\na cat,1,2,2\na cat,1,2,\n")
     assert run(monkeypatch, "batch", str(rows), "-o", str(out), "--enlarger", net, "--workers", "1") == 0
-    assert sorted(Image.open(path).size for path in out.glob("*.png")) == [(64, 64), (128, 128)]
+    assert sorted(Image.open(path).size for path in out.glob("*.png")) == [(SIDE, SIDE), (2 * SIDE, 2 * SIDE)]
 
 
 def test_another_enlarger_draws_only_the_enlarged_rows_again(

@@ -10,6 +10,7 @@ from PIL import Image
 from limelight.app.commands.word_mask import WordMask
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.errors import UsageError
+from tests.default_model import SIDE, UNKNOWN
 
 PROMPT = "a red apple to the left of a yellow star"
 
@@ -72,7 +73,7 @@ def test_only_the_region_of_the_word_is_drawn_again(
     apart = np.abs(again - np.asarray(result.image)).max(-1)
     assert (apart[mask] > 40).mean() > 0.1
     assert apart[~mask].max() == 0
-    assert not mask[:, :24].any()  # the apple, to the left
+    assert not mask[:, : SIDE * 3 // 8].any()  # the apple, to the left
 
 
 def test_the_mask_lies_on_the_thing_that_changes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,8 +99,9 @@ def test_a_part_of_a_word_is_not_the_word(tmp_path: Path, pipe: TextToImagePipel
 
 def test_a_word_that_the_model_does_not_know_is_refused(tmp_path: Path, pipe: TextToImagePipeline) -> None:
     path = tmp_path / "a.png"
-    Image.new("RGB", (64, 64), "red").save(path)
+    Image.new("RGB", (SIDE, SIDE), "red").save(path)
     request = GenerationRequest(prompt="a red car", image=path).opened()
-    with pytest.raises(UsageError, match=r"'zebra' cannot be found in the image: .* not trained on 'zebra'"):
-        of_word("zebra", path, tmp_path / "b.png")(pipe, [request])
+    said = f"'{UNKNOWN}' cannot be found in the image: .* not trained on '{UNKNOWN}'"
+    with pytest.raises(UsageError, match=said):
+        of_word(UNKNOWN, path, tmp_path / "b.png")(pipe, [request])
     assert not (tmp_path / "b-mask.png").exists()

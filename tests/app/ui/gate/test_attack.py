@@ -8,6 +8,7 @@ from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.studio.studio import Studio
 from scripts.page.attack import Page, attacked, honest, is_same
 from scripts.page.load import resident, served
+from tests.default_model import SIDE
 
 CLIENTS, AT_ONCE, STEPS = 60, 6, 4
 
@@ -34,9 +35,8 @@ def test_sixty_clients_get_their_pictures_in_an_attack_and_memory_comes_back():
 
 def test_a_few_clients_get_their_pictures_in_an_attack(pipe, serve):
     studio = Studio({"default": pipe}, Limits(silent_seconds=2, head_seconds=2, body_seconds=2))
-    studio.pace.times.note(
-        "default", 64 * 64, 1, 0.5
-    )  # of a slow machine: it refuses what the flood asks for
+    # The time of a slow machine: it refuses what the flood asks for.
+    studio.pace.times.note("default", SIDE * SIDE, 1, 0.5)
     with serve(studio) as url:
         page = Page.at(url)
         with attacked(page, pause=0.5):

@@ -12,6 +12,7 @@ import pytest
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.studio.studio import Studio
+from tests.default_model import SIDE
 
 NUMBER, LONGEST = 500, 2.0  # calls; seconds of one, of this process alone
 ODD: tuple[Any, ...] = (
@@ -52,7 +53,7 @@ def _call(chance: random.Random, functions: list[dict], usual: dict[int, list]) 
 
 @pytest.mark.slow
 def test_500_calls_of_every_kind(pipe, serve, capfd):
-    studio = Studio({"default": pipe}, Limits(max_side=64, max_steps=2, silent_seconds=1))
+    studio = Studio({"default": pipe}, Limits(max_side=SIDE, max_steps=2, silent_seconds=1))
     chance, longest = random.Random(23), 0.0
     with serve(studio) as url:
         where = urlsplit(url).netloc

@@ -12,6 +12,7 @@ from limelight.app.ui.studio.studio import Studio, checked
 from limelight.attention.timings import Timings
 from limelight.pipeline import GenerationRequest
 from limelight.pipeline.sampling.engine import Session
+from tests.default_model import SIDE
 
 
 def _request(side: int | None = None, **fields) -> GenerationRequest:
@@ -47,11 +48,11 @@ def test_a_step_that_takes_too_long_is_refused_with_the_size_that_does_not(pipe)
 
 def test_a_models_own_size_is_never_refused(pipe):
     pace = Pace({"default": pipe}, Limits(max_step_seconds=5))
-    pace.times.note("default", 64 * 64, 1, 60.0)
+    pace.times.note("default", SIDE * SIDE, 1, 60.0)
     pace.check(_request(), "default")
-    pace.check(_request(64), "default")
+    pace.check(_request(SIDE), "default")
     with pytest.raises(NotOffered):
-        pace.check(_request(128), "default")
+        pace.check(_request(2 * SIDE), "default")
 
 
 def test_a_call_is_no_larger_than_others_may_wait_for(pipe):
