@@ -2,12 +2,12 @@
 
 Masks: on composed scenes of two things, what `word_mask` and `change_mask` find is compared with the pixels
 that the thing covers. Check: every scene is checked, by the model and by the describer, against its caption,
-and against the caption with one noun, colour, ground or place replaced; the table has the area under the ROC
-curve: how often a true word has a higher score than a false one. Agreement: two rules for the part of the
-picture that a map means. Each is compared with exact masks, also with a floor under the map. On drawn
-pictures, the maps while drawing are compared with those of the finished picture. Best: of several pictures of
-a prompt those are kept that the checks prefer, and the judge says how many of them are right. The describer's
-captions and answers are scored by `scripts.second.describer.evaluate`.
+and against the caption with one noun, colour, relation, ground or place replaced; the table has the area
+under the ROC curve: how often a true word has a higher score than a false one. Agreement: two rules for the
+part of the picture that a map means. Each is compared with exact masks, also with a floor under the map. On
+drawn pictures, the maps while drawing are compared with those of the finished picture. Best: of several
+pictures of a prompt those are kept that the checks prefer, and the judge says how many of them are right. The
+describer's captions and answers are scored by `scripts.second.describer.evaluate`.
 """
 
 import argparse

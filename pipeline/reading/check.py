@@ -1,44 +1,38 @@
 """Checks word by word whether a picture shows what its prompt says, with the denoiser alone and no other
 model.
 
-A word fits where the model predicts the noise in a picture better with it than with another word in its
-place. Source: Li et al. 2023, "Your Diffusion Model is Secretly a Zero-Shot Classifier", arXiv:2303.16203;
-the noise is shared by all that is compared, as in its section 3.3.
+A word or phrase fits where the model predicts the noise in a picture better with it than with another in its
+place. What a first level of noise does not decide is compared at a second with what fitted best at the
+first. Source: Li et al. 2023, "Your Diffusion Model is Secretly a Zero-Shot Classifier", arXiv:2303.16203,
+which drops what has lost in the same way (adaptive evaluation).
 """
 
 import math
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from limelight.pipeline.errors import NonFinitePrediction, RequestError
-from limelight.pipeline.latents.vae import encode, normalise, pixels_of
+from limelight.pipeline.errors import RequestError
 from limelight.pipeline.models.model import Model
+from limelight.pipeline.reading.losses import NOISES, end_of, losses, noised
+from limelight.pipeline.reading.others import parts_of
 from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.result import Result
-from limelight.pipeline.sampling.begin import begin
 from limelight.pipeline.sampling.engine import Engine
-from limelight.pipeline.sampling.job import Job
-from limelight.pipeline.sampling.predict import predict
 from limelight.pipeline.text.encoder import Word, words_of
-from limelight.pipeline.text.small_words import SMALL_WORDS
 
-TIMESTEPS = (300, 600)
-NOISES = 4  # at each timestep
-OTHERS = 2  # words that are tried in the place of one
-T = TypeVar("T")
+FIRST, SECOND = 0, 1  # levels of noise, in the order in which they are seen
+DECIDED = 4.0  # standard errors by which a word differs from all others after the first level
 
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A word of the prompt, and how well it fits the picture.
+    """A word or phrase of the prompt, and how well it fits the picture.
 
     Attributes:
         group: of a model that knows what its words are for, such as `nouns`; else empty.
@@ -53,7 +47,7 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The words of a prompt that can be checked, in order."""
+    """The words and phrases of a prompt that can be checked, in order."""
 
     atoms: tuple[Atom, ...]
 
@@ -121,7 +115,7 @@ def check(engine: Engine, request: GenerationRequest) -> Check:
         RequestError: there is no image, or the model draws into images or edits them.
         PictureError: the VAE or the model overflowed.
     """
-    return _end_of(checking(engine, request))
+    return end_of(checking(engine, request))
 
 
 def checking(engine: Engine, request: GenerationRequest) -> Generator[float, None, Check]:
@@ -129,34 +123,44 @@ def checking(engine: Engine, request: GenerationRequest) -> Generator[float, Non
 
     Yields: the share that is done, 0 to 1, after each call of the U-Net.
     """
-    model = engine.model
+    model, prompt = engine.model, request.prompt
     require_drawing(model)
     if not isinstance(request.image, InputImage):
         raise RequestError("image is missing; give the picture that is checked")
-    tokens = model.text.prompt(
-        request.prompt, clip_skip=request.clip_skip, syntax=request.prompt_syntax
-    ).tokens
-    tried = [
-        (word, group, others_of(word, group, request, model))
-        for word in words_of(request.prompt, tokens)
-        if (group := group_of(word, model)) is not None
-    ]
-    prompts = [request.prompt, *(text for _, _, others in tried for text in others)]
-    losses = yield from _losses(engine, request, prompts)
-    atoms, at = [], 1
-    for word, group, others in tried:
-        better = losses[at : at + len(others)].amin(0) - losses[0]
-        at += len(others)
-        error = better.std() / len(better) ** 0.5
-        atoms.append(Atom(word, group, float(torch.special.ndtr(better.mean() / error.clamp(min=1e-12)))))
-    return Check(tuple(atoms))
+    tokens = model.text.prompt(prompt, clip_skip=request.clip_skip, syntax=request.prompt_syntax).tokens
+    parts = list(parts_of(prompt, words_of(prompt, tokens), model.vocabulary))
+    seen = noised(engine, request)
+    prompts = [prompt, *(other for part in parts for other in part.others)]
+    rows, later = NOISES * len(prompts), NOISES * (1 + len(parts))
+    found = yield from _shares(losses(seen, prompts, FIRST), 0, rows + later)
+    better, best, at = [], [], 1
+    for part in parts:
+        others = found[at : at + len(part.others)]
+        at += len(part.others)
+        better.append(others.amin(0) - found[0])
+        best.append(part.others[int(others.mean(1).argmin())])
+    open_ = [i for i, difference in enumerate(better) if abs(_standard_errors(difference)) < DECIDED]
+    if open_:
+        later = NOISES * (1 + len(open_))
+        prompts = [prompt, *(best[i] for i in open_)]
+        found = yield from _shares(losses(seen, prompts, SECOND), rows, rows + later)
+        for i, other in zip(open_, found[1:], strict=True):
+            better[i] = torch.cat((better[i], other - found[0]))
+    scores = [float(torch.special.ndtr(torch.tensor(_standard_errors(each)))) for each in better]
+    return Check(tuple(Atom(part.word, part.group, score) for part, score in zip(parts, scores, strict=True)))
 
 
-def _end_of(parts: Generator[float, None, T]) -> T:
-    """What a generator returns at its end."""
+def _standard_errors(better: Tensor) -> float:
+    """How many standard errors of the mean the mean of differences is from zero."""
+    error = better.std() / len(better) ** 0.5
+    return float(better.mean() / error.clamp(min=1e-12))
+
+
+def _shares(parts: Generator[int, None, Tensor], before: int, rows: int) -> Generator[float, None, Tensor]:
+    """What a generator of rows returns; yields the share of all rows that is done."""
     while True:
         try:
-            next(parts)
+            yield (before + next(parts)) / rows
         except StopIteration as end:
             return end.value
 
@@ -165,96 +169,3 @@ def require_drawing(model: Model) -> None:
     """Raises RequestError for a model that cannot check: one that draws into images or edits them."""
     if model.kind != "draw":
         raise RequestError("this model begins from images; a check needs one that draws from words alone")
-
-
-def group_of(word: Word, model: Model) -> str | None:
-    """The group of a word in the model's vocabulary, empty for a model without one; None for a word that
-    names nothing that could be seen."""
-    text = word.text.casefold()
-    if text in SMALL_WORDS:
-        return None
-    if model.vocabulary is None:
-        return ""
-    if text in model.vocabulary.plurals.values():
-        return "nouns"
-    groups = (name for name, words in model.vocabulary.groups.items() if name != "others" and text in words)
-    return next(groups, None)
-
-
-def others_of(word: Word, group: str, request: GenerationRequest, model: Model) -> list[str]:
-    """The prompt with others of its group in the place of a word, always the same; without the word where
-    there is no group."""
-    others: Sequence[str] = ("",)
-    if group and model.vocabulary is not None:
-        typed = request.prompt.casefold().split()
-        words: Iterable[str] = model.vocabulary.groups[group]
-        plurals = model.vocabulary.plurals
-        if group == "nouns" and word.text.casefold() not in plurals:
-            words = plurals.values()  # stars are compared with cats, not with a cat
-        known = [each for each in words if each not in typed]
-        others = Random(word.text).sample(known, min(OTHERS, len(known)))
-    start, end = word.span
-    return [request.prompt[:start] + other + request.prompt[end:] for other in others]
-
-
-def losses_of(engine: Engine, request: GenerationRequest, prompts: Sequence[str]) -> Float[Tensor, "p k"]:
-    """The mean squared error of the prediction for each prompt and each of k noised images.
-
-    Source: Ho et al. 2020, arXiv:2006.11239, eq. 14; of v, Salimans & Ho 2022, arXiv:2202.00512, app. D.
-    """
-    return _end_of(_losses(engine, request, prompts))
-
-
-@torch.inference_mode()
-def _losses(
-    engine: Engine, request: GenerationRequest, prompts: Sequence[str]
-) -> Generator[float, None, Tensor]:
-    """`losses_of` in parts; yields the share that is done."""
-    model = engine.model
-    asked = GenerationRequest(
-        prompt=request.prompt,
-        width=request.width,
-        height=request.height,
-        clip_skip=request.clip_skip,
-        prompt_syntax=request.prompt_syntax,
-        guidance_scale=1.0,
-    )
-    resolved = engine.resolve(asked)
-    width, height = resolved.width, resolved.height
-    assert width is not None and height is not None and isinstance(request.image, InputImage)
-    clean = normalise(model.vae, encode(model.vae, pixels_of(request.image.pixels, width, height), None))
-    attention = engine.attention(width, height)
-    generator = torch.Generator("cpu").manual_seed(request.seed)
-    noised = [
-        _noised(model, clean, torch.randn(clean.shape, generator=generator), timestep)
-        for timestep in TIMESTEPS
-        for _ in range(NOISES)
-    ]
-    jobs: list[Job] = []
-    for prompt in prompts:
-        job, _ = begin(0, replace(resolved, prompt=prompt), model, attention, engine.max_rows)
-        jobs += [
-            replace(job, asked=replace(job.asked, x=x, timestep=timestep, roles=["prompt"]))
-            for x, _, timestep in noised
-        ]
-    losses: list[float] = []
-    for first in range(0, len(jobs), engine.max_rows):
-        for found in predict(model, jobs[first : first + engine.max_rows]):
-            if isinstance(found, NonFinitePrediction):
-                raise found
-            target = noised[len(losses) % len(noised)][1]
-            losses.append(float((found.float() - target.to(found.device)).square().mean()))
-        yield len(losses) / len(jobs)
-    return torch.tensor(losses).unflatten(0, (len(prompts), len(noised)))
-
-
-def _noised(model: Model, clean: Tensor, noise: Tensor, timestep: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The noised latent, what the model should predict for it, and the timestep."""
-    schedule = model.schedulers.make("ddim")
-    alpha = float(schedule.alphas_cumprod[timestep]) ** 0.5
-    sigma = (1 - alpha**2) ** 0.5
-    noise = noise.to(clean.device)
-    x = alpha * clean + sigma * noise
-    kind = schedule.config.prediction_type
-    target = noise if kind == "epsilon" else clean if kind == "sample" else alpha * noise - sigma * clean
-    return x, target, torch.tensor(timestep, device=clean.device)

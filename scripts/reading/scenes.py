@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.pipeline.reading.check import Check
-from scripts.second.scoring.tasks import plain
+from scripts.second.scoring.tasks import JOINTS, plain
 from scripts.second.scoring.truth import mask_of
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.data import World
@@ -22,6 +22,7 @@ from scripts.second.world.scene import Scene
 from scripts.second.world.vocabulary import COLOURS
 
 SEED = 31_000
+OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above", "front": "behind"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def composed(folder: Path, count: int, nouns: int) -> list[Shown]:
 
 
 def changes(scene: Scene, rng: np.random.Generator, nouns: int) -> list[Change]:
-    """The scene's caption with another noun, another colour if it names one, and another ground or place."""
+    """The scene's caption with another noun, another colour if it names one, the opposite relation if it has
+    one, and another ground or place."""
     first, *others = scene.things
     setting = scene.place or scene.ground
     said = {setting, *(word for thing in scene.things for word in (thing.noun, thing.colour))}
@@ -73,6 +75,10 @@ def changes(scene: Scene, rng: np.random.Generator, nouns: int) -> list[Change]:
         colour = other(tuple(COLOURS))
         wrong = replace(scene, things=(replace(first, colour=colour), *others))
         found.append(Change("colour", first.colour, colour, plain(wrong)))
+    if scene.relation in OPPOSITE:
+        opposite = OPPOSITE[scene.relation]
+        phrases = [JOINTS.get(each, each) for each in (scene.relation, opposite)]
+        found.append(Change("relation", *phrases, plain(replace(scene, relation=opposite))))
     if scene.place:
         place = other([each.word for each in PLACES])
         return [*found, Change("place", setting, place, plain(replace(scene, place=place)))]

@@ -138,19 +138,21 @@ GENEVAL = 6  # the first tasks are GenEval's; their mean is the overall score
 TASKS = (*_TASKS, *(_kept(task) for task in _TASKS if task.name not in ("single object", "counting", "time")))
 
 
+JOINTS = {
+    "left": "to the left of",
+    "right": "to the right of",
+    "front": "in front of",
+    "on": "on top of",
+    "next": "next to",
+}
+
+
 def plain(scene: Scene) -> str:
     """The scene as a newcomer would type it."""
-    joints = {
-        "left": "to the left of",
-        "right": "to the right of",
-        "front": "in front of",
-        "on": "on top of",
-        "next": "next to",
-    }
     relation = scene.relation or "and"
     text = phrase(scene.things[0])
     for number, thing in enumerate(scene.things[1:]):
-        text += f" {joints.get(relation, relation) if number == 0 else 'and'} {phrase(thing)}"
+        text += f" {JOINTS.get(relation, relation) if number == 0 else 'and'} {phrase(thing)}"
     if scene.place is None:
         text += f" on {article(scene.ground)} {scene.ground} background"
     else:

@@ -12,6 +12,7 @@ _RESTORE = "app/ui/form/restore.py"  # a picture that is no edit empties the fie
 _SIZE = (
     *(_SEEING, "pipeline/describer/pixels.py"),  # of a picture that is read
     *("pipeline/reading/change_mask.py", "pipeline/reading/check.py", "pipeline/reading/word_mask.py"),
+    "pipeline/reading/losses.py",
     "app/commands/usual_size.py",  # that follows from an image's
     "pipeline/sampling/edits/editing.py",  # of the latent
     "pipeline/sampling/passes.py",  # latents have it
@@ -37,6 +38,7 @@ _MAPS = ("app/ui/output/pictures.py", "pipeline/batch/rows/rows.py", "pipeline/m
 _FOUND = (  # draw what a mask is read from, or a picture that is checked
     "pipeline/reading/change_mask.py",
     "pipeline/reading/check.py",
+    "pipeline/reading/losses.py",
     "pipeline/reading/word_mask.py",
 )
 _FALLBACK = "app/ui/studio/recording_fallback.py"  # records less where memory is short

@@ -23,7 +23,7 @@ def test_a_false_caption_says_what_is_not_there(world_folder) -> None:
             kinds.add(change.kind)
             assert change.word in each.prompt and change.wrong not in each.prompt.split()
             assert change.wrong in change.prompt and change.prompt != each.prompt
-    assert kinds == {"noun", "colour", "ground", "place"}
+    assert kinds == {"noun", "colour", "relation", "ground", "place"}
 
 
 def test_a_word_is_scored_where_it_is_said() -> None:

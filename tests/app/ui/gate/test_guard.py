@@ -148,7 +148,7 @@ def test_nothing_is_checked_for_a_session_that_does_not_listen(quick, monkeypatc
     monkeypatch.setattr(studio.describing, "_describer", object())
     monkeypatch.setattr("limelight.app.ui.actions.seeing.check_by_describer", lambda *_, **__: None)
     calls = []
-    monkeypatch.setattr("limelight.pipeline.reading.check.predict", lambda *_: calls.append(1) or [])
+    monkeypatch.setattr("limelight.pipeline.reading.losses.predict", lambda *_: calls.append(1) or [])
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64)).save(buffer, format="PNG")
     image = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
