@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from tests.app.ui.gestures import RULES, axe, draw, put, set_steps
+from tests.default_model import UNKNOWN
 
 pytestmark = pytest.mark.browser
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1360, "height": 900}
@@ -20,7 +21,7 @@ def drawn(module_page):
     set_steps(page, 2)
     for seed in (1, 2):
         put(page.locator("#seed input, #seed textarea"), seed)
-        draw(page, "a castle and a red apple")
+        draw(page, f"a {UNKNOWN} and a red apple")
         page.wait_for_function("n => limelight.history.entries.length === n", arg=seed)
     for part in ("Guidance by attention", "Start from an image", "Enlarge", "Attention and maps"):
         page.get_by_text(part, exact=True).click()
@@ -80,7 +81,7 @@ def test_the_attention_tab_opens_on_a_noun_and_its_labels_fit_a_phone(drawn):
     drawn.evaluate("limelight.lens.selected.clear()")
     drawn.click("#tab-attention")
     lit = "document.querySelector('#pane-attention .word[aria-pressed=true]')?.textContent"
-    drawn.wait_for_function(f"{lit} === 'apple'")  # and neither the article nor the unknown castle
+    drawn.wait_for_function(f"{lit} === 'apple'")  # and neither the article nor the unknown word
     wide = (
         "[...document.querySelectorAll('.column-name')].filter((e) => e.scrollWidth > e.clientWidth).length"
     )

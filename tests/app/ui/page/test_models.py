@@ -4,7 +4,8 @@ import pytest
 
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.studio.studio import Studio
-from tests.app.ui.gestures import draw, put, set_size, set_steps
+from tests.app.ui.gestures import draw, put, set_size, set_steps, wait_for_value
+from tests.default_model import SIDE
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +22,10 @@ def test_a_model_is_chosen_from_the_list(open_page, two_models_url):
     set_steps(page, 2)
     draw(page, "a cat")
     assert page.evaluate("limelight.picture.model") == "first"
-    put(page.get_by_label("Width"), 128)
+    put(page.get_by_label("Width"), 2 * SIDE)
     page.get_by_label("Model", exact=True).click()
     page.get_by_role("option", name="second").click()
-    page.wait_for_function("document.querySelector('input[aria-label=\"Width\"]').value === '64'")
+    wait_for_value(page, 'input[aria-label="Width"]', str(SIDE))
     page.click("#draw")
     page.wait_for_function("limelight.picture?.model === 'second' && limelight.picture.state === 'done'")
 
@@ -56,10 +57,10 @@ def test_a_second_pass_makes_the_picture_larger(open_page):
     page.get_by_text("Enlarge").click()
     _larger(page, "2 times")
     draw(page, "a red apple")
-    page.wait_for_function("limelight.lens.image?.width === 128")  # it is decoded when it is there
+    page.wait_for_function(f"limelight.lens.image?.width === {2 * SIDE}")  # it is decoded when it is there
     page.locator(".words .word", has_text="apple").click()
     assert page.locator(".legend-title").inner_text() == "apple"
-    assert page.locator(".facts").inner_text().startswith("128")
+    assert page.locator(".facts").inner_text().startswith(str(2 * SIDE))
 
     _larger(page, "4 times")
     set_size(page, 512)

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from limelight.app.ui.access.limits import Limits
+from limelight.app.ui.form.start_image import size_for
 from tests.app.ui.gestures import draw, png, put, set_steps
+from tests.default_model import SIDE
 
 pytestmark = pytest.mark.browser
 
@@ -51,8 +54,9 @@ def test_what_is_painted_is_drawn_again_and_the_rest_stays(open_page, width):
     _wait_for_another(page, "8")
 
     changed = np.abs(_picture(page) - before).mean((1, 2))  # of each row of pixels
-    assert changed[36:60].mean() > 4 * changed[:28].mean()
-    assert changed[:28].mean() < 8
+    above, painted = changed[: SIDE * 7 // 16], changed[SIDE * 9 // 16 : SIDE * 15 // 16]
+    assert painted.mean() > 4 * above.mean()
+    assert above.mean() < 8
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -90,8 +94,10 @@ def test_a_mask_can_be_loaded_and_an_image_gives_the_picture_its_shape(open_page
     page.get_by_text("Start from an image").click()
     page.wait_for_selector("[data-mounted] .painter")
     page.set_input_files(".image-file", file("x.png", Image.new("RGB", (1600, 800), "teal")))
+    width, height = size_for((1600, 800), (SIDE, SIDE), Limits())
     page.wait_for_function(
-        "document.querySelector('.notice').textContent === '88 x 48 pixels, as the image is.'"
+        "said => document.querySelector('.notice').textContent === said",
+        arg=f"{width} x {height} pixels, as the image is.",
     )
     mask = Image.new("L", (1600, 800))
     mask.paste(255, (0, 0, 800, 800))
@@ -101,5 +107,5 @@ def test_a_mask_can_be_loaded_and_an_image_gives_the_picture_its_shape(open_page
     )
     draw(page, "a cat")
     settings = page.evaluate("limelight.picture.settings")
-    assert (settings["width"], settings["height"]) == (88, 48)
+    assert (settings["width"], settings["height"]) == (width, height)
     assert (settings["image"]["width"], settings["mask"]["height"]) == (1024, 512)
