@@ -1,10 +1,11 @@
 """Words have the mask of what they name, and no other."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from limelight.pipeline.models.locate import DEFAULT_MODEL
 from scripts.training.config import SHIPPED
 from scripts.training.data import World
 from scripts.training.grounding import GROUND, NOTHING, SIDE, Maps, masks, named
@@ -18,8 +19,8 @@ BARE = Scene((Thing("cat"),), None, None)
 
 
 @pytest.fixture(scope="module")
-def text() -> TextSide:
-    return TextSide(SHIPPED, DEFAULT_MODEL / "tokenizer")
+def text(first_edition: Path) -> TextSide:
+    return TextSide(SHIPPED, first_edition / "tokenizer")
 
 
 def test_nouns_colours_and_grounds_have_their_own_masks(world: World, text: TextSide) -> None:

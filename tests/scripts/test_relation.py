@@ -1,11 +1,11 @@
 """Only tokens that can know the relation are trained on it, and margins measure the use of captions."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from limelight.pipeline.models.locate import DEFAULT_MODEL
 from scripts.training.config import SHIPPED
 from scripts.training.data import Sketch
 from scripts.training.relation import UNSAID, relation_head, relation_loss, relation_targets
@@ -19,8 +19,8 @@ PAIR = Scene((Thing("cat", "red"), Thing("dog", "blue")), "left", "white")
 
 
 @pytest.fixture(scope="module")
-def text() -> TextSide:
-    return TextSide(SHIPPED, DEFAULT_MODEL / "tokenizer")
+def text(first_edition: Path) -> TextSide:
+    return TextSide(SHIPPED, first_edition / "tokenizer")
 
 
 def test_only_tokens_from_the_second_noun_on_have_a_target(text: TextSide) -> None:

@@ -3,12 +3,12 @@
 import errno
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from limelight.pipeline.models.locate import DEFAULT_MODEL
 from scripts.training import loop
 from scripts.training.adopt import adopt
 from scripts.training.config import SHIPPED, PoolConfig, StageConfig, TrainConfig
@@ -25,9 +25,9 @@ def small(steps: int) -> TrainConfig:
 
 
 @pytest.fixture(scope="module")
-def adopted(tmp_path_factory) -> Path:
+def adopted(first_edition, tmp_path_factory) -> Path:
     run = tmp_path_factory.mktemp("adopted")
-    adopt(DEFAULT_MODEL, run)
+    adopt(first_edition, run)
     return run
 
 
@@ -38,9 +38,16 @@ def start(adopted: Path, run: Path) -> Path:
     return run
 
 
-def train(world, run: Path, *, steps: int, stop: int | None = None, **options) -> list[float]:
-    """The losses of a run of `steps` that is killed after `stop` of them."""
-    stage = unet_stage(small(steps), world, DEFAULT_MODEL / "tokenizer", run, **options)
+@pytest.fixture(scope="module")
+def train(world, first_edition):
+    """train(run, steps=...) -> the losses of a run of `steps` that is killed after `stop` of them."""
+    return partial(_train, world, first_edition / "tokenizer")
+
+
+def _train(
+    world, tokenizer: Path, run: Path, *, steps: int, stop: int | None = None, **options
+) -> list[float]:
+    stage = unet_stage(small(steps), world, tokenizer, run, **options)
     drawn = stage.loss
 
     def loss(step: int):
@@ -57,30 +64,30 @@ def train(world, run: Path, *, steps: int, stop: int | None = None, **options) -
     return [row["loss"] for row in rows if "loss" in row]
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(world, adopted, tmp_path) -> None:
-    whole = train(world, start(adopted, tmp_path / "whole"), steps=5)
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(train, adopted, tmp_path) -> None:
+    whole = train(start(adopted, tmp_path / "whole"), steps=5)
     broken = start(adopted, tmp_path / "broken")
-    assert train(world, broken, steps=5, stop=3) == whole[:3]
-    assert train(world, broken, steps=5) == [*whole[:3], *whole[2:]]  # from the checkpoint of step 2
+    assert train(broken, steps=5, stop=3) == whole[:3]
+    assert train(broken, steps=5) == [*whole[:3], *whole[2:]]  # from the checkpoint of step 2
     ends = [checkpoint.load(tmp_path / name / "unet.pt") for name in ("whole", "broken")]
     for part in ("model", "averaged"):
         first, second = (end["modules"][part] for end in ends)
         assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_composing_in_other_processes_changes_nothing(world, adopted, tmp_path) -> None:
-    alone = train(world, start(adopted, tmp_path / "alone"), steps=3)
-    assert train(world, start(adopted, tmp_path / "helped"), steps=3, workers=1) == alone
+def test_composing_in_other_processes_changes_nothing(train, adopted, tmp_path) -> None:
+    alone = train(start(adopted, tmp_path / "alone"), steps=3)
+    assert train(start(adopted, tmp_path / "helped"), steps=3, workers=1) == alone
 
 
-def test_adopted_weights_are_the_published_ones(adopted) -> None:
+def test_adopted_weights_are_the_published_ones(first_edition, adopted) -> None:
     from safetensors.torch import load_file
 
-    published = load_file(DEFAULT_MODEL / "unet" / "diffusion_pytorch_model.safetensors")
+    published = load_file(first_edition / "unet" / "diffusion_pytorch_model.safetensors")
     state = checkpoint.load(adopted / "unet.pt")["modules"]["averaged"]
     assert all(torch.equal(state[f"module.unet.{key}"], value.float()) for key, value in published.items())
     with pytest.raises(FileExistsError, match=r"clip.pt exists; name an empty folder with --run"):
-        adopt(DEFAULT_MODEL, adopted)
+        adopt(first_edition, adopted)
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch) -> None:
@@ -108,6 +115,6 @@ def test_a_moving_average_starts_short_and_ends_long() -> None:
     assert weight[0].item() == pytest.approx(0.81)
 
 
-def test_a_stage_that_needs_another_says_which(world, tmp_path) -> None:
+def test_a_stage_that_needs_another_says_which(world, first_edition, tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match=r"vae.pt does not exist; make it with stage `vae`"):
-        unet_stage(SHIPPED, world, DEFAULT_MODEL / "tokenizer", tmp_path)
+        unet_stage(SHIPPED, world, first_edition / "tokenizer", tmp_path)

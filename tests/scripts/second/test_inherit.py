@@ -7,7 +7,6 @@ import torch
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from limelight.pipeline.models.locate import DEFAULT_MODEL
 from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
 from scripts.second.autoencoder.teacher import load_teacher
@@ -29,24 +28,23 @@ def text(world_folder) -> TextSide:
     return TextSide(TWO_CORES.text, world_folder / "tokenizer")
 
 
-def test_old_words_mean_what_they_meant(text) -> None:
-    known = inherit_text(text, DEFAULT_MODEL)
+def test_old_words_mean_what_they_meant(first_edition, text) -> None:
+    known = inherit_text(text, first_edition)
     assert len(known) > 500
-    first = CLIPTextModel.from_pretrained(DEFAULT_MODEL / "text_encoder", dtype=torch.float32)
-    tokens = CLIPTokenizer.from_pretrained(DEFAULT_MODEL / "tokenizer")
+    first = CLIPTextModel.from_pretrained(first_edition / "text_encoder", dtype=torch.float32)
+    tokens = CLIPTokenizer.from_pretrained(first_edition / "tokenizer")
     caption = "a red apple to the left of two blue cars"
     old = first(tokens(caption, return_tensors="pt").input_ids).last_hidden_state
     new = text.encode([caption])[:, : old.shape[1]]
     assert torch.allclose(new, old, atol=1e-5)
 
 
-def test_only_new_words_are_learned_from_captions(text, tmp_path) -> None:
-    config = replace(
-        TWO_CORES, text=replace(TWO_CORES.text, stage=StageConfig(steps=2, batch=4, learning_rate=1e-2))
-    )
+def test_only_new_words_are_learned_from_captions(first_edition, text, tmp_path) -> None:
+    few = StageConfig(steps=2, batch=4, learning_rate=1e-2)
+    config = replace(TWO_CORES, inherits=first_edition, text=replace(TWO_CORES.text, stage=few))
     loop.run(stage := text_stage(config, text), tmp_path, log_every=1)
     fresh = TextSide(TWO_CORES.text, text.tokenizer.name_or_path)
-    known = inherit_text(fresh, DEFAULT_MODEL)
+    known = inherit_text(fresh, first_edition)
     before, after = fresh.encoder.state_dict(), stage.modules["encoder"].state_dict()
     changed = [name for name in before if not torch.equal(before[name], after[name])]
     assert set(changed) <= {"embeddings.token_embedding.weight"}
@@ -54,9 +52,9 @@ def test_only_new_words_are_learned_from_captions(text, tmp_path) -> None:
     assert torch.equal(before[tokens][known], after[tokens][known])
 
 
-def test_a_wider_denoiser_predicts_the_same_of_its_first_channels() -> None:
-    old = load_file(DEFAULT_MODEL / "unet/diffusion_pytorch_model.safetensors")
-    first = UNet.from_pretrained(DEFAULT_MODEL / "unet").eval()
+def test_a_wider_denoiser_predicts_the_same_of_its_first_channels(first_edition) -> None:
+    old = load_file(first_edition / "unet/diffusion_pytorch_model.safetensors")
+    first = UNet.from_pretrained(first_edition / "unet").eval()
     second = UNet(translate(unet_config(TWO_CORES))).eval()
     inherit(second, {name: tensor.float() for name, tensor in old.items()})
     x, t, context = torch.randn(2, 8, 16, 16), torch.tensor([900, 20]), torch.randn(2, 9, 256)
@@ -69,14 +67,14 @@ def test_a_wider_denoiser_predicts_the_same_of_its_first_channels() -> None:
     assert torch.equal(found[:, 4:], torch.zeros_like(found[:, 4:]))
 
 
-def test_another_network_cannot_be_inherited(tiny) -> None:
+def test_another_network_cannot_be_inherited(first_edition, tiny) -> None:
     small = UNet(translate(unet_config(tiny)))
     with pytest.raises(RuntimeError):
-        inherit(small, load_file(DEFAULT_MODEL / "unet/diffusion_pytorch_model.safetensors"))
+        inherit(small, load_file(first_edition / "unet/diffusion_pytorch_model.safetensors"))
 
 
-def test_the_teacher_sees_a_picture_of_half_the_side() -> None:
-    teacher = load_teacher(DEFAULT_MODEL, "cpu")
+def test_the_teacher_sees_a_picture_of_half_the_side(first_edition) -> None:
+    teacher = load_teacher(first_edition, "cpu")
     small = torch.rand(1, 3, 64, 64) * 2 - 1
     large = small.repeat_interleave(2, 2).repeat_interleave(2, 3)
     expected = super(type(teacher), teacher).encode(small).latent_dist.mean
@@ -85,14 +83,13 @@ def test_the_teacher_sees_a_picture_of_half_the_side() -> None:
 
 
 def test_the_denoiser_learns_before_the_autoencoder_is_there(
-    world, world_folder, text, tiny, tmp_path
+    first_edition, world, text, tiny, tmp_path
 ) -> None:
     """Then it goes on with the latents of the new one."""
     few = StageConfig(steps=1, batch=1, learning_rate=1e-4)
     unet = replace(TWO_CORES.unet, coarse=few, stage=few, pool=tiny.unet.pool, held_out=4)
-    config = replace(
-        TWO_CORES, unet=unet, vae=replace(tiny.vae, stage=few), text=replace(TWO_CORES.text, stage=few)
-    )
+    vae, text_config = replace(tiny.vae, stage=few), replace(TWO_CORES.text, stage=few)
+    config = replace(TWO_CORES, inherits=first_edition, unet=unet, vae=vae, text=text_config)
     loop.run(text_stage(config, text), tmp_path, report_every=10)
     stage = coarse_stage(config, world, text, tmp_path)
     stage.report = lambda step: {}
@@ -110,5 +107,5 @@ def test_the_denoiser_learns_before_the_autoencoder_is_there(
     )
     (tmp_path / "coarse.pt").unlink()
     own = unet_stage(config, world, text, tmp_path).modules["denoising"].state_dict()
-    first = load_file(DEFAULT_MODEL / "unet/diffusion_pytorch_model.safetensors")
+    first = load_file(first_edition / "unet/diffusion_pytorch_model.safetensors")
     assert torch.equal(own["model.unet.conv_in.weight"][:, :4], first["conv_in.weight"].float())

@@ -8,7 +8,6 @@ import torch
 
 from limelight.attention import AttentionRuntime, get
 from limelight.attention.steering import Bias, KeyGroup, Steering
-from limelight.pipeline.models.locate import DEFAULT_MODEL
 from limelight.unet import UNet
 from scripts.steering.painted_attention import PaintedAttention
 from scripts.steering.train_painted import SIDE, Shares, painted_stage, sketched, steer_some
@@ -21,13 +20,13 @@ from scripts.world.composer import PIXELS, SIZES
 
 
 @pytest.fixture(scope="module")
-def text() -> TextSide:
-    return TextSide(SHIPPED, DEFAULT_MODEL / "tokenizer")
+def text(first_edition: Path) -> TextSide:
+    return TextSide(SHIPPED, first_edition / "tokenizer")
 
 
 @pytest.fixture(scope="module")
-def unet() -> UNet:
-    return UNet.from_pretrained(DEFAULT_MODEL / "unet")
+def unet(first_edition: Path) -> UNet:
+    return UNet.from_pretrained(first_edition / "unet")
 
 
 def test_things_lie_whole_in_their_quarters(world: World) -> None:
@@ -120,12 +119,12 @@ def test_training_and_requests_steer_alike(unet: UNet, text: TextSide) -> None:
     assert (drawn - trained).abs().max() <= 1e-4
 
 
-def test_a_run_learns_and_goes_on_where_it_stopped(world: World, tmp_path: Path) -> None:
-    unet = UNet.from_pretrained(DEFAULT_MODEL / "unet").train()
+def test_a_run_learns_and_goes_on_where_it_stopped(world: World, first_edition: Path, tmp_path: Path) -> None:
+    unet = UNet.from_pretrained(first_edition / "unet").train()
     before = unet.conv_in.weight.detach().clone()
     for steps in (1, 2):
         config = StageConfig(steps=steps, batch=2, learning_rate=2e-4, warmup=1)
-        stage = painted_stage(config, world, DEFAULT_MODEL, unet)
+        stage = painted_stage(config, world, first_edition, unet)
         loop.run(stage, tmp_path, log_every=1, save_every=1, report_every=10**9)
     assert not torch.equal(unet.conv_in.weight, before)
     assert all(parameter.isfinite().all() for parameter in unet.parameters())
