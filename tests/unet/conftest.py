@@ -43,7 +43,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         "attention_head_dim": (1, 2, 2, 4),
-        "transformer_layers_per_block": 4,
+        "transformer_layers_per_block": 2,  # 4 in the published one, and the same in all levels
         "projection_class_embeddings_input_dim": POOLED + 5 * 8,
     },
     "inpainting": SD1 | {"in_channels": 9},

@@ -28,9 +28,20 @@ def guided(arguments: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: each if name == "context" else each[[0, 0]] for name, each in arguments.items()}
 
 
-@torch.inference_mode()
+@pytest.mark.parametrize("make", ["plain"], indirect=True)
 def test_its_own_feature_gives_its_own_prediction_and_leaving_it_changes_no_bit(make, variant, inputs):
-    unet, deep = make(variant), DeepFeature()
+    check_own_feature(make(variant), inputs)
+
+
+@pytest.mark.parametrize("make", ["fast"], indirect=True)
+@pytest.mark.parametrize("variant", ["sd1", "sdxl", "tiny-sd"])
+def test_so_does_that_of_a_fast_one(make, variant, inputs):
+    check_own_feature(make(variant), inputs)
+
+
+@torch.inference_mode()
+def check_own_feature(unet, inputs):
+    deep = DeepFeature()
     arguments = guided(inputs(unet.config)[0])
     expected = unet(**arguments)
     assert unet(**arguments, deep=deep).equal(expected)
