@@ -11,6 +11,10 @@ OTHER_NAMES = {  # Unicode names without the noun
     "AUTOMOBILE": "car",
     "SAILBOAT": "boat",
     "WRAPPED PRESENT": "gift",
+    "LADY BEETLE": "ladybug",
+    "SAUROPOD": "dinosaur",
+    "T-REX": "dinosaur",
+    "FLYING SAUCER": "ufo",
 }
 VARIATIONS = "\ufe0e\ufe0f"  # invisible characters after an emoji: draw it as text, or as a picture
 

@@ -2,7 +2,7 @@ import pytest
 
 from limelight.app.ui.form.emoji import noun_of, spelled_out
 
-NOUNS = ("apple", "frog", "sun", "car", "heart", "cat")
+NOUNS = ("apple", "frog", "sun", "car", "heart", "cat", "ufo", "dinosaur")
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,7 @@ NOUNS = ("apple", "frog", "sun", "car", "heart", "cat")
         ("☀️ and ❤️", "sun and heart"),
         ("a 🚗 and a 🐱", "a car and a cat"),
         ("a 🏰", "a 🏰"),
+        ("a 🛸 and two 🦖", "a ufo and two dinosaur"),
         ("a red apple", "a red apple"),
         ("", ""),
     ],

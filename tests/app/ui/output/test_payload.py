@@ -33,7 +33,7 @@ def test_chips_are_words_with_their_sub_tokens_merged_then_the_other_tokens(maps
     chips = chips_of(maps)
     assert [chip.text for chip in chips] == ["a", "red", "strawberry", "start", "end", "padding"]
     assert [chip.weight for chip in chips[:3]] == pytest.approx([1.0, 1.2, 1.0])
-    assert sorted(i for chip in chips for i in chip.tokens) == list(range(77))
+    assert sorted(i for chip in chips for i in chip.tokens) == list(range(len(maps.probabilities())))
 
 
 def test_every_grid_and_step_equals_the_maps(maps):
