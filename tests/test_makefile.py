@@ -35,7 +35,9 @@ def test_with_a_gpu_it_comes_from_pypi() -> None:
 def test_compiled_modules_are_kept_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     show = ["--eval", "show: ; @echo [$$PYTHONDONTWRITEBYTECODE]", "show"]
-    shown = subprocess.run(["make", *show], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["make", "--no-print-directory", *show], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert shown == "[]\n"
 
 
