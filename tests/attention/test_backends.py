@@ -2,6 +2,8 @@
 
 import itertools
 import threading
+from dataclasses import dataclass
+from functools import lru_cache
 
 import pytest
 import torch
@@ -77,34 +79,57 @@ def make_mask(kind: str, b: int, h: int, n: int, m: int) -> tuple[Tensor | None,
     return rows, kind.startswith("causal")
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("name", HERE)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_error_is_at_most_twice_that_of_a_plain_run(name: str, shape: str, dtype: torch.dtype) -> None:
+@dataclass(frozen=True)
+class Case:
+    """A call, its result in float64, and the error of a plain run."""
+
+    kind: str
+    inputs: tuple[Tensor, Tensor, Tensor]
+    mask: Tensor | None
+    causal: bool
+    exact: Tensor
+    error_of_plain: Tensor
+
+
+@lru_cache(maxsize=len(DTYPES))  # all backends of a shape follow each other
+def cases(shape: str, dtype: torch.dtype) -> tuple[Case, ...]:
+    """A call for each kind of mask."""
     b, (h, hk, n, m, d) = 8, SHAPES[shape]
     torch.manual_seed(0)
-    worst, worst_plain = [], []  # of all kinds together: one draw's largest error varies twofold by itself
+    found = []
     for kind in MASKS:
         q, k, v = (torch.randn(b, heads, length, d).to(dtype) for heads, length in ((h, n), (hk, m), (hk, m)))
         mask, causal = make_mask(kind, b, h, n, m)
         if dtype == torch.float64 and mask is not None and mask.dtype != torch.bool:
             mask = mask.double()
-        if get(name).refusals(AttentionSpec.of(q, k, v, mask=mask, causal=causal)):
-            continue
-        out = attend(q, k, v, mask=mask, causal=causal, scale=0.2, backend=name)
-        assert out.dtype == dtype
         exact = oracle(q, k, v, mask, causal, 0.2)
-        if dtype == torch.float64:  # the oracle's own: only the order of sums differs
-            torch.testing.assert_close(out, exact, atol=1e-13, rtol=0)
-            continue
-        error = out.double() - exact
         error_of_plain = plain(q, k, v, mask, causal, 0.2).double() - exact
+        found.append(Case(kind, (q, k, v), mask, causal, exact, error_of_plain))
+    return tuple(found)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_error_is_at_most_twice_that_of_a_plain_run(name: str, shape: str, dtype: torch.dtype) -> None:
+    worst, worst_plain = [], []  # of all kinds together: one draw's largest error varies twofold by itself
+    for case in cases(shape, dtype):
+        q, k, v = case.inputs
+        if get(name).refusals(AttentionSpec.of(q, k, v, mask=case.mask, causal=case.causal)):
+            continue
+        out = attend(q, k, v, mask=case.mask, causal=case.causal, scale=0.2, backend=name)
+        assert out.dtype == dtype
+        if dtype == torch.float64:  # the oracle's own: only the order of sums differs
+            torch.testing.assert_close(out, case.exact, atol=1e-13, rtol=0)
+            continue
+        error = out.double() - case.exact
         floor = (
-            torch.finfo(dtype).eps / 12**0.5 * exact.square().mean().sqrt()
+            torch.finfo(dtype).eps / 12**0.5 * case.exact.square().mean().sqrt()
         )  # of rounding the result alone
-        assert error.square().mean().sqrt() <= max(2 * error_of_plain.square().mean().sqrt(), floor), kind
+        allowed = max(2 * case.error_of_plain.square().mean().sqrt(), floor)
+        assert error.square().mean().sqrt() <= allowed, case.kind
         worst.append(error.abs().max())
-        worst_plain.append(error_of_plain.abs().max())
+        worst_plain.append(case.error_of_plain.abs().max())
     assert not worst or max(worst) <= 2 * max(worst_plain)
 
 
