@@ -114,8 +114,12 @@ class Vocabulary:
 
 
 def explain(offers: Iterable[Offer]) -> str:
-    """The message for unknown words."""
+    """The message for unknown words, as a command says it."""
+    return f"this {passed_over(offers)}. `limelight vocabulary` lists its words"
+
+
+def passed_over(offers: Iterable[Offer]) -> str:
+    """What becomes of unknown words, after "this" or "This"."""
     return (
-        f"this small model was not trained on {', '.join(map(str, offers))}; it passes over what it does not "
-        f"know. `limelight vocabulary` lists its words"
+        f"small model was not trained on {', '.join(map(str, offers))}; it passes over what it does not know"
     )

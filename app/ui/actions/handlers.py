@@ -18,7 +18,7 @@ from limelight.app.ui.studio.fair_queue import QueueFull
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio, checked
 from limelight.pipeline.errors import UsageError
-from limelight.pipeline.text.vocabulary import explain
+from limelight.pipeline.text.vocabulary import passed_over
 
 
 async def draw(
@@ -89,7 +89,7 @@ def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) 
 def note_on_words(studio: Studio, ticket: Ticket) -> str:
     """A note on words that a small model was not trained on; empty if there are none."""
     offers = near_words(studio, ticket)
-    return explain(offers) if offers else ""
+    return f"This {passed_over(offers)}." if offers else ""
 
 
 @dataclass(frozen=True, slots=True)
