@@ -1,9 +1,10 @@
 """Trains a small network on the GPU that `scripts.gpu.train` uses, in a process of its own: `python -m
 scripts.gpu.companion {judge,describer,enlarger} --data DIR --out DIR --seconds S`.
 
-DIR of `--data` is what `python -m scripts.second.pack` made, for the enlarger with `--enlarger`. The
-checkpoint is in a folder in it, from which a second call goes on. In `--out`: NAME.safetensors, which `python
--m scripts.gpu.collect --join RUN` makes a checkpoint of RUN.
+DIR of `--data` is what `python -m scripts.second.pack` made, for the enlarger with `--enlarger`. All three
+learn from decoded pictures too; the autoencoder is in --data, or comes into the folder of `--vae`. The
+checkpoint is in a folder in --data, from which a second call goes on. In `--out`: NAME.safetensors, which
+`python -m scripts.gpu.collect --join RUN` makes a checkpoint of RUN.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from scripts.second.enlarger.tiles import load_large
 from scripts.second.scoring.judge_stage import judge_mixture, judge_stage
 from scripts.second.training.config import ONE_GPU, TrainConfig
 from scripts.second.training.data import World
+from scripts.second.training.packed import NAME
 from scripts.second.world.nouns import CORE
 from scripts.training import loop
 from scripts.training.config import StageConfig
@@ -37,10 +39,12 @@ REPORT = 40.0  # seconds that must be left for a report
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a stage is made from. `tiny`: few nouns and few other pictures, to test it."""
+    """What a stage is made from. `vae`: the folder of the autoencoder. `tiny`: few nouns and few other
+    pictures, to test it."""
 
     config: TrainConfig
     data: Path
+    vae: Path
     folder: Path
     device: str
     steps: int
@@ -56,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("name", choices=companions.COMPANIONS)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--vae",
+        type=Path,
+        help="wait for the autoencoder that `scripts.gpu.train --vae` writes here (default: --data)",
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--seconds", type=float, default=520, help="time for everything, from the start")
     parser.add_argument("--steps", type=int)
@@ -68,20 +77,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     job = Job(
         config=tiny(ONE_GPU) if options.tiny else ONE_GPU,
         data=options.data,
+        vae=options.vae or options.data,
         folder=options.data / options.name,
         device=options.device,
         steps=options.steps or (2 if options.tiny else steps),
         batch=options.batch or (2 if options.tiny else batch),
         tiny=options.tiny,
     )
+    end = began + options.seconds
     try:
+        if options.vae:
+            wait(options.vae / NAME, end)
         stage = make(job)
     except FileNotFoundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{options.name}: ready after {time.monotonic() - began:.1f} s", flush=True)
-    train(stage, job.folder, options.out, began + options.seconds)
+    train(stage, job.folder, options.out, end)
     return 0
+
+
+def wait(file: Path, end: float) -> None:
+    """Returns as soon as the file is there.
+
+    Raises:
+        FileNotFoundError: it is not there when the clock (`time.monotonic`) shows `end`.
+    """
+    while not file.exists():
+        if time.monotonic() > end:
+            raise FileNotFoundError(f"{file} has not come in time; see what scripts.gpu.train logged")
+        time.sleep(0.2)
 
 
 def train(stage: loop.Stage, folder: Path, out: Path, end: float) -> None:
@@ -112,12 +137,12 @@ def _sized(stage: StageConfig, job: Job) -> StageConfig:
 def judge(job: Job) -> loop.Stage:
     config = replace(job.config, judge=_sized(job.config.judge, job))
     world = World(job.data, judge_mixture(config.mixture), config.seed, job.device)
-    return judge_stage(config, world, vae_if_trained(config, world, job.data))
+    return judge_stage(config, world, vae_if_trained(config, world, job.vae))
 
 
 def describer(job: Job) -> loop.Stage:
     gallery = Gallery(job.data, job.config.seed, pool=8 if job.tiny else POOL, device=job.device)
-    vae = vae_if_trained(job.config, gallery.world, job.data)
+    vae = vae_if_trained(job.config, gallery.world, job.vae)
     return describer_stage(
         gallery,
         reader_config(gallery.words),
@@ -131,7 +156,7 @@ def describer(job: Job) -> loop.Stage:
 def enlarger(job: Job) -> loop.Stage:
     config, tiles = replace(job.config, enlarger=_sized(job.config.enlarger, job)), load_large(job.data)
     world = World(job.data, config.vae.mixture, config.seed, job.device)
-    vae = trained_vae(config, world, job.data)
+    vae = trained_vae(config, world, job.vae)
     mixture = replace(
         enlarger_mixture(config.vae.mixture), nouns=min(config.vae.mixture.nouns, tiles.shape[1])
     )

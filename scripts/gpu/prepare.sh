@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes what a GPU machine without a network needs to train the second edition:
 #     make .venv/installed-dev && sh scripts/gpu/prepare.sh FOLDER
-# It takes minutes where stage `vae` of `python -m scripts.second.train` has run, or an autoencoder is kept, and stops
-# with a message elsewhere.
+# Stage `text` takes minutes. Where stage `vae` of `python -m scripts.second.train` has run, or an autoencoder is kept,
+# that autoencoder is polished on the GPU; elsewhere it is trained there, in a quarter of the time.
 # FOLDER then holds wheels and data. On the machine, in the repository, which can do without pipeline/default_model:
 #     python3 -m pip install -q --no-index --no-deps --no-compile --target /tmp/site FOLDER/*.whl
 #     PYTHONPATH=/tmp/site sh scripts/gpu/train_all.sh FOLDER/data OUT SECONDS

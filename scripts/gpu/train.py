@@ -2,7 +2,8 @@
 
 DIR of `--data` is what `python -m scripts.second.pack` made. In `--out`: the weights in pieces, which `python
 -m scripts.gpu.collect --join RUN` puts together for `python -m scripts.second.train export`; a log; pictures.
-`scripts/gpu/train_all.sh` runs it and the trainings of judge, describer and enlarger at the same time.
+`scripts/gpu/train_all.sh` runs it and the trainings of judge, describer and enlarger at the same time; these
+need the autoencoder, which `--vae` writes for them as soon as it is there.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from limelight.unet import UNet
 from limelight.unet.config.read_diffusers import translate
 from scripts.gpu.tools.shards import split
 from scripts.gpu.training.clock import FROM_SCRATCH, Clock
-from scripts.gpu.training.learning import Learner, learn_pictures, pictures, quality
+from scripts.gpu.training.learning import Learner, adamw, learn_pictures, optimizers_for, pictures, quality
 from scripts.gpu.training.sketches import Sketchers, layout_of
 from scripts.gpu.training.stock import Stock, images_of
 from scripts.second.autoencoder.ready import centre
@@ -38,6 +39,7 @@ from scripts.training.tools.grid import save_grid
 
 LEAST = 28.0  # decibels; a polished autoencoder below this is replaced by the one in --data
 USES = 6  # uses of each latent, on average
+POLISH, DECODER = 5e-4, 3e-4  # learning rates of a trained autoencoder, and of its decoder alone
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--batch", type=int, default=ONE_GPU.unet.stage.batch, help="batch size of the denoiser"
     )
     parser.add_argument("--workers", type=int, default=14, help="number of processes that prepare scenes")
+    parser.add_argument(
+        "--vae", type=Path, help="folder for the autoencoder, written when the denoiser's training begins"
+    )
     parser.add_argument(
         "--compile",
         action="store_true",
@@ -69,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = Run(config, options.data, options.out, options.seconds, options.device, size, options.workers)
     run.start()
     run.polish()
+    if options.vae:
+        save_weights(options.vae / NAME, vae=run.vae)
     run.fill()
     run.learn(8 if options.tiny else options.batch, compiled=options.compile)
     run.decoder()
@@ -136,22 +143,24 @@ class Run:
         )
 
     def polish(self) -> None:
-        """Trains the autoencoder further. A result worse than `LEAST` is discarded for the weights of
-        --data."""
+        """Trains the autoencoder, from the weights of --data if it has any. A result worse than `LEAST` is
+        then discarded for these."""
         stream = pictures(self.painter, self.sketchers, 64 if self.size > 64 else 4, self.device)
         images = torch.cat([next(stream)[0] for _ in range(2)])
         before = quality(self.vae, images)
-        parameters = [*self.vae.parameters()]
-        peak = 5e-4 if self.carried.get("vae") else 1e-3
+        optimizers = (
+            [adamw(self.vae.parameters(), POLISH)]
+            if self.carried.get("vae")
+            else optimizers_for(self.config.vae.stage, [(self.vae, 1.0)])
+        )
         steps = learn_pictures(
             lambda *given: vae_loss(*given).total,
             "polish",
             self.vae,
-            parameters,
+            optimizers,
             self.config,
             stream,
             self.clock,
-            peak,
         )
         after = quality(self.vae, images)
         if self.carried.get("vae") and after < min(LEAST, before):
@@ -242,7 +251,13 @@ class Run:
         before = quality(self.vae, images)
         kept = {name: value.clone() for name, value in self.vae.state_dict().items()}
         steps = learn_pictures(
-            decoder_loss, "decoder", self.vae, parameters, self.config, stream, self.clock, 3e-4
+            decoder_loss,
+            "decoder",
+            self.vae,
+            [adamw(parameters, DECODER)],
+            self.config,
+            stream,
+            self.clock,
         )
         after = quality(self.vae, images)
         if after < before - 0.3:

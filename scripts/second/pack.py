@@ -29,7 +29,8 @@ def main() -> int:
         "--run",
         type=Path,
         default=Path("build/train2"),
-        help="folder of a run whose stage `text` is done, and `vae` if no autoencoder is kept",
+        help="folder of a run whose stage `text` is done; the autoencoder of its stage `vae` is packed too, "
+        "if it has one or one is kept",
     )
     parser.add_argument("--out", type=Path, default=Path("build/data2"))
     parser.add_argument(
@@ -55,10 +56,11 @@ def main() -> int:
 
 
 def pack(world: Path, run: Path, out: Path) -> int:
-    """Writes tiles, tokenizer and the weights of both stages; returns the bytes.
+    """Writes tiles, tokenizer, the weights of stage `text`, and an autoencoder if there is one; returns the
+    bytes.
 
     Raises:
-        FileNotFoundError: a stage has not run.
+        FileNotFoundError: stage `text` has not run.
         ValueError: it is more than can be carried.
     """
     modules = {
@@ -66,10 +68,14 @@ def pack(world: Path, run: Path, out: Path) -> int:
         "encoder": TextSide(TWO_CORES.text, world / "tokenizer").encoder,
         "readers": Readers(TWO_CORES.text.width),
     }
-    for name, stage in {"vae": "vae", "encoder": "text", "readers": "text"}.items():
+    for name, stage in (("vae", "vae"), ("encoder", "text"), ("readers", "text")):
         state = checkpoint.load(run / f"{stage}.pt")
         if state is None and name == "vae" and (kept := kept_weights(TWO_CORES.vae)):
             state = {"modules": {"vae": kept}}
+        if state is None and name == "vae":
+            print("no autoencoder is packed; the GPU trains one first", file=sys.stderr)
+            del modules[name]
+            continue
         if state is None:
             raise FileNotFoundError(f"{run / stage}.pt does not exist; make it with stage `{stage}`")
         modules[name].load_state_dict(state["modules"][name])

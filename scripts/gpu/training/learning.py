@@ -1,7 +1,7 @@
 """The training phases: polishing the autoencoder, the denoiser, the decoder."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from scripts.second.training.config import TrainConfig
 from scripts.second.training.denoising import Denoising
 from scripts.second.training.unet import draw_timesteps
 from scripts.second.world.painter import Painter
+from scripts.training.config import StageConfig
 from scripts.training.loop import Stage, optimizers_of
 from scripts.training.tools.precision import mixed
 from scripts.training.unet import ramped
@@ -26,12 +27,14 @@ LOG_EVERY = 100  # steps
 MARKS = (0.03, 0.5, 0.75, 0.92)
 
 
-def optimizers_for(config: TrainConfig, modules: list[tuple[nn.Module, float]]) -> list:
+def optimizers_for(
+    config: StageConfig, modules: list[tuple[nn.Module, float]]
+) -> list[torch.optim.Optimizer]:
     """Muon and AdamW for modules, each with its share of the learning rate."""
     groups = [([p for p in module.parameters() if p.requires_grad], share) for module, share in modules]
     stage = Stage(
         name="gpu",
-        config=config.unet.stage,
+        config=config,
         groups=groups,
         modules={},
         loss=lambda step: (torch.zeros(()), {}),
@@ -40,7 +43,15 @@ def optimizers_for(config: TrainConfig, modules: list[tuple[nn.Module, float]]) 
     return optimizers_of(stage)
 
 
-def step_with(optimizers: list, parameters: list[nn.Parameter], loss: Tensor, now: float) -> None:
+def adamw(parameters: Iterable[nn.Parameter], peak: float) -> torch.optim.Optimizer:
+    """AdamW for weights that were trained before."""
+    group = {"params": [*parameters], "share": 1.0}
+    return torch.optim.AdamW([group], lr=peak, betas=(0.9, 0.99), fused=True)
+
+
+def step_with(
+    optimizers: list[torch.optim.Optimizer], parameters: list[nn.Parameter], loss: Tensor, now: float
+) -> None:
     """One optimizer step at the learning rate `now`."""
     loss.backward()
     nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -69,17 +80,16 @@ def learn_pictures(
     kind: Callable[..., Tensor],
     phase: str,
     vae: AutoencoderKL,
-    parameters: list[nn.Parameter],
+    optimizers: list[torch.optim.Optimizer],
     config: TrainConfig,
     stream: Iterator[tuple[Tensor, Tensor]],
     clock: Clock,
-    peak: float,
 ) -> int:
     """Trains parameters of the autoencoder with `vae_loss` or `decoder_loss` until the phase is over, at
     least one step; returns the number of steps."""
-    optimizer = torch.optim.AdamW(parameters, lr=peak, betas=(0.9, 0.99), fused=True)
-    optimizer.param_groups[0]["share"] = 1.0
-    guard = Guard(vae, [optimizer], clock.log)
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    parameters, peak = [parameter for group in groups for parameter in group["params"]], groups[0]["lr"]
+    guard = Guard(vae, optimizers, clock.log)
     began, step = clock.elapsed, 0
     device = parameters[0].device
     generator = torch.Generator(device).manual_seed(1)
@@ -88,7 +98,7 @@ def learn_pictures(
         images, things = next(stream)
         loss = kind(vae, config.vae, images, things, rng, generator)
         now = rate(peak, clock.progress(phase, began)) * guard.factor
-        step_with([optimizer], parameters, loss, now)
+        step_with(optimizers, parameters, loss, now)
         step += 1
         if step % 10 == 0:
             guard.watch(loss.item())
@@ -126,7 +136,7 @@ class Learner:
         self.device = stock.device
         shares = [(denoising.model["unet"], 1.0), (denoising.model["encoder"], config.unet.text_rate)]
         shares += [(denoising.readers, 1.0), (denoising.alignment, 1.0)]
-        self.optimizers = optimizers_for(config, shares)
+        self.optimizers = optimizers_for(config.unet.stage, shares)
         self.parameters = [p for p in denoising.parameters() if p.requires_grad]
         self.averages = {decay: copy.deepcopy(denoising.model) for decay in config.unet.ema}
         for average in self.averages.values():

@@ -1,6 +1,8 @@
 """Small networks that are trained while the model is: their files, and the checkpoints made of them."""
 
 import shutil
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +77,14 @@ def test_files_become_checkpoints_that_are_read_and_go_on(out: Path, data: Path,
         assert {w.dtype for w in state["modules"][WEIGHTS[name]].values()} <= {torch.float32, torch.int64}
         assert '"step": 2' in (run / f"{name}.jsonl").read_text()
         job = companion.Job(
-            config=companion.tiny(ONE_GPU), data=data, folder=run, device="cpu", steps=3, batch=2, tiny=True
+            config=companion.tiny(ONE_GPU),
+            data=data,
+            vae=data,
+            folder=run,
+            device="cpu",
+            steps=3,
+            batch=2,
+            tiny=True,
         )
         stage = companion.STAGES[name][0](job)
         steps: list[int] = []
@@ -99,6 +108,20 @@ def test_time_that_is_over_ends_a_stage_with_its_weights(data: Path, tmp_path: P
     assert companion.main(["judge", *options]) == 0
     with safe_open(tmp_path / "judge.safetensors", "pt") as opened:
         assert 1 <= int(opened.metadata()["step"]) < 1000
+
+
+def test_a_companion_waits_for_the_autoencoder(data: Path, tmp_path: Path) -> None:
+    came = threading.Timer(1.0, lambda: shutil.copytree(data, tmp_path / "vae"))
+    came.start()
+    companion.wait(tmp_path / "vae" / NAME, time.monotonic() + 20)
+    came.join()
+    assert (tmp_path / "vae" / NAME).exists()
+
+
+def test_a_companion_whose_autoencoder_does_not_come_says_so(data: Path, tmp_path: Path, capsys) -> None:
+    options = [*_options(data, tmp_path), "--seconds", "0", "--vae", str(tmp_path / "vae")]
+    assert companion.main(["judge", *options]) == 2
+    assert "has not come in time" in capsys.readouterr().err
 
 
 def test_an_enlarger_without_its_art_says_how_to_make_it(data: Path, tmp_path: Path, capsys) -> None:

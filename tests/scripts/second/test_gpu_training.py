@@ -24,6 +24,7 @@ from scripts.gpu.training.clock import ENDS, FROM_SCRATCH, Clock, rate
 from scripts.gpu.training.guard import SEEN, Guard
 from scripts.gpu.training.sketches import Sketchers, layout_of
 from scripts.gpu.training.stock import Stock
+from scripts.second.autoencoder.ready import trained_vae
 from scripts.second.autoencoder.training import build_vae
 from scripts.second.training.config import ONE_GPU
 from scripts.second.training.denoising import Denoising, predict, unet_config
@@ -40,7 +41,8 @@ def finished(world_folder, tmp_path_factory):
     """The folder of a run whose phases are over as soon as they have done one step."""
     out = tmp_path_factory.mktemp("gpu") / "out"
     arguments = ["--data", world_folder, "--out", out, "--device", "cpu", "--tiny", "--seconds", "0.1"]
-    assert train.main([str(each) for each in [*arguments, "--workers", "0"]]) == 0
+    arguments += ["--vae", out.parent / "vae", "--workers", "0"]
+    assert train.main([str(each) for each in arguments]) == 0
     return out
 
 
@@ -56,6 +58,16 @@ def test_an_autoencoder_that_begins_from_random_weights_has_longer(finished) -> 
     started = json.loads((finished / "log.jsonl").read_text().splitlines()[0])
     assert started["carried"] == [] and started["ends"] == FROM_SCRATCH
     assert FROM_SCRATCH["polish"] - FROM_SCRATCH["start"] > 2 * (ENDS["polish"] - ENDS["start"])
+
+
+def test_companions_get_the_autoencoder_that_the_denoiser_learns_from(finished, world) -> None:
+    config = train.tiny(ONE_GPU)
+    given = trained_vae(config, world, finished.parent / "vae")
+    latents = given.encode(world.batch(3, 16).images).latent_dist.mean
+    half = latents.shape[1] // 2
+    spread = latents.std((0, 2, 3))
+    assert spread[:half].mean() == pytest.approx(1, rel=0.3)
+    assert spread[half:].mean() == pytest.approx(config.vae.fine_spread, rel=0.3)
 
 
 def test_the_returned_files_are_complete_small_and_load(finished, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import pytest
@@ -119,5 +120,15 @@ def test_the_data_for_a_gpu_is_small_and_whole(world_folder, tiny, trained, tmp_
     monkeypatch.setattr(pack, "MOST", 1000)
     with pytest.raises(ValueError, match="MiB; at most 0 can be carried"):
         pack.pack(world_folder, trained, out)
-    with pytest.raises(FileNotFoundError, match=r"vae.pt does not exist; make it with stage `vae`"):
+    with pytest.raises(FileNotFoundError, match=r"text.pt does not exist; make it with stage `text`"):
         pack.pack(world_folder, tmp_path, out)
+
+
+def test_data_without_an_autoencoder_can_be_packed(
+    world_folder, tiny, trained, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(pack, "TWO_CORES", tiny)
+    shutil.copy(trained / "text.pt", tmp_path / "text.pt")
+    pack.pack(world_folder, tmp_path, tmp_path / "data")
+    assert set(load_packed(tmp_path / "data")) == {"encoder", "readers"}
+    assert "no autoencoder is packed" in capsys.readouterr().err
