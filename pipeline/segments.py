@@ -83,7 +83,8 @@ def _kind(c: str) -> str:
     if category[0] in "LN":
         point = ord(c)
         return "character" if any(low <= point <= high for low, high in _UNSPACED) else "letter"
-    return "symbol" if category == "So" else ""
+    is_new = category == "Cn" and 0x1F300 <= ord(c) <= 0x1FAFF  # an emoji that this Python does not know yet
+    return "symbol" if category == "So" or is_new else ""
 
 
 def _is_attached(c: str) -> bool:

@@ -42,10 +42,12 @@ class Near:
     Attributes:
         words: to near words.
         kinds: names of kinds, such as `animal`, to examples.
+        emoji: to the word or phrase for what they show.
     """
 
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    emoji: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, known: Collection[str]) -> "Near":
@@ -64,21 +66,28 @@ class Near:
             return cls()
         except UnreadableFile as error:
             raise ModelError(str(error)) from None
-        tables: list[Any] = (
-            [stored.get(name) for name in ("words", "kinds")] if isinstance(stored, dict) else [None]
-        )
+        found: dict[str, Any] = {"emoji": {}} | (stored if isinstance(stored, dict) else {})
+        tables: list[Any] = [
+            found.get(name) for name in ("words", "kinds", "emoji")
+        ]  # the first tables had no emoji
         if not all(isinstance(table, dict) for table in tables):
-            raise ModelError(f"{path} is no table of near words: needs the objects `words` and `kinds`")
+            raise ModelError(
+                f"{path} is no table of near words: needs the objects `words`, `kinds` and `emoji`"
+            )
         return cls(*(_known(path, table, known) for table in tables))
 
     def find(self, typed: str) -> Offer:
         """The entry of a word or a phrase, in any case, number and spelling (British or American), or of
         an emoji of any skin tone."""
         for key in dict.fromkeys((_plain(typed), lemmas(typed))):
-            for table, is_kind in ((self.words, False), (self.kinds, True)):
+            for table in (self.emoji, self.words, self.kinds):
                 if key in table:
-                    return Offer(typed, table[key], is_kind)
+                    return Offer(typed, table[key], is_kind=table is self.kinds)
         return Offer(typed, ())
+
+    def shown(self, emoji: str) -> str | None:
+        """The word or phrase for what an emoji shows; None if there is none, or only near ones."""
+        return next(iter(self.emoji.get(_plain(emoji), ())), None)
 
     def phrase(self, words: Sequence[str], at: int) -> range:
         """The places of the longest phrase that has entries and contains the word at `at`; else of the word

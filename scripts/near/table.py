@@ -1,11 +1,13 @@
 """The table of near words for a vocabulary: by hand, then by the keywords of emoji.
 
-A keyword that few nouns share leads to those nouns. One that many share is the name of a kind. A thing that
+An emoji shows what its line says, or the noun that its name ends in, with a colour before it. A keyword that
+few nouns share leads to those nouns. One that many share is the name of a kind. A thing that
 has an emoji but is no noun of the vocabulary is near to the nouns with which it shares keywords; a keyword
 counts the more the fewer nouns have it.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ WORDS, DROPPED = (Path(__file__).with_name(name) for name in ("words.txt", "drop
 MOST, EXAMPLES = 3, 4  # offers for a word; examples of a kind
 KIND = 6  # a keyword of more nouns is the name of a kind
 SHARED = 0.25  # sum of what shared keywords count, from which a thing is near to a noun
+NAMES = ("words", "kinds", "emoji")
 Table = dict[str, list[str]]
 
 
@@ -44,8 +47,8 @@ def write_near(folder: Path) -> Path:
 
 
 def near_table(vocabulary: Mapping[str, Any]) -> dict[str, Table]:
-    """`words`: words and phrases that are not of the vocabulary -> words that are; `kinds`: names of kinds ->
-    examples.
+    """`words`: words and phrases that are not of the vocabulary, and emoji, -> words that are near to them;
+    `kinds`: names of kinds -> examples; `emoji`: emoji -> the word or phrase for what they show.
 
     Args:
         vocabulary: groups of words, as in `vocabulary.json`.
@@ -55,7 +58,9 @@ def near_table(vocabulary: Mapping[str, Any]) -> dict[str, Table]:
     words, kinds = _by_keywords(known)
     words = {key: offers for key, offers in words.items() if key not in of_hand} | by_hand
     kinds = {key: offers for key, offers in (kinds | of_hand).items() if key not in words}
-    return {"words": dict(sorted(words.items())), "kinds": dict(sorted(kinds.items()))}
+    emoji = _shown(known)
+    words = {key: offers for key, offers in words.items() if key not in emoji}
+    return {name: dict(sorted(t.items())) for name, t in zip(NAMES, (words, kinds, emoji), strict=True)}
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ class Known:
         self.words = {spelled(word) for phrase in phrases for word in words_in(phrase)}
         self.nouns = list(nouns)
         self.synonyms = dict(vocabulary.get("synonyms", {}))
+        self.colours = set(vocabulary.get("colours", ()))
         self.lemmas = {lemma(word) for word in self.words}
 
     def __contains__(self, phrase: str) -> bool:
@@ -88,11 +94,36 @@ class Known:
         return 0 < len(words) <= LONGEST and not all(lemma(word) in self.lemmas for word in words)
 
 
+def _shown(known: Known) -> Table:
+    """Emoji -> what they show: by hand, or the noun that a name ends in; not what shares keywords."""
+    found, dropped = Table(), _dropped()
+    for thing in _things(known.nouns):
+        ends = [end for name in thing.names if (end := _end(name, known)) and f"{name}:{end}" not in dropped]
+        if phrases := [*filter(None, [thing.noun]), *ends]:
+            found[thing.emoji] = phrases[:1]
+    for line in _lines(WORDS):
+        keys, equals, phrases = line.partition(" = ")
+        kept = [_end(phrase, known) or phrase for phrase in phrases.split(", ") if equals and phrase in known]
+        found |= {key: kept[:1] for key in keys.split(", ") if kept}
+    return found
+
+
+def _end(name: str, known: Known) -> str | None:
+    """The noun at the end of a name, before what is with it, and before the noun a colour of things."""
+    words = re.split(" (?:with|without|on) ", name)[0].split()
+    for start in range(len(words)):
+        noun = " ".join(words[start:])
+        if noun in known.nouns or noun in known.synonyms:
+            colour = words[start - 1] if start and words[start - 1] in known.colours else ""
+            return f"{colour} {noun}".strip()
+    return None
+
+
 def _by_hand(known: Known) -> tuple[Table, Table]:
     """Words, and kinds: those of lines with two colons."""
     words: Table = {noun: [of] for noun, of in known.synonyms.items()}  # for their plurals
     kinds: Table = {}
-    for line in _lines(WORDS):
+    for line in filter(lambda line: ": " in line, _lines(WORDS)):
         keys, offers = line.split(": ")
         table, most = (kinds, EXAMPLES) if keys.endswith(":") else (words, MOST)
         kept = [offer for offer in offers.split(", ") if offer in known]
@@ -109,7 +140,7 @@ def _by_keywords(known: Known) -> tuple[Table, Table]:
     for noun in filter(by_noun.get, known.nouns):
         for keyword in by_noun[noun].keywords:
             nouns_of.setdefault(keyword, []).append(noun)
-    words: Table = {thing.emoji: [noun] for noun, thing in by_noun.items()}
+    words: Table = {}
     kinds: Table = {}
     spellings = _spellings()
     for keyword, nouns in nouns_of.items():
@@ -139,8 +170,7 @@ def _nearest(thing: Thing, nouns_of: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _things(nouns: Iterable[str]) -> Iterator[Thing]:
-    dropped = {word.replace("_", " ") for line in _lines(DROPPED) for word in line.split()}
-    wanted = set(nouns)
+    dropped, wanted = _dropped(), set(nouns)
     named = {noun.emoji.rstrip("\ufe0f"): noun.word for noun in NOUNS}
     for emoji, (name, *keywords) in read_table().items():
         word = named.get(emoji)
@@ -148,6 +178,10 @@ def _things(nouns: Iterable[str]) -> Iterator[Thing]:
         kept = [each for each in (name, *own, *keywords) if not {each, f"{word or name}:{each}"} & dropped]
         lemmatised = tuple(dict.fromkeys(map(lemmas, kept)))
         yield Thing(emoji, tuple(dict.fromkeys((*own, name))), word if word in wanted else None, lemmatised)
+
+
+def _dropped() -> set[str]:
+    return {word.replace("_", " ") for line in _lines(DROPPED) for word in line.split()}
 
 
 def _spellings() -> dict[str, str]:

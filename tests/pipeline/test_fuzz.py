@@ -112,7 +112,7 @@ def test_configurations(sd_folder: Path, tmp_path: Path, seed: int) -> None:
     keys = load_file(weights.with_name("shard.safetensors"))
     (folder / CONFIGS[-1]).write_text(json.dumps({"weight_map": dict.fromkeys(keys, "shard.safetensors")}))
     (folder / "vocabulary.json").write_text(json.dumps({"nouns": {"apple": "apples"}, "colours": ["red"]}))
-    (folder / "near.json").write_text(json.dumps({"words": {"fruit": ["apple"]}, "kinds": {}}))
+    (folder / "near.json").write_text(json.dumps({"words": {"fruit": ["apple"]}, "kinds": {}, "emoji": {}}))
     TextToImagePipeline.from_pretrained(folder, device="cpu")  # whole, and the libraries are imported
     rng = random.Random(seed)
 

@@ -20,6 +20,7 @@ from limelight.pipeline.text.encoder import words_of
         ("snake_case - 'quoted' o’clock", ["snake", "case", "quoted", "o’clock"]),
         ("a 🍎 on a table", ["a", "🍎", "on", "a", "table"]),
         ("🍎🍏", ["🍎", "🍏"]),
+        ("🩷🫩 🫩", ["🩷", "🫩", "🫩"]),  # newer than the tables of some Pythons
         ("👩🏽‍🚀 and 👨‍👩‍👧‍👦!", ["👩🏽‍🚀", "and", "👨‍👩‍👧‍👦"]),
         ("🇩🇪🇫🇷", ["🇩🇪", "🇫🇷"]),
         ("❤️ ☀ 🏴󠁧󠁢󠁳󠁣󠁴󠁿", ["❤️", "☀", "🏴󠁧󠁢󠁳󠁣󠁴󠁿"]),

@@ -18,6 +18,7 @@ from limelight.app.ui.studio.fair_queue import QueueFull
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio, checked
 from limelight.pipeline.errors import UsageError
+from limelight.pipeline.text.near import Near
 from limelight.pipeline.text.vocabulary import passed_over
 
 
@@ -73,8 +74,8 @@ def _tickets(studio: Studio, visitor: Visitor, settings: Settings, notify: Any) 
     name = model_of(settings, list(studio.pipelines))
     model = studio.pipelines[name].model
     height, width = model.native_size
-    nouns = model.vocabulary.groups.get("nouns", ()) if model.vocabulary is not None else ()
-    said = [f"{emoji} stands for {noun}." for emoji, noun in settings.spell_out(nouns).items()]
+    near = model.vocabulary.near if model.vocabulary is not None else Near()
+    said = [f"{emoji} stands for {words}." for emoji, words in settings.spell_out(near).items()]
     said += [
         f"The prompt has no {word!r} any more; its place is left out." for word in settings.drop_lost_places()
     ]

@@ -1,7 +1,7 @@
 """Makes requests of the values of the page's controls, which are checked like all input."""
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from limelight.pipeline.requests.fields import FIELDS, MAX_SEED, OPEN_SEED
 from limelight.pipeline.requests.fields.hints import check_names
 from limelight.pipeline.requests.request import MAX_COUNT, GenerationRequest
 from limelight.pipeline.requests.values import Whole
+from limelight.pipeline.text.near import Near
 
 AUTO = "automatic"
 RANDOM_SEEDS = 2**32
@@ -64,13 +65,13 @@ class Settings:
         self.record_extras: Any = own["record_extras"]
         self._orders = {"self": own["self_attention"], "cross": own["cross_attention"]}
 
-    def spell_out(self, nouns: Collection[str]) -> dict[str, str]:
-        """Replaces emoji in both prompts by nouns; returns emoji -> noun."""
+    def spell_out(self, near: Near) -> dict[str, str]:
+        """Replaces emoji in both prompts by the words for what they show; returns emoji -> words."""
         found: dict[str, str] = {}
         for name in ("prompt", "negative_prompt"):
             text = self.fields[name]
             if isinstance(text, str) and len(text) <= MAX_SPELLED:
-                self.fields[name], stand_ins = spelled_out(text, nouns)
+                self.fields[name], stand_ins = spelled_out(text, near)
                 found |= stand_ins
         return found
 

@@ -23,11 +23,11 @@ NEAR = {
         "puppy": ["dog"],
         "seaside": ["beach", "red"],
         "fire engine": ["car"],
-        "🐶": ["dog"],
         "ahead of": ["in front of"],
         "lion": ["cat"],
     },
     "kinds": {"animal": ["dog", "cat"]},
+    "emoji": {"🐶": ["dog"], "🐱": ["cat"]},
 }
 
 
@@ -60,6 +60,7 @@ def offered(vocabulary: Vocabulary, prompt: str) -> list[str]:
         ("a fire, a red engine", ["'fire'", "'engine'"]),
         ("a 🐶", ["'🐶' (near: dog)"]),
         ("a 🐶\ufe0f", ["'🐶\ufe0f' (near: dog)"]),
+        ("a 🐱", ["'🐱'"]),  # this model does not know a cat
         ("a doughnut", ["'doughnut' (near: donut)"]),
         ("doughnuts", ["'doughnuts' (near: donuts)"]),
         ("a donutt", ["'donutt' (near: donut)"]),
@@ -88,7 +89,7 @@ def test_the_second_edition(vocabulary: Vocabulary, prompt: str, offers: list[st
 
 @pytest.mark.parametrize("vocabulary", [FIRST], indirect=True)
 def test_a_slip_of_the_hand_comes_before_the_meaning(vocabulary: Vocabulary) -> None:
-    near = Near({"carr": ("dog",)}, {})
+    near = Near({"carr": ("dog",)})
     with_near = Vocabulary(vocabulary.groups, vocabulary.words, vocabulary.plurals, near)
     (offer,) = with_near.offers(["carr"])
     assert offer.words == ("car", "dog")
@@ -102,10 +103,11 @@ def test_a_slip_of_the_hand_comes_before_the_meaning(vocabulary: Vocabulary) -> 
             "[]",
             "{}",
             '{"words": {}}',
-            '{"words": [], "kinds": {}}',
-            '{"words": {"a": "b"}, "kinds": {}}',
+            '{"words": {}, "kinds": {}, "emoji": null}',
+            '{"words": [], "kinds": {}, "emoji": {}}',
+            '{"words": {"a": "b"}, "kinds": {}, "emoji": {}}',
         ),
-        *('{"words": {"a": [1]}, "kinds": {}}', '{"words": {"a": null}, "kinds": {}}'),
+        *(f'{{"words": {{"a": {offers}}}, "kinds": {{}}, "emoji": {{}}}}' for offers in ("[1]", "null")),
     ],
 )
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: str) -> None:

@@ -30,16 +30,49 @@ SECOND = FIRST | {
 
 def test_words_by_hand_and_by_keywords() -> None:
     words = near_table(FIRST)["words"]
-    assert words["kitten"] == ["cat"] and words["🐱"] == ["cat"]
+    assert words["kitten"] == ["cat"]
     assert words["crimson"] == ["red"] and words["turquoise"] == ["blue"]
     assert words["atop"] == ["on top of"]
     assert words["ship"] == ["boat"]
     assert words["rabbit"][:2] == ["cat", "dog"]  # a pet, which few nouns are
     assert words["seaside"] == ["blue background"]
     words = near_table(SECOND)["words"]
-    assert words["seaside"] == words["🏖"] == ["beach"]
+    assert words["seaside"] == ["beach"]
     assert words["dusk"] == ["sunset"] and words["turquoise"] == ["teal", "blue"]
     assert words["puppy"] == ["dog"]  # for puppies
+
+
+@pytest.mark.parametrize(
+    ("emoji", "first", "second"),
+    [
+        ("🐱", "cat", "cat"),
+        ("🏖", None, "beach"),  # with an umbrella, says its name
+        ("⛱", "umbrella", "umbrella"),
+        ("☀", "sun", "sun"),  # that shares more keywords with a sunflower
+        ("🌧", "cloud", "cloud"),  # shares them with an umbrella
+        ("🐠", None, "fish"),
+        ("🌳", "tree", "tree"),
+        ("🌴", "tree", "palm"),
+        ("🌭", None, "hot dog"),
+        ("🚏", None, None),  # a bus stop is no bus
+        ("🍏", None, "green apple"),
+        ("💙", None, "blue heart"),
+        ("🖤", None, "heart"),
+        ("🐈‍⬛", "cat", "cat"),
+        ("😺", "cat", "cat"),
+        ("🌟", "star", "star"),
+        ("🕐", "clock", "clock"),
+        ("🛸", None, "ufo"),
+        ("🦁", None, "lion"),
+    ],
+)
+def test_an_emoji_shows_what_it_is_named_for(emoji: str, first: str | None, second: str | None) -> None:
+    nouns = ("cat", "dog", "tree", "umbrella", "sun", "cloud", "star", "clock", "sunflower", "bus")
+    few = FIRST | {"nouns": {noun: f"{noun}s" for noun in nouns}}
+    for vocabulary, word in ((few, first), (words_of(len(NOUNS)), second)):
+        table = near_table(vocabulary)
+        assert table["emoji"].get(emoji) == (word and [word])
+        assert not (word and emoji in table["words"])
 
 
 def test_a_keyword_of_many_nouns_is_a_kind() -> None:
