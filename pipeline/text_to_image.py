@@ -130,7 +130,7 @@ class TextToImagePipeline:
         return cls(model, attention=order, max_rows=max_rows, exact=exact, compile=compile)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
-        """Writes the model as a folder in diffusers layout, which diffusers loads too.
+        """Writes the model, its words and licences as a folder in diffusers layout, as diffusers loads it.
 
         Raises:
             OutputError: `folder` is not empty, or cannot be written to.

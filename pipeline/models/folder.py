@@ -96,6 +96,7 @@ def load_model(
         vocabulary=vocabulary,
         best_maps=BestMaps.read(folder, unet.sites),
         enlarger=own_enlarger(folder, device),
+        folder=folder,
     )
 
 

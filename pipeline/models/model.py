@@ -1,6 +1,7 @@
 """A model: its parts and the objects made from them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from limelight.pipeline.adapters.in_use import Adapters
@@ -29,6 +30,7 @@ class Model:
         vocabulary: the words that the model was trained on, if it lists them.
         best_maps: the combination of maps that the model specifies; None takes the family's.
         enlarger: makes finished pictures larger, if there is one.
+        folder: where it was loaded from; None for a model of one file.
 
     Attributes:
         adapters: the LoRAs and learned words in use; none at first.
@@ -50,6 +52,7 @@ class Model:
         vocabulary: Vocabulary | None = None,
         best_maps: BestMaps | None = None,
         enlarger: Enlarger | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.name = name
         self.family = family
@@ -61,6 +64,7 @@ class Model:
         self.vocabulary = vocabulary
         self.best_maps = best_maps or (FINEST if family.finest_maps else ALL)
         self.enlarger = enlarger
+        self.folder = folder
         self.adapters = Adapters(unet, text)
         self.preview = Preview(vae)
         self.prompt_cache = PromptCache(unet)

@@ -11,6 +11,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
+from limelight.pipeline.enlarging.load import FOLDER as ENLARGER
 from limelight.pipeline.errors import ModelError, OutputError
 from limelight.pipeline.models.model import Model
 from limelight.unet.config.write_diffusers import describe
@@ -24,8 +25,12 @@ _PIPELINES = {  # by the number of input channels in addition to the latent's
 _XL_PIPELINES = {0: "StableDiffusionXLPipeline", 5: "StableDiffusionXLInpaintPipeline"}
 
 
+_ALONG = ("vocabulary.json", "near.json", "README.md", "LICENSE*", f"{ENLARGER}/*")  # of the model's folder
+
+
 def save_model(model: Model, folder: Path) -> Path:
-    """Writes `model` as it is in memory: weights, configurations, tokenizers.
+    """Writes `model` as it is in memory: weights, configurations, tokenizers, the best maps. Its words, its
+    licences, its card and its own enlarger are copied; an enlarger from another file is not.
 
     Raises:
         OutputError: `folder` is not empty, or cannot be written to.
@@ -57,6 +62,22 @@ def _write(model: Model, index: Mapping[str, Any], folder: Path) -> None:
     (folder / "scheduler").mkdir()
     _write_json(model.scheduler_config, folder / "scheduler" / "scheduler_config.json")
     _write_json(index, folder / "model_index.json")
+    if model.best_maps.heads:
+        model.best_maps.write(folder)
+    if model.folder is not None:
+        _copy_along(model.folder, folder)
+
+
+def _copy_along(source: Path, folder: Path) -> None:
+    if not source.is_dir():
+        raise OutputError(
+            f"{source}, which the model was loaded from, is gone; put it back to save the model"
+        )
+    for pattern in _ALONG:
+        for path in filter(Path.is_file, source.glob(pattern)):
+            copy = folder / path.relative_to(source)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, copy)
 
 
 def _write_text_model(module: Any, folder: Path) -> None:

@@ -52,6 +52,7 @@ def test_it_can_be_changed_and_compared_as_any_object(loaded: Model) -> None:
         "vocabulary",
         "best_maps",
         "enlarger",
+        "folder",
         "adapters",
         "preview",
         "prompt_cache",
