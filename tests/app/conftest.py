@@ -44,7 +44,7 @@ def _serving(studio: Studio, host: str = "127.0.0.1", **options):
         told.set()
 
     server = Server(build_app(build_page(studio), studio, **options), host=host, port=0, say=say)
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         assert told.wait(60)

@@ -5,12 +5,12 @@ import json
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from gradio_client import Client
 from gradio_client.exceptions import AuthenticationError
 
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.studio.studio import Studio
 from tests.app.ui.gestures import RULES, axe
+from tests.app.ui.in_time import client_of, in_time
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +63,13 @@ def test_the_right_password_opens_the_page(closed_url):
 
 
 def test_a_client_of_the_api_logs_in_too(closed_url):
-    with pytest.raises(AuthenticationError):
-        Client(closed_url, verbose=False)
-    client = Client(closed_url, verbose=False, auth=("ada", "secret"))
-    try:
+    with pytest.raises(AuthenticationError), client_of(closed_url):
+        pass
+    with client_of(closed_url, auth=("ada", "secret")) as client, in_time():
         (*_, last) = client.submit(prompt="a", num_steps=2, record="grid", api_name="/generate")
         picture = last["pictures"][0]
         assert picture["state"] == "done"
         assert client.predict(id=picture["id"], api_name="/maps")["words"] == ["a"]
-    finally:
-        client.close()
 
 
 @pytest.mark.browser

@@ -6,19 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from gradio_client import Client
 from PIL import Image
 
 from limelight.app.ui.actions.api import parameters
 from limelight.pipeline.describer.description import Answer, Description, SeenWord
 from limelight.pipeline.results.png import read_record
+from tests.app.ui.in_time import client_of, in_time
 
 
 @pytest.fixture(scope="module")
 def client(page_url):
-    client = Client(page_url, verbose=False)
-    yield client
-    client.close()
+    with client_of(page_url) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def limited():
+    with in_time():
+        yield
 
 
 def _image(url: str) -> io.BytesIO:
@@ -64,11 +69,8 @@ def test_a_refusal_gives_its_reason_and_nothing_is_drawn(client, fields, message
 
 def test_maps_of_another_client_are_not_found(client, page_url):
     (*_, last) = client.submit(prompt="a", num_steps=2, record="grid", api_name="/generate")
-    other = Client(page_url, verbose=False)
-    try:
+    with client_of(page_url) as other:
         assert "draw it again" in other.predict(id=last["pictures"][0]["id"], api_name="/maps")["error"]
-    finally:
-        other.close()
     assert client.predict(id=last["pictures"][0]["id"], api_name="/maps")["error"] == ""
 
 

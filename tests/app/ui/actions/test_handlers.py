@@ -1,6 +1,5 @@
 """Handlers answer any input, a bad one with a refusal."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,13 +11,14 @@ from limelight.app.ui.actions import handlers
 from limelight.app.ui.form.settings import Settings
 from limelight.app.ui.studio.studio import BUG, Studio
 from limelight.pipeline import TextToImagePipeline
+from tests.app.ui.in_time import run
 
 
 def messages_of(stream: AsyncIterator[dict[str, Any]]) -> list[dict[str, Any]]:
     async def collect() -> list[dict[str, Any]]:
         return [message async for message in stream]
 
-    return asyncio.run(collect())
+    return run(collect())
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import io
 import json
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -22,6 +21,7 @@ from limelight.pipeline import GenerationRequest
 from limelight.pipeline.describer.description import Description, NotAQuestion, SeenWord
 from limelight.pipeline.reading.check import Atom, Check
 from limelight.pipeline.text.encoder import Word
+from tests.app.ui.in_time import run
 
 ANNA, PROMPT = Visitor("anna", address="1.2.3.4"), "a red apple"
 
@@ -49,18 +49,12 @@ def url(side=64, kind="PNG", name="png"):
     return f"data:image/{name};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _run(work):
-    """In a thread of its own: the browser's tests leave a running event loop in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
-
-
 async def _all(messages):
     return [message async for message in messages]
 
 
 def test_a_description_comes_with_maps_and_the_pairs_of_words(seeing_studio):
-    found = _run(seeing.describe(seeing_studio, ANNA, url(), PROMPT.split()))
+    found = run(seeing.describe(seeing_studio, ANNA, url(), PROMPT.split()))
     (word,) = found["words"]
     assert (found["error"], found["text"], found["known"], found["alike"]) == ("", "apples", 0.75, [[2, 0]])
     assert (word["text"], word["span"], word["map"]) == ("apples", [0, 6], [[0.16667] * 3] * 2)
@@ -78,27 +72,27 @@ def test_a_description_comes_with_maps_and_the_pairs_of_words(seeing_studio):
     ],
 )
 def test_what_is_no_picture_is_refused(seeing_studio, image, said):
-    assert said in _run(seeing.describe(seeing_studio, ANNA, image))["error"]
-    assert said in _run(seeing.ask(seeing_studio, ANNA, image, "what is there?"))["error"]
-    (message,) = _run(_all(seeing.check(seeing_studio, ANNA, {"image": image, "prompt": PROMPT})))
+    assert said in run(seeing.describe(seeing_studio, ANNA, image))["error"]
+    assert said in run(seeing.ask(seeing_studio, ANNA, image, "what is there?"))["error"]
+    (message,) = run(_all(seeing.check(seeing_studio, ANNA, {"image": image, "prompt": PROMPT})))
     assert said in message["error"]
 
 
 @pytest.mark.parametrize("words", [None, "apple", [1], ["a" * 3_000]])
 def test_words_that_are_none_pair_with_nothing(seeing_studio, words):
-    assert _run(seeing.describe(seeing_studio, ANNA, url(), words))["alike"] == []
+    assert run(seeing.describe(seeing_studio, ANNA, url(), words))["alike"] == []
 
 
 def test_a_question_that_cannot_be_read_gets_examples(seeing_studio):
-    found = _run(seeing.ask(seeing_studio, ANNA, url(), "why?"))
+    found = run(seeing.ask(seeing_studio, ANNA, url(), "why?"))
     assert found["error"] == "'why?' is no question"
     assert "how many stars are there?" in found["examples"]
-    assert "type a question" in _run(seeing.ask(seeing_studio, ANNA, url(), " "))["error"]
+    assert "type a question" in run(seeing.ask(seeing_studio, ANNA, url(), " "))["error"]
 
 
 def test_a_check_tells_how_far_it_is_and_is_that_of_the_pipeline(seeing_studio, pipe):
     image = Image.open(io.BytesIO(base64.b64decode(url().partition(",")[2])))
-    *before, last = _run(_all(seeing.check(seeing_studio, ANNA, {"image": url(), "prompt": PROMPT})))
+    *before, last = run(_all(seeing.check(seeing_studio, ANNA, {"image": url(), "prompt": PROMPT})))
     shares = [message["share"] for message in before]
     assert before and shares == sorted(shares) and last["share"] == 1
     assert all(message["model"] is None and message["describer"]["mean"] == 0.25 for message in before)
@@ -119,7 +113,7 @@ def test_a_check_tells_how_far_it_is_and_is_that_of_the_pipeline(seeing_studio, 
     ],
 )
 def test_a_check_that_is_too_much_is_refused(seeing_studio, asked, said):
-    (message,) = _run(_all(seeing.check(seeing_studio, ANNA, {"image": url(), **asked})))
+    (message,) = run(_all(seeing.check(seeing_studio, ANNA, {"image": url(), **asked})))
     assert said in message["error"]
 
 
@@ -138,7 +132,7 @@ def test_drawing_goes_on_during_checks_and_ends_the_visitors_own(seeing_studio):
             await asyncio.sleep(0.01)
         return ticket.state, (await mine)[-1], (await other)[-1]
 
-    state, mine, other = _run(act())
+    state, mine, other = run(act())
     assert state == "done"
     assert mine["error"] == "the check was stopped" and mine["model"] is None
     assert other["error"] == "" and len(other["model"]["words"]) == 5
@@ -150,7 +144,7 @@ def test_a_check_without_a_reader_waits_and_a_broken_one_says_so(seeing_studio, 
         yield 0.0
 
     monkeypatch.setattr(seeing, "checking", broken)
-    found = _run(_all(seeing.check(seeing_studio, ANNA, {"image": url(), "prompt": PROMPT})))[-1]
+    found = run(_all(seeing.check(seeing_studio, ANNA, {"image": url(), "prompt": PROMPT})))[-1]
     assert "an error in the server" in found["error"] and PROMPT not in caplog.text
     monkeypatch.setattr(seeing_studio.checks, "_is_here", lambda session: False)
     job = seeing.CheckJob(ANNA, broken(), lambda: None)
@@ -186,7 +180,7 @@ def test_few_wait_for_the_describer_and_it_is_loaded_once():
 
     try:
         began = time.monotonic()
-        found, later = _run(act())
+        found, later = run(act())
         assert {*found, later} == {FakeDescriber} and time.monotonic() - began < 10
         assert len(loaded) == 1 and loaded[0].startswith("studio-describer")
     finally:

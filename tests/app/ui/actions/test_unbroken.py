@@ -1,9 +1,9 @@
-import asyncio
 import logging
 
 from limelight.app.ui.actions.handlers import Change
 from limelight.app.ui.actions.unbroken import changed, messages
 from limelight.app.ui.studio.studio import BUG
+from tests.app.ui.in_time import run
 
 TYPED = "a secret that somebody typed"
 
@@ -19,7 +19,7 @@ async def _all(run):
 
 def test_a_failed_run_shows_our_message_and_the_log_has_no_user_text(caplog, capfd):
     with caplog.at_level(logging.ERROR):
-        first, last = asyncio.run(_all(messages(_breaks())))
+        first, last = run(_all(messages(_breaks())))
     assert (first["run"], last["error"], last["pictures"]) == ("x", BUG, [])
     (record,) = caplog.records
     assert "RuntimeError at test_unbroken.py" in record.getMessage()

@@ -14,6 +14,7 @@ from limelight.app.ui.actions import handlers
 from limelight.app.ui.form.settings import Settings, requests_of
 from limelight.app.ui.form.start_image import images_of, size_for
 from limelight.pipeline.errors import UsageError
+from tests.app.ui.in_time import run
 
 
 def _url(image: Image.Image, kind: str = "png") -> str:
@@ -98,9 +99,6 @@ def test_a_model_brings_its_size_and_an_image_its_shape():
 
 
 def test_a_word_is_weighed_in_a_picture_of_an_image_only_with_that_image(studio):
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
     from limelight.app.ui.access.visitor import Visitor
 
     (request,) = requests_of(
@@ -111,14 +109,10 @@ def test_a_word_is_weighed_in_a_picture_of_an_image_only_with_that_image(studio)
     async def last(start):
         return [message async for message in handlers.again(studio, Visitor("a"), event, start)][-1]
 
-    def run(start):
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, last(start)).result()
-
     other = _url(Image.new("RGB", (64, 48), "red"))
     for start in (None, {"image": other}):
-        assert "than the one that is chosen now" in run(start)["error"]
-    message = run({"image": GREY, "mask": WHITE})  # what has been painted since is not its mask
+        assert "than the one that is chosen now" in run(last(start))["error"]
+    message = run(last({"image": GREY, "mask": WHITE}))  # what has been painted since is not its mask
     (picture,) = message["pictures"]
     assert picture["state"] == "done"
     assert picture["settings"]["image"] == request.to_dict()["image"]

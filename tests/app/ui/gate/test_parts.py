@@ -14,6 +14,7 @@ from limelight.app.ui.gate.hosts import Hosts
 from limelight.app.ui.gate.logins import Logins
 from limelight.app.ui.gate.refused import Refused
 from limelight.app.ui.gate.routes import route_of
+from tests.app.ui.in_time import run
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def _receiving(*parts: bytes | float | None):
 def _read(*parts: bytes | float | None, length: int, limits: Limits | None = None) -> bytes:
     bodies = Bodies(limits or Limits(body_seconds=0.2))
     try:
-        return asyncio.run(bodies.read(_receiving(*parts), length, "a"))
+        return run(bodies.read(_receiving(*parts), length, "a"))
     finally:
         assert not bodies._held  # whatever happened, nothing is counted any more
 
@@ -148,7 +149,7 @@ def test_large_bodies_in_flight_are_bounded_and_small_ones_come_through() -> Non
     assert refused.value.status == 503
     bodies = Bodies(limits)
     bodies._held["another"] = 400_000
-    assert asyncio.run(bodies.read(_receiving(json.dumps({}).encode()), 2, "a")) == b"{}"
+    assert run(bodies.read(_receiving(json.dumps({}).encode()), 2, "a")) == b"{}"
 
 
 @pytest.mark.parametrize("error", [KeyError, RuntimeError])
@@ -176,8 +177,8 @@ def test_a_stream_of_a_forgotten_session_is_no_error(is_forgotten: bool, error: 
     sender = Sender()
     stream = guard._stream({"query_string": b"session_hash=a"}, None, sender, "")  # type: ignore[arg-type]
     if is_forgotten:
-        asyncio.run(stream)
+        run(stream)
         assert sent == [{"type": "http.response.body", "body": b"", "more_body": False}]
     else:
         with pytest.raises(error):
-            asyncio.run(stream)
+            run(stream)

@@ -5,6 +5,7 @@ import pytest
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.studio.studio import Studio
 from tests.app.ui.gestures import draw, put, set_size, set_steps, wait_for_value
+from tests.app.ui.in_time import client_of, in_time
 from tests.default_model import SIDE
 
 
@@ -31,18 +32,13 @@ def test_a_model_is_chosen_from_the_list(open_page, two_models_url):
 
 
 def test_a_model_that_is_not_on_the_list_is_refused(two_models_url):
-    from gradio_client import Client
-
-    client = Client(two_models_url, verbose=False)
-    try:
+    with client_of(two_models_url) as client, in_time():
         for name in ("default", "/etc/passwd", "http://127.0.0.1/x", "second/../first"):
             (answer,) = client.submit(prompt="a", model=name, api_name="/generate")
             assert answer["error"].startswith(f"unknown model {name!r}")
             assert answer["pictures"] == []
         (*_, last) = client.submit(prompt="a", model="second", num_steps=2, api_name="/generate")
         assert last["pictures"][0]["state"] == "done"
-    finally:
-        client.close()
 
 
 def _larger(page, name):

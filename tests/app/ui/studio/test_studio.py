@@ -1,8 +1,4 @@
-import asyncio
 import time
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -13,17 +9,12 @@ from limelight.app.ui.studio.fair_queue import QueueFull
 from limelight.app.ui.studio.job import Ticket
 from limelight.pipeline import GenerationRequest
 from limelight.pipeline.sampling.engine import Session
+from tests.app.ui.in_time import run
 
 
 def _ticket(visitor: str, seed: int = 0, steps: int = 4, attention: str = "", **fields) -> Ticket:
     request = GenerationRequest(prompt="a red apple", seed=seed, num_steps=steps, **fields)
     return Ticket(Visitor(visitor), "default", attention, request, lambda: None)
-
-
-def _run(work: Coroutine) -> Any:
-    """In a thread of its own: the browser's tests leave a running event loop in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
 
 
 def _until(condition, seconds: float = 60) -> None:
@@ -119,12 +110,12 @@ def test_a_failure_ends_its_pictures_and_the_next_starts_afresh(studio, pipe, mo
 
 
 def test_only_the_last_result_of_a_visitor_is_kept_and_goes_with_the_visitor(studio):
-    async def run() -> str:
+    async def drawn() -> str:
         async for message in draw(studio, Visitor("a"), Settings(prompt="a cat", seed="1", num_steps=2)):
             last = message
         return last["pictures"][0]["id"]
 
-    first, second = _run(run()), _run(run())
+    first, second = run(drawn()), run(drawn())
     assert len(studio.results) == 1
     assert studio.results.get(second, Visitor("a")).request.prompt == "a cat"
     with pytest.raises(ValueError, match="draw it again"):
@@ -134,12 +125,12 @@ def test_only_the_last_result_of_a_visitor_is_kept_and_goes_with_the_visitor(stu
 
 
 def test_a_handler_that_is_closed_stops_its_pictures(studio):
-    async def run() -> None:
+    async def broken() -> None:
         messages = draw(studio, Visitor("a"), Settings(prompt="a cat", num_steps=100, count=4))
         async for message in messages:
             if message["pictures"][0]["image"]:
                 break
         await messages.aclose()
 
-    _run(run())
+    run(broken())
     _until(lambda: studio.num_drawing == 0)
