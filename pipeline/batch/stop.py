@@ -30,7 +30,7 @@ class Stop:
         """Calls `notify` when a stop is requested, or now if it already was."""
         self._others.append(notify)
         if self.is_requested:
-            tell()
+            notify()
 
     @contextmanager
     def listening(self) -> Iterator[None]:

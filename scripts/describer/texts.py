@@ -97,7 +97,7 @@ def texts_of(shown: Shown, words: Words, kinds: questions.Kinds, rng: np.random.
     return Texts(ids, target, flat, torch.stack(regions))
 
 
-def shown_by(masks: Float[Tensor, "k *size"], region: Region) -> Float[Tensor, "*size"]:
+def shown_by(masks: Float[Tensor, "k *size"], region: Region) -> Float[Tensor, "*size"]:  # noqa: F821
     """How much of each position shows a region."""
     shown = 1 - masks.sum(0) if region == "ground" else masks[list(region or ())].sum(0)
     return shown.clamp(min=0)

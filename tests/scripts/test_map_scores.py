@@ -1,11 +1,14 @@
 """Scores of maps against masks by hand, and a search that finds the best head."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from limelight.pipeline import TextToImagePipeline
-from limelight.pipeline.models.best_maps import FINEST
+from limelight.pipeline.models.best_maps import FINEST, BestMaps
+from scripts.second.scoring.map_report import report
 from scripts.second.scoring.map_scores import (
     Aggregation,
     area_under_roc,
@@ -124,3 +127,29 @@ def test_recordings_of_composed_scenes(world) -> None:
     assert recorded.maps.flatten(1).amax(1).min() > 0  # every word was found
     again = record(model, world, scenes, [300, 600], seed=0)
     assert torch.equal(again.maps, recorded.maps)
+
+
+def test_the_report_has_lines_for_each_kind_and_stores_the_best_heads(tmp_path, capsys) -> None:
+    random = torch.Generator().manual_seed(1)
+    masks = torch.zeros(12, 16, 16, dtype=torch.bool)
+    masks[:6, :8, :8] = True
+    masks[6:, 6:, 6:] = True
+    maps = torch.rand(12, 1, 2, 16, 16, generator=random)
+    maps[:, 0, 1] = masks.float() + 0.01
+    truths = [Truth(i, "noun", "cat", mask, None) for i, mask in enumerate(masks)]
+    recorded = Recorded(truths, [("a", 16, 0), ("a", 16, 1)], [100], maps, maps * 0)
+    report(recorded, recorded, ("noun", "colour"), FINEST, save=tmp_path, words=True)
+    printed = capsys.readouterr().out
+    lines = [line.split(" | ")[:3] for line in printed.splitlines() if line.startswith("| noun words")]
+    assert [name for _, name, _ in lines] == [
+        "the whole picture",
+        "a Gaussian in the middle",
+        "mean of all sites, heads, steps (DAAM's rule)",
+        "mean of the 16x16 sites",
+        "the model's default",
+        "best found",
+    ]
+    assert "| colour" not in printed and "| cat | 12 | 1.00 |" in printed
+    sites = [SimpleNamespace(name="a", num_heads=2, kind="cross")]
+    stored = BestMaps.read(tmp_path, sites)  # type: ignore[arg-type]
+    assert stored is not None and (stored.heads, stored.scores["iou"]) == ({"a": (1,)}, 1.0)

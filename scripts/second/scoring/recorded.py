@@ -41,7 +41,7 @@ class Recorded:
     end: Float[Tensor, "n t s h w"]
 
     def part(self, chosen: Sequence[int]) -> "Recorded":
-        index = torch.tensor(list(chosen))
+        index = torch.tensor(list(chosen), dtype=torch.long)  # also where none is chosen
         truths = [self.truths[i] for i in chosen]
         return Recorded(truths, self.heads, self.timesteps, self.maps[index], self.end[index])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from limelight.pipeline.batch.stop import Stop, Stopped
 from tests.pipeline.batch.conftest import Draw, pictures, write_rows
 from tests.pipeline.batch.test_run import assert_same, lines
 
@@ -84,3 +85,14 @@ def test_a_second_signal_ends_it_at_once_and_partial_files_are_removed(
     assert code == 0 and f"process {pid} left without finishing; going on from there" in printed
     assert not list(out.rglob("*.tmp"))
     assert_same(out, whole)
+
+
+def test_what_is_passed_on_is_called_at_a_stop_and_at_once_after_it() -> None:
+    stop, called = Stop(), list[str]()
+    stop.pass_on(lambda: called.append("before"))
+    with stop.listening(), pytest.raises(Stopped):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(LONG)
+    assert called == ["before"]
+    stop.pass_on(lambda: called.append("after"))
+    assert called == ["before", "after"]
