@@ -1,14 +1,19 @@
 """Trains the small language model that expands prompts: `python -m scripts.train_expander`.
 
-It learns to continue captions of the world's scenes. All words that it does not know are one token, <unk>,
-which replaces the noun in some of the captions.
+It learns to continue captions of the scenes that a model was trained on. All words that it does not know are
+one token, <unk>, which replaces the first noun in some of the captions.
 """
 
 import argparse
 import json
+import re
 import shutil
+import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import torch
@@ -19,6 +24,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from limelight.pipeline.models.locate import locate_model
 from limelight.pipeline.text.vocabulary import Vocabulary
+from scripts.second.training.config import GPU_MIXTURE
+from scripts.second.world import captions as second_captions
+from scripts.second.world.nouns import NOUNS as SECOND_NOUNS
+from scripts.second.world.phrases import SYNONYMS
+from scripts.second.world.sampling import sample_scene as sample_second
 from scripts.world.captions import describe
 from scripts.world.scene import Mixture, sample_scene
 from scripts.world.vocabulary import NOUNS
@@ -41,22 +51,50 @@ def tokenizer_of(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
     )
 
 
-def captions(tokenizer: PreTrainedTokenizerFast, count: int, rng: np.random.Generator) -> Tensor:
-    """Captions as ids, count n, padded at the end; the default model knows all their words."""
-    mixture, rows = Mixture(), []
-    nouns = set(
-        tokenizer.convert_tokens_to_ids([word for noun in NOUNS for word in (noun.word, noun.plural)])
-    )
+def captions(tokenizer: PreTrainedTokenizerFast, count: int, said: Iterator[tuple[str, str]]) -> Tensor:
+    """The first `count` captions whose words are all known and that are not too long, as ids, padded at the
+    end. Some of them are said without their first noun.
+
+    Args:
+        said: captions, each in full and with <unk> for its first noun.
+    """
+    rows: list[list[int]] = []
+    chance = Random(0)
     while len(rows) < count:
-        ids = tokenizer.encode(describe(sample_scene(rng, mixture), rng), add_special_tokens=False)
-        if tokenizer.unk_token_id in ids or len(ids) > MAX_TOKENS - 2:
+        full, other = (tokenizer.encode(text, add_special_tokens=False) for text in next(said))
+        if tokenizer.unk_token_id in full or len(full) > MAX_TOKENS - 2:
             continue
-        if rng.random() < UNKNOWN_NOUNS:
-            first = next(place for place, id in enumerate(ids) if id in nouns)
-            ids[first] = tokenizer.unk_token_id
+        ids = other if chance.random() < UNKNOWN_NOUNS else full
         row = [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]
         rows.append(row + [tokenizer.pad_token_id] * (MAX_TOKENS - len(row)))
     return torch.tensor(rows)
+
+
+def sayings(vocabulary: Vocabulary, seed: int) -> Iterator[tuple[str, str]]:
+    """Captions without end of scenes that a model of this vocabulary knows, each in full and with <unk> for
+    its first noun. A vocabulary with places is one of the second edition."""
+    return _second_sayings(vocabulary, seed) if "places" in vocabulary.groups else _first_sayings(seed)
+
+
+def _first_sayings(seed: int) -> Iterator[tuple[str, str]]:
+    rng, mixture = np.random.default_rng(seed), Mixture()
+    noun = re.compile(rf"\b({'|'.join(form for noun in NOUNS for form in (noun.plural, noun.word))})\b")
+    while True:
+        text = describe(sample_scene(rng, mixture), rng)
+        yield text, noun.sub(UNKNOWN, text.lower(), count=1)
+
+
+def _second_sayings(vocabulary: Vocabulary, seed: int) -> Iterator[tuple[str, str]]:
+    known = set(vocabulary.groups["nouns"])
+    spoken = {noun: (noun, vocabulary.plurals[noun], *SYNONYMS.get(noun, ())) for noun in known}
+    phrases = {tuple(phrase.split()) for forms in spoken.values() for phrase in forms}
+    count = next((i for i, noun in enumerate(SECOND_NOUNS) if noun.word not in known), len(SECOND_NOUNS))
+    rng, mixture = Random(seed), replace(GPU_MIXTURE, nouns=count)
+    while True:
+        caption = second_captions.describe(sample_second(rng, mixture), rng)
+        words, end = caption.words, caption.heads[0] + 1
+        start = next(start for start in range(end) if words[start:end] in phrases)
+        yield caption.text, replace(caption, words=(*words[:start], UNKNOWN, *words[end:])).text
 
 
 def model_of(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
@@ -86,13 +124,11 @@ def loss_of(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, ids: Te
     return F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=tokenizer.pad_token_id)
 
 
-def train(num_steps: int, batch: int, num_captions: int) -> None:
+def train(vocabulary: Vocabulary, out: Path, num_steps: int, batch: int, num_captions: int) -> None:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    vocabulary = Vocabulary.read(locate_model("default"))
-    assert vocabulary is not None  # the default model lists its words
-    tokenizer = tokenizer_of(vocabulary)
-    data, held = captions(tokenizer, num_captions, rng), captions(tokenizer, 1000, rng)
+    tokenizer, said = tokenizer_of(vocabulary), sayings(vocabulary, 0)
+    data, held = captions(tokenizer, num_captions, said), captions(tokenizer, 1000, said)
     model = model_of(tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=num_steps, pct_start=0.05)
@@ -111,18 +147,21 @@ def train(num_steps: int, batch: int, num_captions: int) -> None:
         of_held = loss_of(model, tokenizer, held).item()
     print(f"held-out captions: {of_held:.3f} nats a word")
     save(
+        out,
         model,
         tokenizer,
         {"num_steps": num_steps, "captions": num_captions, "held_out_loss": round(of_held, 3)},
     )
 
 
-def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, card: dict[str, object]) -> None:
-    """Replaces the shipped folder by this model."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    model.half().save_pretrained(FOLDER)
-    tokenizer.save_pretrained(FOLDER)
-    (FOLDER / "README.md").write_text(
+def save(
+    out: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, card: dict[str, object]
+) -> None:
+    """Replaces a folder by this model."""
+    shutil.rmtree(out, ignore_errors=True)
+    model.half().save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    (out / "README.md").write_text(
         "# The language model that expands prompts\n\nA small Llama with grouped-query attention, trained by "
         "`python -m scripts.train_expander` on captions\nof the world's scenes. Apache-2.0, as the rest of "
         f"the repository.\n\n    {json.dumps(card)}\n",
@@ -130,10 +169,22 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, card: dict
     )
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="default", help="the model whose words it learns")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="a folder, which is replaced")
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--captions", type=int, default=30_000)
-    arguments = parser.parse_args()
-    train(arguments.steps, arguments.batch, arguments.captions)
+    options = parser.parse_args()
+    vocabulary = Vocabulary.read(locate_model(options.model))
+    if vocabulary is None:
+        parser.error(f"{options.model} lists no words; a model with a vocabulary.json does")
+    train(vocabulary, options.out, options.steps, options.batch, options.captions)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
