@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
-from limelight.pipeline.describer.default import DefaultDescriber
+from limelight.pipeline.describer.default import FOLDER, DefaultDescriber
 from limelight.pipeline.maps.hysteresis import hysteresis
 from limelight.pipeline.reading.agreement import part
 from limelight.pipeline.reading.described_check import check_by_describer
@@ -45,6 +45,7 @@ def main() -> int:
     )
     add_options(parser)
     parser.add_argument("--world", type=Path, default=Path("build/world2"), help="what build_dataset made")
+    parser.add_argument("--describer", type=Path, default=FOLDER, help="a folder of its weights")
     parser.add_argument("--scenes", type=int, default=50, help="for `best`: prompts of each task")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS))
     options = parser.parse_args()
@@ -88,7 +89,7 @@ def print_masks(name: str, pairs: Sequence[tuple[Tensor, Image.Image]]) -> None:
 
 
 def score_check(pipe: TextToImagePipeline, shown: Sequence[Shown], options: argparse.Namespace) -> None:
-    rng, describer = np.random.default_rng(SEED), DefaultDescriber.from_pretrained()
+    rng, describer = np.random.default_rng(SEED), DefaultDescriber.from_pretrained(options.describer)
     scores: dict[tuple[str, str, bool], list[float]] = {}
     seconds, nouns = [], num_nouns(pipe.model)
     for each in shown:
@@ -151,7 +152,7 @@ def score_agreement(pipe: TextToImagePipeline, shown: Sequence[Shown], options: 
 
 
 def score_best(pipe: TextToImagePipeline, shown: Sequence[Shown], options: argparse.Namespace) -> None:
-    judge, describer = load_judge(options.run), DefaultDescriber.from_pretrained()
+    judge, describer = load_judge(options.run), DefaultDescriber.from_pretrained(options.describer)
     print(f"right by the judge, of {TRIED} pictures of each prompt\n")
     print("| task | one of them | best by the model | by the describer | by both | any of them |")
     print("|---|--:|--:|--:|--:|--:|", flush=True)

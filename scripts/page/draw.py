@@ -19,9 +19,11 @@ DESK, PHONE = {"width": 1360, "height": 940}, {"width": 390, "height": 844}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("--model", default="default")
+    options = parser.parse_args()
+    folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    studio = Studio({"default": TextToImagePipeline.from_pretrained("default")}, Limits())
+    studio = Studio({"default": TextToImagePipeline.from_pretrained(options.model)}, Limits())
     started, urls = threading.Event(), []
 
     def say(url: str) -> None:

@@ -3,10 +3,12 @@
 To be run again when the default model, or its best maps, change.
 """
 
+import argparse
 import base64
 import json
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 from limelight.app.ui.access.limits import Limits
@@ -17,14 +19,22 @@ from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 
-FIRST, WHOLE = STATIC / "example.json", STATIC / "example-whole.json"
+FIRST, WHOLE = "example.json", "example-whole.json"
 REQUEST = GenerationRequest(prompt="a red apple on a blue background", seed=7, record="head")
 KINDS = ("best", "grid", "heads")
 
 
 def main() -> int:
-    whole = example(TextToImagePipeline.from_pretrained("default", device="cpu"))
-    for file, picture in ((FIRST, first_of(whole)), (WHOLE, whole)):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--folder", type=Path, default=STATIC, help="if not the page's own")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    whole = example(TextToImagePipeline.from_pretrained(options.model, device="cpu"))
+    for name, picture in ((FIRST, first_of(whole)), (WHOLE, whole)):
+        file = options.folder / name
         text = json.dumps(picture, separators=(",", ":"), sort_keys=True)
         file.write_text(text + "\n", encoding="utf-8")
         print(f"{file}: {file.stat().st_size / 1024:.0f} KiB")

@@ -12,12 +12,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
-from scripts.second.scoring.drawing import load, num_nouns, results
+from scripts.second.scoring.drawing import fields_of, load, num_nouns, results
 from scripts.second.scoring.tasks import OFFSETS, plain
 from scripts.second.training.config import TWO_CORES
 from scripts.second.training.data import World
@@ -28,7 +29,7 @@ from scripts.second.world.scene import Scene
 
 COUNTS = {"new": 48, "render": 16, "old": 16}
 SIDE, COLUMNS, ROWS = 256, 5, 4
-OLD_STEPS = 25
+OLD = {"num_steps": 25, "guidance_scale": 3.0, "scheduler": "model"}
 KEY, FORM = "key.json", "answers.csv"
 HEADS = ("number", "what it shows", "charm 1-5")
 MIXTURE = Mixture(
@@ -52,6 +53,8 @@ def main() -> int:
     for kind, count in COUNTS.items():
         parser.add_argument(f"--{kind}-pictures", type=int, default=count)
     parser.add_argument("--steps", type=int, default=20, help="of a new picture")
+    parser.add_argument("--guidance", type=float, default=3.0, help="of a new picture")
+    parser.add_argument("--scheduler", default="model", help="of a new picture")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.action == "read":
@@ -71,7 +74,7 @@ def main() -> int:
     pictures = {
         kind: rendered(world, scenes[kind], rng)
         if kind == "render"
-        else drawn(pipes[kind], scenes[kind], options.steps if kind == "new" else OLD_STEPS, kind)
+        else drawn(pipes[kind], scenes[kind], fields_of(options) if kind == "new" else OLD, kind)
         for kind in scenes
     }
     make(options.folder, scenes, pictures, rng)
@@ -93,11 +96,12 @@ def scenes_of(kind: str, count: int, rng: Random, nouns: int = CORE) -> list[Sce
     return found
 
 
-def drawn(pipe: TextToImagePipeline, scenes: list[Scene], steps: int, name: str) -> list[Image.Image]:
+def drawn(
+    pipe: TextToImagePipeline, scenes: list[Scene], fields: dict[str, Any], name: str
+) -> list[Image.Image]:
     """One picture of each scene."""
     requests = [
-        GenerationRequest(prompt=plain(scene), seed=number, num_steps=steps, guidance_scale=3.0)
-        for number, scene in enumerate(scenes)
+        GenerationRequest(prompt=plain(scene), seed=number, **fields) for number, scene in enumerate(scenes)
     ]
     return [result.image for result in results(pipe, requests, name)]
 

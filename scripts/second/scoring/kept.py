@@ -41,4 +41,7 @@ def keep_judge(run: Path, path: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
-    keep_judge(parser.parse_args().run, KEPT)
+    parser.add_argument("--out", type=Path, default=KEPT, help="a file, if not the one that evaluations use")
+    options = parser.parse_args()
+    keep_judge(options.run, options.out)
+    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB")
