@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from limelight.unet.weights.tensors import content_hash
 
 FOLDER = Path(__file__).parents[1] / "default_describer"
 UNKNOWN = "not of the world that this describer knows"
+MIDDLE = 9 / 64  # of the side; what is nearer to the picture's centre is in the middle, as in training
 SILENT = frozenset(
     (
         "a an the is there are of to on at in and next , ? how many what where no nothing yes "
@@ -55,6 +57,22 @@ def unseen(tokens: Sequence[str], words: Words) -> set[int]:
                 if said and list(tokens[at : at + len(said)]) == said:
                     found |= {*range(at, at + len(said))}
     return found
+
+
+def places_of(map: Float[Tensor, "h w"], *, several: bool) -> set[str]:
+    """The sides of the picture on which a thing stands, or its middle, by the centre of its map.
+
+    Args:
+        several: whether the map is that of several things, whose centre need not be where one of them is.
+    """
+    share = map / map.sum().clamp(min=1e-8)
+    down, right = (
+        float((share.sum(1 - axis) * (torch.arange(side) + 0.5)).sum()) / side - 0.5
+        for axis, side in enumerate(share.shape)
+    )
+    sides = {"top": -down, "bottom": down, "left": -right, "right": right}
+    found = {side for side, far in sides.items() if far > MIDDLE}
+    return found or ({"middle"} if not several else set())
 
 
 class DefaultDescriber:
@@ -127,9 +145,11 @@ class DefaultDescriber:
             if no > yes:
                 said = joined(["there", "is", "no", *(token.word for token in thing)])
                 return Answer(question, said, self._typed(question, presumed, text, fitted), (), known)
-        text = self._written(asked, seen)
-        said, words = self._words_of(text, len(self._begun(asked)), fitted)
+        text, first = self._written(asked, seen), len(self._begun(asked))
         typed = self._typed(question, asked, text, fitted)
+        if asked.place:
+            text = self._standing(text, first, fitted, asked.place)
+        said, words = self._words_of(text, first, fitted)
         if (answer := asked.answer(said)) != said:
             return Answer(question, answer, typed, (), known)
         return Answer(question, said, typed, words, known)
@@ -184,6 +204,22 @@ class DefaultDescriber:
     def _look(self, fitted: Fitted) -> tuple[Seen, float]:
         seen = self.reader.look(fitted.pixels.to(self.reader.places.device))
         return seen, float(seen.known.sigmoid())
+
+    def _standing(self, text: Written, first: int, fitted: Fitted, place: str) -> Written:
+        """The part of a list of things that names those in a place, by the words' maps; else "nothing"."""
+        tokens = [self.words.tokens[id] for id in text.ids]
+        joints = [at for at, token in enumerate(tokens) if token in (",", "and")]
+        kept: list[int] = []
+        for before, end in pairwise((-1, *joints, len(tokens))):
+            phrase = range(before + 1, end)
+            map = self._map(text, first + end - 1, fitted, tokens[end - 1]) if phrase else None
+            if map is not None and place in places_of(map, several=tokens[phrase[0]] in self.words.numbers):
+                kept += [*(joints[-1:] if kept else ()), *phrase]
+        if not kept:
+            return replace(text, ids=self.words.ids(["nothing"]), chances=[1.0])
+        maps = text.maps[[*range(first), *(first + at for at in kept)]]
+        ids, chances = ([each[at] for at in kept] for each in (text.ids, text.chances))
+        return replace(text, ids=ids, chances=chances, maps=maps)
 
     def _words_of(self, text: Written, first: int, fitted: Fitted) -> tuple[str, tuple[SeenWord, ...]]:
         """The text, and its words in their places; `first` is the place of its first map."""

@@ -29,12 +29,14 @@ class Question:
         yes_if: the answer from which the typed question has "yes"; empty for a question that is asked as
             it was typed.
         yes_unless: the answer from which it has "no", and "yes" from all others.
+        place: side or middle of the picture at which things must stand to be in the answer.
     """
 
     tokens: tuple[Token, ...]
     presumed: tuple[tuple[Token, ...], ...] = ()
     yes_if: str = ""
     yes_unless: str = ""
+    place: str = ""
 
     def answer(self, said: str) -> str:
         """The answer to the typed question.
@@ -56,6 +58,10 @@ _YOU_SEE = "(?:do you see|can you see)"
 _SHOWS = "(?:does (?:picture|image|it) (?:show|have|contain))"
 _ANYTHING = "(?:anything|something|things?|objects?)"
 _GROUND = "(?P<ground>background|ground)"
+_STANDS = (
+    r"(?:on|at|in|to) (?P<place>left|right|top|bottom|middle|centre|center)(?: (?:side|half|part))?"
+    r"(?: (?:of|in) (?:picture|image|it))?"
+)
 _NUMBER = f"(?P<number>{'|'.join(NUMBERS[1:])}|[0-9]+)"
 
 Make = Callable[[Phrases], Question]
@@ -144,6 +150,15 @@ def _what(reading: Phrases) -> Question:
     return Question((Token("what"), Token("is"), Token("there")))
 
 
+def _what_stands(reading: Phrases) -> Question:
+    place = reading.match["place"]
+    return replace(_what(reading), place="middle" if place.startswith("cent") else place)
+
+
+def _does_any_stand(reading: Phrases) -> Question:
+    return replace(_what_stands(reading), yes_unless="nothing")
+
+
 def _is_coloured(reading: Phrases) -> Question:
     thing = reading.thing("thing")
     return Question((Token("is"), Token("the"), thing[-1], reading.look("colour")))
@@ -167,6 +182,8 @@ def _kinds(words: Words) -> tuple[tuple[str, Make], ...]:
     """Each pattern fits the words without articles; the first that fits is taken."""
     side = "(?P<side>" + "|".join(each for phrases in sides_of(words).values() for each in phrases) + ")"
     return (
+        (rf"what (?:(?:is|are)(?: there)?|stands|{_YOU_SEE}) {_STANDS}", _what_stands),
+        (rf"(?:(?:is|are)(?: there)?|{_YOU_SEE}) {_ANYTHING} {_STANDS}", _does_any_stand),
         (rf"(?:(?:is|are) there|{_YOU_SEE}|{_SHOWS}) (?:exactly )?{_NUMBER} {_THING}{_HERE}", _are_there),
         (rf"(?:(?:is|are) there|is|{_YOU_SEE}) {_ANYTHING} {_COLOUR}{_HERE}", _is_any),
         (rf"(?:is|are)(?: there)? {_ANYTHING} {side} {_THING}", _is_beside),

@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from limelight.pipeline.describer.default import UNKNOWN, DefaultDescriber, unseen
+from limelight.pipeline.describer.default import UNKNOWN, DefaultDescriber, places_of, unseen
 from limelight.pipeline.describer.load import load_describer
 from limelight.pipeline.describer.network import GRID, Reader, ReaderConfig
 from limelight.pipeline.describer.phrases import Token
-from limelight.pipeline.describer.questions import Question
+from limelight.pipeline.describer.questions import Question, read
 from limelight.pipeline.describer.vocabulary import Words
+from limelight.pipeline.describer.writing import Written
 from limelight.pipeline.errors import ModelError, RequestError
 
 
@@ -39,6 +40,62 @@ def test_an_answer_has_the_words_of_its_question(describer: DefaultDescriber) ->
     answer = describer.ask(picture(), question)
     assert [word.text for word in answer.asked] == ["red", "apple"]
     assert all(question[slice(*word.span)] == word.text and word.map is not None for word in answer.asked)
+
+
+TURNED = {"left": "top", "top": "left", "right": "bottom", "bottom": "right", "middle": "middle"}
+
+
+def spot(row: int, column: int) -> torch.Tensor:
+    map = torch.full((GRID, GRID), 1e-4)
+    map[row : row + 2, column : column + 2] = 1
+    return map
+
+
+@pytest.mark.parametrize(
+    ("map", "several", "places"),
+    [
+        (spot(7, 1), False, {"left"}),
+        (spot(7, 13), False, {"right"}),
+        (spot(1, 1), False, {"top", "left"}),
+        (spot(13, 8), False, {"bottom"}),
+        (spot(7, 7), False, {"middle"}),
+        (spot(7, 1) + spot(7, 13), True, set()),  # one on each side
+        (spot(7, 7), True, set()),
+    ],
+)
+def test_a_thing_stands_where_the_centre_of_its_map_is(
+    map: torch.Tensor, several: bool, places: set[str]
+) -> None:
+    assert places_of(map, several=several) == places
+    assert places_of(map.T, several=several) == {TURNED[place] for place in places}
+
+
+@pytest.mark.parametrize(
+    ("place", "said", "seen"),
+    [
+        ("left", "a red apple and two cars", ["apple", "cars"]),
+        ("right", "a blue apple", ["apple"]),
+        ("top", "two cars and a blue apple", ["cars", "apple"]),
+        ("middle", "nothing", []),
+    ],
+)
+def test_what_stands_somewhere_has_its_words_and_their_maps(
+    place: str, said: str, seen: list[str], describer: DefaultDescriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = describer.words.ids("a red apple , two cars and a blue apple".split())
+    begun = len(describer._begun(read("what is there?", describer.words)))
+    maps = torch.zeros(begun + len(ids), GRID, GRID)
+    for at, map in ((2, spot(7, 1)), (5, spot(1, 1)), (9, spot(1, 13))):
+        maps[begun + at] = map
+    text = Written(ids, [1.0] * len(ids), maps.flatten(1), torch.zeros(len(describer.words.tokens)))
+    monkeypatch.setattr(describer, "_written", lambda *_: text)
+    answer = describer.ask(picture(), f"what is at the {place}?")
+    assert answer.text == said
+    nouns = [word for word in answer.words if word.text in ("apple", "cars")]
+    assert [word.text for word in nouns] == seen
+    for word in nouns:
+        assert word.map is not None and said[slice(*word.span)] == word.text
+        assert place in places_of(word.map, several=False)
 
 
 @pytest.mark.parametrize("is_denied", [True, False])

@@ -97,6 +97,33 @@ def test_some_answers_follow_from_those_to_others(
     assert wording_of(found.tokens) == wording and found.answer(said) == answer
 
 
+@pytest.mark.parametrize(
+    ("typed", "place", "answer"),
+    [
+        ("what is on the left?", "left", "a car"),
+        ("What's on the right side?", "right", "a car"),
+        ("what is in the middle of the picture?", "middle", "a car"),
+        ("what is in the center?", "middle", "a car"),
+        ("what do you see at the top?", "top", "a car"),
+        ("what stands on the left half of the picture?", "left", "a car"),
+        ("what is there at the bottom", "bottom", "a car"),
+        ("is there anything on the left?", "left", "yes"),
+        ("do you see something at the top?", "top", "yes"),
+    ],
+)
+def test_a_side_of_the_picture_limits_what_is_there(
+    typed: str, place: str, answer: str, words: Words
+) -> None:
+    found = read(typed, words)
+    assert (wording_of(found.tokens), found.place) == ("what is there", place)
+    assert found.answer("a car") == answer and found.answer("nothing") in ("nothing", "no")
+
+
+def test_a_side_of_a_thing_is_none_of_the_picture(words: Words) -> None:
+    found = read("what is on the left of the car?", words)
+    assert (wording_of(found.tokens), found.place) == ("what is left of the car", "")
+
+
 @pytest.mark.parametrize("typed", ["is there no apple?", "isn't there a car?", "is the apple not red?"])
 def test_a_negation_is_refused(typed: str, words: Words) -> None:
     with pytest.raises(NotAQuestion, match="no negation is read"):
@@ -177,7 +204,7 @@ def test_what_is_no_question_gets_examples(typed: str, words: Words) -> None:
         ("is the apple purpel?", "'purpel'"),
         ("is there an \xe4pple?", "'\xe4pple'; near: apple"),
         ("is there a big apple?", "about sizes"),
-        ("what is on the left?", "ask for example"),
+        ("is the apple on the left?", "ask for example"),
         ("is the background magenta?", "'magenta'; colours of backgrounds that it knows: white, red, gray"),
         ("is there an apple" + " big" * 200, "at most 300"),
     ],

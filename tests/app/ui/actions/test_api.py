@@ -113,6 +113,9 @@ def test_the_describer_in_the_box_reads_a_drawn_picture(client):
     assert left < right
     answer = client.predict(image=image, question="what is left of the car?", api_name="/ask")
     assert "apple" in answer["text"]
+    for side, there in (("left", "a red apple"), ("right", "a blue car")):
+        asked = f"what is on the {side}?"
+        assert client.predict(image=image, question=asked, api_name="/ask")["text"] == there
 
 
 def test_all_are_documented_and_nothing_else_is_offered(client):
