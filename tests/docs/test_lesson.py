@@ -9,12 +9,13 @@ import torch
 
 from limelight import Result, TextToImagePipeline
 from scripts.draw_lesson import PICTURES
+from tests.default_model import SIDE, part
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/lessons/words-and-places.md").read_text(encoding="utf-8")
-MIDDLE = (slice(28, 36), slice(28, 36))
-LEAF = (26, 11)
-GROUND = (slice(0, 6), slice(0, 6))
+MIDDLE = (part(28, 36), part(28, 36))
+LEAF = (26 * SIDE // 64, 11 * SIDE // 64)
+GROUND = (part(0, 6), part(0, 6))
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +58,10 @@ def test_the_key_of_one_thing(drawn: dict[str, Result]) -> None:
 def test_the_key_of_two_things(drawn: dict[str, Result]) -> None:
     two = drawn["a red apple and a yellow banana on a blue background"]
     places = {
-        word: np.unravel_index(int(light(two, word).argmax()), (64, 64))[1]
+        word: np.unravel_index(int(light(two, word).argmax()), (SIDE, SIDE))[1]
         for word in ("red", "apple", "yellow", "banana")
     }
-    assert min(places["red"], places["apple"]) > 32 > max(places["yellow"], places["banana"])
+    assert min(places["red"], places["apple"]) > SIDE // 2 > max(places["yellow"], places["banana"])
 
 
 def test_the_key_of_the_fair_test(drawn: dict[str, Result]) -> None:
@@ -71,8 +72,8 @@ def test_the_key_of_the_fair_test(drawn: dict[str, Result]) -> None:
     redness = [float(r - g) for r, g, _ in middles]
     assert redness[0] > 100 and redness[1] > 100 and redness[2] < -20  # i
     assert none.maps is not None and red.maps is not None
-    assert none.maps.at(32, 32)["apple"] == pytest.approx(0.81, abs=0.04)  # j
-    shares = red.maps.at(32, 32)
+    assert none.maps.at(SIDE // 2, SIDE // 2)["apple"] == pytest.approx(0.81, abs=0.04)  # j
+    shares = red.maps.at(SIDE // 2, SIDE // 2)
     assert (shares["apple"], shares["red"]) == (pytest.approx(0.44, abs=0.03), pytest.approx(0.23, abs=0.03))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from limelight import GenerationRequest, TextToImagePipeline
 from scripts.draw_lesson import ROWS
+from tests.default_model import SIDE, part
 
 TEXT = (Path(__file__).parents[2] / "docs/lessons/noise-and-steps.md").read_text(encoding="utf-8")
 APPLE, CAT, DOG = (
@@ -16,7 +17,7 @@ APPLE, CAT, DOG = (
     "a dog on a green background",
 )
 STEPS = (1, 2, 4, 8)
-GROUND = (slice(0, 6), slice(0, 6))
+GROUND = (part(0, 6), part(0, 6))
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +42,11 @@ def test_the_pictures_of_the_page_are_those_of_the_lesson(drawn) -> None:
 def test_seeds_change_the_place_and_words_the_thing(drawn) -> None:
     for seed in (7, 8, 9, 10):  # d
         apple = drawn[APPLE, seed, 25]
-        red, green, blue = apple[28:40, 28:36].mean((0, 1))
+        red, green, blue = apple[part(28, 40), part(28, 36)].mean((0, 1))
         assert red > green + 100 and red > blue + 100
         red, green, blue = apple[GROUND].mean((0, 1))
         assert blue > red + 80
-        assert _leaf(apple)[1] < 32  # at the left
+        assert _leaf(apple)[1] < SIDE // 2  # at the left
     places = {tuple(np.round(_leaf(drawn[APPLE, seed, 25]))) for seed in (7, 8, 9, 10)}
     assert len(places) == 4
     red, green, blue = drawn["", 7, 25][GROUND].mean((0, 1))  # f: pink
@@ -64,8 +65,8 @@ def test_more_steps_change_less_and_less(drawn) -> None:
 
 def test_one_word_changes_the_thing_and_not_the_ground(drawn) -> None:
     cat, dog = drawn[CAT, 3, 25], drawn[DOG, 3, 25]
-    assert np.abs(cat - dog)[:10].mean() < 2  # l
-    assert np.abs(cat - dog)[20:50, 20:50].mean() > 20
+    assert np.abs(cat - dog)[part(0, 10)].mean() < 2  # l
+    assert np.abs(cat - dog)[part(20, 50), part(20, 50)].mean() > 20
 
 
 def _leaf(picture: np.ndarray) -> tuple[float, float]:

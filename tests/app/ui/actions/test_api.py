@@ -12,6 +12,7 @@ from limelight.app.ui.actions.api import parameters
 from limelight.pipeline.describer.description import Answer, Description, SeenWord
 from limelight.pipeline.results.png import read_record
 from tests.app.ui.in_time import client_of, in_time
+from tests.default_model import SIDE
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_a_picture_is_described_asked_about_and_checked(client, served, monkeypa
     image = last["pictures"][0]["image"]
     found = client.predict(image=image, api_name="/describe")
     word = {"text": "apple", "span": [2, 7], "map": [[0.5, 0], [0, 0.5]]}
-    assert found == {"error": "", "text": "a apple of 64 pixels", "known": 0.9, "words": [word]}
+    assert found == {"error": "", "text": f"a apple of {SIDE} pixels", "known": 0.9, "words": [word]}
     answer = client.predict(image=image, question="is there an apple?", api_name="/ask")
     assert (answer["text"], answer["asked"], answer["error"]) == ("yes", [], "")
     *_, check = client.submit(image=image, prompt="a red apple", api_name="/check")

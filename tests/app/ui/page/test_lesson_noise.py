@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.app.ui.gestures import draw_seed, put, set_steps
+from tests.default_model import SIDE, part
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 APPLE, CAT, DOG = (
@@ -15,7 +16,7 @@ APPLE, CAT, DOG = (
     "a cat on a green background",
     "a dog on a green background",
 )
-MIDDLE, GROUND = (slice(28, 36), slice(28, 36)), (slice(0, 6), slice(0, 6))
+MIDDLE, GROUND = (part(28, 36), part(28, 36)), (part(0, 6), part(0, 6))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_1_from_noise_to_a_picture(page):
     off = {step: np.abs(film[step] - film[24]).mean() for step in film}  # b
     assert off[1] - off[4] < 0.1 * (off[5] - off[12])
     assert off[5] - off[12] > 0.6 * off[1]
-    red, green, blue = film[8][11, 26]  # c: the leaf
+    red, green, blue = film[8][11 * SIDE // 64, 26 * SIDE // 64]  # c: the leaf
     assert green > red + 20 and green > blue + 100
     page.keyboard.press("End")
     assert page.locator(".step-value").inner_text() == "finished"
@@ -105,5 +106,5 @@ def test_4_two_prompts_one_noise(page):
     assert (
         np.abs(cats[1] - dogs[1])[GROUND].mean() < 15
     )  # j: the same ground, and another colour of the thing
-    assert dogs[1][32:44, 32:40, 2].mean() > cats[1][32:44, 32:40, 2].mean() + 100  # pink, not orange
-    assert np.abs(cat - _shown(page))[:10].mean() < 2  # l
+    assert dogs[1][part(32, 44), part(32, 40), 2].mean() > cats[1][part(32, 44), part(32, 40), 2].mean() + 100  # pink, not orange
+    assert np.abs(cat - _shown(page))[part(0, 10)].mean() < 2  # l

@@ -6,10 +6,10 @@ import pytest
 
 from limelight.app.ui.page.viewer import STATIC
 from tests.app.ui.gestures import draw, set_steps
-from tests.default_model import UNKNOWN
+from tests.default_model import SIDE, UNKNOWN
 
 FIRST, WHOLE = STATIC / "example.json", STATIC / "example-whole.json"
-MAX_BYTES = 16_000, 350_000
+MAX_BYTES = 7_800 + 2 * SIDE**2, 320_000 + 7 * SIDE**2
 
 
 def test_the_example_is_by_the_default_model(pipe):
@@ -73,11 +73,11 @@ def test_a_near_word_is_put_in_place_of_an_unknown_one(open_page):
     page = open_page()
     set_steps(page, 2)
     assert page.locator(".near").is_hidden()
-    draw(page, "a Puppy on a (puppy:1.2), a fire  engine and puppyish")
+    draw(page, "a Hound on a (hound:1.2), a jack  o lantern and houndish")
     line = page.locator(".near")
-    assert line.locator("b").all_inner_texts() == ["Puppy", "fire engine"]
+    assert line.locator("b").all_inner_texts() == ["Hound", "jack o lantern"]
     line.get_by_text("dog", exact=True).click()
-    line.get_by_text("car", exact=True).click()
-    assert page.input_value("#prompt textarea") == "a dog on a (dog:1.2), a car and puppyish"
+    line.get_by_text("pumpkin", exact=True).click()
+    assert page.input_value("#prompt textarea") == "a dog on a (dog:1.2), a pumpkin and houndish"
     draw(page, "a red apple")
     assert line.is_hidden()

@@ -5,6 +5,7 @@ import pytest
 from limelight.app.ui.studio.recording_fallback import begin_with_fallback
 from limelight.attention.recording.size import RecordingTooLarge
 from limelight.pipeline import GenerationRequest
+from tests.default_model import SIDE
 
 REQUEST = GenerationRequest(
     prompt="a", record="head", record_extras=("steps", "values"), record_points=((1, 1),)
@@ -54,9 +55,10 @@ def test_a_large_picture_is_drawn_with_fewer_maps(studio):
     from limelight.app.ui.access.visitor import Visitor
     from limelight.app.ui.studio.job import Ticket
 
-    points = tuple((x, y) for x in range(8, 256, 16) for y in range(8, 256, 16))
+    side = 4 * SIDE
+    points = tuple((x, y) for x in range(8, side, side // 16) for y in range(8, side, side // 16))
     request = GenerationRequest(
-        prompt="a", width=256, height=256, num_steps=100, record="head", record_extras=("steps",),
+        prompt="a", width=side, height=side, num_steps=100, record="head", record_extras=("steps",),
         record_points=points,
     )  # fmt: skip
     ticket = Ticket(Visitor("a"), "default", "", request, lambda: None)
