@@ -14,13 +14,14 @@ from typing import Any
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.output.frames import Frames
+from limelight.app.ui.page.page import EXAMPLES
 from limelight.app.ui.page.viewer import STATIC
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 
 FIRST, WHOLE = "example.json", "example-whole.json"
-REQUEST = GenerationRequest(prompt="a red apple on a blue background", seed=7, record="head")
+REQUEST = GenerationRequest(prompt=EXAMPLES[0], seed=7, record="head")
 KINDS = ("best", "grid", "heads")
 
 

@@ -40,15 +40,19 @@ export function chipsOf(maps, name, texts) {
   return view ? view.chips.map((_, i) => i).filter((i) => texts.includes(view.chips[i].text)) : [];
 }
 
-const SMALL_WORDS = new Set(
-  "a an the of on in at by to and or with without from over under near one two three four five six".split(
-    " ",
-  ),
-);
+// Words that end the name of what a picture is most about.
+const ENDS = new Set([
+  ..."to on in at of with and near under over behind above below beneath between by next".split(" "),
+  ..."left right wearing standing sitting hiding floating made".split(" "),
+]);
+const SMALL_WORDS = new Set([
+  ...ENDS,
+  ..."a an the or without from one two three four five six sleeping flying jumping upside down".split(" "),
+]);
 
 /**
  * The word that a picture is most about: of those that the model knows, the last before the first preposition
- * that is no article and no number.
+ * that is no article, no number and no pose.
  */
 export function nounOf(view, unknown = []) {
   const words = wordsOf(view);
@@ -56,12 +60,10 @@ export function nounOf(view, unknown = []) {
   const strange = unknown.map((text) => text.toLowerCase());
   const isOne = (text) => text.length > 2 && !SMALL_WORDS.has(text) && !strange.includes(text);
   const first = texts.findIndex(isOne);
-  const end = texts.findIndex((text, i) => i > first && first >= 0 && PREPOSITIONS.has(text));
+  const end = texts.findIndex((text, i) => i > first && first >= 0 && ENDS.has(text));
   const found = texts.slice(0, end < 0 ? texts.length : end).findLastIndex(isOne);
   return words[found < 0 ? 0 : found] ?? 0;
 }
-
-const PREPOSITIONS = new Set("on in at of with and near under over behind above below next".split(" "));
 
 /** Steps that were recorded one by one. */
 export function stepsOf(maps) {

@@ -1,9 +1,10 @@
 // The tour on opening the page: a picture whose words are lit in turn.
 
+import { nounOf, wordsOf } from "./light.js";
+
 const FIRST = 350; // milliseconds before the first word is lit
 const EACH = 1400; // for each word
 const TIMES = 3; // over all words; then the noun stays lit
-const NOUN = "apple"; // of the example that is shipped
 
 /** The picture that is shipped with the page, with the maps that the tour needs. */
 export const example = () => shipped("example.json");
@@ -40,11 +41,11 @@ export class Tour {
   }
 
   begin() {
-    const words = [...this.viewer.element.querySelectorAll(".words .word:not(.special-word)")];
-    const noun = words.findIndex((word) => word.textContent === NOUN);
-    const order = [...words.keys()].filter((i) => words[i].textContent.length > 2);
+    const view = this.viewer.maps()?.views.get("attention");
+    if (!view) return;
+    const order = wordsOf(view).filter((i) => view.chips[i].text.length > 2);
     if (!order.length) return;
-    const rest = noun < 0 ? order[0] : noun;
+    const rest = nounOf(view);
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
       this.light(rest);
       return;

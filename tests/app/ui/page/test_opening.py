@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from limelight.app.ui.page.page import EXAMPLES
 from limelight.app.ui.page.viewer import STATIC
 from tests.app.ui.gestures import draw, set_steps
 from tests.default_model import SIDE, UNKNOWN
@@ -17,7 +18,7 @@ def test_the_example_is_by_the_default_model(pipe):
     for file, most in zip((FIRST, WHOLE), MAX_BYTES, strict=True):
         picture = json.loads(file.read_text())
         assert picture["model_hash"] == pipe.model.hash.result(), remedy
-        assert (picture["state"], picture["prompt"]) == ("done", "a red apple on a blue background")
+        assert (picture["state"], picture["prompt"]) == ("done", EXAMPLES[0])
         assert file.stat().st_size < most
     kinds = {layer["kind"] for view in picture["maps"]["views"] for layer in view["layers"]}
     assert kinds == {"best", "grid", "heads"}
@@ -46,6 +47,31 @@ def test_it_opens_with_a_picture_whose_words_are_lit_in_turn(open_page, pipe):
 
 
 @pytest.mark.browser
+def test_the_noun_is_found_in_prompts_of_every_edition(open_page):
+    nouns = {
+        EXAMPLES[0]: "apple",
+        "two tiny blue cars": "cars",
+        "a cat to the left of a red dog": "cat",
+        "a penguin wearing a hat in the snow": "penguin",
+        "one sleeping orange tiger": "tiger",
+        "a tiger sleeping on the beach at night": "tiger",
+        "a fox made of gold": "fox",
+        "the": "the",
+    }
+    found = open_page().evaluate(
+        """async (prompts) => {
+          const { nounOf } = await import(new URL("limelight/scripts/light.js", document.baseURI));
+          return prompts.map((prompt) => {
+            const chips = prompt.split(" ").map((text) => ({ text, part: "word" }));
+            return chips[nounOf({ chips })].text;
+          });
+        }""",
+        list(nouns),
+    )
+    assert dict(zip(nouns, found, strict=True)) == nouns
+
+
+@pytest.mark.browser
 def test_with_reduced_motion_the_noun_is_lit_without_a_tour(open_page):
     page = open_page(reduced_motion="reduce")
     page.wait_for_function("document.querySelector('.word[aria-pressed=true]')?.textContent === 'apple'")
@@ -58,7 +84,7 @@ def test_a_known_word_is_added_and_an_unknown_one_is_marked(open_page):
     set_steps(page, 2)
     page.get_by_text("Words that the model knows").click()
     page.locator(".known-word", has_text="octopus").click()
-    assert page.input_value("#prompt textarea") == "a red apple on a blue background octopus"
+    assert page.input_value("#prompt textarea") == f"{EXAMPLES[0]} octopus"
     draw(page, f"a ({UNKNOWN}:1.3) and a (red:1.2) apple")
     assert page.locator("#pane-picture .word .unknown").count() == 1
     word = page.locator("#pane-picture .word", has_text=UNKNOWN)
