@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.app.ui.gestures import DROP, draw, png, put, set_size, set_steps, wait_for, wait_for_value
+from tests.default_model import SIDE
 
 pytestmark = pytest.mark.browser
 # Milliseconds of each click by itself, and until the frame that shows it has been handed on.
@@ -91,7 +92,7 @@ def _wait_until_free(page, studio):
 def test_stop_ends_within_a_step_and_a_closed_tab_too(open_page, served):
     page = open_page()
     set_steps(page, 100)
-    set_size(page, 256)  # a step takes longer than the way to the server
+    set_size(page, 4 * SIDE)  # a step takes longer than the way to the server
     page.click("#draw")
     page.wait_for_function("window.limelight.picture?.state === 'drawing' && limelight.picture.index >= 2")
     clicked = page.evaluate("document.querySelector('#stop').click() ?? limelight.picture.index")
