@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from limelight.app import report
+from limelight.app.commands.check import FAILS
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.requests.fields import FIELDS
+from limelight.pipeline.requests.input_image import InputImage
 from limelight.pipeline.requests.request import GenerationRequest
+from limelight.pipeline.requests.values import Source
 from limelight.pipeline.results.png import NoRecord, read_record
 
 if TYPE_CHECKING:  # the module loads torch
@@ -86,7 +89,18 @@ class WordMask:
         share = mask.histogram()[255] / (mask.width * mask.height)
         mask.save(self.path)
         report.say(f"{self.path}  ({found} {share:.0%} of the picture)")
+        if self._is_absent(image):
+            report.complain(f"the picture may not show {self.word!r}; the mask is where it is likeliest")
         return [self._masked(request, mask).opened() for request in requests]
+
+    def _is_absent(self, image: Source) -> bool:
+        """Whether the describer, if it knows the picture's world and the word, does not see that in it."""
+        from limelight.pipeline.describer.default import DefaultDescriber
+        from limelight.pipeline.reading.described_check import check_by_describer
+
+        picture = InputImage.read("image", image, "RGB").pixels
+        found = check_by_describer(DefaultDescriber.from_pretrained(), picture, self.word)
+        return found is not None and any(atom.score < FAILS for atom in found.atoms)
 
     def _require_known(self, pipe: "TextToImagePipeline") -> None:
         """Raises UsageError for words that a small model was not trained on: it would find something else."""

@@ -218,8 +218,8 @@ class DefaultDescriber:
         if not kept:
             return replace(text, ids=self.words.ids(["nothing"]), chances=[1.0])
         maps = text.maps[[*range(first), *(first + at for at in kept)]]
-        ids, chances = ([each[at] for at in kept] for each in (text.ids, text.chances))
-        return replace(text, ids=ids, chances=chances, maps=maps)
+        chances = [text.chances[at] for at in kept]
+        return replace(text, ids=[text.ids[at] for at in kept], chances=chances, maps=maps)
 
     def _words_of(self, text: Written, first: int, fitted: Fitted) -> tuple[str, tuple[SeenWord, ...]]:
         """The text, and its words in their places; `first` is the place of its first map."""

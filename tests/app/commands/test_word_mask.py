@@ -68,7 +68,9 @@ def test_only_the_region_of_the_word_is_drawn_again(
     request = GenerationRequest(prompt="a red apple and a green tree", image=path, seed=1, num_steps=4)
     (completed,) = find(pipe, [request.opened()])
     mask = np.asarray(Image.open(tmp_path / "b-mask.png")) == 255
-    assert f"'star' is found in {mask.mean():.0%} of the picture" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert f"'star' is found in {mask.mean():.0%} of the picture" in printed.out
+    assert printed.err == ""
     again = np.asarray(pipe(completed).image).astype(int)
     apart = np.abs(again - np.asarray(result.image)).max(-1)
     assert (apart[mask] > 40).mean() > 0.1
@@ -85,8 +87,29 @@ def test_the_mask_lies_on_the_thing_that_changes(tmp_path: Path, capsys: pytest.
     find(pipe, [request.opened()])
     mask = np.asarray(Image.open(tmp_path / "b-mask.png")) == 255
     assert np.nonzero(mask)[1].mean() < 0.45 * mask.shape[1]  # the apple is to the left
-    said = capsys.readouterr().out
+    said, noted = capsys.readouterr()
     assert f"'a red car to the left of a yellow star' would change {mask.mean():.0%}" in said
+    assert noted == ""
+
+
+@pytest.mark.parametrize("word", ["car", "blue apple", "stars"])
+def test_a_word_that_the_picture_does_not_show_is_noted(
+    word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
+    path = pipe(PROMPT, seed=4, num_steps=8).save(tmp_path / "a.png")
+    request = GenerationRequest(prompt="a red car", image=path, seed=1)
+    of_word(word, path, tmp_path / "b.png")(pipe, [request.opened()])
+    note = f"limelight: the picture may not show {word!r}; the mask is where it is likeliest\n"
+    assert capsys.readouterr().err == ("" if word == "stars" else note)
+
+
+def test_a_picture_of_another_world_gets_no_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe, path = TextToImagePipeline.from_pretrained("default", device="cpu"), tmp_path / "a.png"
+    Image.effect_noise((SIDE, SIDE), 90).convert("RGB").save(path)
+    request = GenerationRequest(prompt="a red car", image=path, seed=1)
+    of_word("car", path, tmp_path / "b.png")(pipe, [request.opened()])
+    assert capsys.readouterr().err == ""
 
 
 def test_a_part_of_a_word_is_not_the_word(tmp_path: Path, pipe: TextToImagePipeline) -> None:
