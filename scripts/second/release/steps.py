@@ -41,20 +41,20 @@ LINES = (
     (
         "described",
         "describer",
-        "scripts.second.describer.evaluate --model OUT/describer --drawer MODEL --judge RUN --scenes 300|4 "
+        "scripts.second.describer.evaluate --model OUT/describer --drawer MODEL --judge RUN --scenes 200|4 "
         "--drawn 10|1",
     ),
     (
         "edits",
         "maps",
-        "scripts.steering.evaluate_edits {judged} --edits 96|6 --ways edit same 'img2img, strength 0.7'",
+        "scripts.steering.evaluate_edits {judged} --edits 48|6 --ways edit same 'img2img, strength 0.7'",
     ),
     (
         "reading",
         "maps describer",
-        "scripts.evaluate_reading {judged} {described} --scenes 50|2 --only masks check agreement",
+        "scripts.evaluate_reading {judged} {described} --scenes 40|2 --only masks check agreement",
     ),
-    ("best", "maps describer", "scripts.evaluate_reading {judged} {described} --scenes 20|1 --only best"),
+    ("best", "maps describer", "scripts.evaluate_reading {judged} {described} --scenes 12|1 --only best"),
     ("example", "maps", "scripts.page.example {model} --folder OUT/page"),
     ("gallery", "maps", "scripts.draw_gallery OUT/images/gallery.png {model}"),
     ("steering", "maps", "scripts.draw_steering {model} --output OUT/images/steering.png"),
