@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from scripts.training.tools import parallel
+from scripts.training.tools.precision import has_bfloat16
 
 _POLYNOMIAL = (3.4445, -4.7750, 2.0315)  # Jordan's: quick to bring singular values near 1, not to 1
 _ITERATIONS = 5
@@ -65,8 +66,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Float[Tensor, "k r c"]) -> Float[Tensor, "k r c"]:
-    """Each matrix with its singular values moved near 1, by five Newton-Schulz iterations in bfloat16."""
-    x = matrices.bfloat16()
+    """Each matrix with its singular values moved near 1, by five Newton-Schulz iterations, in bfloat16 where
+    that is quick."""
+    x = matrices.bfloat16() if has_bfloat16(matrices.device) else matrices
     is_tall = x.shape[1] > x.shape[2]
     x = x.mT if is_tall else x
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
