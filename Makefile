@@ -9,7 +9,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c co
 GPUS := $(wildcard /dev/nvidiactl /dev/dxg /dev/kfd)
 TORCH_INDEX ?= $(if $(filter Linux,$(shell uname -s)),$(if $(GPUS),,https://download.pytorch.org/whl/cpu))
 
-QUICK := not gpu and not weights and not slow
+QUICK := not gpu and not weights and not slow and not long and not compile
 CHECKER := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
 # Python compiles each module once and keeps it, even where the environment says otherwise: it would compile torch
@@ -23,7 +23,7 @@ HERE := $(if $(filter $(abspath .venv),$(abspath $(VIRTUAL_ENV))),,$(BIN)/)
 override PROMPT := $(value PROMPT)
 export PROMPT
 
-.PHONY: image ui test shapes test-slow check benchmark docs wheel clean
+.PHONY: image ui test shapes test-long test-slow check benchmark docs wheel clean
 
 image: .venv/installed ## draw PROMPT with the default model
 	@$(BIN)/limelight generate -- "$$PROMPT"
@@ -36,7 +36,7 @@ image: .venv/installed ## draw PROMPT with the default model
 ui: .venv/installed ## open the page in which words light up
 	@$(BIN)/limelight ui
 
-test: .venv/installed-dev ## all tests but the slow ones and those that need a GPU or real weights; browsers are timed, so alone
+test: .venv/installed-dev ## all tests but the long and slow ones and those that need a GPU or real weights; browsers are timed, so alone
 	@scripts/install_chromium.sh
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser"
 	$(BIN)/python -m pytest -q -m "$(QUICK) and browser"
@@ -44,13 +44,16 @@ test: .venv/installed-dev ## all tests but the slow ones and those that need a G
 # An int is a float, as type checkers have it (PEP 484). The tests left out hold no tensor annotations to check
 # and take most of the time, or give requests the lists that JSON has in place of tuples.
 shapes: .venv/installed-dev ## the tests of tensors again, with every annotation checked when a function is called
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser and not compile" \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser" \
 		--jaxtyping-packages='limelight,$(CHECKER)' tests/attention tests/unet/config tests/unet/weights tests/unet/test_parity.py tests/unet/fast tests/pipeline/maps tests/pipeline/latents \
 		--ignore tests/unet/fast/test_fast_unet.py \
 		--deselect tests/pipeline/maps/test_views.py::test_the_names_of_recordings_are_checked \
 		--deselect tests/pipeline/maps/test_views.py::test_a_request_with_points_comes_back_from_json \
 		--ignore tests/attention/test_triton.py --deselect tests/attention/caches/test_pager.py::test_100_000_random_steps_leak_nothing \
 		--deselect tests/attention/test_runtime.py::test_a_bad_call_is_refused_after_a_good_one
+
+test-long: .venv/installed-dev ## tests that train, compile, or take seconds in other ways
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "(long or compile) and not gpu and not weights and not slow"
 
 test-slow: .venv/installed-dev ## the slow tests: full-size models
 	$(BIN)/python -m pytest -q -m slow

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+import pytest
+
 MOST = 18  # 27 on the day before the packages had rooms
 PROMPT = "a red apple"
 PACKAGES = ("limelight", "app", "pipeline")
@@ -81,6 +83,7 @@ def walk(root: Path) -> dict[str, str]:
     return entered
 
 
+@pytest.mark.long
 def test_a_prompt_enters_few_files() -> None:
     root = Path(__file__).parents[1]
     run = subprocess.run(

@@ -34,6 +34,7 @@ assert not loaded, loaded
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "package", ["limelight.attention", "limelight.unet", "limelight.pipeline", "scripts.gpu"]
 )

@@ -63,10 +63,12 @@ def test_importing_it_costs_nothing(tmp_path: Path) -> None:
     assert said.split()[0] == "False"
 
 
+@pytest.mark.long
 def test_files_of_the_user_change_nothing(decoys: Path) -> None:
     draws(decoys, ROOT)
 
 
+@pytest.mark.long
 def test_a_checkout_without_symbolic_links_draws(decoys: Path, tmp_path: Path) -> None:
     """Git writes a link as a text file that holds its target where links cannot be made."""
     clone = tmp_path / "clone"

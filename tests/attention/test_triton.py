@@ -14,6 +14,7 @@ from limelight.attention import BackendRefused, attend, get
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
 def test_kernels_in_the_interpreter() -> None:
     ran = subprocess.run(

@@ -10,6 +10,8 @@ from limelight import GenerationRequest, TextToImagePipeline
 from scripts.draw_lesson import ROWS
 from tests.default_model import SIDE, part
 
+pytestmark = pytest.mark.long
+
 TEXT = (Path(__file__).parents[2] / "docs/lessons/noise-and-steps.md").read_text(encoding="utf-8")
 APPLE, CAT, DOG = (
     "a red apple on a blue background",

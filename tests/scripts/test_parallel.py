@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -9,6 +10,8 @@ from torch import nn
 
 from scripts.training.tools import parallel
 from scripts.training.tools.muon import Muon
+
+pytestmark = pytest.mark.long
 
 SHAPES = ((32, 64), (64, 32), (64, 32), (48, 48))
 

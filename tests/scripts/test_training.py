@@ -64,6 +64,7 @@ def _train(
     return [row["loss"] for row in rows if "loss" in row]
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(train, adopted, tmp_path) -> None:
     whole = train(start(adopted, tmp_path / "whole"), steps=5)
     broken = start(adopted, tmp_path / "broken")
@@ -75,6 +76,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(train, adopted, tmp_pat
         assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+@pytest.mark.long
 def test_composing_in_other_processes_changes_nothing(train, adopted, tmp_path) -> None:
     alone = train(start(adopted, tmp_path / "alone"), steps=3)
     assert train(start(adopted, tmp_path / "helped"), steps=3, workers=1) == alone

@@ -20,6 +20,8 @@ from scripts.second.world.nouns import NOUNS as MORE_NOUNS
 from scripts.world.scene import Scene, Thing, is_held_out
 from scripts.world.vocabulary import NOUN_INDEX, NOUNS
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def gallery(world_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Gallery:

@@ -34,6 +34,8 @@ from scripts.gpu.tools.card import Card
 from scripts.gpu.tools.findings import Finding
 from tests.scripts.gpu.lines import Watch
 
+pytestmark = pytest.mark.long
+
 MODULES = (
     *(adapters, backends, batch, engine, kernel, memory, peaks, profile, recording, suspects, unet),
     models,

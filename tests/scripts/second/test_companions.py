@@ -26,6 +26,8 @@ from scripts.training import loop
 from scripts.training.config import StageConfig
 from scripts.training.tools import checkpoint
 
+pytestmark = pytest.mark.long
+
 SIDE = 24  # pixels of the art: it is small, to be read fast
 WEIGHTS = {"judge": "judge", "describer": "describer", "enlarger": "net"}
 

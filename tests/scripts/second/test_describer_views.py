@@ -27,6 +27,8 @@ from scripts.second.world.sampling import Mixture, sample_scene
 from scripts.second.world.scene import Scene, Thing
 from scripts.second.world.vocabulary import STYLES
 
+pytestmark = pytest.mark.long
+
 WORDS = words_of_the_world()
 EVERYTHING = Mixture(
     material=0.2, posed=0.3, sized=0.3, three=0.2, worn=0.2, weather=0.3, sunset=0.2, night=0.2,

@@ -17,6 +17,8 @@ from scripts.second.world.sampling import sample_scene
 from scripts.second.world.tiles import ARTS
 from scripts.training.config import StageConfig
 
+pytestmark = pytest.mark.long
+
 
 def test_it_begins_as_an_interpolation_and_is_small() -> None:
     net, images = EnlargerNetwork(**SIZES), torch.rand(1, 3, 12, 20) * 2 - 1

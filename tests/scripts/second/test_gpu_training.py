@@ -33,6 +33,8 @@ from scripts.second.training.pool import encode
 from scripts.second.training.text import TextSide
 from scripts.second.world.nouns import CORE
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[3]
 
 

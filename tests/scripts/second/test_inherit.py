@@ -22,6 +22,8 @@ from scripts.training import loop
 from scripts.training.config import StageConfig
 from scripts.training.tools import checkpoint
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def text(world_folder) -> TextSide:

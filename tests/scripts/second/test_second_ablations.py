@@ -14,6 +14,8 @@ from scripts.second.training.reading import text_stage
 from scripts.second.training.text import TextSide
 from scripts.training import loop
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("variants", [UNET, VAE], ids=["unet", "vae"])
 def test_every_variant_is_another_recipe(variants) -> None:

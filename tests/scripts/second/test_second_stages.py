@@ -17,6 +17,8 @@ from scripts.second.training.unet import unet_stage
 from scripts.training import loop
 from scripts.training.tools import checkpoint
 
+pytestmark = pytest.mark.long
+
 
 def losses(run, name: str) -> list[float]:
     rows = [json.loads(line) for line in (run / f"{name}.jsonl").read_text().splitlines()]

@@ -67,6 +67,7 @@ def test_composed_pictures_are_the_same_for_their_seeds(world: World) -> None:
     assert len({each.tobytes() for each in first}) == 5
 
 
+@pytest.mark.long
 def test_a_run_that_was_stopped_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

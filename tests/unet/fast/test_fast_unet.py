@@ -12,9 +12,11 @@ from limelight.attention.recording.recording import Extras, Recording
 from limelight.attention.timings import Timings
 from limelight.unet import UNet, optimize
 from limelight.unet.fast import FastUNet, fast_unet
+from tests.unet.conftest import VARIANTS
 
 KEPT = ("tiles of 1", "tiles of 2", "tiles of 4", "halves")
 UNCACHED = ("direct", "columns", "tiles of 2, uncached", "tiles of 4, uncached")  # without memory for filters
+USUAL = ("sd1", "sdxl", "scale-shift", "tiny-sd", "gelu-and-odd-rest")
 GUIDED = ("sd1", "sdxl")  # a graph for other rows takes seconds, and does not depend on the blocks
 EXTRAS = Extras(steps=True, values=True, refined=True, points=((0.2, 0.7),))
 
@@ -42,6 +44,9 @@ def difference(one: torch.Tensor, other: torch.Tensor) -> float:
     return ((one - other).abs().max() / other.abs().max()).item()
 
 
+@pytest.mark.parametrize(
+    "variant", [pytest.param(name, marks=() if name in USUAL else pytest.mark.long) for name in VARIANTS]
+)
 @torch.inference_mode()
 def test_it_predicts_what_the_plain_one_does(variant, saved, inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(Favour, "favourite", "tiles of 4")

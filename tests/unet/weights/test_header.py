@@ -132,6 +132,7 @@ def test_a_header_that_contradicts_itself_is_refused(file, case):
     assert str(file) in str(refusal.value)
 
 
+@pytest.mark.long
 def test_a_hostile_header_costs_little(tmp_path):
     size = 8 * 1024 * 1024 - 64
     hostile = {
