@@ -39,7 +39,7 @@ ui: .venv/installed ## open the page in which words light up
 test: .venv/installed-dev ## all tests but the long and slow ones and those that need a GPU or real weights; browsers are timed, so alone
 	@scripts/install_chromium.sh
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(QUICK) and not browser"
-	$(BIN)/python -m pytest -q -m "$(QUICK) and browser"
+	$(BIN)/python -m pytest -q -m "$(QUICK) and browser" tests/app
 
 # An int is a float, as type checkers have it (PEP 484). The tests left out hold no tensor annotations to check
 # and take most of the time, or give requests the lists that JSON has in place of tuples.

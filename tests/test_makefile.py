@@ -44,3 +44,10 @@ def test_compiled_modules_are_kept_whatever_the_environment_says(monkeypatch: py
 def test_an_index_can_be_named_or_left_out() -> None:
     assert "--index-url https://example.org/rocm torch" in recipe("TORCH_INDEX=https://example.org/rocm")
     assert CPU not in recipe("GPUS=", "TORCH_INDEX=")
+
+
+def test_browsers_are_used_where_make_looks_for_their_tests() -> None:
+    marked = [path for path in ROOT.glob("tests/**/test_*.py") if "mark.browser" in path.read_text()]
+    here = Path(__file__)
+    assert [str(path) for path in marked if path != here and ROOT / "tests" / "app" not in path.parents] == []
+    assert 'and browser" tests/app' in (ROOT / "Makefile").read_text()
