@@ -3,14 +3,17 @@
 import argparse
 import shutil
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.page.page import build_page
 from limelight.app.ui.server import Server, build_app
+from limelight.app.ui.studio.describing import Describing
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline import TextToImagePipeline
+from limelight.pipeline.describer.default import FOLDER, DefaultDescriber
 
 PROMPT, SEED, WORD = "a red apple on a blue background", "7", "apple"
 DESK, PHONE = {"width": 1360, "height": 940}, {"width": 390, "height": 844}
@@ -20,10 +23,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="default")
+    parser.add_argument("--describer", type=Path, default=FOLDER, help="a folder of its weights")
     options = parser.parse_args()
     folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
     studio = Studio({"default": TextToImagePipeline.from_pretrained(options.model)}, Limits())
+    studio.describing = Describing(
+        studio.limits, partial(DefaultDescriber.from_pretrained, options.describer)
+    )
     started, urls = threading.Event(), []
 
     def say(url: str) -> None:
@@ -51,8 +58,8 @@ def take_pictures(url: str, folder: Path) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, size, mode in (
             ("light", DESK, "light"),
-            ("dark", DESK, "dark"),
             ("phone", PHONE, "light"),
+            ("dark", DESK, "dark"),  # last, as what it shows depends on what the describer says
         ):
             context = browser.new_context(viewport=size, color_scheme=mode, device_scale_factor=1)
             page = _drawn(context, url)

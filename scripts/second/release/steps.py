@@ -59,7 +59,7 @@ LINES = (
     ("gallery", "maps", "scripts.draw_gallery OUT/images/gallery.png {model}"),
     ("steering", "maps", "scripts.draw_steering {model} --output OUT/images/steering.png"),
     ("lesson", "maps", "scripts.draw_lesson OUT/images {model}"),
-    ("page", "maps", "scripts.page.draw OUT/images {model}"),
+    ("page", "maps describer", "scripts.page.draw OUT/images {model} {described}"),
     ("picture", ALONE, "scripts.benchmark picture {model} --rounds 8|1 --steps STEPS"),
 )
 OF_DESCRIBER = ("describer", "described")
