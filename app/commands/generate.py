@@ -169,9 +169,10 @@ def _about(shown: "Result") -> str:
     seed, enlarged = f"seed {shown.request.seed}", shown.info.get("enlarged")
     if enlarged is None:
         return seed
-    (drawn, saved), by = ("x".join(map(str, enlarged[key])) for key in ("from", "to")), enlarged["by"]
-    hint = f", --native keeps {drawn}" if by == "Lanczos" else ""
-    return f"{seed}; enlarged from {drawn} to {saved} pixels by {by}{hint}"
+    drawn, saved = ("x".join(map(str, enlarged[key])) for key in ("from", "to"))
+    is_viewed = shown.request.enlarge is None  # enlarged to be looked at, and for no other reason
+    how = f", --native keeps {drawn}" if is_viewed else f" by {enlarged['by']}"
+    return f"{seed}; enlarged from {drawn} to {saved} pixels{how}"
 
 
 def as_drawn(fields: Mapping[str, Any]) -> dict[str, Any]:

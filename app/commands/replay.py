@@ -18,7 +18,7 @@ from limelight.files import open_regular
 from limelight.pipeline.adapters.files import recorded_files
 from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.fields import FIELDS, IMAGES
-from limelight.pipeline.results.png import enlarge_to_view
+from limelight.pipeline.results.png import enlarge_to_view, viewed_by
 
 _FILES = request_options(
     IMAGES, help={name: f"The {FIELDS[name].label.lower()} that FILE was made with" for name in IMAGES}
@@ -75,7 +75,8 @@ def replay(
         result = next(drawn([request], used, expected_hash=check), None)
         if result is None:
             raise SystemExit(3)
-        again = enlarge_to_view(result) if record.get("enlarged") != result.info.get("enlarged") else result
+        is_drawn = record.get("enlarged") == result.info.get("enlarged")
+        again = result if is_drawn else enlarge_to_view(result, viewed_by(record))
         path = again.save(target if is_file(target, 1) else _free(target / again.file_name))
     report.say(f"{path}  (seed {request.seed}; {compared(file, again.image)})")
 

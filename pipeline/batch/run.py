@@ -218,7 +218,7 @@ def made_by(engine: Engine, *, enlarges: bool = False) -> str:
     pictures of an exact engine have one of their own, since their bytes are no other's."""
     model = engine.model
     exact = ["exact"] if engine.exact else []
-    enlarger = [model.enlarger.sha256] if enlarges and model.enlarger is not None else []
+    enlarger = [model.enlarger.sha256 or model.enlarger.name] if enlarges else []
     return json.dumps([model.hash.result(), model.adapters.record(), *exact, *enlarger], sort_keys=True)
 
 

@@ -23,14 +23,14 @@ class Enlarger:
 
     Attributes:
         name: of its file, for the record.
-        sha256: of its file.
+        sha256: of its file; None of one that needs no file.
         network: pictures of range 0..1 -> `scale` times the side; parts of pictures as well.
         multiple: sides of what it takes are multiples of this.
         device: of the network.
     """
 
     name: str
-    sha256: str
+    sha256: str | None
     network: Network
     scale: int
     multiple: int
@@ -39,8 +39,8 @@ class Enlarger:
     def record(self, image: Image.Image, factor: int) -> dict[str, Any]:
         """What a picture's record says of it: both sizes, and what enlarged it."""
         width, height = image.size
-        to = [width * factor, height * factor]
-        return {"from": [width, height], "to": to, "by": self.name, "sha256": self.sha256}
+        about = {"from": [width, height], "to": [width * factor, height * factor], "by": self.name}
+        return about | ({"sha256": self.sha256} if self.sha256 else {})
 
     @torch.inference_mode()
     def enlarge(self, image: Image.Image, factor: int) -> Image.Image:

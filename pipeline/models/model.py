@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from limelight.pipeline.adapters.in_use import Adapters
 from limelight.pipeline.enlarging.enlarger import Enlarger
+from limelight.pipeline.enlarging.shock_filter import shock_enlarger
 from limelight.pipeline.errors import ModelError
 from limelight.pipeline.families import Family
 from limelight.pipeline.latents.preview import Preview
@@ -29,7 +30,7 @@ class Model:
         hash: hash of the content of all weights.
         vocabulary: the words that the model was trained on, if it lists them.
         best_maps: the combination of maps that the model specifies; None takes the family's.
-        enlarger: makes finished pictures larger, if there is one.
+        enlarger: makes finished pictures larger; None takes one that needs no training.
         folder: where it was loaded from; None for a model of one file.
 
     Attributes:
@@ -63,7 +64,7 @@ class Model:
         self.hash = hash
         self.vocabulary = vocabulary
         self.best_maps = best_maps or (FINEST if family.finest_maps else ALL)
-        self.enlarger = enlarger
+        self.enlarger = enlarger or shock_enlarger(next(unet.parameters()).device)
         self.folder = folder
         self.adapters = Adapters(unet, text)
         self.preview = Preview(vae)

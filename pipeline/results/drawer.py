@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from limelight.pipeline.enlarging.view import enlarged_to
 from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.results.figure import light_figure
 from limelight.pipeline.results.overlay import overlay
-from limelight.pipeline.results.sheet import LitWord, contact_sheet, enlarge, lit_words
+from limelight.pipeline.results.sheet import TILE, LitWord, contact_sheet, lit_words
 from limelight.pipeline.results.widget import light_widget
 from limelight.pipeline.text.encoder import Word
 
@@ -28,7 +29,7 @@ class PictureDrawer:
 
     def overlay(self, maps: HeatMaps, word: str, scale: Scale) -> Image.Image:
         (lit,) = _lit(maps, [word], scale)
-        return overlay(enlarge(self.picture), lit.values, lit.top)
+        return overlay(enlarged_to(self.picture, TILE), lit.values, lit.top)
 
     def sheet(self, maps: HeatMaps, scale: Scale) -> Image.Image:
         note = f"seed {self.seed}; {maps.selection.in_words()}; colours are on {scale} scale"
@@ -36,10 +37,10 @@ class PictureDrawer:
 
     def plot(self, maps: HeatMaps, words: Sequence[str], scale: Scale) -> "Figure":
         lit = _lit(maps, words, scale) if words else lit_words(maps, scale=scale)
-        return light_figure(enlarge(self.picture), lit)
+        return light_figure(enlarged_to(self.picture, TILE), lit)
 
     def html(self, maps: HeatMaps) -> str:
-        return light_widget(self.picture, lit_words(maps), id=f"limelight{token_hex(6)}")
+        return light_widget(enlarged_to(self.picture, TILE), lit_words(maps), id=f"limelight{token_hex(6)}")
 
 
 def _lit(maps: HeatMaps, texts: Sequence[str], scale: Scale) -> list[LitWord]:

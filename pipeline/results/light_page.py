@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from limelight.pipeline.enlarging.view import enlarged_to
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.results.overlay import colour_table
 from limelight.pipeline.results.result import Result
-from limelight.pipeline.results.sheet import enlarge
+from limelight.pipeline.results.sheet import TILE
 
 LEVELS = 255
 
@@ -46,7 +47,7 @@ def light_page(result: Result, maps: HeatMaps, steps: list[int]) -> str:
         "table": _base64(np.ascontiguousarray(colour_table()).tobytes()),
     }
     picture = BytesIO()
-    enlarge(result.image).save(picture, "PNG")
+    enlarged_to(result.image, TILE).save(picture, "PNG")
     template = Template(files(__package__).joinpath("light_page.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=html.escape(result.request.prompt or "(an empty prompt)"),

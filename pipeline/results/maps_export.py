@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from limelight.pipeline.atomic import write_whole
+from limelight.pipeline.enlarging.view import enlarged_to
 from limelight.pipeline.errors import UsageError
 from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
@@ -18,7 +19,7 @@ from limelight.pipeline.results.overlay import overlay
 from limelight.pipeline.results.png import save_png
 from limelight.pipeline.results.result import Result
 from limelight.pipeline.results.segmentation import coco_of, indexed_picture
-from limelight.pipeline.results.sheet import contact_sheet, enlarge, lit_words
+from limelight.pipeline.results.sheet import TILE, contact_sheet, lit_words
 
 MAX_FRAMES = 50
 MILLISECONDS = 160
@@ -49,7 +50,7 @@ def export_maps(
     words, about = lit_words(maps), describe(maps)
     sheet, title = draw_sheet(result, maps), title_of(result)
     written = [save_png(sheet, dict(result.info) | {"maps": about}, folder / f"{stem}-maps.png")]
-    ground = enlarge(result.image)
+    ground = enlarged_to(result.image, TILE)
     for index, lit in enumerate(words):
         word = {"word": lit.word.text, "span": lit.word.span, "tokens": lit.word.tokens, "top": lit.top}
         written.append(

@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from limelight.files import UnreadableFile, open_regular
 from limelight.pipeline.atomic import write_whole
+from limelight.pipeline.enlarging import SHOCK_FILTER
 from limelight.pipeline.errors import OutputError, UsageError
 from limelight.pipeline.requests.fields import FIELDS
 from limelight.pipeline.requests.fields.hints import check_names
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # the module loads torch
 KEY, PARAMETERS = "limelight", "parameters"
 MAX_RECORD_CHARACTERS = 1_000_000
 SMALL, WANTED = 256, 512  # of the longer side, in pixels
+LANCZOS = "Lanczos"  # by which earlier versions enlarged
 
 # other settings only if they differ from their default
 _ALWAYS = ("Steps", "Sampler", "CFG scale", "Seed", "Size")
@@ -211,20 +213,32 @@ def viewing_size(size: tuple[int, int]) -> tuple[int, int]:
     return width, height
 
 
-def enlarge_to_view(result: "Result") -> "Result":
-    """The result with its picture at `viewing_size`, resampled by Lanczos. The record's `enlarged` contains
-    both sizes. A picture that is large enough does not change."""
+def enlarge_to_view(result: "Result", by: str = SHOCK_FILTER) -> "Result":
+    """The result with its picture at `viewing_size`. The record's `enlarged` contains both sizes. A picture
+    that is large enough does not change.
+
+    Args:
+        by: the filter; `LANCZOS` was used by earlier versions.
+    """
     size = viewing_size(result.image.size)
     if size == result.image.size:
         return result
     before = result.info.get("enlarged", {"from": list(result.image.size)})
-    by = " and ".join([each for each in [before.get("by")] if each] + ["Lanczos"])
-    about = {**before, "to": list(size), "by": by}
-    return replace(
-        result,
-        image=result.image.resize(size, Image.Resampling.LANCZOS),
-        info=dict(result.info) | {"enlarged": about},
-    )
+    about = {**before, "to": list(size), "by": " and ".join([*filter(None, [before.get("by")]), by])}
+    if by == LANCZOS:
+        image = result.image.resize(size, Image.Resampling.LANCZOS)
+    else:
+        from limelight.pipeline.enlarging.view import enlarged  # loads torch
+
+        image = enlarged(result.image, size)
+    return replace(result, image=image, info=dict(result.info) | {"enlarged": about})
+
+
+def viewed_by(record: Mapping[str, Any]) -> str:
+    """The filter by which the picture of a record was enlarged to be viewed."""
+    about = record.get("enlarged")
+    by = about.get("by") if isinstance(about, dict) else None
+    return LANCZOS if isinstance(by, str) and by.endswith(LANCZOS) else SHOCK_FILTER
 
 
 def drawn_image(path: Path) -> Image.Image | None:

@@ -16,11 +16,12 @@ from PIL import Image
 from torch import Tensor
 
 from limelight.attention import Choice
+from limelight.pipeline.enlarging.view import enlarged_to
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.models.model import Model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.results.png import save_png
-from limelight.pipeline.results.sheet import enlarge
+from limelight.pipeline.results.sheet import TILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Result:
     def _repr_png_(self) -> bytes:
         """The picture as a notebook shows it: a small one enlarged, to be looked at."""
         file = BytesIO()
-        enlarge(self.image).save(file, "PNG")
+        enlarged_to(self.image, TILE).save(file, "PNG")
         return file.getvalue()
 
     def save(self, path: str | Path) -> Path:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from limelight.pipeline.enlarging.view import enlarged_to
 from limelight.pipeline.maps.drawer import Scale
 from limelight.pipeline.maps.heatmaps import HeatMaps
 from limelight.pipeline.results.overlay import FAINT, INK, PAPER, overlay, scale_bar
@@ -48,12 +49,6 @@ def lit_words(
     return lit
 
 
-def enlarge(picture: Image.Image, least: int = TILE) -> Image.Image:
-    """The picture enlarged by a whole number, so that its shorter side is at least `least`."""
-    times = -(-least // min(picture.size))
-    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.BICUBIC)
-
-
 def contact_sheet(
     picture: Image.Image, words: Sequence[LitWord], title: str, note: str, *, tile: int = TILE
 ) -> Image.Image:
@@ -64,7 +59,7 @@ def contact_sheet(
     """
     scale = tile / min(picture.size)
     size = round(picture.width * scale), round(picture.height * scale)
-    base = enlarge(picture, tile).resize(size, Image.Resampling.LANCZOS)
+    base = enlarged_to(picture, tile).resize(size, Image.Resampling.LANCZOS)
     columns = min(COLUMNS, len(words) + 1)
     rows = -(-(len(words) + 1) // columns)
     bold, plain = ImageFont.load_default(size=16), ImageFont.load_default(size=12)

@@ -157,7 +157,6 @@ class Session:
         if base is not None and job.request.is_inverted:
             notes["base_psnr"] = base_psnr(job.request, base)
         if (factor := job.request.enlarge) is not None:
-            assert model.enlarger is not None, "the request is not resolved"
             notes["enlarged"] = model.enlarger.record(image, factor)
             image = model.enlarger.enlarge(image, factor)
             base = base and model.enlarger.enlarge(base, factor)

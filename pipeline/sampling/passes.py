@@ -82,11 +82,6 @@ def _check_fields(request: GenerationRequest, model: Model) -> None:
             f"eta is {request.eta:g}; the scheduler {request.scheduler!r} takes none: use ddim or tcd, or "
             "leave it out"
         )
-    if request.enlarge is not None and model.enlarger is None:
-        raise RequestError(
-            f"enlarge is {request.enlarge}; this model has no enlarger of its own: load one with it "
-            "(--enlarger FILE, such as an ESRGAN in .safetensors), or use hires_scale (--hires)"
-        )
     _check_latents(request, model)
     for name in (*_SIZES, *_SCORES):
         value = getattr(request, name)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from limelight.app.ui.output.payload import all_maps, live_maps
-from limelight.app.ui.output.pictures import film_of, plain_info, preview_url, result_url
+from limelight.app.ui.output.pictures import film_of, plain_info, preview_url, result_url, viewed_url
 from limelight.app.ui.output.unknown import near_words, unknown_words
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio
@@ -95,6 +95,7 @@ class Frames:
             info = plain_info(result)
             return {
                 "image": result_url(result),
+                "viewed": viewed_url(result),
                 "size": list(result.image.size),
                 "maps": all_maps(result.maps, self.studio.limits.max_map_bytes) if result.maps else None,
                 "film": film_of(ticket.previews) if self.with_film else [],

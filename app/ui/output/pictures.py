@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from limelight.app.ui.studio.job import Preview
-from limelight.pipeline.results.png import png_bytes
+from limelight.pipeline.results.png import enlarge_to_view, png_bytes
 from limelight.pipeline.results.result import Result
 
 FILM_SIDE = 256  # pixels of the longer side of a film's image
@@ -39,6 +39,12 @@ def _frame_url(image: Image.Image) -> str:
 def result_url(result: Result) -> str:
     """The finished picture, a PNG with the record of what made it."""
     return _url("png", png_bytes(result.image, plain_info(result)))
+
+
+def viewed_url(result: Result) -> str | None:
+    """A small picture at the size at which it is looked at and saved, with its record; None of others."""
+    viewed = enlarge_to_view(result)
+    return None if viewed is result else result_url(viewed)
 
 
 def plain_info(result: Result) -> dict[str, Any]:

@@ -166,8 +166,7 @@ class Controls:
                 ENLARGED,
                 value=0,
                 label="Make it larger when it is done",
-                info="A network adds pixels; nothing is drawn over",
-                visible=any(each.model.enlarger is not None for each in studio.pipelines.values()),
+                info="Its edges stay sharp; nothing is drawn over",
             )
         with gr.Accordion("Attention and maps", open=False, elem_classes="accordion"):
             with gr.Row():

@@ -150,7 +150,7 @@ TABLE: Mapping[str, Field] = {
     "enlarge": Field(
         Whole(2, MAX_ENLARGED),
         "Enlarge",
-        "How many times larger a network makes the finished picture; see --enlarger",
+        "How many times larger the finished picture is made, without sampling it again; see --enlarger",
         option="--enlarge",
         is_offered=True,
         is_off_at_0=True,

@@ -33,6 +33,7 @@ def test_services_made_from_its_parts_are_its_own(loaded: Model) -> None:
     with loaded.prompt_cache.rows([loaded.text.prompt("a cat")]):
         assert len(loaded.prompt_cache.pages) == 1
     assert len(other.prompt_cache.pages) == 0
+    assert other.enlarger.name == "shock filter"
 
 
 def test_it_can_be_changed_and_compared_as_any_object(loaded: Model) -> None:

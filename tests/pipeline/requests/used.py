@@ -204,9 +204,9 @@ USED: dict[str, tuple[str, ...]] = {
     ),
     "hires_strength": (*_FOUND, *_PAGE, *_PASSES, "pipeline/results/png.py"),
     "enlarge": (
-        "pipeline/sampling/passes.py",  # a model without an enlarger
         "pipeline/batch/run.py",  # whose picture it is
         "pipeline/sampling/engine.py",
+        "app/commands/generate.py",  # why a file is larger
         "pipeline/results/maps_export.py",  # labels of its pixels
         *(*_PAGE, _RESTORE, _SETTINGS),
     ),

@@ -23,7 +23,7 @@ def result_of(size):
 def test_the_record_has_the_enlarged_size_and_the_result_keeps_its_pixels():
     result = result_of((64, 48))
     shown = enlarge_to_view(result)
-    assert shown.info["enlarged"] == {"from": [64, 48], "to": [512, 384], "by": "Lanczos"}
+    assert shown.info["enlarged"] == {"from": [64, 48], "to": [512, 384], "by": "shock filter"}
     assert shown.image.size == (512, 384)
     assert result.image.size == (64, 48)
     assert "enlarged" not in result.info

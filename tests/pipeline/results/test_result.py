@@ -107,11 +107,13 @@ def test_a_plot_shows_the_picture_and_the_words_that_are_asked_for(result: Resul
 
 
 def _on_scale_of(result: Result, word: str, brightest: str) -> Image.Image:
+    from limelight.pipeline.enlarging.view import enlarged_to
     from limelight.pipeline.results.overlay import overlay
-    from limelight.pipeline.results.sheet import enlarge
 
     assert result.maps is not None
-    return overlay(enlarge(result.image), result.maps.word(word), float(result.maps.word(brightest).max()))
+    return overlay(
+        enlarged_to(result.image, 256), result.maps.word(word), float(result.maps.word(brightest).max())
+    )
 
 
 def test_without_matplotlib_a_plot_says_what_to_do(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from limelight.pipeline import TextToImagePipeline
 from limelight.pipeline.enlarging.load import load_enlarger
+from limelight.pipeline.enlarging.shock_filter import shock_enlarger
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.results.maps_export import export_maps
 from limelight.pipeline.results.png import drawn_image, enlarge_to_view, read_record, request_of
@@ -47,7 +48,7 @@ def test_the_file_knows_how_it_was_drawn(pipe: TextToImagePipeline, tmp_path: Pa
     large = pipe("a cat", enlarge=2, **FIELDS)
     shown = enlarge_to_view(large)
     assert shown.image.size == (512, 384)
-    assert shown.info["enlarged"]["by"] == "plain and Lanczos"
+    assert shown.info["enlarged"]["by"] == "plain and shock filter"
     path = shown.save(tmp_path / "a.png")
     assert request_of(read_record(path)) == large.request
     small = drawn_image(path)
@@ -65,11 +66,13 @@ def test_labels_have_the_size_of_the_picture(pipe: TextToImagePipeline, tmp_path
     assert Image.open(tmp_path / "a-labels.png").size == (128, 96)
 
 
-def test_a_model_without_an_enlarger_says_what_to_do() -> None:
-    pipe = TextToImagePipeline.from_pretrained("default", device="cpu")
-    pipe.model.enlarger = None
-    with pytest.raises(RequestError, match="--enlarger FILE"):
-        pipe("a cat", enlarge=2, num_steps=1)
+def test_a_model_without_an_enlarger_has_the_filter(
+    pipe: TextToImagePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipe.model, "enlarger", shock_enlarger(torch.device("cpu")))
+    large = pipe("a cat", enlarge=2, **FIELDS)
+    assert large.info["enlarged"] == {"from": [64, 48], "to": [128, 96], "by": "shock filter"}
+    assert large.image.size == (128, 96)
 
 
 @pytest.mark.parametrize("factor", [1, 5, 2.5])

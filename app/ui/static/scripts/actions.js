@@ -41,7 +41,7 @@ export class Actions {
       .map((fact) => fact.replace(" ", "\u00a0"))
       .join(" · ");
     const link = $(this.card, ".save");
-    link.href = picture.image;
+    link.href = picture.viewed ?? picture.image;
     link.download = picture.file_name;
     for (const selector of [".save-overlay", ".save-sheet", ".save-maps", ".save-film"])
       $(this.card, selector).hidden = !picture.maps;

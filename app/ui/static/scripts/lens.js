@@ -77,7 +77,7 @@ export class Lens {
     this.maps = maps;
     $(this.element, ".frame").dataset.empty = !picture.image;
     const loading = this.film.load(picture, maps);
-    const image = await this.viewer.image(picture.image);
+    const image = await this.viewer.image(picture.viewed ?? picture.image);
     if (this.picture !== picture) return; // another came meanwhile
     this.finished = image;
     if (image) $(this.element, ".frame").style.aspectRatio = `${image.width} / ${image.height}`;

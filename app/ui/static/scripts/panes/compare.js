@@ -67,7 +67,9 @@ export class Compare {
       captions,
       note(HINT),
     );
-    this.images = await Promise.all(this.sides.map((picture) => this.viewer.image(picture.image)));
+    this.images = await Promise.all(
+      this.sides.map((picture) => this.viewer.image(picture.viewed ?? picture.image)),
+    );
     this.paint();
   }
 
@@ -252,7 +254,7 @@ function note(text) {
 
 function figure(picture) {
   const image = new Image();
-  image.src = picture.image;
+  image.src = picture.viewed ?? picture.image;
   image.alt = picture.prompt;
   image.className = "compare-single";
   return image;
