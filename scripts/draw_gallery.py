@@ -19,7 +19,7 @@ PROMPTS = {  # prompt: the word that is lit up
     "a blue train in a city at night, flat": "train",
 }
 SIDE, GAP, CAPTION = 256, 12, 56
-ENLARGED = 2
+ENLARGED = 4
 
 
 def lit(result: Result, word: str) -> Image.Image:
@@ -33,16 +33,15 @@ def lit(result: Result, word: str) -> Image.Image:
 
 
 def sheet_of(pipe: TextToImagePipeline, seed: int) -> Image.Image:
-    """The pictures, enlarged where the model brings an enlarger, and below each where its word acted."""
-    enlarge = ENLARGED if pipe.model.enlarger is not None else None
-    asked = [GenerationRequest(prompt=each, seed=seed, record="grid", enlarge=enlarge) for each in PROMPTS]
+    """The pictures, enlarged, and below each where its word acted."""
+    asked = [GenerationRequest(prompt=each, seed=seed, record="grid", enlarge=ENLARGED) for each in PROMPTS]
     width = len(PROMPTS) * (SIDE + GAP) + GAP
     sheet = Image.new("RGB", (width, 2 * (SIDE + GAP) + GAP + CAPTION), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=16)
     for column, (result, (prompt, word)) in enumerate(zip(pipe(asked), PROMPTS.items(), strict=True)):
         x = GAP + column * (SIDE + GAP)
         for row, picture in enumerate((result.image, lit(result, word))):
-            shown = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+            shown = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
             sheet.paste(shown, (x, GAP + row * (SIDE + GAP)))
         caption = "\n".join(textwrap.wrap(prompt, width=30))
         draw.text((x, GAP + 2 * (SIDE + GAP)), caption, fill="black", font=font)

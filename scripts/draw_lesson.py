@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from limelight import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.enlarging.view import enlarged
 
 APPLE, WHITE = "a red apple on a blue background", "on a white background"
 PICTURES = {  # sheets of words
@@ -80,7 +81,7 @@ def _row(pipe: TextToImagePipeline, row: Sequence[tuple[str, str, int, int]]) ->
     for i, (caption, prompt, seed, steps) in enumerate(row):
         x = GAP + i * (SIDE + GAP)
         drawn = pipe(GenerationRequest(prompt=prompt, seed=seed, num_steps=steps)).image
-        sheet.paste(drawn.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC), (x, GAP))
+        sheet.paste(enlarged(drawn, (SIDE, SIDE)), (x, GAP))
         draw.text((x, GAP + SIDE + 2), "\n".join(textwrap.wrap(caption, width=18)), fill="black", font=font)
     return sheet
 

@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.enlarging.view import enlarged
 
 SIDE, GAP, LINE = 192, 8, 22
 LEFT, RIGHT, ABOVE, BELOW = "0,0,0.5,1", "0.5,0,1,1", "0,0,1,0.5", "0,0.5,1,1"
@@ -31,7 +32,7 @@ def main() -> None:
         for _, fields in ROWS
         for seed in seeds
     ]
-    pictures = [result.image.resize((SIDE, SIDE), Image.Resampling.LANCZOS) for result in pipe(requests)]
+    pictures = [enlarged(result.image, (SIDE, SIDE)) for result in pipe(requests)]
     sheet = Image.new(
         "RGB", (len(seeds) * (SIDE + GAP) + GAP, len(ROWS) * (SIDE + LINE + GAP) + GAP), "white"
     )
