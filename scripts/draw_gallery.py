@@ -11,12 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 from limelight.pipeline import GenerationRequest, Result, TextToImagePipeline
 
 PROMPTS = {  # prompt: the word that is lit up
-    "a red fox behind a golden key on a beach at sunset": "fox",
-    "a penguin wearing a hat in the snow": "penguin",
-    "an elephant on the moon": "elephant",
-    "a green frog next to a red mushroom in a forest": "mushroom",
-    "three yellow balloons above a castle in a meadow": "balloons",
-    "a blue train in a city at night, flat": "train",
+    "a red apple on a blue background": "apple",
+    "a green frog above a yellow banana on a purple background": "frog",
+    "a yellow umbrella on a brown background": "umbrella",
+    "a cat to the left of a star on a teal background": "cat",
+    "a strawberry to the left of a penguin on a pink background": "penguin",
+    "four lemons on a teal background": "lemons",
 }
 SIDE, GAP, CAPTION = 256, 12, 56
 ENLARGED = 4
