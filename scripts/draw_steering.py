@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
 from limelight.pipeline.enlarging.view import enlarged
 
+PROMPT = "an apple and a banana"
 SIDE, GAP, LINE = 192, 8, 22
 LEFT, RIGHT, ABOVE, BELOW = "0,0,0.5,1", "0.5,0,1,1", "0,0,1,0.5", "0,0.5,1,1"
 ROWS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -27,11 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     output, seeds = options.output, options.seeds
     pipe = TextToImagePipeline.from_pretrained(options.model, device="cpu")
-    requests = [
-        GenerationRequest(prompt="an apple and a banana", seed=seed, **fields)
-        for _, fields in ROWS
-        for seed in seeds
-    ]
+    requests = [GenerationRequest(prompt=PROMPT, seed=seed, **fields) for _, fields in ROWS for seed in seeds]
     pictures = [enlarged(result.image, (SIDE, SIDE)) for result in pipe(requests)]
     sheet = Image.new(
         "RGB", (len(seeds) * (SIDE + GAP) + GAP, len(ROWS) * (SIDE + LINE + GAP) + GAP), "white"
