@@ -14,11 +14,13 @@ from typing import Any
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.access.visitor import Visitor
 from limelight.app.ui.output.frames import Frames
+from limelight.app.ui.output.pictures import small_url
 from limelight.app.ui.page.page import EXAMPLES
 from limelight.app.ui.page.viewer import STATIC
 from limelight.app.ui.studio.job import Ticket
 from limelight.app.ui.studio.studio import Studio
 from limelight.pipeline import GenerationRequest, TextToImagePipeline
+from limelight.pipeline.results.png import enlarge_to_view
 
 FIRST, WHOLE = "example.json", "example-whole.json"
 REQUEST = GenerationRequest(prompt=EXAMPLES[0], seed=7, record="head")
@@ -70,6 +72,9 @@ def example(pipe: TextToImagePipeline) -> dict[str, Any]:
                 ticket.take(step)
             else:
                 ticket.finish(step.result)
+                viewed = small_url(
+                    enlarge_to_view(step.result).image
+                )  # the page opens sooner than with a PNG
         picture = Frames(studio, "example", [ticket]).message()["pictures"][0]
     finally:
         studio.close()
@@ -77,7 +82,7 @@ def example(pipe: TextToImagePipeline) -> dict[str, Any]:
         view["layers"] = [layer for layer in view["layers"] if layer["kind"] in KINDS]
     for site in picture["sites"]:
         site["milliseconds"] = None  # of the machine that drew it
-    return picture | {"model_hash": pipe.model.hash.result(), "version": 0}
+    return picture | {"viewed": viewed, "model_hash": pipe.model.hash.result(), "version": 0}
 
 
 if __name__ == "__main__":

@@ -31,6 +31,11 @@ def film_of(previews: Sequence[tuple[int, Preview]]) -> list[dict[str, Any]]:
 
 def _frame_url(image: Image.Image) -> str:
     image.thumbnail((FILM_SIDE, FILM_SIDE))
+    return small_url(image)
+
+
+def small_url(image: Image.Image) -> str:
+    """A picture in few bytes, to be looked at and not to be saved."""
     buffer = io.BytesIO()
     image.save(buffer, format="WEBP", quality=FILM_QUALITY)
     return _url("webp", buffer.getvalue())

@@ -4,6 +4,7 @@ import { nounOf } from "./light.js";
 import { linkOf } from "./link.js";
 
 const $ = (root, selector) => root.querySelector(selector);
+const hasRecord = (url) => url?.startsWith("data:image/png"); // the example's is a WebP, to come sooner
 
 export class Actions {
   constructor(element, viewer) {
@@ -41,7 +42,7 @@ export class Actions {
       .map((fact) => fact.replace(" ", "\u00a0"))
       .join(" · ");
     const link = $(this.card, ".save");
-    link.href = picture.viewed ?? picture.image;
+    link.href = hasRecord(picture.viewed) ? picture.viewed : picture.image;
     link.download = picture.file_name;
     for (const selector of [".save-overlay", ".save-sheet", ".save-maps", ".save-film"])
       $(this.card, selector).hidden = !picture.maps;
