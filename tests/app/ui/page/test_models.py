@@ -4,6 +4,7 @@ import pytest
 
 from limelight.app.ui.access.limits import Limits
 from limelight.app.ui.studio.studio import Studio
+from limelight.pipeline.results.png import viewing_size
 from tests.app.ui.gestures import draw, put, set_size, set_steps, wait_for_value
 from tests.app.ui.in_time import client_of, in_time
 from tests.default_model import SIDE
@@ -53,7 +54,8 @@ def test_a_second_pass_makes_the_picture_larger(open_page):
     page.get_by_text("Enlarge").click()
     _larger(page, "2 times")
     draw(page, "a red apple")
-    page.wait_for_function(f"limelight.lens.image?.width === {2 * SIDE}")  # it is decoded when it is there
+    seen, _ = viewing_size((2 * SIDE, 2 * SIDE))
+    page.wait_for_function(f"limelight.lens.image?.width === {seen}")  # it is decoded when it is there
     page.locator(".words .word", has_text="apple").click()
     assert page.locator(".legend-title").inner_text() == "apple"
     assert page.locator(".facts").inner_text().startswith(str(2 * SIDE))
