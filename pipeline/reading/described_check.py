@@ -94,7 +94,8 @@ def atoms_of(prompt: str, words: Words) -> Iterator[AskedAtom]:
     for first, second in pairwise(phrases):
         between = [each for each in found if first.span[1] <= each[1][0] < second.span[0]]
         atoms += _relation(first, second, between, words)
-    atoms += _place(rest, words)
+    names_ground = bool(phrases) or any(word == "background" for word, _ in rest)
+    atoms += _place(rest, words, names_ground)
     yield from sorted(atoms, key=lambda atom: atom.span)
 
 
@@ -144,14 +145,18 @@ def _relation(
                 return
 
 
-def _place(rest: Sequence[tuple[str, Span]], words: Words) -> Iterator[AskedAtom]:
-    """Ground, place and time, in the words after the last noun."""
+def _place(rest: Sequence[tuple[str, Span]], words: Words, names_ground: bool) -> Iterator[AskedAtom]:
+    """Ground, place and time, in the words after the last noun.
+
+    Args:
+        names_ground: whether a colour is that of the ground; alone ("red"), it may be that of anything.
+    """
     for word, span in rest:
         if word in words.places:
             yield AskedAtom("places", span, _asked(f"is it {words.places[word]}"), "yes")
         elif word in words.times:
             yield AskedAtom("places", span, _asked(f"is it {word}"), "yes")
-    for word, span in rest:
+    for word, span in rest if names_ground else ():
         if (ground := {"grey": "gray"}.get(word, word)) in words.grounds:
             yield AskedAtom("places", span, _asked("what colour is the background"), ground)
             return

@@ -43,6 +43,8 @@ def test_each_atom_of_a_prompt_is_a_question(describer: DefaultDescriber) -> Non
     [
         ("a photo of Rome", []),
         ("", []),
+        ("red", []),  # of no thing, and not said of the background
+        ("on a red background", ["places"]),
         ("a car and a fox", ["things", "things"]),
         ("a car with a car", ["things", "things"]),
         ("cars, blue background", ["things", "places"]),
