@@ -20,6 +20,7 @@ from limelight.pipeline.errors import OutputError
 
 _log = logging.getLogger(__name__)  # heard where a command writes a log file
 
+_PRINTED = frozenset("\n\t\N{ZERO WIDTH JOINER}") | set(map(chr, range(0xE0020, 0xE0080)))  # tags of flags
 MAX_SHOWN = 4_000  # characters of one message, or of one cell of a table
 
 
@@ -36,7 +37,7 @@ def plain(text: object) -> str:
     """Untrusted text (names of files and tensors, records, messages of libraries) in a safe form for a
     terminal: without control characters, and of limited length."""
     shown = str(text) if len(str(text)) <= MAX_SHOWN else _shortened(str(text))
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in shown)
+    return "".join(c if c.isprintable() or c in _PRINTED else "\N{REPLACEMENT CHARACTER}" for c in shown)
 
 
 def _shortened(text: str) -> str:

@@ -14,6 +14,7 @@ from limelight.pipeline.models.device import choose_device, choose_dtype
 from limelight.pipeline.models.locate import locate_model
 from limelight.pipeline.requests.request import GenerationRequest
 from limelight.pipeline.segments import words_in
+from limelight.pipeline.text.syntax import parse
 from limelight.pipeline.text.vocabulary import Vocabulary
 
 # The largest self-attention of a 512 px picture of Stable Diffusion 1.
@@ -98,16 +99,29 @@ def show_vocabulary(model: str) -> None:
 
 
 def look_up(texts: Sequence[str], model: str) -> None:
-    """Says of each text whether a model knows its words, and which known ones are near to the others.
+    """Says of each text, read as a prompt, whether a model knows its words, and which known ones are near to
+    the others.
 
     Raises:
         UsageError: the model lists no words.
     """
     known = _vocabulary(model)
     for text in texts:
-        offers = known.offers(words_in(text))
-        found = f"not known: {', '.join(map(str, offers))}" if offers else "known"
-        report.say(f"{text}: {found}")
+        words = [
+            word
+            for part in parse(text)
+            for start, end in part.stretches()
+            for word in words_in(part.text[start:end])
+        ]
+        offers = known.offers(words)
+        if not words:
+            report.say(f"{text!r}: no word")
+        elif not offers:
+            report.say(f"{text}: known")
+        elif [offer.typed for offer in offers] == [text.strip()]:
+            report.say(f"{text}: not known {offers[0].instead}".rstrip())
+        else:
+            report.say(f"{text}: not known: {', '.join(map(str, offers))}")
 
 
 def _vocabulary(model: str) -> Vocabulary:

@@ -105,13 +105,14 @@ class WordMask:
     def _require_known(self, pipe: "TextToImagePipeline") -> None:
         """Raises UsageError for words that a small model was not trained on: it would find something else."""
         from limelight.pipeline.text.encoder import words_of
+        from limelight.pipeline.text.near import quoted
         from limelight.pipeline.text.vocabulary import explain
 
         words = words_of(self.word, pipe.model.text.prompt(self.word).tokens)
         vocabulary = pipe.model.vocabulary
         typed = [word.text for word in words if not word.is_learned]
         if vocabulary is not None and (offers := vocabulary.offers(typed)):
-            raise UsageError(f"{self.word!r} cannot be found in the image: {explain(offers)}")
+            raise UsageError(f"{quoted(self.word)} cannot be found in the image: {explain(offers)}")
 
     @staticmethod
     def _masked(request: GenerationRequest, mask: "Image.Image") -> GenerationRequest:

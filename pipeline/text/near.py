@@ -30,9 +30,14 @@ class Offer:
     is_kind: bool = False
 
     def __str__(self) -> str:
+        return " ".join(filter(None, (quoted(self.typed), self.instead)))
+
+    @property
+    def instead(self) -> str:
+        """What the model knows instead, in brackets; empty where nothing is near."""
         if not self.words:
-            return repr(self.typed)
-        return f"{self.typed!r} ({'for example' if self.is_kind else 'near'}: {', '.join(self.words)})"
+            return ""
+        return f"({'for example' if self.is_kind else 'near'}: {', '.join(self.words)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,12 @@ class Near:
                 if start + length <= len(words) and self.find(" ".join(words[start : start + length])).words:
                     return range(start, start + length)
         return range(at, at + 1)
+
+
+def quoted(words: str) -> str:
+    """Words in quotation marks as `repr` has them, but without its escapes within joined emoji."""
+    mark = '"' if "'" in words else "'"
+    return f"{mark}{words}{mark}"
 
 
 def lemmas(text: str) -> str:

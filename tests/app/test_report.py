@@ -20,6 +20,14 @@ def test_no_escape_sequence_and_no_lone_surrogate_is_left():
     shown.encode()
 
 
+@pytest.mark.parametrize(
+    "emoji", ["👨\u200d👩\u200d👧", "🏴" + "".join(chr(0xE0000 + ord(c)) for c in "gbeng\x7f")]
+)
+def test_a_joined_emoji_is_printed_as_typed(emoji, capsys):
+    report.say(f"{emoji}\x1b[2J\u202e")
+    assert capsys.readouterr().out == f"{emoji}�[2J�\n"
+
+
 def test_a_long_message_keeps_its_beginning_and_its_end():
     shown = report.plain("the name " + "y" * 3_000_000 + " is unknown")
     assert len(shown) < 4_100

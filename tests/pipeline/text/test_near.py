@@ -52,6 +52,7 @@ def offered(vocabulary: Vocabulary, prompt: str) -> list[str]:
         ("a Puppy on a puppy", ["'Puppy' (near: dog)"]),  # once
         ("red puppies", ["'puppies' (near: dogs)"]),
         ("a puppy's", ['"puppy\'s" (near: dog)']),
+        ("a 👨\u200d👩\u200d👧", ["'👨\u200d👩\u200d👧'"]),  # without escapes
         ("on seaside", ["'seaside' (near: red)"]),  # this model does not know a beach
         ("a lion", ["'lion'"]),  # nor a cat
         ("an animal", ["'an'", "'animal' (for example: dog)"]),
