@@ -43,12 +43,20 @@ def save_model(model: Model, folder: Path) -> Path:
     try:
         scratch.mkdir(parents=True)
         _write(model, index, scratch)
+        follow_umask(scratch, as_is=scratch / "model_index.json")
         os.replace(scratch, folder)  # replaces an empty folder
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return folder.resolve()
+
+
+def follow_umask(folder: Path, *, as_is: Path) -> None:
+    """Gives the weights in a folder the mode of another file in it, because safetensors lets only the owner
+    read what it writes."""
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(as_is.stat().st_mode)
 
 
 def _write(model: Model, index: Mapping[str, Any], folder: Path) -> None:

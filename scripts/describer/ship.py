@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from limelight.pipeline.describer.default import FOLDER
 from limelight.pipeline.describer.network import Reader, ReaderConfig
 from limelight.pipeline.describer.vocabulary import Words
+from limelight.pipeline.models.save import follow_umask
 from scripts.describer.data import words_of_the_world
 from scripts.training.tools import checkpoint
 
@@ -52,6 +53,7 @@ def ship(run: Path, out: Path, words: Words, config: ReaderConfig, card: str) ->
     save_file(weights, out / "model.safetensors")
     stored = {"reader": config.to_dict(), "words": words.to_dict()}
     (out / "config.json").write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    follow_umask(out, as_is=out / "config.json")
     size = sum(x.numel() * x.element_size() for x in weights.values())
     numbers = {"steps": state["step"], "bytes": size}
     (out / "README.md").write_text(card.format(json.dumps(numbers)), encoding="utf-8")

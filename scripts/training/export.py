@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 
+from limelight.pipeline.models.save import follow_umask
 from scripts.near.table import write_near
 from scripts.training.config import TrainConfig
 from scripts.training.data import World
@@ -59,8 +60,7 @@ def export(config: TrainConfig, world: World, tokenizer_folder: Path, run: Path,
         shutil.copy(paper, fresh / paper.name)
     (fresh / "vocabulary.json").write_text(json.dumps(words_of(config), indent=1, ensure_ascii=False) + "\n")
     write_near(fresh)
-    for path in fresh.rglob("*.safetensors"):
-        path.chmod(0o644)
+    follow_umask(fresh, as_is=fresh / "vocabulary.json")
     replace_folder(fresh, out)
 
 

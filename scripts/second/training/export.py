@@ -13,6 +13,7 @@ from torch import Tensor
 
 from limelight.pipeline.enlarging.load import CONFIG, FOLDER, WEIGHTS
 from limelight.pipeline.enlarging.network import SIZES
+from limelight.pipeline.models.save import follow_umask
 from scripts.near.table import write_near
 from scripts.second.autoencoder.ready import trained_vae
 from scripts.second.autoencoder.training import build_vae
@@ -118,7 +119,7 @@ def export(config: TrainConfig, parts: Parts, tokenizer_folder: Path, out: Path,
     for path in fresh.rglob("*.safetensors"):
         tensors = {name: shortened(tensor) for name, tensor in load_file(path).items()}
         save_file(tensors, path, metadata={"format": "pt"})
-        path.chmod(0o644)
+    follow_umask(fresh, as_is=fresh / "vocabulary.json")
     replace_folder(fresh, out)
 
 

@@ -1,5 +1,6 @@
 """A saved copy of a model behaves as the original."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,17 @@ def test_a_copy_has_what_the_default_model_has(tmp_path: Path) -> None:
     assert copy.model.best_maps.scores == original.model.best_maps.scores
     first, second = (pipe("a cat", seed=1, num_steps=2).image for pipe in (original, copy))
     assert first.tobytes() == second.tobytes()
+
+
+def test_the_files_of_a_copy_follow_the_umask(tmp_path: Path) -> None:
+    original = TextToImagePipeline.from_pretrained("default", device="cpu")
+    usual = os.umask(0o027)
+    try:
+        folder = original.save_pretrained(tmp_path / "copy")
+    finally:
+        os.umask(usual)
+    modes = {path.name: f"{path.stat().st_mode & 0o777:o}" for path in folder.rglob("*") if path.is_file()}
+    assert modes == dict.fromkeys(modes, "640")
 
 
 def test_the_own_enlarger_and_changed_maps_are_in_the_copy(tmp_path: Path) -> None:
