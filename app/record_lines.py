@@ -12,6 +12,7 @@ _SIDES = names_by_a1111("Size")
 _ALWAYS = [name for name, field in FIELDS.items() if field.a1111 in ("Seed", "Steps", "CFG scale")]
 _EMPTY: tuple[Any, ...] = (None, False, "", [], {})
 _HASH = 12  # characters; `inspect --json` has all
+_OF_EDITS = ("keep", "blend")  # whose defaults say nothing of another picture
 _HANDLED = ("request", "model", "enlarged", "device", "dtype", "versions", "limelight")
 _TECHNICAL = ("filter_bytes", "vae_tiled", "is_constant")  # other lines describe their effects
 
@@ -44,6 +45,8 @@ def _request(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     ordered = {name: request[name] for name in FIELDS if name in request} | dict(request)
     sides = [ordered.get(name) for name in _SIDES]
     for name, value in ordered.items():
+        if name in _OF_EDITS and not ordered.get("edit_of"):
+            continue
         if name in _SIDES and None not in sides:
             if name == _SIDES[0]:
                 yield "size", " x ".join(map(_text, sides))

@@ -36,6 +36,13 @@ def test_fields_at_their_defaults_are_left_out() -> None:
     assert ("note", "a single colour") in lines_of(RECORD | {"is_constant": True})
 
 
+def test_only_edits_say_what_they_keep_and_blend() -> None:
+    assert not {"keep", "blend"} & dict(lines_of(RECORD)).keys()
+    edit = RECORD | {"request": GenerationRequest(prompt="a red car", edit_of="a red apple").to_dict()}
+    lines = dict(lines_of(edit))
+    assert (lines["edit of"], lines["keep"], lines["blend"]) == ("a red apple", "0.6, 0.4", "0.3, 0.2")
+
+
 def test_a_record_may_hold_anything() -> None:
     record = {name: "x" for name in RECORD} | {"enlarged": ["y"], "own": {"a": [1, {"b": None}], "c": 0}}
     lines = dict(lines_of(record))
