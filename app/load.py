@@ -63,7 +63,10 @@ class LoadOptions:
     ] = False
     enlarger: Annotated[
         str | None,
-        typer.Option(help="For --enlarge: a .safetensors file of ESRGAN's kind; the model's own if omitted."),
+        typer.Option(
+            help="For --enlarge: a .safetensors file of ESRGAN's kind; if omitted, the model's own, or a "
+            "filter that keeps edges sharp."
+        ),
     ] = None
     max_rows: int = 8
 

@@ -1,10 +1,12 @@
 """`--enlarge` and `--enlarger`: a larger file, drawn again alike, and a manifest's column."""
 
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from PIL import Image
 
+from limelight.app.load import LoadOptions
 from tests.app.commands.test_edit import run
 from tests.default_model import SIDE
 from tests.pipeline.enlarging.test_load import saved
@@ -52,3 +54,8 @@ def test_a_file_that_is_not_there_is_named(
     asked = ("a cat", "--enlarge", "2", "--enlarger", str(tmp_path / "none.safetensors"))
     assert run(monkeypatch, "generate", *asked, "-o", str(tmp_path / "a.png")) == 2
     assert "none.safetensors does not exist" in capsys.readouterr().err
+
+
+def test_the_help_says_what_enlarges_without_a_file() -> None:
+    (option,) = get_type_hints(LoadOptions, include_extras=True)["enlarger"].__metadata__
+    assert option.help.endswith("if omitted, the model's own, or a filter that keeps edges sharp.")
