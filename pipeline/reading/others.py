@@ -185,25 +185,19 @@ def _nouns(
 def _with(prompt: str, word: Word, other: str) -> str:
     """The prompt with something else in a word's place, and the article before it that fits."""
     start, end = word.span
-    before = _article(prompt, word)
-    if before and other:
-        first = start - len(before)
-        kept = before.strip()
-        fits = article(spelled(other))
-        fits = fits.capitalize() if kept[0].isupper() else fits
-        return prompt[:first] + fits + before[len(kept) :] + other + prompt[end:]
-    return prompt[:start] + other + prompt[end:]
+    before = prompt[:start]
+    return (with_article(before, other) if other else before) + other + prompt[end:]
 
 
-def _article(prompt: str, word: Word) -> str:
-    """The "a" or "an" right before a word, with the space after it; else nothing."""
-    before = prompt[: word.span[0]]
+def with_article(before: str, word: str) -> str:
+    """The text before a word; if it ends with "a" or "an" and a space, with the article that fits."""
     last = before.rstrip()
     for kept in ("an", "a"):
-        head = last[: -len(kept)]
-        if last[-len(kept) :].lower() == kept and last != before and not head[-1:].isalnum():
-            return before[len(head) :]
-    return ""
+        head, typed = last[: -len(kept)], last[-len(kept) :]
+        if typed.lower() == kept and last != before and not head[-1:].isalnum():
+            fits = article(spelled(word))
+            return head + (fits.capitalize() if typed[0].isupper() else fits) + before[len(last) :]
+    return before
 
 
 def _touch(prompt: str, run: Sequence[Word]) -> bool:

@@ -1,11 +1,12 @@
 """Replaces emoji by the words for what they show, if the model knows those."""
 
+from limelight.pipeline.reading.others import with_article
 from limelight.pipeline.segments import word_spans
 from limelight.pipeline.text.near import Near
 
 
 def spelled_out(prompt: str, near: Near) -> tuple[str, dict[str, str]]:
-    """Replaces the emoji of a prompt that the table has words for.
+    """Replaces the emoji of a prompt that the table has words for, and lets articles before them fit.
 
     Returns:
         The new prompt, and emoji -> its words, in their order.
@@ -19,6 +20,6 @@ def spelled_out(prompt: str, near: Near) -> tuple[str, dict[str, str]]:
             found[typed] = shown
         touches = 0 < start == done
         text += " " if touches and (was_emoji or shown is not None) else prompt[done:start]
-        text += typed if shown is None else shown
+        text = text + typed if shown is None else with_article(text, shown) + shown
         done, was_emoji = end, shown is not None
     return text + prompt[done:], found

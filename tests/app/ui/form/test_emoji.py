@@ -22,10 +22,12 @@ NEAR = Near(
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [
-        ("a green 🐸 on a 🍎", "a green frog on a apple"),
+        ("a green 🐸 on a 🍎", "a green frog on an apple"),
         ("(🍎:1.3)", "(apple:1.3)"),
         ("🍎🐸", "apple frog"),
-        ("a🍎", "a apple"),
+        ("a🍎", "an apple"),
+        ("An  🐸", "A  frog"),
+        ("a red 🍎 in Rita 🍎", "a red apple in Rita apple"),
         ("🍎red", "apple red"),
         ("☀️ and ❤️", "sun and heart"),
         ("☀️❤️‍🔥,", "sun heart,"),
