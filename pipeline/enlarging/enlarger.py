@@ -46,7 +46,8 @@ class Enlarger:
     def enlarge(self, image: Image.Image, factor: int) -> Image.Image:
         """An RGB picture of `factor` times the side.
 
-        The network runs until the picture is large enough; Lanczos makes it smaller where it is too large.
+        The network runs until the picture is large enough. Where it is too large, it is resampled by a filter
+        without negative weights, which adds no halos.
 
         Raises:
             PictureError: the network gave values that are not finite.
@@ -60,7 +61,7 @@ class Enlarger:
             raise PictureError(f"the enlarger {self.name!r} gave values that are not finite")
         levels = (x[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous()
         large = Image.fromarray(levels.numpy())
-        return large if large.size == size else large.resize(size, Image.Resampling.LANCZOS)
+        return large if large.size == size else large.resize(size, Image.Resampling.HAMMING)
 
     def _once(self, x: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 fh fw"]:
         height, width = x.shape[2:]

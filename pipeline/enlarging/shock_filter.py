@@ -34,14 +34,24 @@ def shock_enlarger(device: torch.device) -> Enlarger:
 
 def shock_enlarged(images: Float[Tensor, "b 3 h w"], scale: int = SCALE) -> Float[Tensor, "b 3 fh fw"]:
     """Pictures of range 0..1 at `scale` times the side, with edges about as many pixels wide as before."""
-    x = F.interpolate(images, scale_factor=float(scale), mode="bicubic").clamp(0, 1)
+    x = _interpolated(images, scale)
     count = STEPS * scale
     for start in range(0, count, EVERY):
         direction = Direction.of(blurred(x, BLUR * scale), AROUND * scale)
         for _ in range(min(EVERY, count - start)):
             force = torch.tanh(STEEP * direction.across(blurred(x, BLUR * scale)))
             x = x + RATE * (_towards_edges(x, force) + ALONG * direction.along(x))
-    return x.clamp(0, 1)
+    return x
+
+
+def _interpolated(images: Float[Tensor, "b 3 h w"], scale: int) -> Float[Tensor, "b 3 fh fw"]:
+    """Bicubic interpolation that stays between the darkest and the brightest of the pixels around: what goes
+    beyond them would be sharpened to an outline."""
+    wide = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    around = (-F.max_pool2d(-wide, 3, 1), F.max_pool2d(wide, 3, 1))
+    low, high = (F.interpolate(each, scale_factor=float(scale), mode="bilinear") for each in around)
+    large = F.interpolate(images, scale_factor=float(scale), mode="bicubic")
+    return torch.minimum(torch.maximum(large, low), high)
 
 
 @dataclass(frozen=True)

@@ -215,15 +215,16 @@ def viewing_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def enlarge_to_view(result: "Result", by: str = SHOCK_FILTER) -> "Result":
     """The result with its picture at `viewing_size`. The record's `enlarged` contains both sizes. A picture
-    that is large enough does not change.
+    that is large enough, or that was enlarged as its request says, does not change.
 
     Args:
         by: the filter; `LANCZOS` was used by earlier versions.
     """
     size = viewing_size(result.image.size)
-    if size == result.image.size:
-        return result
     before = result.info.get("enlarged", {"from": list(result.image.size)})
+    is_done = "by" in before and by != LANCZOS  # earlier versions enlarged such a picture once more
+    if size == result.image.size or is_done:
+        return result
     about = {**before, "to": list(size), "by": " and ".join([*filter(None, [before.get("by")]), by])}
     if by == LANCZOS:
         image = result.image.resize(size, Image.Resampling.LANCZOS)

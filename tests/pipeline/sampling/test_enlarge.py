@@ -12,7 +12,7 @@ from limelight.pipeline.enlarging.load import load_enlarger
 from limelight.pipeline.enlarging.shock_filter import shock_enlarger
 from limelight.pipeline.errors import RequestError
 from limelight.pipeline.results.maps_export import export_maps
-from limelight.pipeline.results.png import drawn_image, enlarge_to_view, read_record, request_of
+from limelight.pipeline.results.png import drawn_image, enlarge_to_view, read_record, request_of, viewed_by
 from tests.pipeline.enlarging.test_load import saved
 
 FIELDS = {"seed": 3, "num_steps": 2, "width": 64, "height": 48}
@@ -46,13 +46,18 @@ def test_both_pictures_of_an_edit_are_larger(pipe: TextToImagePipeline) -> None:
 
 def test_the_file_knows_how_it_was_drawn(pipe: TextToImagePipeline, tmp_path: Path) -> None:
     large = pipe("a cat", enlarge=2, **FIELDS)
-    shown = enlarge_to_view(large)
-    assert shown.image.size == (512, 384)
-    assert shown.info["enlarged"]["by"] == "plain and shock filter"
-    path = shown.save(tmp_path / "a.png")
+    assert enlarge_to_view(large) is large  # as large as was asked, and no larger
+    path = large.save(tmp_path / "a.png")
     assert request_of(read_record(path)) == large.request
     small = drawn_image(path)
     assert small is not None and small.size == (64, 48)
+
+
+def test_earlier_versions_enlarged_once_more(pipe: TextToImagePipeline) -> None:
+    seen = enlarge_to_view(pipe("a cat", enlarge=2, **FIELDS), "Lanczos")
+    assert seen.image.size == (512, 384)
+    assert seen.info["enlarged"]["by"] == "plain and Lanczos"
+    assert viewed_by(seen.info) == "Lanczos"
 
 
 def test_another_enlarger_makes_another_file(pipe: TextToImagePipeline) -> None:

@@ -2,7 +2,8 @@
 
 import { nounOf, wordsOf } from "./light.js";
 
-const FIRST = 350; // milliseconds before the first word is lit
+const FIRST = 900; // milliseconds before the first word is lit
+const BRIGHT = 0.25; // of the noun's light: words with less would leave the picture dark
 const EACH = 1400; // for each word
 const TIMES = 3; // over all words; then the noun stays lit
 
@@ -21,7 +22,7 @@ async function shipped(name) {
   }
 }
 
-/** Lights words in turn until somebody points, presses or types, or another picture is shown. */
+/** Lights the noun and other bright words in turn until somebody points, presses or types, or another picture is shown. */
 export class Tour {
   constructor(viewer) {
     this.viewer = viewer;
@@ -43,9 +44,10 @@ export class Tour {
   begin() {
     const view = this.viewer.maps()?.views.get("attention");
     if (!view) return;
-    const order = wordsOf(view).filter((i) => view.chips[i].text.length > 2);
-    if (!order.length) return;
     const rest = nounOf(view);
+    const topOf = (i) => this.viewer.lens.light([i])?.top ?? 0;
+    const others = wordsOf(view).filter((i) => i !== rest && view.chips[i].text.length > 2);
+    const order = [rest, ...others.filter((i) => topOf(i) >= BRIGHT * topOf(rest))];
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
       this.light(rest);
       return;
