@@ -102,7 +102,11 @@ export class Ticks {
     note.dataset.kind = found?.error ? "error" : "";
     const lit = !lens.glow && !lens.pinned && lens.lit.length === 1 && this.says.get(lens.lit[0]);
     const says = found ? found.error || (found.is_over ? lit || summary(found) : working(found)) : "";
-    if (note.textContent !== says) note.textContent = says;
+    if (note.textContent === says) return;
+    // It never becomes shorter while it says something: what is below would move from under the pointer, and back.
+    const least = says ? note.offsetHeight : 0;
+    note.textContent = says;
+    note.style.minHeight = `${least}px`;
   }
 }
 
