@@ -149,8 +149,11 @@ def test_ticks_of_the_model_and_the_describer_stand_under_the_words(seen):
     last = seen.locator(".word", has_text="background")
     assert "the describer: no, 0.10" in last.text_content()  # for people who do not see the sign
     expect(seen.locator(".ticks-note")).to_contain_text("Square: the describer, mean 0.56.")
+    height = seen.locator(".ticks-note").bounding_box()["height"]
     seen.locator(".word", has_text="apple").hover()
     expect(seen.locator(".ticks-note")).to_contain_text("the describer: unsure, 0.60.")
+    # A shorter note would move the words below from under the pointer, and then back.
+    assert seen.locator(".ticks-note").bounding_box()["height"] >= height
     seen.mouse.move(2, 2)
     assert seen.evaluate("limelight.see.ticks.found.get(limelight.picture.id).model.words.length") == 3
     seen.uncheck(".check-words")
