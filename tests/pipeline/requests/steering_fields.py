@@ -5,6 +5,7 @@ _PASSES = ("pipeline/sampling/passes.py",)  # what is done with it
 _SETTINGS = "app/ui/form/settings.py"
 _CHANGES = "app/ui/form/changes.py"  # of a picture that there is
 _RESTORE = "app/ui/form/restore.py"  # a picture that is no edit empties the field
+_SAID = "app/record_lines.py"  # of edits alone
 _EDITS = ("app/commands/edit.py", "app/ui/actions/handlers.py", *_PAGE)  # of a picture that there is
 _EDIT_ROOM = "pipeline/sampling/edits"
 _OF_IMAGE = ("app/commands/edit.py", f"{_EDIT_ROOM}/inversion.py", f"{_EDIT_ROOM}/start.py")
@@ -39,13 +40,13 @@ USED: dict[str, tuple[str, ...]] = {
     "edit_of": (
         *_OF_IMAGE,
         *("pipeline/sampling/begin.py", "pipeline/maps/request_maps.py", "app/ui/studio/pace.py"),
-        *(_SETTINGS, _CHANGES, _RESTORE, *_EDITS),
+        *(_SETTINGS, _CHANGES, _RESTORE, *_EDITS, _SAID),
     ),
-    "keep": (f"{_EDIT_ROOM}/editing.py", *_EDITS),
+    "keep": (f"{_EDIT_ROOM}/editing.py", *_EDITS, _SAID),
     "blend_words": (
         *_OF_IMAGE,
         *("pipeline/sampling/begin.py", f"{_EDIT_ROOM}/blend.py", f"{_EDIT_ROOM}/editing.py"),
         *("pipeline/sampling/job.py", _CHANGES, *_EDITS),
     ),
-    "blend": ("pipeline/sampling/edits/blend.py", *_EDITS),
+    "blend": ("pipeline/sampling/edits/blend.py", *_EDITS, _SAID),
 }
