@@ -102,16 +102,19 @@ def _towards_edges(x: Float[Tensor, "b c h w"], force: Float[Tensor, "b c h w"])
 
 def sides(x: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Each pixel's neighbours on the left, on the right, above and below; at the border the pixel itself."""
-    wide = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return _inner(F.pad(x, (1, 1, 1, 1), mode="replicate"))
+
+
+def _inner(wide: Float[Tensor, "b c hh ww"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return wide[..., 1:-1, :-2], wide[..., 1:-1, 2:], wide[..., :-2, 1:-1], wide[..., 2:, 1:-1]
 
 
 def second_derivatives(x: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor, Tensor]:
     """xx, yy and xy by central differences."""
-    left, right, up, down = sides(x)
-    corners = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    falling = corners[..., 2:, 2:] + corners[..., :-2, :-2]
-    rising = corners[..., 2:, :-2] + corners[..., :-2, 2:]
+    wide = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    left, right, up, down = _inner(wide)
+    falling = wide[..., 2:, 2:] + wide[..., :-2, :-2]
+    rising = wide[..., 2:, :-2] + wide[..., :-2, 2:]
     return left + right - 2 * x, up + down - 2 * x, (falling - rising) / 4
 
 

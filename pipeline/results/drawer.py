@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
@@ -20,16 +21,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PictureDrawer:
     """Draws for the methods of `HeatMaps` that return pictures."""
 
     picture: Image.Image
     seed: int
 
+    @cached_property
+    def seen(self) -> Image.Image:
+        """The picture at the size at which maps are drawn over it."""
+        return enlarged_to(self.picture, TILE)
+
     def overlay(self, maps: HeatMaps, word: str, scale: Scale) -> Image.Image:
         (lit,) = _lit(maps, [word], scale)
-        return overlay(enlarged_to(self.picture, TILE), lit.values, lit.top)
+        return overlay(self.seen, lit.values, lit.top)
 
     def sheet(self, maps: HeatMaps, scale: Scale) -> Image.Image:
         note = f"seed {self.seed}; {maps.selection.in_words()}; colours are on {scale} scale"
@@ -37,10 +43,10 @@ class PictureDrawer:
 
     def plot(self, maps: HeatMaps, words: Sequence[str], scale: Scale) -> "Figure":
         lit = _lit(maps, words, scale) if words else lit_words(maps, scale=scale)
-        return light_figure(enlarged_to(self.picture, TILE), lit)
+        return light_figure(self.seen, lit)
 
     def html(self, maps: HeatMaps) -> str:
-        return light_widget(enlarged_to(self.picture, TILE), lit_words(maps), id=f"limelight{token_hex(6)}")
+        return light_widget(self.seen, lit_words(maps), id=f"limelight{token_hex(6)}")
 
 
 def _lit(maps: HeatMaps, texts: Sequence[str], scale: Scale) -> list[LitWord]:
